@@ -1,0 +1,1 @@
+//! Resources to a snapshot, or every diagnostic at once: a pure function.

@@ -1,0 +1,1 @@
+//! Load, resolve names, signals: the only place that starts and stops the data plane.

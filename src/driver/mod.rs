@@ -1,0 +1,1 @@
+//! The ring: set-up flags, fallback to epoll, and the few socket operations the proxy uses.

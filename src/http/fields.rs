@@ -1,0 +1,167 @@
+//! The header fields of one message, in order, in one arena.
+
+use super::Name;
+
+/// The header fields of one message in the order they came. Names are in lower case; values are as received,
+/// without the white space around them.
+///
+/// All bytes live in one arena that is kept when the fields are cleared, so a connection that serves many requests
+/// allocates nothing for them. Positions are `u32`: the codec's limits keep a head far below 4 GiB.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    arena: Vec<u8>,
+    list: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    name_at: u32,
+    name_len: u16,
+    name: Name,
+    value_at: u32,
+    value_len: u32,
+}
+
+/// One field of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The name, in lower case.
+    pub text: &'a [u8],
+    /// The name as the proxy knows it.
+    pub name: Name,
+    /// The value, without the white space around it.
+    pub value: &'a [u8],
+}
+
+impl Fields {
+    /// Removes all fields and keeps the memory.
+    pub fn clear(&mut self) {
+        self.arena.clear();
+        self.list.clear();
+    }
+
+    /// How many fields there are; a name that occurs twice counts twice.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is no field at all.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Appends a field. `text` may be in any case; it is stored in lower case.
+    pub fn push(&mut self, text: &[u8], value: &[u8]) {
+        let name_at = self.arena.len();
+        self.arena.extend(text.iter().map(u8::to_ascii_lowercase));
+        let name = Name::of(&self.arena[name_at..]);
+        self.push_entry(name_at, name, value);
+    }
+
+    /// Appends a field whose name is already in lower case and known: no look at its text is needed.
+    pub fn push_known(&mut self, name: Name, lower: &'static str, value: &[u8]) {
+        let name_at = self.arena.len();
+        self.arena.extend_from_slice(lower.as_bytes());
+        self.push_entry(name_at, name, value);
+    }
+
+    fn push_entry(&mut self, name_at: usize, name: Name, value: &[u8]) {
+        let name_len = self.arena.len() - name_at;
+        let value_at = self.arena.len();
+        self.arena.extend_from_slice(value);
+        self.list.push(Entry {
+            name_at: name_at as u32,
+            name_len: name_len as u16,
+            name,
+            value_at: value_at as u32,
+            value_len: value.len() as u32,
+        });
+    }
+
+    /// The first value of a known name.
+    pub fn get(&self, name: Name) -> Option<&[u8]> {
+        debug_assert!(name != Name::Other && name != Name::XEnvoy);
+        self.list.iter().find(|e| e.name == name).map(|e| self.value(e))
+    }
+
+    /// The first value of a name in lower case.
+    pub fn get_text(&self, lower: &[u8]) -> Option<&[u8]> {
+        self.iter().find(|f| f.text == lower).map(|f| f.value)
+    }
+
+    /// All values of a name in lower case, in order.
+    pub fn get_all<'a>(&'a self, lower: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(move |f| f.text == lower).map(|f| f.value)
+    }
+
+    /// Removes every field of a known name. Returns how many there were.
+    pub fn remove(&mut self, name: Name) -> usize {
+        debug_assert!(name != Name::Other);
+        let before = self.list.len();
+        self.list.retain(|e| e.name != name);
+        before - self.list.len()
+    }
+
+    /// Removes every field with this name in lower case. Returns how many there were.
+    pub fn remove_text(&mut self, lower: &[u8]) -> usize {
+        let before = self.list.len();
+        let arena = &self.arena;
+        self.list.retain(|e| name_of(arena, e) != lower);
+        before - self.list.len()
+    }
+
+    /// Keeps the fields for which `keep` says so.
+    pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) {
+        let arena = &self.arena;
+        self.list.retain(|e| keep(field_of(arena, e)));
+    }
+
+    /// Replaces all fields of this name (in lower case) by one with this value; appends it where there was none.
+    pub fn set(&mut self, lower: &[u8], value: &[u8]) {
+        self.remove_text(lower);
+        self.push(lower, value);
+    }
+
+    /// All fields in order.
+    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
+        self.list.iter().map(|e| field_of(&self.arena, e))
+    }
+
+    fn value(&self, entry: &Entry) -> &[u8] {
+        &self.arena[entry.value_at as usize..][..entry.value_len as usize]
+    }
+}
+
+fn name_of<'a>(arena: &'a [u8], entry: &Entry) -> &'a [u8] {
+    &arena[entry.name_at as usize..][..entry.name_len as usize]
+}
+
+fn field_of<'a>(arena: &'a [u8], entry: &Entry) -> Field<'a> {
+    let value = &arena[entry.value_at as usize..][..entry.value_len as usize];
+    Field { text: name_of(arena, entry), name: entry.name, value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_lowered_and_known() {
+        let mut fields = Fields::default();
+        fields.push(b"HoSt", b"a.example");
+        fields.push(b"X-Envoy-Retry-On", b"5xx");
+        fields.push(b"X-A", b"1");
+        assert_eq!(fields.get(Name::Host), Some(&b"a.example"[..]));
+        assert_eq!(fields.remove(Name::XEnvoy), 1);
+        assert_eq!(fields.get_text(b"x-a"), Some(&b"1"[..]));
+    }
+
+    #[test]
+    fn set_replaces_every_line() {
+        let mut fields = Fields::default();
+        fields.push(b"x", b"1");
+        fields.push(b"X", b"2");
+        fields.set(b"x", b"3");
+        assert_eq!(fields.get_all(b"x").collect::<Vec<_>>(), [b"3"]);
+    }
+}

@@ -1,0 +1,2 @@
+//! The `sluicegate` program: arguments in, one function per subcommand.
+fn main() {}

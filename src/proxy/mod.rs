@@ -1,0 +1,1 @@
+//! Serve one downstream connection and run each exchange: the spine.

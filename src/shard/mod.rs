@@ -1,0 +1,1 @@
+//! Owns a thread and everything mutable on it.

@@ -1,0 +1,108 @@
+//! Where requests go: one destination's endpoints and policy.
+
+use super::Source;
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+/// An index into [`Snapshot::clusters`](super::Snapshot::clusters).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClusterId(pub u32);
+
+/// One destination: host, port and subset, with its endpoints and how to reach them.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// As Envoy names it in Istio: `outbound|80|v1|reviews.default.svc.cluster.local`.
+    pub name: Box<str>,
+    /// Where the connections go.
+    pub endpoints: Endpoints,
+    /// How an endpoint is chosen.
+    pub load_balancing: LoadBalancing,
+    /// What is spoken to the endpoints.
+    pub protocol: UpstreamProtocol,
+    /// `connectionPool.tcp.connectTimeout`; 10 s by default.
+    pub connect_timeout: Duration,
+    /// The ServiceEntry or Service that it comes from.
+    pub source: Source,
+}
+
+/// Where a cluster's endpoints come from.
+#[derive(Clone, Debug)]
+pub enum Endpoints {
+    /// Known addresses. An empty list answers 503 `UH`.
+    Static(Vec<Endpoint>),
+    /// Names that the control thread resolves and refreshes.
+    Dns {
+        /// How the addresses are used.
+        kind: DnsKind,
+        /// The names, each with its port.
+        names: Vec<DnsName>,
+    },
+}
+
+/// How the addresses of a name are used (`ServiceEntry.resolution`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DnsKind {
+    /// `DNS`: every address of every name is an endpoint.
+    Strict,
+    /// `DNS_ROUND_ROBIN`: one logical endpoint; a new connection goes to the address that is currently first.
+    Logical,
+}
+
+/// One name to resolve.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DnsName {
+    /// The name, without a trailing dot.
+    pub host: Box<str>,
+    /// The port of its addresses.
+    pub port: u16,
+    /// The weight of each of its addresses.
+    pub weight: u32,
+}
+
+/// One address of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Where to connect to.
+    pub address: EndpointAddress,
+    /// Its share of the traffic relative to the others; never 0.
+    pub weight: u32,
+}
+
+/// An address to connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum EndpointAddress {
+    /// An IP address and port.
+    Tcp(SocketAddr),
+    /// A path of a Unix socket; one that begins with `@` is in the abstract namespace.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for EndpointAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EndpointAddress::Tcp(address) => address.fmt(f),
+            EndpointAddress::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// `loadBalancer.simple` (specification section 4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LoadBalancing {
+    /// Two random choices, the one with fewer active requests. The default.
+    #[default]
+    LeastRequest,
+    /// One after another, by weight.
+    RoundRobin,
+    /// By chance, by weight.
+    Random,
+}
+
+/// What is spoken to a cluster's endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1
+    #[default]
+    Http1,
+    /// HTTP/2 with prior knowledge.
+    Http2,
+}

@@ -1,0 +1,1 @@
+//! Balance, pool, connect, learn from results.
