@@ -1,1 +1,23 @@
-//! The ring: set-up flags, fallback to epoll, and the few socket operations the proxy uses.
+//! The ring: set-up flags, fallback to epoll, and the few socket operations the proxy uses. All use of the runtime
+//! (monoio) is in this folder, so that another one is a change to one folder.
+//!
+//! - `runtime`: the ladder of ring flags down to epoll; running a shard's main future; spawning
+//! - `stream`: a connected socket in two halves that own their buffers while they work
+//! - `connect`: opening a connection to an endpoint
+//! - `listen`: binding with `SO_REUSEPORT`, accepting
+//! - `deadline`: one deadline a connection, swept by a tick
+//! - `tick`: the shard's 100 ms tick and the bell that other threads ring
+
+mod connect;
+mod deadline;
+mod listen;
+mod runtime;
+mod stream;
+mod tick;
+
+pub use connect::connect;
+pub use deadline::{Deadline, Deadlines, Phase, TICK};
+pub use listen::{Accepted, Listener, Peer};
+pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};
+pub use stream::{PendingRead, ReadHalf, WriteHalf};
+pub use tick::{Bell, Ticker};

@@ -1,0 +1,274 @@
+//! Buffers in a few size classes that one shard leases and gets back.
+//!
+//! An operation of the ring owns its buffer until it completes, so a buffer is moved into the operation and comes
+//! back with its result. The pool keeps a bounded number of free buffers of each class; what is beyond goes back to
+//! the allocator, so that a burst does not hold its memory for ever.
+#![allow(unsafe_code)]
+
+use monoio::buf::{IoBuf, IoBufMut};
+use std::{cell::RefCell, rc::Rc};
+
+/// The sizes there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Class {
+    /// 1 KiB: waiting for the next request on an idle connection. Small, because there may be many thousands;
+    /// enough for the head of most API clients.
+    Wait = 0,
+    /// 4 KiB: the head of most browsers' requests.
+    Small = 1,
+    /// 32 KiB: a response that is not large, in one read.
+    Medium = 2,
+    /// 256 KiB: bodies in bulk (a larger one brings nothing more), and the largest heads.
+    Large = 3,
+}
+
+impl Class {
+    const COUNT: usize = 4;
+
+    /// Bytes of a buffer of this class.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Class::Wait => 1 << 10,
+            Class::Small => 4 << 10,
+            Class::Medium => 32 << 10,
+            Class::Large => 256 << 10,
+        }
+    }
+
+    /// How many free buffers of this class one shard keeps: together at most 12 MiB a shard, enough for about a
+    /// thousand busy connections, and what is idle for long is not worth more.
+    const fn kept(self) -> usize {
+        match self {
+            Class::Wait => 1024,
+            Class::Small => 256,
+            Class::Medium => 64,
+            Class::Large => 32,
+        }
+    }
+
+    /// The smallest class with room for so many bytes; the largest for more.
+    pub const fn for_bytes(bytes: usize) -> Class {
+        match bytes {
+            0..=0x400 => Class::Wait,
+            0x401..=0x1000 => Class::Small,
+            0x1001..=0x8000 => Class::Medium,
+            _ => Class::Large,
+        }
+    }
+}
+
+/// The free buffers of one shard.
+#[derive(Clone, Default)]
+pub struct Pool {
+    free: Rc<[RefCell<Vec<Vec<u8>>>; Class::COUNT]>,
+}
+
+impl Pool {
+    /// A pool without buffers.
+    pub fn new() -> Pool {
+        Pool::default()
+    }
+
+    /// Leases an empty buffer.
+    pub fn lease(&self, class: Class) -> Buffer {
+        let memory = self.free[class as usize].borrow_mut().pop();
+        let memory = memory.unwrap_or_else(|| Vec::with_capacity(class.bytes()));
+        Buffer { memory, start: 0, end: 0, limit: class.bytes(), class, pool: self.clone() }
+    }
+
+    fn give_back(&self, class: Class, memory: Vec<u8>) {
+        let mut free = self.free[class as usize].borrow_mut();
+        if free.len() < class.kept() {
+            free.push(memory);
+        }
+    }
+}
+
+/// A leased buffer with unread bytes in `start..end`. Reading appends behind `end`; sending takes from `start`.
+///
+/// Dropping it gives the memory back to its pool.
+pub struct Buffer {
+    /// Its capacity is the class's size and never changes; its length is 0: bytes below `end` are initialised.
+    memory: Vec<u8>,
+    start: usize,
+    end: usize,
+    limit: usize,
+    class: Class,
+    pool: Pool,
+}
+
+impl Buffer {
+    /// The unread bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: bytes below `end` were written by `set_init`'s caller (the kernel) or by `place`/`extend`, and
+        // `start <= end <= capacity` always holds.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(self.start), self.end - self.start) }
+    }
+
+    /// How many unread bytes there are.
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether no byte is unread.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Room behind the unread bytes.
+    pub fn room(&self) -> usize {
+        self.limit - self.end
+    }
+
+    /// The class it was leased from.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// Takes `count` bytes as read; at most all of them. An empty buffer starts again at its beginning.
+    pub fn consume(&mut self, count: usize) {
+        self.start += count.min(self.len());
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Forgets the unread bytes behind the first `count`.
+    pub fn truncate(&mut self, count: usize) {
+        self.end = self.end.min(self.start + count);
+    }
+
+    /// Forgets all bytes and leaves `headroom` in front of what comes next, for [`place_before`](Self::place_before).
+    pub fn reset(&mut self, headroom: usize) {
+        debug_assert!(headroom < self.limit);
+        self.fill_headroom(headroom);
+        self.start = headroom;
+        self.end = headroom;
+    }
+
+    fn fill_headroom(&mut self, headroom: usize) {
+        // SAFETY: within the capacity; it makes the bytes below the new `end` initialised.
+        unsafe { std::ptr::write_bytes(self.memory.as_mut_ptr(), 0, headroom) };
+    }
+
+    /// Puts `head` directly before the unread bytes, over bytes that were consumed. Says whether there was room.
+    pub fn place_before(&mut self, head: &[u8]) -> bool {
+        let Some(start) = self.start.checked_sub(head.len()) else { return false };
+        // SAFETY: `start + head.len()` is the old start, within the capacity; `head` is another allocation.
+        unsafe {
+            std::ptr::copy_nonoverlapping(head.as_ptr(), self.memory.as_mut_ptr().add(start), head.len());
+        }
+        self.start = start;
+        true
+    }
+
+    /// Appends bytes. Says whether there was room for all; nothing is appended where there was not.
+    pub fn extend(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() > self.room() {
+            return false;
+        }
+        // SAFETY: there is room behind `end` within the capacity; `bytes` can't overlap with memory we own mutably.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.memory.as_mut_ptr().add(self.end), bytes.len());
+        }
+        self.end += bytes.len();
+        true
+    }
+
+    /// Moves the unread bytes to the beginning, so that all room is behind them.
+    pub fn compact(&mut self) {
+        if self.start > 0 {
+            // SAFETY: both ranges lie within the initialised part; `copy` allows overlap.
+            unsafe {
+                let base = self.memory.as_mut_ptr();
+                std::ptr::copy(base.add(self.start), base, self.end - self.start);
+            }
+            self.end -= self.start;
+            self.start = 0;
+        }
+    }
+
+    /// Moves the unread bytes into a buffer of a larger class; the same buffer if it is large enough already.
+    pub fn grow(mut self, class: Class) -> Buffer {
+        if class as usize <= self.class as usize {
+            self.compact();
+            return self;
+        }
+        let mut larger = self.pool.lease(class);
+        larger.extend(self.bytes());
+        larger
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.pool.give_back(self.class, std::mem::take(&mut self.memory));
+    }
+}
+
+// SAFETY: the heap memory does not move when the `Buffer` does; it lives until the operation gives the buffer back;
+// `read_ptr..+bytes_init` are the unread, initialised bytes.
+unsafe impl IoBuf for Buffer {
+    fn read_ptr(&self) -> *const u8 {
+        self.bytes().as_ptr()
+    }
+
+    fn bytes_init(&self) -> usize {
+        self.len()
+    }
+}
+
+// SAFETY: as above; `write_ptr..+bytes_total` is the room behind the unread bytes, within the capacity.
+unsafe impl IoBufMut for Buffer {
+    fn write_ptr(&mut self) -> *mut u8 {
+        // SAFETY: `end <= capacity`.
+        unsafe { self.memory.as_mut_ptr().add(self.end) }
+    }
+
+    fn bytes_total(&mut self) -> usize {
+        self.room()
+    }
+
+    unsafe fn set_init(&mut self, count: usize) {
+        debug_assert!(count <= self.room());
+        self.end += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_fits_before_the_body() {
+        let pool = Pool::new();
+        let mut buffer = pool.lease(Class::Small);
+        buffer.reset(16);
+        assert!(buffer.extend(b"HEADbody"));
+        buffer.consume(4);
+        assert!(buffer.place_before(b"longer head "));
+        assert_eq!(buffer.bytes(), b"longer head body");
+        assert!(!buffer.place_before(&[0; 64]));
+    }
+
+    #[test]
+    fn memory_comes_back_and_is_used_again() {
+        let pool = Pool::new();
+        let first = pool.lease(Class::Large).memory.as_ptr();
+        assert_eq!(pool.lease(Class::Large).memory.as_ptr(), first);
+    }
+
+    #[test]
+    fn growing_keeps_the_bytes() {
+        let pool = Pool::new();
+        let mut buffer = pool.lease(Class::Wait);
+        assert!(buffer.extend(&[7; 1024]));
+        assert!(!buffer.extend(b"x"));
+        buffer.consume(1000);
+        let mut grown = buffer.grow(Class::Small);
+        assert_eq!(grown.bytes(), [7; 24]);
+        assert!(grown.extend(b"x"));
+    }
+}

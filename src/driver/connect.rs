@@ -1,0 +1,61 @@
+//! Opening a connection to an endpoint.
+
+use super::{Deadline, Deadlines, Phase, ReadHalf, WriteHalf, runtime, stream};
+use monoio::net::TcpStream;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+
+/// Opens a connection. `TCP_NODELAY` is set: the proxy sends whole messages.
+///
+/// # Errors
+/// Those of `connect(2)`; `TimedOut` after `timeout`. The socket is closed in every case, for the connect is our own
+/// (non-blocking, then a poll): the runtime's would leak a descriptor if it were abandoned.
+pub async fn connect(
+    address: &SockAddr,
+    timeout: Duration,
+    deadlines: &Rc<Deadlines>,
+) -> io::Result<(ReadHalf, WriteHalf, Deadline, Option<SocketAddr>)> {
+    let protocol = (address.domain() != Domain::UNIX).then_some(Protocol::TCP);
+    let socket = Socket::new(address.domain(), Type::STREAM, protocol)?;
+    socket.set_nonblocking(true)?;
+    if protocol.is_some() {
+        socket.set_tcp_nodelay(true)?;
+    }
+    let connecting = match socket.connect(address) {
+        Ok(()) => false,
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => true,
+        Err(error) => return Err(error),
+    };
+    let local = socket.local_addr().ok().and_then(|local| local.as_socket());
+    let handle = connecting.then(|| socket.try_clone()).transpose()?;
+    if !connecting && runtime::is_io_uring() {
+        socket.set_nonblocking(false)?;
+    }
+    let stream = TcpStream::from_std(socket.into())?;
+    let Some(handle) = handle else { return Ok(with_local(stream::split(stream, deadlines), local)) };
+
+    let deadline = deadlines.register(std::os::fd::AsRawFd::as_raw_fd(&stream));
+    deadline.arm(Phase::Both, Some(timeout));
+    let writable = stream.writable(false).await;
+    if deadline.fired() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    drop(deadline);
+    writable?;
+    if let Some(error) = handle.take_error()? {
+        return Err(error);
+    }
+    if runtime::is_io_uring() {
+        // The ring gives EAGAIN for a descriptor that says not to block.
+        handle.set_nonblocking(false)?;
+    }
+    let local = handle.local_addr().ok().and_then(|local| local.as_socket());
+    Ok(with_local(stream::split(stream, deadlines), local))
+}
+
+fn with_local(
+    (read, write, deadline): (ReadHalf, WriteHalf, Deadline),
+    local: Option<SocketAddr>,
+) -> (ReadHalf, WriteHalf, Deadline, Option<SocketAddr>) {
+    (read, write, deadline, local)
+}

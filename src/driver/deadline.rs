@@ -1,0 +1,199 @@
+//! One deadline a connection, swept by the shard's tick.
+//!
+//! A timer per operation would cost an entry in a timer wheel per read. Instead each socket has one slot with the tick
+//! at which it is due, and the tick looks at all of them: 100,000 slots are scanned in some 50 microseconds. A slot
+//! that is due has its socket shut down, so that the operation that waits on it ends by itself and gives its buffer
+//! back; nothing is cancelled, and nothing can be lost (architecture, "sharp edges").
+#![allow(unsafe_code)]
+
+use std::{
+    cell::{Cell, RefCell},
+    os::fd::RawFd,
+    rc::Rc,
+    time::Duration,
+};
+
+/// How often deadlines are looked at; their precision.
+pub const TICK: Duration = Duration::from_millis(100);
+
+/// What a connection is doing while its deadline runs. Decides how the socket is shut down when it is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing is due.
+    None,
+    /// Waiting for the first byte of a request on a connection without one in flight. Due: reading ends.
+    Idle,
+    /// Waiting for bytes, while an answer may still be sent. Due: reading ends.
+    Reading,
+    /// Anything that has to end altogether: connecting, sending, relaying. Due: both directions end.
+    Both,
+}
+
+const NEVER: u32 = u32::MAX;
+
+#[derive(Clone, Copy)]
+struct Slot {
+    due: u32,
+    since: u32,
+    fd: RawFd,
+    phase: Phase,
+    fired: bool,
+}
+
+/// All deadlines of one shard.
+#[derive(Default)]
+pub struct Deadlines {
+    now: Cell<u32>,
+    slots: RefCell<Vec<Slot>>,
+    free: RefCell<Vec<u32>>,
+}
+
+impl Deadlines {
+    /// No deadlines, at tick 0.
+    pub fn new() -> Rc<Deadlines> {
+        Rc::default()
+    }
+
+    /// A slot for a socket. It must be dropped before the socket is closed.
+    pub(super) fn register(self: &Rc<Self>, fd: RawFd) -> Deadline {
+        let slot = Slot { due: NEVER, since: 0, fd, phase: Phase::None, fired: false };
+        let mut slots = self.slots.borrow_mut();
+        let index = match self.free.borrow_mut().pop() {
+            Some(index) => {
+                slots[index as usize] = slot;
+                index
+            }
+            None => {
+                slots.push(slot);
+                slots.len() as u32 - 1
+            }
+        };
+        Deadline { index, owner: Rc::clone(self) }
+    }
+
+    /// One tick has passed: shuts down what is due. Returns how many sockets that were.
+    pub fn tick(&self) -> usize {
+        let now = self.now.get() + 1;
+        self.now.set(now);
+        self.shut(|slot| slot.due <= now)
+    }
+
+    /// Ends the waiting of idle connections on which nothing has happened for `quiet`. For draining.
+    pub fn end_idle(&self, quiet: Duration) -> usize {
+        let before = self.now.get().saturating_sub(ticks(quiet));
+        self.shut(|slot| slot.phase == Phase::Idle && slot.since <= before)
+    }
+
+    /// Ends everything, now. For the end of a drain.
+    pub fn end_all(&self) -> usize {
+        self.shut(|slot| {
+            slot.phase = Phase::Both;
+            true
+        })
+    }
+
+    fn shut(&self, mut due: impl FnMut(&mut Slot) -> bool) -> usize {
+        let mut count = 0;
+        for slot in self.slots.borrow_mut().iter_mut().filter(|slot| slot.fd >= 0) {
+            if due(slot) {
+                let how = if slot.phase == Phase::Both { libc::SHUT_RDWR } else { libc::SHUT_RD };
+                // SAFETY: a plain system call on a descriptor that is open: the slot is removed before it is closed.
+                unsafe { libc::shutdown(slot.fd, how) };
+                (slot.due, slot.phase, slot.fired) = (NEVER, Phase::None, true);
+                count += 1;
+            }
+        }
+        count
+    }
+}
+
+fn ticks(duration: Duration) -> u32 {
+    let ticks = duration.as_millis().div_ceil(TICK.as_millis());
+    u32::try_from(ticks).unwrap_or(NEVER - 1)
+}
+
+/// One socket's deadline. Dropping it frees the slot.
+pub struct Deadline {
+    index: u32,
+    owner: Rc<Deadlines>,
+}
+
+impl Deadline {
+    /// Due after `after` (never, if nothing is given), in this phase. Replaces what was armed before.
+    pub fn arm(&self, phase: Phase, after: Option<Duration>) {
+        let now = self.owner.now.get();
+        // One tick more: a tick may be about to end.
+        let due = after.map_or(NEVER, |after| now.saturating_add(ticks(after)).saturating_add(1));
+        self.with(|slot| (slot.due, slot.since, slot.phase) = (due, now, phase));
+    }
+
+    /// Nothing is due any more.
+    pub fn disarm(&self) {
+        self.with(|slot| (slot.due, slot.phase) = (NEVER, Phase::None));
+    }
+
+    /// Whether the deadline passed, and the socket was shut down for it.
+    pub fn fired(&self) -> bool {
+        self.with(|slot| slot.fired)
+    }
+
+    /// Ends waiting for bytes on this socket now, as if its deadline had passed.
+    pub fn end_now(&self) {
+        let fd = self.with(|slot| slot.fd);
+        // SAFETY: as in `Deadlines::shut`.
+        unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
+    }
+
+    fn with<R>(&self, change: impl FnOnce(&mut Slot) -> R) -> R {
+        change(&mut self.owner.slots.borrow_mut()[self.index as usize])
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.with(|slot| (slot.fd, slot.due, slot.phase) = (-1, NEVER, Phase::None));
+        self.owner.free.borrow_mut().push(self.index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io::Read, os::fd::AsRawFd, os::unix::net::UnixStream};
+
+    #[test]
+    fn a_due_socket_is_shut_down_and_others_are_not() {
+        let (mut due, _peer) = UnixStream::pair().unwrap();
+        let (other, _peer2) = UnixStream::pair().unwrap();
+        let deadlines = Deadlines::new();
+        let first = deadlines.register(due.as_raw_fd());
+        let second = deadlines.register(other.as_raw_fd());
+        first.arm(Phase::Reading, Some(TICK));
+        second.arm(Phase::Reading, Some(TICK * 10));
+        assert_eq!(deadlines.tick() + deadlines.tick(), 1);
+        assert!(first.fired() && !second.fired());
+        assert_eq!(due.read(&mut [0; 1]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_freed_slot_is_used_again() {
+        let (socket, _peer) = UnixStream::pair().unwrap();
+        let deadlines = Deadlines::new();
+        drop(deadlines.register(socket.as_raw_fd()));
+        assert_eq!(deadlines.register(socket.as_raw_fd()).index, 0);
+        assert_eq!(deadlines.slots.borrow().len(), 1);
+    }
+
+    #[test]
+    fn draining_ends_only_the_idle() {
+        let (idle, _a) = UnixStream::pair().unwrap();
+        let (busy, _b) = UnixStream::pair().unwrap();
+        let deadlines = Deadlines::new();
+        let idle_one = deadlines.register(idle.as_raw_fd());
+        let busy_one = deadlines.register(busy.as_raw_fd());
+        idle_one.arm(Phase::Idle, None);
+        busy_one.arm(Phase::Both, None);
+        assert_eq!(deadlines.end_idle(Duration::ZERO), 1);
+        assert!(idle_one.fired() && !busy_one.fired());
+    }
+}

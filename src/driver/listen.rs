@@ -1,0 +1,176 @@
+//! Binding with `SO_REUSEPORT`, and accepting.
+
+use super::{Deadline, Deadlines, ReadHalf, WriteHalf, runtime, stream};
+use monoio::net::{TcpListener, TcpStream, UnixListener};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
+    path::Path,
+    rc::Rc,
+};
+
+/// Connections that the kernel keeps until they are accepted. The kernel lowers it to `net.core.somaxconn`.
+const BACKLOG: i32 = 8192;
+
+/// Who connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP client.
+    Tcp(SocketAddr),
+    /// A client of a Unix socket; it has no address.
+    Unix,
+}
+
+/// An accepted connection.
+pub struct Accepted {
+    /// Its reading half.
+    pub read: ReadHalf,
+    /// Its sending half.
+    pub write: WriteHalf,
+    /// Its deadline.
+    pub deadline: Deadline,
+    /// The client.
+    pub peer: Peer,
+    /// The address it came in on, where the listener is bound to a wildcard and it had to be asked for.
+    pub local: Option<SocketAddr>,
+}
+
+/// A listening socket, bound but not yet part of any shard: binding is done on the control thread, where it may fail.
+pub struct Listener {
+    socket: Socket,
+    wildcard: bool,
+}
+
+impl Listener {
+    /// Binds a TCP address. Every shard binds one of its own (`SO_REUSEPORT`); the kernel spreads connections.
+    ///
+    /// `TCP_NODELAY` is set here and inherited by what is accepted: one system call a listener, not one a connection.
+    pub fn tcp(address: SocketAddr) -> io::Result<Listener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        if address.is_ipv6() {
+            // `::` means IPv6 only; dual stack is two listeners, as in Istio.
+            socket.set_only_v6(true)?;
+        }
+        socket.set_tcp_nodelay(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(Listener { socket, wildcard: address.ip().is_unspecified() })
+    }
+
+    /// Binds a Unix socket. A path that begins with `@` is in the abstract namespace. A Unix socket can't be bound
+    /// twice, so shards share one: use [`duplicate`](Self::duplicate).
+    pub fn unix(path: &Path) -> io::Result<Listener> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&unix_address(path)?)?;
+        socket.listen(BACKLOG)?;
+        Ok(Listener { socket, wildcard: false })
+    }
+
+    /// Another handle to the same socket.
+    pub fn duplicate(&self) -> io::Result<Listener> {
+        Ok(Listener { socket: self.socket.try_clone()?, wildcard: self.wildcard })
+    }
+
+    /// The address it is bound to: the port that the kernel chose, where 0 was asked for.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.socket.local_addr().ok().and_then(|address| address.as_socket())
+    }
+
+    /// Stops to listen. Accepting ends with an error, on every handle.
+    pub fn close(&self) {
+        // Nothing to be done where it is closed already.
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+    }
+
+    /// Accepts connections on the shard's thread until listening ends. `accepted` is called for each, and for each
+    /// failure that may pass (such as too many open files), after which it waits for `pause`.
+    pub async fn accept_all<P: Future<Output = ()>>(
+        &self,
+        deadlines: &Rc<Deadlines>,
+        mut accepted: impl FnMut(io::Result<Accepted>),
+        pause: impl Fn() -> P,
+    ) -> io::Result<()> {
+        let acceptor = Acceptor::new(self.socket.try_clone()?)?;
+        loop {
+            match acceptor.accept().await {
+                Ok((stream, peer)) => {
+                    let local = if self.wildcard { stream.local_addr().ok() } else { None };
+                    let (read, write, deadline) = stream::split(stream, deadlines);
+                    accepted(Ok(Accepted { read, write, deadline, peer, local }));
+                }
+                Err(error) if ended(&error) => return Ok(()),
+                Err(error) if aborted(&error) => {}
+                Err(error) => {
+                    accepted(Err(error));
+                    pause().await;
+                }
+            }
+        }
+    }
+}
+
+/// The socket was shut down to end listening.
+fn ended(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EBADF))
+}
+
+/// The client was gone before it was accepted (`accept(2)`: treat like no connection).
+fn aborted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ECONNABORTED | libc::EINTR | libc::EPROTO))
+}
+
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    fn new(socket: Socket) -> io::Result<Acceptor> {
+        socket.set_nonblocking(!runtime::is_io_uring())?;
+        if socket.local_addr()?.domain() == Domain::UNIX {
+            return Ok(Acceptor::Unix(UnixListener::from_std(OwnedFd::from(socket).into())?));
+        }
+        Ok(Acceptor::Tcp(TcpListener::from_std(socket.into())?))
+    }
+
+    async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
+        match self {
+            Acceptor::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((stream, Peer::Tcp(peer)))
+            }
+            Acceptor::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((TcpStream::from_std(adopt(stream)?)?, Peer::Unix))
+            }
+        }
+    }
+}
+
+/// A Unix stream under the type that all streams here have: the ring only sees a descriptor.
+fn adopt(stream: monoio::net::UnixStream) -> io::Result<std::net::TcpStream> {
+    debug_assert!(stream.as_raw_fd() >= 0);
+    Ok(own(stream.into_raw_fd()).into())
+}
+
+#[allow(unsafe_code)]
+fn own(fd: i32) -> OwnedFd {
+    // SAFETY: the descriptor was just given up by the stream that owned it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// The address of a Unix socket: a path, or a name in the abstract namespace if it begins with `@`.
+pub(super) fn unix_address(path: &Path) -> io::Result<SockAddr> {
+    use std::os::unix::ffi::OsStrExt;
+    match path.as_os_str().as_bytes() {
+        [b'@', name @ ..] => {
+            let name: Vec<u8> = std::iter::once(0).chain(name.iter().copied()).collect();
+            SockAddr::unix(std::ffi::OsStr::from_bytes(&name))
+        }
+        _ => SockAddr::unix(path),
+    }
+}
