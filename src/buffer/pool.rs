@@ -171,7 +171,11 @@ impl Buffer {
         }
         // SAFETY: there is room behind `end` within the capacity; `bytes` can't overlap with memory we own mutably.
         unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.memory.as_mut_ptr().add(self.end), bytes.len());
+            std::ptr::copy_nonoverlapping(
+                bytes.as_ptr(),
+                self.memory.as_mut_ptr().add(self.end),
+                bytes.len(),
+            );
         }
         self.end += bytes.len();
         true

@@ -73,7 +73,9 @@ impl fmt::Display for LadderStep {
             }
             Some(libc::ENOSYS) => "this kernel, or a seccomp profile, has no io_uring",
             Some(libc::EINVAL) => "this kernel does not know these ring flags",
-            Some(libc::ENOMEM) => "the limit of locked memory is too low; raise it (ulimit -l, LimitMEMLOCK=)",
+            Some(libc::ENOMEM) => {
+                "the limit of locked memory is too low; raise it (ulimit -l, LimitMEMLOCK=)"
+            }
             _ => "the ring could not be made",
         };
         write!(f, "{}: {} ({why})", self.driver, self.error)

@@ -23,7 +23,8 @@ impl Ticker {
     /// Starts to tick. Call it on the shard's thread, within its runtime.
     pub fn new() -> io::Result<Ticker> {
         // SAFETY: plain system calls; the result is checked.
-        let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) };
+        let fd =
+            unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) };
         let timer = own(fd)?;
         let period = libc::timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos() as libc::c_long };
         let every = libc::itimerspec { it_interval: period, it_value: period };

@@ -1,1 +1,16 @@
 //! Counters and access records.
+//!
+//! - `access_log`: one line a request, in Istio's default text format, gathered per shard
+//! - `counters`: numbers that one shard writes and the admin thread reads
+//! - `flag`: Envoy's response flags
+//! - `time`: dates as HTTP and the access log write them; pure arithmetic
+
+mod access_log;
+mod counters;
+mod flag;
+mod time;
+
+pub use access_log::{AccessLog, LogSink, Record};
+pub use counters::{Counter, CounterKind, Counters, DESCRIPTIONS, Description, bump};
+pub use flag::Flag;
+pub use time::{DateCache, TimestampCache, http_date};

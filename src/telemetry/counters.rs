@@ -1,0 +1,118 @@
+//! Numbers that one shard writes and the admin thread reads.
+//!
+//! Each counter has one writer, so a plain load and store with relaxed order counts right and costs what an ordinary
+//! memory access costs. The reader sums over the shards.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A counter or gauge with one writing thread.
+pub type Counter = AtomicU64;
+
+/// Adds to a counter that only this thread writes.
+pub fn bump(counter: &Counter, by: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+}
+
+/// Whether a number only grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CounterKind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+}
+
+/// What the metrics page says about a counter.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// The name on the metrics page.
+    pub name: &'static str,
+    /// Counter or gauge.
+    pub kind: CounterKind,
+    /// One sentence.
+    pub help: &'static str,
+}
+
+macro_rules! counters {
+    ($($(#[doc = $help:literal])+ $field:ident: $kind:ident = $name:literal,)+) => {
+        /// One shard's numbers.
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        pub struct Counters {
+            $($(#[doc = $help])+ pub $field: Counter,)+
+        }
+
+        /// Name, kind and meaning of each counter, in the order of [`Counters::values`].
+        pub const DESCRIPTIONS: &[Description] = &[
+            $(Description { name: $name, kind: CounterKind::$kind, help: concat!($($help),+) },)+
+        ];
+
+        impl Counters {
+            /// The values, in the order of [`DESCRIPTIONS`].
+            pub fn values(&self) -> impl Iterator<Item = u64> {
+                [$(self.$field.load(Ordering::Relaxed)),+].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Connections accepted from clients.
+    downstream_connections: Counter = "envoy_http_downstream_cx_total",
+    /// Connections of clients that are open.
+    downstream_connections_active: Gauge = "envoy_http_downstream_cx_active",
+    /// Connections refused because the worker had as many as it may have.
+    downstream_connections_overflow: Counter = "envoy_listener_downstream_cx_overflow",
+    /// Accepts that failed, such as for want of file descriptors.
+    accept_failures: Counter = "sluicegate_accept_failures_total",
+    /// Requests whose head was complete.
+    requests: Counter = "envoy_http_downstream_rq_total",
+    /// Requests in flight.
+    requests_active: Gauge = "envoy_http_downstream_rq_active",
+    /// Answers with a 1xx final status (101).
+    responses_1xx: Counter = "sluicegate_responses_1xx_total",
+    /// Answers with a 2xx status.
+    responses_2xx: Counter = "sluicegate_responses_2xx_total",
+    /// Answers with a 3xx status.
+    responses_3xx: Counter = "sluicegate_responses_3xx_total",
+    /// Answers with a 4xx status.
+    responses_4xx: Counter = "sluicegate_responses_4xx_total",
+    /// Answers with a 5xx status.
+    responses_5xx: Counter = "sluicegate_responses_5xx_total",
+    /// Answers made by the gateway itself.
+    local_replies: Counter = "sluicegate_local_replies_total",
+    /// Requests that broke the protocol.
+    protocol_errors: Counter = "envoy_http_downstream_cx_protocol_error",
+    /// Clients that went away before their answer was whole.
+    downstream_disconnects: Counter = "sluicegate_downstream_disconnects_total",
+    /// Body bytes received from clients.
+    bytes_received: Counter = "sluicegate_request_body_bytes_total",
+    /// Body bytes sent to clients.
+    bytes_sent: Counter = "sluicegate_response_body_bytes_total",
+    /// Connections opened to upstreams.
+    upstream_connections: Counter = "envoy_cluster_upstream_cx_total",
+    /// Connections to upstreams that are open.
+    upstream_connections_active: Gauge = "envoy_cluster_upstream_cx_active",
+    /// Connections to upstreams that could not be opened.
+    upstream_connect_failures: Counter = "envoy_cluster_upstream_cx_connect_fail",
+    /// Idle upstream connections found closed, or speaking out of turn.
+    upstream_idle_closed: Counter = "sluicegate_upstream_idle_closed_total",
+    /// Requests sent again because a reused connection died before the first byte of the answer, or a connect failed.
+    upstream_retries: Counter = "envoy_cluster_upstream_rq_retry",
+    /// Turns of the shard's tick, ten a second.
+    ticks: Counter = "sluicegate_shard_ticks_total",
+    /// Access log lines lost because the writer could not keep up.
+    log_lines_dropped: Counter = "sluicegate_access_log_dropped_total",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_has_a_name_of_its_own() {
+        let names: std::collections::HashSet<_> = DESCRIPTIONS.iter().map(|d| d.name).collect();
+        assert_eq!(names.len(), DESCRIPTIONS.len());
+        assert_eq!(Counters::default().values().count(), DESCRIPTIONS.len());
+    }
+}

@@ -1,0 +1,64 @@
+//! Envoy's response flags: why a request ended as it did, in the words that users' dashboards know.
+
+use std::fmt;
+
+/// Why a request ended as it did (specification appendix B).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flag {
+    /// `NR`: no virtual host, or no route.
+    NoRoute,
+    /// `NC`: the route's cluster does not exist.
+    NoCluster,
+    /// `UH`: the cluster has no endpoint to send to.
+    NoHealthyUpstream,
+    /// `UF`: connecting failed.
+    UpstreamConnectFailure,
+    /// `UC`: the upstream connection ended before or within the response.
+    UpstreamConnectionTermination,
+    /// `UR`: the upstream reset the connection.
+    UpstreamRemoteReset,
+    /// `UO`: a circuit breaker was open, or a limit was reached.
+    UpstreamOverflow,
+    /// `UPE`: the upstream broke the protocol.
+    UpstreamProtocolError,
+    /// `UT`: the upstream did not answer in time.
+    UpstreamTimeout,
+    /// `URX`: the last retry failed too.
+    RetryLimitExceeded,
+    /// `DC`: the client went away.
+    DownstreamDisconnect,
+    /// `DPE`: the client broke the protocol.
+    DownstreamProtocolError,
+    /// `SI`: nothing moved for too long.
+    StreamIdleTimeout,
+    /// `OM`: a limit of the gateway itself.
+    Overload,
+}
+
+impl Flag {
+    /// The letters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Flag::NoRoute => "NR",
+            Flag::NoCluster => "NC",
+            Flag::NoHealthyUpstream => "UH",
+            Flag::UpstreamConnectFailure => "UF",
+            Flag::UpstreamConnectionTermination => "UC",
+            Flag::UpstreamRemoteReset => "UR",
+            Flag::UpstreamOverflow => "UO",
+            Flag::UpstreamProtocolError => "UPE",
+            Flag::UpstreamTimeout => "UT",
+            Flag::RetryLimitExceeded => "URX",
+            Flag::DownstreamDisconnect => "DC",
+            Flag::DownstreamProtocolError => "DPE",
+            Flag::StreamIdleTimeout => "SI",
+            Flag::Overload => "OM",
+        }
+    }
+}
+
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
