@@ -7,6 +7,9 @@ use super::Name;
 ///
 /// All bytes live in one arena that is kept when the fields are cleared, so a connection that serves many requests
 /// allocates nothing for them. Positions are `u32`: the codec's limits keep a head far below 4 GiB.
+///
+/// In the arena a field lies as HTTP/1.1 sends it: `name: value` and CRLF. So a line that came in that form is
+/// copied once, and neighbours leave in one copy.
 #[derive(Clone, Debug, Default)]
 pub struct Fields {
     arena: Vec<u8>,
@@ -15,12 +18,16 @@ pub struct Fields {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    name_at: u32,
+    at: u32,
+    value_len: u32,
     name_len: u16,
     name: Name,
-    value_at: u32,
-    value_len: u32,
 }
+
+/// What lies between a name and its value in the arena.
+const SEPARATOR: &[u8] = b": ";
+/// What ends a field in the arena.
+const LINE_END: &[u8] = b"\r\n";
 
 /// One field of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,30 +59,63 @@ impl Fields {
 
     /// Appends a field. `text` may be in any case; it is stored in lower case.
     pub fn push(&mut self, text: &[u8], value: &[u8]) {
-        let name_at = self.arena.len();
+        self.push_named(text, value);
+    }
+
+    /// As [`Fields::push`], and says which name it is.
+    pub fn push_named(&mut self, text: &[u8], value: &[u8]) -> Name {
+        let at = self.arena.len();
         self.arena.extend(text.iter().map(u8::to_ascii_lowercase));
-        let name = Name::of(&self.arena[name_at..]);
-        self.push_entry(name_at, name, value);
+        let name = Name::of(&self.arena[at..]);
+        self.push_value(
+            Entry { at: at as u32, value_len: value.len() as u32, name_len: text.len() as u16, name },
+            value,
+        );
+        name
     }
 
     /// Appends a field whose name is already in lower case and known: no look at its text is needed.
     pub fn push_known(&mut self, name: Name, lower: &'static str, value: &[u8]) {
-        let name_at = self.arena.len();
+        let at = self.arena.len();
         self.arena.extend_from_slice(lower.as_bytes());
-        self.push_entry(name_at, name, value);
+        self.push_value(
+            Entry { at: at as u32, value_len: value.len() as u32, name_len: lower.len() as u16, name },
+            value,
+        );
     }
 
-    fn push_entry(&mut self, name_at: usize, name: Name, value: &[u8]) {
-        let name_len = self.arena.len() - name_at;
-        let value_at = self.arena.len();
+    fn push_value(&mut self, entry: Entry, value: &[u8]) {
+        debug_assert!(
+            memchr::memchr3(b'\r', b'\n', 0, value).is_none(),
+            "a value that would split the message"
+        );
+        self.arena.extend_from_slice(SEPARATOR);
         self.arena.extend_from_slice(value);
-        self.list.push(Entry {
-            name_at: name_at as u32,
-            name_len: name_len as u16,
-            name,
-            value_at: value_at as u32,
-            value_len: value.len() as u32,
-        });
+        self.arena.extend_from_slice(LINE_END);
+        self.list.push(entry);
+    }
+
+    /// Appends a whole line, `Name: value` and CRLF with exactly one space, and says which name it is. The name may
+    /// be in any case. The caller has checked the line.
+    pub fn push_line(&mut self, line: &[u8], name_len: usize) -> Name {
+        debug_assert!(
+            line.get(name_len..).is_some_and(|rest| rest.starts_with(SEPARATOR)) && line.ends_with(LINE_END)
+        );
+        let at = self.arena.len();
+        self.arena.extend_from_slice(line);
+        let lower = &mut self.arena[at..][..name_len];
+        lower.make_ascii_lowercase();
+        let name = Name::of(lower);
+        let value_len = line.len() - name_len - SEPARATOR.len() - LINE_END.len();
+        self.list.push(Entry { at: at as u32, value_len: value_len as u32, name_len: name_len as u16, name });
+        name
+    }
+
+    /// Removes the field that was appended last.
+    pub fn pop(&mut self) {
+        if let Some(entry) = self.list.pop() {
+            self.arena.truncate(entry.at as usize);
+        }
     }
 
     /// The first value of a known name.
@@ -127,17 +167,37 @@ impl Fields {
         self.list.iter().map(|e| field_of(&self.arena, e))
     }
 
+    /// Appends all fields to `out` as HTTP/1.1 sends them: `name: value` and CRLF each.
+    pub fn write_lines(&self, out: &mut Vec<u8>) {
+        let mut run = 0..0;
+        for entry in &self.list {
+            let at = entry.at as usize;
+            if at != run.end {
+                out.extend_from_slice(&self.arena[run]);
+                run = at..at;
+            }
+            run.end = entry.value_at() + entry.value_len as usize + LINE_END.len();
+        }
+        out.extend_from_slice(&self.arena[run]);
+    }
+
     fn value(&self, entry: &Entry) -> &[u8] {
-        &self.arena[entry.value_at as usize..][..entry.value_len as usize]
+        field_of(&self.arena, entry).value
+    }
+}
+
+impl Entry {
+    fn value_at(&self) -> usize {
+        self.at as usize + self.name_len as usize + SEPARATOR.len()
     }
 }
 
 fn name_of<'a>(arena: &'a [u8], entry: &Entry) -> &'a [u8] {
-    &arena[entry.name_at as usize..][..entry.name_len as usize]
+    &arena[entry.at as usize..][..entry.name_len as usize]
 }
 
 fn field_of<'a>(arena: &'a [u8], entry: &Entry) -> Field<'a> {
-    let value = &arena[entry.value_at as usize..][..entry.value_len as usize];
+    let value = &arena[entry.value_at()..][..entry.value_len as usize];
     Field { text: name_of(arena, entry), name: entry.name, value }
 }
 
@@ -163,5 +223,21 @@ mod tests {
         fields.push(b"X", b"2");
         fields.set(b"x", b"3");
         assert_eq!(fields.get_all(b"x").collect::<Vec<_>>(), [b"3"]);
+    }
+
+    #[test]
+    fn lines_leave_as_they_came_but_for_what_was_removed() {
+        let mut fields = Fields::default();
+        assert_eq!(fields.push_line(b"Host: a\r\n", 4), Name::Host);
+        fields.pop();
+        assert_eq!(fields.push_line(b"A: 1\r\n", 1), Name::Other);
+        fields.push(b"b", b"2");
+        fields.push_line(b"C: \r\n", 1);
+        fields.push_known(Name::Date, "date", b"now");
+        fields.remove_text(b"b");
+        let mut out = Vec::new();
+        fields.write_lines(&mut out);
+        assert_eq!(out, b"a: 1\r\nc: \r\ndate: now\r\n");
+        assert_eq!(fields.get_text(b"c"), Some(&b""[..]));
     }
 }

@@ -1,13 +1,16 @@
 //! What a request and a response are, whatever the version they came in.
 //!
+//! - `authority`: a host and perhaps a port
 //! - `fields`: the header fields of one message, in order, in one arena
 //! - `head`: request and response heads, and how a body is framed
 //! - `name`: the field names that the proxy itself looks at
 
+mod authority;
 mod fields;
 mod head;
 mod name;
 
+pub use authority::{AUTHORITY_BYTES_MAX, is_authority, same_authority, split_port};
 pub use fields::{Field, Fields};
 pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Upgrade, Version};
 pub use name::Name;

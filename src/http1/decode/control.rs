@@ -1,0 +1,162 @@
+//! What the fields say that are about the message or the connection and not for the next hop.
+
+use super::BadFields;
+use super::fields::{Fate, Line};
+use crate::http::{Fields, Name, Upgrade};
+
+/// What the control fields said.
+#[derive(Default)]
+pub(super) struct Control {
+    /// `content-length`, if there was one.
+    pub(super) content_length: Option<u64>,
+    /// `transfer-encoding`, if there was one.
+    pub(super) coding: Option<Coding>,
+    /// `connection: close`
+    pub(super) close: bool,
+    /// `connection: keep-alive`
+    pub(super) keep_alive: bool,
+    /// `connection` names a framing field.
+    pub(super) nominates_framing: bool,
+    /// `connection` has members that may name other fields.
+    nominates: bool,
+    connection_upgrade: bool,
+    connection_members: usize,
+    upgrade: Upgrade,
+}
+
+/// What a `transfer-encoding` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// `chunked`, alone.
+    Chunked,
+    /// Anything else.
+    Other,
+}
+
+/// How many members `connection` may have in all its lines: as many as there may be fields to name.
+const CONNECTION_MEMBERS_MAX: usize = 100;
+/// Digits of 2^63 - 1, and one: leading zeros are digits too (RFC 9110 section 8.6), but a hundred of them only help
+/// to get past somebody's limit.
+const LENGTH_DIGITS_MAX: usize = 20;
+
+impl Control {
+    /// Takes note of one line, and says whether it is for the next hop (RFC 9110 section 7.6.1).
+    pub(super) fn note(&mut self, line: &Line<'_>) -> Result<Fate, BadFields> {
+        match line.name {
+            Name::ContentLength => self.content_length(line.value)?,
+            Name::TransferEncoding => self.transfer_encoding(line.value)?,
+            Name::Connection => self.connection(line.value)?,
+            Name::Upgrade => self.upgrade(line.value),
+            Name::Te if line.value.eq_ignore_ascii_case(b"trailers") => return Ok(Fate::Keep),
+            // Trailers of HTTP/1 messages are dropped, so the field that announces them goes too.
+            Name::Te | Name::KeepAlive | Name::ProxyConnection | Name::Http2Settings | Name::Trailer => {}
+            _ => return Ok(Fate::Keep),
+        }
+        Ok(Fate::Drop)
+    }
+
+    /// What the sender wants the connection to become. An `upgrade` that `connection` does not name says nothing.
+    pub(super) fn upgrade_asked(&self) -> Upgrade {
+        if self.connection_upgrade { self.upgrade } else { Upgrade::None }
+    }
+
+    /// Refuses two framings, whatever they say.
+    pub(super) fn check_framing(&self) -> Result<(), BadFields> {
+        match (self.content_length, self.coding) {
+            (Some(_), Some(_)) => Err(BadFields::BothFramings),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the fields that `connection` names. `section` is the field section, decoded without error: few
+    /// connections name any, so their members are found again there rather than kept.
+    pub(super) fn remove_nominated(&self, section: &[u8], fields: &mut Fields) {
+        if !self.nominates {
+            return;
+        }
+        for line in section.split(|&byte| byte == b'\n') {
+            let Some(colon) = memchr::memchr(b':', line) else { continue };
+            if line[..colon].eq_ignore_ascii_case(b"connection") {
+                for member in members(&line[colon + 1..]).filter(|member| !is_option(member)) {
+                    fields.retain(|field| !field.text.eq_ignore_ascii_case(member));
+                }
+            }
+        }
+    }
+
+    fn content_length(&mut self, value: &[u8]) -> Result<(), BadFields> {
+        if self.content_length.is_some() {
+            return Err(BadFields::ContentLengthRepeated);
+        }
+        self.content_length = Some(length(value).ok_or(BadFields::ContentLength)?);
+        Ok(())
+    }
+
+    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), BadFields> {
+        if self.coding.is_some() {
+            return Err(BadFields::TransferEncodingRepeated);
+        }
+        self.coding =
+            Some(if value.eq_ignore_ascii_case(b"chunked") { Coding::Chunked } else { Coding::Other });
+        Ok(())
+    }
+
+    fn connection(&mut self, value: &[u8]) -> Result<(), BadFields> {
+        for member in members(value) {
+            self.connection_members += 1;
+            if self.connection_members > CONNECTION_MEMBERS_MAX {
+                return Err(BadFields::ConnectionTooLong);
+            }
+            if member.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if member.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if member.eq_ignore_ascii_case(b"upgrade") {
+                self.connection_upgrade = true;
+            } else if member.eq_ignore_ascii_case(b"content-length")
+                || member.eq_ignore_ascii_case(b"transfer-encoding")
+            {
+                self.nominates_framing = true;
+            } else if !member.is_empty() {
+                self.nominates = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn upgrade(&mut self, value: &[u8]) {
+        self.upgrade = match self.upgrade {
+            Upgrade::None if value.eq_ignore_ascii_case(b"websocket") => Upgrade::WebSocket,
+            Upgrade::None if value.eq_ignore_ascii_case(b"h2c") => Upgrade::None,
+            _ => Upgrade::Other,
+        };
+    }
+}
+
+/// The members of a list, without white space. Empty ones count, so that a limit on members is one on work.
+fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// Whether a member of `connection` is an option of its own and names no field, or one whose removal is regulated
+/// elsewhere: `te: trailers` is for the next hop too, and so is `expect`.
+fn is_option(member: &[u8]) -> bool {
+    [&b""[..], b"close", b"keep-alive", b"upgrade", b"te", b"expect"]
+        .iter()
+        .any(|option| member.eq_ignore_ascii_case(option))
+}
+
+/// `1*DIGIT` below 2^63: origins that keep a length in a signed word would read a greater one as negative.
+fn length(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > LENGTH_DIGITS_MAX {
+        return None;
+    }
+    let mut length = 0u64;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        length = length.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+    }
+    i64::try_from(length).is_ok().then_some(length)
+}
