@@ -1,7 +1,7 @@
 //! What is wrong, where, and what was expected.
 
 use super::Span;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,4 +53,73 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Other places it is about.
     pub labels: Vec<Label>,
+}
+
+impl Diagnostic {
+    /// An [`Severity::Error`] without a place so far.
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, message.into())
+    }
+
+    /// A [`Severity::Warning`] without a place so far.
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, message.into())
+    }
+
+    /// A [`Severity::Note`] without a place so far.
+    pub fn note(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Severity::Note, code, message.into())
+    }
+
+    fn new(severity: Severity, code: &'static str, message: String) -> Self {
+        let (field, labels) = (String::new(), Vec::new());
+        Diagnostic { severity, code, span: None, object: None, field, message, help: None, labels }
+    }
+
+    /// With the place it is about.
+    pub fn at(mut self, span: Span) -> Self {
+        self.span = Some(span);
+        self
+    }
+
+    /// With the object it is about.
+    pub fn about(mut self, object: &ObjectRef) -> Self {
+        self.object = Some(object.clone());
+        self
+    }
+
+    /// With the path to the field.
+    pub fn field(mut self, path: impl Into<String>) -> Self {
+        self.field = path.into();
+        self
+    }
+
+    /// With what was expected, or how to mend it.
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+
+    /// With one more place and what is there.
+    pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        })
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    /// `Gateway infra/public`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
 }

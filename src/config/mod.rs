@@ -2,9 +2,26 @@
 //!
 //! - `diagnostic`: what is wrong, where, and what was expected
 //! - `span`: places in the user's files
+//! - `load`: files to resources; the only place that reads them
+//! - `parse`: files' contents to resources
+//! - `kinds`: which objects are read
+//! - `resources`: every kind with every field
+//! - `decode`: a tree of values into a struct
+//! - `yaml`: text into a tree of values
 
+mod decode;
 mod diagnostic;
+mod kinds;
+mod load;
+mod parse;
+pub mod resources;
 mod span;
+mod yaml;
+#[cfg(test)]
+mod tests;
 
 pub use diagnostic::{Diagnostic, Label, ObjectRef, Severity};
+pub use load::{Input, load};
+pub use parse::parse;
+pub use resources::{Resource, Resources};
 pub use span::{FileId, SourceFile, Sources, Span, Spanned};

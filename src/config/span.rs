@@ -44,6 +44,15 @@ impl<T> Deref for Spanned<T> {
     }
 }
 
+/// Two values are equal wherever they are written.
+impl<T: PartialEq> PartialEq for Spanned<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Spanned<T> {}
+
 /// One file as it was read.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
@@ -57,6 +66,7 @@ pub struct SourceFile {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<SourceFile>,
+    secrets: Vec<Span>,
 }
 
 impl Sources {
@@ -69,5 +79,15 @@ impl Sources {
     /// The file with this id.
     pub fn file(&self, id: FileId) -> Option<&SourceFile> {
         self.files.get(id.0 as usize)
+    }
+
+    /// Marks a place whose text must never be shown, such as a Secret.
+    pub fn hide(&mut self, span: Span) {
+        self.secrets.push(span);
+    }
+
+    /// Whether bytes `start..end` of a file touch a place that must never be shown.
+    pub fn is_hidden(&self, file: FileId, start: u32, end: u32) -> bool {
+        self.secrets.iter().any(|secret| secret.file == file && secret.start < end && start < secret.end)
     }
 }

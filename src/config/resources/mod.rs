@@ -1,0 +1,133 @@
+//! Every kind of object that a gateway reads, with every field, as it is written.
+//!
+//! A field is `Option<Spanned<T>>` where it may be absent, `Vec<Spanned<T>>` for a list and [`Map`] for a mapping with any
+//! keys. Nothing is checked here but names and types: what values mean and which go together is `compile`'s.
+//!
+//! - `gateway`, `virtual_service`, `http_route`, `http_policy`, `destination_rule`, `load_balancer`, `service_entry`:
+//!   networking.istio.io
+//! - `istio_operator`, `mesh_config`, `proxy_config`: install.istio.io
+//! - `kubernetes`: Services, endpoints, Secrets and ConfigMaps
+//! - `metadata`: what every object has
+
+mod destination_rule;
+mod gateway;
+mod http_policy;
+mod http_route;
+mod istio_operator;
+mod kubernetes;
+mod load_balancer;
+mod mesh_config;
+mod metadata;
+mod proxy_config;
+mod service_entry;
+mod virtual_service;
+
+pub use super::decode::{Bytes, IntOrString, Map, Opaque, Timestamp};
+pub use destination_rule::*;
+pub use gateway::*;
+pub use http_policy::*;
+pub use http_route::*;
+pub use istio_operator::*;
+pub use kubernetes::*;
+pub use load_balancer::*;
+pub use mesh_config::*;
+pub use metadata::*;
+pub use proxy_config::*;
+pub use service_entry::*;
+pub use virtual_service::*;
+
+use super::{Diagnostic, ObjectRef, Sources, Span};
+use std::collections::HashSet;
+
+/// One object.
+#[derive(Clone, Debug)]
+pub struct Resource<T> {
+    /// Name, namespace, labels.
+    pub meta: Metadata,
+    /// `spec`; for kinds without one (`Endpoints`, `EndpointSlice`, `Secret`, `ConfigMap`) the fields beside `metadata`.
+    pub spec: T,
+    /// Where the object is.
+    pub span: Span,
+    /// What it is called in diagnostics.
+    pub object: ObjectRef,
+}
+
+/// All objects of a configuration, each list in the order of the files. Objects with an error are not here.
+#[derive(Clone, Debug, Default)]
+pub struct Resources {
+    /// `Gateway`
+    pub gateways: Vec<Resource<Gateway>>,
+    /// `VirtualService`
+    pub virtual_services: Vec<Resource<VirtualService>>,
+    /// `DestinationRule`
+    pub destination_rules: Vec<Resource<DestinationRule>>,
+    /// `ServiceEntry`
+    pub service_entries: Vec<Resource<ServiceEntry>>,
+    /// `WorkloadEntry`
+    pub workload_entries: Vec<Resource<WorkloadEntry>>,
+    /// `IstioOperator`
+    pub istio_operators: Vec<Resource<IstioOperator>>,
+    /// `Service`
+    pub services: Vec<Resource<Service>>,
+    /// `Endpoints`
+    pub endpoints: Vec<Resource<Endpoints>>,
+    /// `EndpointSlice`
+    pub endpoint_slices: Vec<Resource<EndpointSlice>>,
+    /// `Secret`
+    pub secrets: Vec<Resource<Secret>>,
+    /// `ConfigMap`
+    pub config_maps: Vec<Resource<ConfigMap>>,
+    /// The kinds that are not used, in the order of their first objects.
+    pub other_kinds: Vec<OtherKind>,
+    /// The files.
+    pub sources: Sources,
+    /// The objects that are left out because of an error.
+    pub(super) broken: HashSet<ObjectRef>,
+}
+
+/// Objects of a kind that is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherKind {
+    /// `apps/v1`
+    pub api_version: String,
+    /// `Deployment`
+    pub kind: String,
+    /// How many there are.
+    pub count: usize,
+    /// Where the first is.
+    pub first: Span,
+}
+
+impl Resources {
+    /// Whether an object is in the files but was left out because of an error, so that a reference to it is not wrong.
+    pub fn is_broken(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        let object = ObjectRef { kind: kind.into(), namespace: namespace.into(), name: name.into() };
+        self.broken.contains(&object)
+    }
+
+    /// The note about kinds that are not used.
+    pub(super) fn note_other_kinds(&self) -> Option<Diagnostic> {
+        let first = self.other_kinds.first()?;
+        let list: Vec<String> = self
+            .other_kinds
+            .iter()
+            .map(|other| {
+                format!(
+                    "{} {} ({})",
+                    other.count,
+                    other.kind.escape_debug(),
+                    other.api_version.escape_debug()
+                )
+            })
+            .collect();
+        let note = Diagnostic::note("other-kinds", format!("objects that are not used: {}", list.join(", ")));
+        let is_gateway_api = |other: &OtherKind| other.api_version.starts_with("gateway.networking.k8s.io/");
+        let note = match self.other_kinds.iter().any(is_gateway_api) {
+            true => note.help(
+                "the Kubernetes Gateway API is not supported; Istio's own Gateway and VirtualService are",
+            ),
+            false => note,
+        };
+        Some(note.at(first.first))
+    }
+}
