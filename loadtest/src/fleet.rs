@@ -1,0 +1,194 @@
+//! The origin and the proxies that are running.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::machine::{Machine, Ports};
+use crate::process::{Interrupt, Process};
+use crate::programs::{Inventory, Program};
+use crate::proxies::{self, Places, Proxy, Subject};
+use crate::workspace::Workspace;
+
+/// The slowest start is that of a gateway with 10,000 hosts on a busy machine.
+const LISTEN_MAX: Duration = Duration::from_secs(30);
+const LISTEN_POLL: Duration = Duration::from_millis(20);
+/// For what a program does just after it has begun to listen: its first minute is not what is measured.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// What stays the same for the whole run.
+pub(crate) struct Ground {
+    /// Folders.
+    pub(crate) workspace: Workspace,
+    /// Cores and limits.
+    pub(crate) machine: Machine,
+    /// Installed programs.
+    pub(crate) inventory: Inventory,
+    /// The gateway, once it is built.
+    pub(crate) gateway: Option<PathBuf>,
+    /// The other build of it that `--before` names.
+    pub(crate) before: Option<PathBuf>,
+    /// The person's wish to stop.
+    pub(crate) interrupt: Interrupt,
+}
+
+impl Ground {
+    /// The executable of a proxy.
+    pub(crate) fn executable(&self, proxy: Proxy) -> Result<PathBuf> {
+        let own = match proxy {
+            Proxy::Sluicegate => self.gateway.as_ref(),
+            Proxy::Before => self.before.as_ref(),
+            Proxy::Nginx | Proxy::Haproxy | Proxy::Envoy => None,
+        };
+        match (proxy.program(), own) {
+            (Some(program), _) => Ok(self.inventory.path(program)?.to_owned()),
+            (None, Some(path)) => Ok(path.clone()),
+            (None, None) => Err(Error::Failed(format!("{} has no executable", proxy.name()))),
+        }
+    }
+}
+
+/// A proxy that listens.
+pub(crate) struct Running {
+    process: Process,
+    /// Its port on 127.0.0.1.
+    pub(crate) port: u16,
+    /// The port of its counters, if it is sluicegate.
+    pub(crate) admin_port: Option<u16>,
+}
+
+impl Running {
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// An error once it has ended.
+    pub(crate) fn check_alive(&mut self) -> Result<()> {
+        self.process.check_alive()
+    }
+}
+
+/// All that was started; dropping it stops all of it.
+pub(crate) struct Fleet<'a> {
+    /// What all of it stands on.
+    pub(crate) ground: &'a Ground,
+    ports: Ports,
+    origin_port: u16,
+    running: Vec<(Subject, Running)>,
+    _origin: Process,
+}
+
+impl<'a> Fleet<'a> {
+    /// Writes what the origin serves, and starts it.
+    pub(crate) fn with_origin(ground: &'a Ground) -> Result<Fleet<'a>> {
+        for (name, bytes) in [("www/16k", 16 << 10), ("www/1m", 1 << 20)] {
+            ground.workspace.write(name, &noise(bytes))?;
+        }
+        let mut ports = Ports::new();
+        let origin_port = ports.take()?;
+        let places = places(ground, ground.inventory.path(Program::Nginx)?.to_owned(), [0, 0, origin_port]);
+        let written = proxies::origin_configuration(&places)?;
+        let path = ground.workspace.write(&written.file, written.text.as_bytes())?;
+        let invocation = proxies::nginx(&places, &path);
+        let mut origin = Process::start("the origin (nginx)", &invocation, &ground.workspace.log("origin"))?;
+        wait_until_it_listens(&mut origin, origin_port, &ground.interrupt)?;
+        Ok(Fleet { ground, ports, origin_port, running: Vec::new(), _origin: origin })
+    }
+
+    /// The running subject, started if it is not running.
+    pub(crate) fn running(&mut self, subject: Subject) -> Result<&mut Running> {
+        let index = match self.running.iter().position(|(other, _)| *other == subject) {
+            Some(index) => index,
+            None => {
+                let started = self.start(subject)?;
+                self.running.push((subject, started));
+                self.running.len() - 1
+            }
+        };
+        let found = self.running.get_mut(index).map(|(_, running)| running);
+        found.ok_or_else(|| Error::Failed(format!("{} is not running", subject.label())))
+    }
+
+    /// Writes the subject's configuration and returns its path; `check` needs no more.
+    pub(crate) fn configure(&mut self, subject: Subject) -> Result<(Places, PathBuf)> {
+        let ports = [self.ports.take()?, self.ports.take()?, self.origin_port];
+        let places = places(self.ground, self.ground.executable(subject.proxy)?, ports);
+        let written = proxies::configuration(subject, &places)?;
+        let path = self.ground.workspace.write(&written.file, written.text.as_bytes())?;
+        Ok((places, path))
+    }
+
+    /// Stops the subject if it is running.
+    pub(crate) fn stop(&mut self, subject: Subject) {
+        self.running.retain(|(other, _)| *other != subject);
+    }
+
+    fn start(&mut self, subject: Subject) -> Result<Running> {
+        let (places, path) = self.configure(subject)?;
+        let invocation = proxies::invocation(subject, &places, &path);
+        let label = subject.label();
+        let mut process = Process::start(&label, &invocation, &self.ground.workspace.log(&label))?;
+        wait_until_it_listens(&mut process, places.port, &self.ground.interrupt)?;
+        self.ground.interrupt.sleep(SETTLE)?;
+        let admin_port = (!subject.proxy.is_peer()).then_some(places.admin_port);
+        Ok(Running { process, port: places.port, admin_port })
+    }
+}
+
+fn places(ground: &Ground, program: PathBuf, [port, admin_port, origin_port]: [u16; 3]) -> Places {
+    Places {
+        run: ground.workspace.run.clone(),
+        program,
+        port,
+        admin_port,
+        origin_port,
+        load_core: ground.machine.cores.load,
+        proxy_core: ground.machine.cores.proxy,
+        open_files: ground.machine.open_files,
+    }
+}
+
+fn wait_until_it_listens(process: &mut Process, port: u16, interrupt: &Interrupt) -> Result<()> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let end = Instant::now() + LISTEN_MAX;
+    while TcpStream::connect_timeout(&address, LISTEN_POLL).is_err() {
+        process.check_alive()?;
+        if Instant::now() > end {
+            return Err(Error::Failed(format!(
+                "nothing listens on {address} after {} s",
+                LISTEN_MAX.as_secs()
+            )));
+        }
+        interrupt.sleep(LISTEN_POLL)?;
+    }
+    // Somebody else's program could have taken the port just before.
+    process.check_alive()
+}
+
+/// Bytes without a pattern that anything on the way could compress, the same in every run (xorshift64).
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    (0..bytes.div_ceil(8)).flat_map(|_| next()).take(bytes).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_has_the_length_asked_for_and_no_pattern() {
+        let bytes = noise(4097);
+        assert_eq!(bytes.len(), 4097);
+        assert_eq!(bytes, noise(4097));
+        let zeros = bytes.iter().filter(|byte| **byte == 0).count();
+        assert!(zeros < 64, "{zeros}");
+    }
+}

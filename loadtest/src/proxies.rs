@@ -1,0 +1,289 @@
+//! The proxies that are measured: their configurations, how each is started, where it listens.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use crate::error::{Error, Result};
+use crate::process::Invocation;
+use crate::programs::Program;
+use crate::virtual_hosts;
+
+/// What HAProxy is told to hold at most: enough for the idle connections, if there are descriptors for two sides of each.
+const HAPROXY_CONNECTIONS_MAX: u64 = 7500;
+/// Descriptors that HAProxy needs beside those of connections.
+const HAPROXY_OWN_FILES: u64 = 300;
+
+const ORIGIN: &str = include_str!("../peers/origin.nginx.conf");
+const NGINX: &str = include_str!("../peers/nginx.conf");
+const HAPROXY: &str = include_str!("../peers/haproxy.cfg");
+const ENVOY: &str = include_str!("../peers/envoy.yaml");
+const GATEWAY_BASE: &str = include_str!("../peers/sluicegate/base.yaml");
+const GATEWAY_ONE_HOST: &str = include_str!("../peers/sluicegate/one-host.yaml");
+
+/// A program that is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
+pub(crate) enum Proxy {
+    /// A peer.
+    Nginx,
+    /// A peer.
+    Haproxy,
+    /// A peer.
+    Envoy,
+    /// This project, as it is now.
+    Sluicegate,
+    /// This project as another build has it, named by `--before`.
+    #[value(skip)]
+    Before,
+}
+
+impl Proxy {
+    /// As the table calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Proxy::Nginx => "nginx",
+            Proxy::Haproxy => "haproxy",
+            Proxy::Envoy => "envoy",
+            Proxy::Sluicegate => "sluicegate",
+            Proxy::Before => "before",
+        }
+    }
+
+    /// What has to be installed for it.
+    pub(crate) fn program(self) -> Option<Program> {
+        match self {
+            Proxy::Nginx => Some(Program::Nginx),
+            Proxy::Haproxy => Some(Program::Haproxy),
+            Proxy::Envoy => Some(Program::Envoy),
+            Proxy::Sluicegate | Proxy::Before => None,
+        }
+    }
+
+    /// Whether it is one of those that sluicegate is compared with.
+    pub(crate) fn is_peer(self) -> bool {
+        self.program().is_some()
+    }
+}
+
+/// How sluicegate is set up; peers know only the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Setup {
+    /// One host, no access log.
+    Plain,
+    /// One host, access log to a file.
+    Logging,
+    /// 10,000 hosts, no access log.
+    ManyHosts,
+}
+
+/// A proxy in a setup: a row of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Subject {
+    /// Which program.
+    pub(crate) proxy: Proxy,
+    /// How set up.
+    pub(crate) setup: Setup,
+}
+
+impl Subject {
+    /// The proxy as it takes part in every work.
+    pub(crate) fn plain(proxy: Proxy) -> Subject {
+        Subject { proxy, setup: Setup::Plain }
+    }
+
+    /// As the table calls it.
+    pub(crate) fn label(self) -> String {
+        let what = match self.setup {
+            Setup::Plain => "",
+            Setup::Logging => "+log",
+            Setup::ManyHosts => "+10k-hosts",
+        };
+        format!("{}{what}", self.proxy.name())
+    }
+}
+
+/// All that a configuration or a command line may have to name.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// The folder of this run.
+    pub(crate) run: PathBuf,
+    /// The executable of the proxy.
+    pub(crate) program: PathBuf,
+    /// Where it listens.
+    pub(crate) port: u16,
+    /// Where sluicegate tells its counters.
+    pub(crate) admin_port: u16,
+    /// Where the origin listens.
+    pub(crate) origin_port: u16,
+    /// The core of load and origin.
+    pub(crate) load_core: usize,
+    /// The core of the proxy.
+    pub(crate) proxy_core: usize,
+    /// The limit of open files.
+    pub(crate) open_files: u64,
+}
+
+/// A file to write before the start.
+pub(crate) struct Configuration {
+    /// Its name in the folder of this run.
+    pub(crate) file: String,
+    /// What is in it.
+    pub(crate) text: String,
+}
+
+/// The origin's configuration.
+pub(crate) fn origin_configuration(places: &Places) -> Result<Configuration> {
+    Ok(Configuration { file: "origin.conf".to_owned(), text: render(ORIGIN, places)? })
+}
+
+/// The subject's configuration.
+pub(crate) fn configuration(subject: Subject, places: &Places) -> Result<Configuration> {
+    let (extension, text) = match subject.proxy {
+        Proxy::Nginx => ("conf", render(NGINX, places)?),
+        Proxy::Haproxy => ("cfg", render(HAPROXY, places)?),
+        Proxy::Envoy => ("yaml", render(ENVOY, places)?),
+        Proxy::Sluicegate | Proxy::Before => ("yaml", gateway_configuration(subject.setup, places)?),
+    };
+    Ok(Configuration { file: format!("{}.{extension}", subject.label()), text })
+}
+
+/// How nginx is started, as the origin and as a peer; it pins its worker itself, by its configuration.
+pub(crate) fn nginx(places: &Places, configuration: &Path) -> Invocation {
+    let first_errors = configuration.with_extension("start-errors");
+    Invocation::of(&places.program)
+        .arg("-e")
+        .arg(first_errors)
+        .arg("-p")
+        .arg(&places.run)
+        .arg("-c")
+        .arg(configuration)
+}
+
+/// How the subject is started: one worker, on the proxy's core, in the foreground.
+pub(crate) fn invocation(subject: Subject, places: &Places, configuration: &Path) -> Invocation {
+    match subject.proxy {
+        Proxy::Nginx => nginx(places, configuration),
+        Proxy::Haproxy => Invocation::of(&places.program).args(["-db", "-f"]).arg(configuration),
+        Proxy::Envoy => Invocation::pinned(&places.program, places.proxy_core)
+            .arg("-c")
+            .arg(configuration)
+            .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart"]),
+        Proxy::Sluicegate | Proxy::Before => {
+            let log = match subject.setup {
+                Setup::Logging => access_log(subject, &places.run).into_os_string(),
+                Setup::Plain | Setup::ManyHosts => "off".into(),
+            };
+            Invocation::of(&places.program)
+                .args(["run", "-c"])
+                .arg(configuration)
+                .args(["--cpus".to_owned(), places.proxy_core.to_string()])
+                .args(["--labels", "app=bench", "--status", "off"])
+                .args(["--admin".to_owned(), format!("127.0.0.1:{}", places.admin_port)])
+                .arg("--access-log")
+                .arg(log)
+        }
+    }
+}
+
+/// Where the access log goes in the setup that has one.
+pub(crate) fn access_log(subject: Subject, run: &Path) -> PathBuf {
+    run.join(format!("{}.access.log", subject.label()))
+}
+
+fn gateway_configuration(setup: Setup, places: &Places) -> Result<String> {
+    let base = render(GATEWAY_BASE, places)?;
+    let hosts = match setup {
+        Setup::Plain | Setup::Logging => format!("---\n{}", render(GATEWAY_ONE_HOST, places)?),
+        Setup::ManyHosts => virtual_hosts::many(places.origin_port),
+    };
+    Ok(format!("{base}{hosts}"))
+}
+
+fn render(template: &str, places: &Places) -> Result<String> {
+    let values = [
+        ("RUN", places.run.display().to_string()),
+        ("PORT", places.port.to_string()),
+        ("ORIGIN_PORT", places.origin_port.to_string()),
+        ("LOAD_CORE_MASK", core_mask(places.load_core)),
+        ("PROXY_CORE", places.proxy_core.to_string()),
+        ("PROXY_CORE_MASK", core_mask(places.proxy_core)),
+        ("OPEN_FILES", places.open_files.to_string()),
+        ("HAPROXY_CONNECTIONS", haproxy_connections(places.open_files).to_string()),
+    ];
+    let mut text = template.to_owned();
+    for (name, value) in values {
+        text = text.replace(&format!("{{{{{name}}}}}"), &value);
+    }
+    match text.split_once("{{").filter(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_uppercase())) {
+        Some((_, rest)) => {
+            let name = rest.split('}').next().unwrap_or_default();
+            Err(Error::Failed(format!(
+                "a configuration in loadtest/peers asks for {{{{{name}}}}}, which nothing gives"
+            )))
+        }
+        None => Ok(text),
+    }
+}
+
+/// As nginx wants it: a binary number, the first core being the last digit.
+fn core_mask(core: usize) -> String {
+    format!("1{}", "0".repeat(core))
+}
+
+fn haproxy_connections(open_files: u64) -> u64 {
+    HAPROXY_CONNECTIONS_MAX.min(open_files.saturating_sub(HAPROXY_OWN_FILES) / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> Places {
+        Places {
+            run: "/some where".into(),
+            program: "/bin/program".into(),
+            port: 8014,
+            admin_port: 8015,
+            origin_port: 9001,
+            load_core: 0,
+            proxy_core: 2,
+            open_files: 20_000,
+        }
+    }
+
+    #[test]
+    fn every_configuration_is_filled_in() {
+        let all = [Proxy::Nginx, Proxy::Haproxy, Proxy::Envoy, Proxy::Sluicegate];
+        for subject in all.map(Subject::plain) {
+            let text = configuration(subject, &places()).unwrap().text;
+            assert!(text.contains("8014") && text.contains("9001"), "{text}");
+        }
+        assert!(origin_configuration(&places()).unwrap().text.contains("\"/some where/origin.pid\""));
+    }
+
+    #[test]
+    fn a_name_that_nothing_gives_is_refused() {
+        let error = render("listen {{PRT}};", &places()).unwrap_err();
+        assert!(error.to_string().contains("{{PRT}}"), "{error}");
+        assert_eq!(render("a: {b: {c: {{PORT}}}}", &places()).unwrap(), "a: {b: {c: 8014}}");
+    }
+
+    #[test]
+    fn the_gateway_logs_only_in_the_setup_that_logs() {
+        for (setup, log) in
+            [(Setup::Plain, "\"off\""), (Setup::Logging, "\"/some where/sluicegate+log.access.log\"")]
+        {
+            let subject = Subject { proxy: Proxy::Sluicegate, setup };
+            let words = format!("{:?}", invocation(subject, &places(), Path::new("x.yaml")));
+            assert!(words.contains(&format!("\"--access-log\", {log}")), "{words}");
+        }
+    }
+
+    #[test]
+    fn masks_and_limits() {
+        assert_eq!(core_mask(0), "1");
+        assert_eq!(core_mask(2), "100");
+        assert_eq!(haproxy_connections(20_000), 7500);
+        assert_eq!(haproxy_connections(1024), 362);
+    }
+}

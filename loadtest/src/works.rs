@@ -1,0 +1,164 @@
+//! The list of works: what is measured, on whom, and what is to be reached. A new row of the table begins here.
+
+use crate::proxies::{Proxy, Setup};
+use crate::wrk::Load;
+
+/// One table.
+#[derive(Debug)]
+pub(crate) struct Work {
+    /// What the person types after `--work`.
+    pub(crate) name: &'static str,
+    /// One line for the table's head.
+    pub(crate) about: &'static str,
+    /// Who takes part.
+    pub(crate) subjects: Subjects,
+    /// How it is measured.
+    pub(crate) kind: Kind,
+    /// What sluicegate is to reach.
+    pub(crate) targets: &'static [Target],
+}
+
+/// Who takes part in a work.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Subjects {
+    /// Every proxy that was asked for, each in its plain setup.
+    EveryProxy,
+    /// sluicegate alone, in these setups, side by side; the first is what the others are compared with.
+    Gateway(&'static [Setup]),
+}
+
+/// How a work is measured.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Kind {
+    /// wrk asks as fast as it can: CPU time per request.
+    Wrk(Load),
+    /// That many connections have been answered once and stay open: memory of each, in a fresh process.
+    Idle(usize),
+    /// `sluicegate check` of the setup's configuration: CPU time.
+    Check,
+}
+
+impl Kind {
+    /// The unit of the figure.
+    pub(crate) fn unit(&self) -> &'static str {
+        match self {
+            Kind::Wrk(_) => "CPU us/request",
+            Kind::Idle(_) => "KiB/connection",
+            Kind::Check => "CPU ms",
+        }
+    }
+}
+
+/// What is to be reached.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Target {
+    /// This share of the best peer's figure.
+    OfBest(f64),
+    /// This share of that peer's figure.
+    Of(Proxy, f64),
+    /// This share of the figure of the first setup.
+    OfFirstSetup(f64),
+    /// This figure.
+    AtMost(f64),
+}
+
+const NO_HEADERS: &[&str] = &[];
+/// A name and a path from the middle of the configuration with many hosts (see `virtual_hosts`).
+const MIDDLE_HOST: &[&str] = &["Host: host-05000.bench.test"];
+const MIDDLE_PATH: &str = "/service-5/";
+
+/// All works, in the order of the table.
+pub(crate) static WORKS: &[Work] = &[
+    Work {
+        name: "h1",
+        about: "small answers over kept connections",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load { path: "/", connections: 64, headers: NO_HEADERS, body_bytes: 12 }),
+        targets: &[Target::OfBest(1.0)],
+    },
+    Work {
+        name: "h1-16k",
+        about: "answers of 16 KiB over kept connections",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load { path: "/f/16k", connections: 32, headers: NO_HEADERS, body_bytes: 16 << 10 }),
+        targets: &[Target::Of(Proxy::Haproxy, 1.0)],
+    },
+    Work {
+        name: "h1-1m",
+        about: "answers of 1 MiB over kept connections",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load { path: "/f/1m", connections: 16, headers: NO_HEADERS, body_bytes: 1 << 20 }),
+        targets: &[Target::Of(Proxy::Envoy, 1.0)],
+    },
+    Work {
+        name: "h1-close",
+        about: "a new connection for each small answer",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load { path: "/", connections: 32, headers: &["Connection: close"], body_bytes: 12 }),
+        targets: &[Target::OfBest(1.0)],
+    },
+    Work {
+        name: "idle",
+        about: "memory of a kept connection after one answer, in a fresh process",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Idle(6000),
+        targets: &[Target::AtMost(4.0)],
+    },
+    Work {
+        name: "h1+log",
+        about: "what writing the access log costs: sluicegate writes it unless told not to, the peers above do not",
+        subjects: Subjects::Gateway(&[Setup::Plain, Setup::Logging]),
+        kind: Kind::Wrk(Load { path: "/", connections: 64, headers: NO_HEADERS, body_bytes: 12 }),
+        targets: &[],
+    },
+    Work {
+        name: "vhosts-10k",
+        about: "what 10,000 virtual hosts of 10 routes each cost, asked for one from the middle",
+        subjects: Subjects::Gateway(&[Setup::Plain, Setup::ManyHosts]),
+        kind: Kind::Wrk(Load { path: MIDDLE_PATH, connections: 64, headers: MIDDLE_HOST, body_bytes: 12 }),
+        targets: &[Target::OfFirstSetup(1.02)],
+    },
+    Work {
+        name: "check-10k",
+        about: "reading, checking and compiling these 10,000 virtual hosts: sluicegate check, the start of the program included",
+        subjects: Subjects::Gateway(&[Setup::ManyHosts]),
+        kind: Kind::Check,
+        targets: &[Target::AtMost(1000.0)],
+    },
+];
+
+/// The work of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Work> {
+    WORKS.iter().find(|work| work.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::virtual_hosts;
+
+    #[test]
+    fn names_are_unique() {
+        for work in WORKS {
+            assert_eq!(WORKS.iter().filter(|other| other.name == work.name).count(), 1, "{}", work.name);
+            assert!(find(work.name).is_some());
+        }
+    }
+
+    #[test]
+    fn the_middle_host_and_route_exist_in_the_configuration_with_many_hosts() {
+        let hosts = virtual_hosts::many(1);
+        let name = MIDDLE_HOST[0].strip_prefix("Host: ").unwrap();
+        assert!(hosts.contains(&format!("hosts: [{name}]")));
+        assert!(hosts.contains(&format!("prefix: {MIDDLE_PATH}")));
+    }
+
+    #[test]
+    fn a_target_relative_to_a_setup_has_two_setups() {
+        for work in
+            WORKS.iter().filter(|work| work.targets.iter().any(|t| matches!(t, Target::OfFirstSetup(_))))
+        {
+            assert!(matches!(work.subjects, Subjects::Gateway([_, _, ..])), "{}", work.name);
+        }
+    }
+}

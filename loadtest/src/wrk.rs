@@ -1,0 +1,168 @@
+//! Runs wrk and reads what it reports.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::process::{self, Interrupt, Invocation};
+use crate::programs::{Inventory, Program};
+use crate::workspace::Workspace;
+
+/// What wrk may take beyond the time that it is told, to connect and to end its last requests.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// What wrk is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Load {
+    /// Path of the URL.
+    pub(crate) path: &'static str,
+    /// Connections, all of them busy all the time.
+    pub(crate) connections: usize,
+    /// Headers beyond wrk's own, as `Name: value`.
+    pub(crate) headers: &'static [&'static str],
+    /// Length of the body that the answer must have; looked at once, before wrk begins.
+    pub(crate) body_bytes: usize,
+}
+
+impl Load {
+    /// The words after `wrk`, for the table and for starting it.
+    pub(crate) fn arguments(&self, authority: &str, secs: u64) -> Vec<String> {
+        let mut words = vec![
+            "-t1".to_owned(),
+            format!("-c{}", self.connections),
+            format!("-d{secs}s"),
+            "--latency".to_owned(),
+        ];
+        for header in self.headers {
+            words.extend(["-H".to_owned(), (*header).to_owned()]);
+        }
+        words.push(format!("http://{authority}{}", self.path));
+        words
+    }
+}
+
+/// What wrk saw.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Report {
+    /// Answers in full, of any status.
+    pub(crate) requests: u64,
+    /// 99 of 100 answers came within this.
+    pub(crate) p99_ms: f64,
+    /// Its lines on errors of sockets and on statuses other than 2xx and 3xx.
+    pub(crate) errors: Option<String>,
+    /// From its start to its end.
+    pub(crate) wall: Duration,
+}
+
+/// Where and how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shot {
+    /// The proxy's port on 127.0.0.1.
+    pub(crate) port: u16,
+    /// For this long.
+    pub(crate) secs: u64,
+    /// The core wrk runs on.
+    pub(crate) core: usize,
+}
+
+/// One run of wrk.
+pub(crate) fn run(
+    load: &Load,
+    shot: Shot,
+    inventory: &Inventory,
+    workspace: &Workspace,
+    interrupt: &Interrupt,
+) -> Result<Report> {
+    let authority = format!("127.0.0.1:{}", shot.port);
+    let what = Invocation::pinned(inventory.path(Program::Wrk)?, shot.core)
+        .args(load.arguments(&authority, shot.secs));
+    let longest = Duration::from_secs(shot.secs) + GRACE;
+    let finished = process::run(&what, &workspace.log("wrk"), longest, interrupt)?.success("wrk")?;
+    let parsed = parse(&finished.output);
+    let (requests, p99_ms, errors) = parsed
+        .ok_or_else(|| Error::Failed(format!("wrk's report is not understood:\n{}", finished.output)))?;
+    if requests == 0 {
+        return Err(Error::failed("wrk got no answer at all"));
+    }
+    Ok(Report { requests, p99_ms, errors, wall: finished.wall })
+}
+
+fn parse(report: &str) -> Option<(u64, f64, Option<String>)> {
+    let lines = || report.lines().map(str::trim);
+    let requests = lines().find_map(|line| line.split_once(" requests in ")?.0.parse().ok())?;
+    let p99_ms = lines().find_map(|line| parse_ms(line.strip_prefix("99%")?.trim()))?;
+    let bad: Vec<&str> =
+        lines().filter(|line| line.starts_with("Socket errors") || line.starts_with("Non-2xx")).collect();
+    Some((requests, p99_ms, (!bad.is_empty()).then(|| bad.join("; "))))
+}
+
+/// wrk writes `123.00us`, `1.23ms`, `1.23s`, `1.23m` and `1.23h`.
+fn parse_ms(text: &str) -> Option<f64> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(unit);
+    let scale = match unit {
+        "us" => 1e-3,
+        "ms" => 1.0,
+        "s" => 1e3,
+        "m" => 6e4,
+        "h" => 3.6e6,
+        _ => return None,
+    };
+    Some(number.parse::<f64>().ok()? * scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "Running 1s test @ http://127.0.0.1:9991/
+  1 threads and 4 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency    67.54us   65.97us   2.08ms   99.11%
+    Req/Sec    50.09k     4.81k   59.87k    72.73%
+  Latency Distribution
+     50%   65.00us
+     75%   81.00us
+     90%   99.00us
+     99%  159.00us
+  54699 requests in 1.10s, 8.35MB read
+Requests/sec:  49744.90
+Transfer/sec:      7.59MB
+";
+
+    #[test]
+    fn reads_a_report() {
+        assert_eq!(parse(GOOD), Some((54_699, 0.159, None)));
+    }
+
+    #[test]
+    fn reads_errors() {
+        let bad = format!(
+            "{GOOD}  Socket errors: connect 0, read 7, write 0, timeout 1\n  Non-2xx or 3xx responses: 12\n"
+        );
+        let errors = "Socket errors: connect 0, read 7, write 0, timeout 1; Non-2xx or 3xx responses: 12";
+        assert_eq!(parse(&bad), Some((54_699, 0.159, Some(errors.to_owned()))));
+    }
+
+    #[test]
+    fn what_is_no_report_is_none() {
+        assert_eq!(parse("unable to connect to 127.0.0.1:9991 Connection refused\n"), None);
+        assert_eq!(parse(&GOOD.replace("99% ", "98% ")), None);
+    }
+
+    #[test]
+    fn reads_all_units_of_time() {
+        assert_eq!(parse_ms("1.50ms"), Some(1.5));
+        assert_eq!(parse_ms("2.00s"), Some(2000.0));
+        assert_eq!(parse_ms("1.00m"), Some(60_000.0));
+        assert_eq!(parse_ms("5"), None);
+        assert_eq!(parse_ms("5parsecs"), None);
+    }
+
+    #[test]
+    fn the_command_is_the_one_of_the_table() {
+        let load =
+            Load { path: "/f/1m", connections: 16, headers: &["Connection: close"], body_bytes: 1 << 20 };
+        let words = load.arguments("127.0.0.1:80", 3);
+        assert_eq!(words.join(" "), "-t1 -c16 -d3s --latency -H Connection: close http://127.0.0.1:80/f/1m");
+    }
+}
