@@ -15,3 +15,6 @@ pub mod encode;
 
 mod chunk;
 mod reason;
+
+#[cfg(test)]
+mod tests;

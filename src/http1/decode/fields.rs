@@ -48,7 +48,7 @@ pub(super) fn decode<'a, E: From<BadFields>>(
         }
         let text = &bytes[at..parts.name_end];
         let value = &bytes[parts.value_at..parts.value_end];
-        let name = if parts.is_canonical() {
+        let name = if parts.is_canonical(bytes) {
             fields.push_line(&bytes[at..parts.next], text.len())
         } else {
             fields.push_named(text, value)
@@ -72,8 +72,10 @@ struct Parts {
 
 impl Parts {
     /// Whether the line has exactly one space before its value, and nothing but CRLF after it.
-    fn is_canonical(&self) -> bool {
-        self.value_at == self.name_end + 2 && self.next == self.value_end + 2
+    fn is_canonical(&self, bytes: &[u8]) -> bool {
+        self.value_at == self.name_end + 2
+            && bytes.get(self.name_end + 1) == Some(&b' ')
+            && self.next == self.value_end + 2
     }
 }
 
