@@ -141,10 +141,9 @@ pub(crate) fn compare(work: &Work, rows: &[Row]) -> Vec<Comparison> {
     };
     let mut comparisons: Vec<Comparison> =
         work.targets.iter().flat_map(|target| against(*target, ours, rows)).collect();
-    let has_best = work.targets.iter().any(|target| matches!(target, Target::OfBest(_)));
-    if let (false, Some(best)) = (has_best, best_peer(rows)) {
-        comparisons.push(ratio(ours, best, None));
-    }
+    // Where the target is another peer, how it stands to the best one is of interest too, unless they are the same.
+    let best = best_peer(rows).map(|best| ratio(ours, best, None));
+    comparisons.extend(best.filter(|best| comparisons.iter().all(|told| told.what != best.what)));
     let relative = |target: &Target| matches!(target, Target::OfFirstSetup(_));
     let others =
         rows.iter().filter(|row| row.subject.proxy == Proxy::Sluicegate && row.subject != ours.subject);
@@ -231,12 +230,14 @@ mod tests {
 
     #[test]
     fn a_named_peer_is_compared_beside_the_best() {
-        let rows =
+        let mut rows =
             [row(Proxy::Haproxy, &[20.0]), row(Proxy::Envoy, &[10.0]), row(Proxy::Sluicegate, &[21.0])];
         let found = compare(works::find("h1-16k").unwrap(), &rows);
         let told: Vec<(&str, Option<bool>)> =
             found.iter().map(|c| (c.what.as_str(), c.is_reached())).collect();
         assert_eq!(told, [("sluicegate / haproxy", Some(false)), ("sluicegate / envoy", None)]);
+        rows[1] = row(Proxy::Envoy, &[30.0]);
+        assert_eq!(compare(works::find("h1-16k").unwrap(), &rows).len(), 1);
     }
 
     #[test]
