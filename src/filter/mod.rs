@@ -1,7 +1,10 @@
 //! Filters: change heads or answer locally. One Istio feature per file.
 //!
 //! - `headers`: `headers.request` and `headers.response` of routes and destinations
+//! - `template`: header values with substitution commands such as `%PROTOCOL%`
 
 mod headers;
+mod template;
 
 pub use headers::HeaderOps;
+pub use template::{Address, Context, SUPPORTED_COMMANDS, Template, TemplateError};

@@ -14,6 +14,8 @@ use super::Name;
 pub struct Fields {
     arena: Vec<u8>,
     list: Vec<Entry>,
+    /// Memory for values while they are made; empty otherwise.
+    scratch: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -179,6 +181,17 @@ impl Fields {
             run.end = entry.value_at() + entry.value_len as usize + LINE_END.len();
         }
         out.extend_from_slice(&self.arena[run]);
+    }
+
+    /// Lends out memory that is kept with these fields, so that making values from them allocates nothing.
+    pub(crate) fn take_scratch(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.scratch)
+    }
+
+    /// Takes the lent memory back, and forgets what is in it.
+    pub(crate) fn return_scratch(&mut self, mut scratch: Vec<u8>) {
+        scratch.clear();
+        self.scratch = scratch;
     }
 
     fn value(&self, entry: &Entry) -> &[u8] {

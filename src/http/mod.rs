@@ -4,13 +4,16 @@
 //! - `fields`: the header fields of one message, in order, in one arena
 //! - `head`: request and response heads, and how a body is framed
 //! - `name`: the field names that the proxy itself looks at
+//! - `path`: what the path of a request becomes before it is routed and forwarded
 
 mod authority;
 mod fields;
 mod head;
 mod name;
+mod path;
 
 pub use authority::{AUTHORITY_BYTES_MAX, is_authority, same_authority, split_port};
 pub use fields::{Field, Fields};
 pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Upgrade, Version};
-pub use name::Name;
+pub use name::{Name, is_token_byte};
+pub use path::PathNormalization;

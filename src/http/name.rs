@@ -83,3 +83,8 @@ impl Name {
         }
     }
 }
+
+/// Whether a byte may be part of a token: a method, a field name (RFC 9110 section 5.6.2).
+pub fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

@@ -4,29 +4,45 @@
 //! I/O or asks the time.
 //!
 //! - `cluster`: where requests go: endpoints and policy
+//! - `host`: route tables and virtual hosts, and how a request finds its route
+//! - `host_index`, `route_index`: how `host` finds things without looking at all of them
 //! - `listener`: where connections come in
 //! - `matcher`: what a route asks of a request
-//! - `route`: route tables, virtual hosts, routes and what they do
+//! - `pattern`: regular expressions
+//! - `re2`: RE2's syntax, translated
+//! - `redirect`: `redirect` and `httpsRedirect`: the location
+//! - `rewrite`: `rewrite.uri` and `rewrite.uriRegexRewrite`
+//! - `route`: routes and what they do
 //! - `settings`: what holds for the whole gateway
 //! - `source`: where in the user's files a thing comes from
 
 mod cluster;
+mod host;
+mod host_index;
 mod listener;
 mod matcher;
+mod pattern;
+mod re2;
+mod redirect;
+mod rewrite;
 mod route;
+mod route_index;
 mod settings;
 mod source;
+#[cfg(test)]
+mod test_support;
 
 pub use cluster::{
     Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, LoadBalancing,
     UpstreamProtocol,
 };
+pub use host::{Lookup, RouteTable, TableId, VirtualHost};
 pub use listener::{BindAddress, Chain, Listener};
 pub use matcher::{HeaderMatch, HeaderName, PathMatch, QueryMatch, RouteMatch, StringMatch, ValueMatch};
-pub use route::{
-    Action, Destination, DirectResponse, Forward, Lookup, PathRewrite, Redirect, RedirectPath, RedirectPort,
-    Route, RouteTable, TableId, VirtualHost,
-};
+pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
+pub use redirect::{Redirect, RedirectPath, RedirectPort, https_location};
+pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
+pub use route::{Action, Destination, DirectResponse, Forward, Route};
 pub use settings::{PathNormalization, ServerHeader, Settings, UnderscoreAction};
 pub use source::Source;
 

@@ -1,5 +1,7 @@
 //! What holds for the whole gateway: `meshConfig`, its `defaultConfig` (ProxyConfig), and the switches in them.
 
+pub use crate::http::PathNormalization;
+
 /// Settings of the whole gateway (specification sections 2.6 and 2.7).
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -40,19 +42,6 @@ impl Default for Settings {
             http10: false,
         }
     }
-}
-
-/// `meshConfig.pathNormalization.normalization` (specification appendix A).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PathNormalization {
-    /// `NONE`: the path as sent, but for a fragment.
-    None,
-    /// `BASE` and `DEFAULT`: dot segments removed, `\` to `/`, unreserved characters decoded.
-    Base,
-    /// `MERGE_SLASHES`: as BASE, and runs of `/` become one.
-    MergeSlashes,
-    /// `DECODE_AND_MERGE_SLASHES`: as MERGE_SLASHES, after `%2F` and `%5C` became `/`.
-    DecodeAndMergeSlashes,
 }
 
 /// What happens to `server` in a response.
