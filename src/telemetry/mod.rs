@@ -13,4 +13,5 @@ mod time;
 pub use access_log::{AccessLog, LogSink, Record};
 pub use counters::{Counter, CounterKind, Counters, DESCRIPTIONS, Description, bump};
 pub use flag::Flag;
+pub(crate) use time::{Civil, civil};
 pub use time::{DateCache, TimestampCache, http_date};

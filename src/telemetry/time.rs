@@ -6,21 +6,22 @@ const DAY_NAMES: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTH_NAMES: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-struct Civil {
-    year: u64,
+/// A moment in the Gregorian calendar, in UTC.
+pub(crate) struct Civil {
+    pub(crate) year: u64,
     /// 1 to 12.
-    month: u64,
+    pub(crate) month: u64,
     /// 1 to 31.
-    day: u64,
-    hour: u64,
-    minute: u64,
-    second: u64,
-    /// Index into `DAY_NAMES`.
-    weekday: usize,
+    pub(crate) day: u64,
+    pub(crate) hour: u64,
+    pub(crate) minute: u64,
+    pub(crate) second: u64,
+    /// From Thursday, the day of the Unix epoch, as 0.
+    pub(crate) weekday: usize,
 }
 
 /// The Gregorian date of a Unix time, by counting days in eras of 400 years that begin on 1 March.
-fn civil(unix_seconds: u64) -> Civil {
+pub(crate) fn civil(unix_seconds: u64) -> Civil {
     let (days, second_of_day) = (unix_seconds / 86_400, unix_seconds % 86_400);
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);

@@ -1,5 +1,6 @@
 //! What `%START_TIME(...)%` accepts: a subset of strftime, and Envoy's `%s` and `%f`. All in UTC.
 
+use crate::telemetry::{Civil, civil};
 use std::io::Write;
 
 /// A format, parsed. The default is `2018-04-03T23:06:09.123Z`.
@@ -136,96 +137,68 @@ fn specifier(chars: &mut std::str::Chars<'_>, pieces: &mut Vec<Piece>) -> Result
     Ok(())
 }
 
-/// A moment in the Gregorian calendar, in UTC.
+/// A time with what only formats ask for.
 struct Moment {
-    unix_seconds: u64,
-    millisecond: u64,
-    year: u64,
-    /// From 0.
-    month: usize,
-    day: u64,
+    unix_ms: u64,
+    date: Civil,
     /// From 1.
     day_of_year: u64,
     /// From Sunday as 0.
     weekday: usize,
-    hour: u64,
-    minute: u64,
-    second: u64,
 }
 
 impl Moment {
     fn of(unix_ms: u64) -> Moment {
-        let unix_seconds = unix_ms / 1000;
-        let days = unix_seconds / 86_400;
-        let of_day = unix_seconds % 86_400;
-        let (year, month, day) = date_of(days);
-        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        let date = civil(unix_ms / 1000);
+        let leap =
+            date.year.is_multiple_of(4) && (!date.year.is_multiple_of(100) || date.year.is_multiple_of(400));
         let before_month = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
-        let leap_day = u64::from(leap && month >= 2);
+        let leap_day = u64::from(leap && date.month > 2);
         Moment {
-            unix_seconds,
-            millisecond: unix_ms % 1000,
-            year,
-            month,
-            day,
-            day_of_year: before_month.get(month).copied().unwrap_or(0) + leap_day + day,
-            weekday: ((days + 4) % 7) as usize, // 1970-01-01 was a Thursday.
-            hour: of_day / 3600,
-            minute: of_day / 60 % 60,
-            second: of_day % 60,
+            unix_ms,
+            day_of_year: before_month.get(date.month as usize - 1).copied().unwrap_or(0)
+                + leap_day
+                + date.day,
+            weekday: (date.weekday + 4) % 7,
+            date,
         }
     }
 
     fn render(&self, piece: Piece, out: &mut Vec<u8>) {
-        let month = MONTHS.get(self.month).copied().unwrap_or("");
+        let date = &self.date;
+        let month = MONTHS.get(date.month as usize - 1).copied().unwrap_or("");
         let weekday = WEEKDAYS.get(self.weekday).copied().unwrap_or("");
-        let hour_of_12 = if self.hour.is_multiple_of(12) { 12 } else { self.hour % 12 };
+        let hour_of_12 = if date.hour.is_multiple_of(12) { 12 } else { date.hour % 12 };
         // Writing to a Vec does not fail.
         let _ = match piece {
             Piece::Literal(c) => write!(out, "{c}"),
             Piece::Fraction(digits) => {
                 // Times have milliseconds; what is asked for beyond them is zero.
                 let begin = out.len();
-                let written = write!(out, "{:03}000000", self.millisecond);
+                let written = write!(out, "{:03}000000", self.unix_ms % 1000);
                 out.truncate(begin + usize::from(digits));
                 written
             }
-            Piece::UnixSeconds => write!(out, "{}", self.unix_seconds),
-            Piece::Year => write!(out, "{:04}", self.year),
-            Piece::YearOfCentury => write!(out, "{:02}", self.year % 100),
-            Piece::Month => write!(out, "{:02}", self.month + 1),
+            Piece::UnixSeconds => write!(out, "{}", self.unix_ms / 1000),
+            Piece::Year => write!(out, "{:04}", date.year),
+            Piece::YearOfCentury => write!(out, "{:02}", date.year % 100),
+            Piece::Month => write!(out, "{:02}", date.month),
             Piece::MonthName => out.write_all(month.as_bytes()),
             Piece::MonthShort => out.write_all(&month.as_bytes()[..month.len().min(3)]),
-            Piece::Day => write!(out, "{:02}", self.day),
-            Piece::DaySpaced => write!(out, "{:2}", self.day),
+            Piece::Day => write!(out, "{:02}", date.day),
+            Piece::DaySpaced => write!(out, "{:2}", date.day),
             Piece::DayOfYear => write!(out, "{:03}", self.day_of_year),
             Piece::WeekdayName => out.write_all(weekday.as_bytes()),
             Piece::WeekdayShort => out.write_all(&weekday.as_bytes()[..weekday.len().min(3)]),
             Piece::WeekdayFromMonday => write!(out, "{}", (self.weekday + 6) % 7 + 1),
             Piece::WeekdayFromSunday => write!(out, "{}", self.weekday),
-            Piece::Hour => write!(out, "{:02}", self.hour),
+            Piece::Hour => write!(out, "{:02}", date.hour),
             Piece::HourOf12 => write!(out, "{hour_of_12:02}"),
-            Piece::AmPm => out.write_all(if self.hour < 12 { b"AM" } else { b"PM" }),
-            Piece::Minute => write!(out, "{:02}", self.minute),
-            Piece::Second => write!(out, "{:02}", self.second),
+            Piece::AmPm => out.write_all(if date.hour < 12 { b"AM" } else { b"PM" }),
+            Piece::Minute => write!(out, "{:02}", date.minute),
+            Piece::Second => write!(out, "{:02}", date.second),
             Piece::Offset => out.write_all(b"+0000"),
             Piece::ZoneName => out.write_all(b"GMT"),
         };
     }
-}
-
-/// Year, month from 0, and day from 1 of a day since 1970-01-01.
-///
-/// Years are counted from March, so that the leap day is the last of its year, in eras of 400 years, which all have
-/// 146,097 days.
-fn date_of(days: u64) -> (u64, usize, u64) {
-    let days = days + 719_468; // From 0000-03-01 to 1970-01-01.
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = ((month_from_march + 2) % 12) as usize;
-    let year = era * 400 + year_of_era + u64::from(month < 2);
-    (year, month, day)
 }
