@@ -110,6 +110,7 @@ fn under_load(load: &Load, secs: u64, running: &mut Running, ground: &Ground) ->
         return Err(Error::Failed(errors));
     }
     let spent = after.cpu.since(before.cpu);
+    expect_work(spent)?;
     let requests = count(report.requests);
     let load = LoadSample {
         user_share: spent.user / spent.total(),
@@ -191,6 +192,7 @@ fn check(subject: Subject, fleet: &mut Fleet<'_>) -> Result<Sample> {
     let finished = finished.success("sluicegate check")?;
     let cpu =
         finished.cpu.ok_or_else(|| Error::failed("the CPU time of sluicegate check could not be read"))?;
+    expect_work(cpu)?;
     Ok(Sample { cost: 1e3 * cpu.total(), load: None })
 }
 
@@ -203,6 +205,15 @@ fn expect_answer(answer: &Answer, body_bytes: usize) -> Result<()> {
         answer.status,
         answer.body.len()
     )))
+}
+
+/// A figure of nothing means that it was not this process that did the work.
+fn expect_work(spent: Cpu) -> Result<()> {
+    if spent.total() > 0.0 {
+        Ok(())
+    } else {
+        Err(Error::failed("it spent no CPU time, so it cannot have done the work"))
+    }
 }
 
 fn inside_note(row: &Row) -> Option<String> {
