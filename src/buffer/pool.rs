@@ -9,7 +9,7 @@ use monoio::buf::{IoBuf, IoBufMut};
 use std::{cell::RefCell, rc::Rc};
 
 /// The sizes there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(usize)]
 pub enum Class {
     /// 1 KiB: waiting for the next request on an idle connection. Small, because there may be many thousands;
@@ -47,6 +47,15 @@ impl Class {
         }
     }
 
+    /// The next larger class; the largest has none and is its own.
+    pub const fn larger(self) -> Class {
+        match self {
+            Class::Wait => Class::Small,
+            Class::Small => Class::Medium,
+            Class::Medium | Class::Large => Class::Large,
+        }
+    }
+
     /// The smallest class with room for so many bytes; the largest for more.
     pub const fn for_bytes(bytes: usize) -> Class {
         match bytes {
@@ -77,9 +86,14 @@ impl Pool {
         Buffer { memory, start: 0, end: 0, limit: class.bytes(), class, pool: self.clone() }
     }
 
+    /// A buffer without memory, for a place that must hold one.
+    pub fn empty(&self) -> Buffer {
+        Buffer { memory: Vec::new(), start: 0, end: 0, limit: 0, class: Class::Wait, pool: self.clone() }
+    }
+
     fn give_back(&self, class: Class, memory: Vec<u8>) {
         let mut free = self.free[class as usize].borrow_mut();
-        if free.len() < class.kept() {
+        if memory.capacity() > 0 && free.len() < class.kept() {
             free.push(memory);
         }
     }

@@ -10,6 +10,7 @@ use std::{
     cell::{Cell, RefCell},
     os::fd::RawFd,
     rc::Rc,
+    task::Waker,
     time::Duration,
 };
 
@@ -31,13 +32,19 @@ pub enum Phase {
 
 const NEVER: u32 = u32::MAX;
 
-#[derive(Clone, Copy)]
+/// The descriptor of a slot that is used, but has no socket; `shutdown` on it does nothing.
+const NO_SOCKET: RawFd = i32::MAX;
+
+/// Without a byte for so many ticks, a connection that waits is quiet: it may give up memory that it keeps for speed.
+const QUIET_TICKS: u32 = 2;
+
 struct Slot {
     due: u32,
     since: u32,
     fd: RawFd,
     phase: Phase,
     fired: bool,
+    waiting: Option<Waker>,
 }
 
 /// All deadlines of one shard.
@@ -56,7 +63,7 @@ impl Deadlines {
 
     /// A slot for a socket. It must be dropped before the socket is closed.
     pub(super) fn register(self: &Rc<Self>, fd: RawFd) -> Deadline {
-        let slot = Slot { due: NEVER, since: 0, fd, phase: Phase::None, fired: false };
+        let slot = Slot { due: NEVER, since: 0, fd, phase: Phase::None, fired: false, waiting: None };
         let mut slots = self.slots.borrow_mut();
         let index = match self.free.borrow_mut().pop() {
             Some(index) => {
@@ -75,7 +82,13 @@ impl Deadlines {
     pub fn tick(&self) -> usize {
         let now = self.now.get() + 1;
         self.now.set(now);
-        self.shut(|slot| slot.due <= now)
+        self.shut(|slot| {
+            if slot.phase == Phase::Idle && slot.since + QUIET_TICKS <= now {
+                // Whoever waits has to look again; once is enough.
+                slot.waiting.take().into_iter().for_each(Waker::wake);
+            }
+            slot.due <= now
+        })
     }
 
     /// Ends the waiting of idle connections on which nothing has happened for `quiet`. For draining.
@@ -112,6 +125,19 @@ fn ticks(duration: Duration) -> u32 {
     u32::try_from(ticks).unwrap_or(NEVER - 1)
 }
 
+/// Waits for about `duration`, in whole ticks.
+pub async fn pause(deadlines: &Rc<Deadlines>, duration: Duration) {
+    // No socket: only the time passes.
+    let slot = deadlines.register(NO_SOCKET);
+    let until = deadlines.now.get() + ticks(duration) + 1;
+    slot.with(|slot| (slot.phase, slot.since) = (Phase::Idle, until - QUIET_TICKS));
+    std::future::poll_fn(|context| match slot.is_quiet(context.waker()) {
+        true => std::task::Poll::Ready(()),
+        false => std::task::Poll::Pending,
+    })
+    .await;
+}
+
 /// One socket's deadline. Dropping it frees the slot.
 pub struct Deadline {
     index: u32,
@@ -144,6 +170,21 @@ impl Deadline {
         unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
     }
 
+    /// Whether nothing has come since the connection began to wait, for a few ticks. If not, `waker` is called when it
+    /// is so.
+    pub fn is_quiet(&self, waker: &Waker) -> bool {
+        let now = self.owner.now.get();
+        self.with(|slot| {
+            if slot.since + QUIET_TICKS <= now {
+                return true;
+            }
+            if !slot.waiting.as_ref().is_some_and(|waiting| waiting.will_wake(waker)) {
+                slot.waiting = Some(waker.clone());
+            }
+            false
+        })
+    }
+
     fn with<R>(&self, change: impl FnOnce(&mut Slot) -> R) -> R {
         change(&mut self.owner.slots.borrow_mut()[self.index as usize])
     }
@@ -151,7 +192,10 @@ impl Deadline {
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        self.with(|slot| (slot.fd, slot.due, slot.phase) = (-1, NEVER, Phase::None));
+        self.with(|slot| {
+            (slot.fd, slot.due, slot.phase) = (-1, NEVER, Phase::None);
+            slot.waiting = None;
+        });
         self.owner.free.borrow_mut().push(self.index);
     }
 }

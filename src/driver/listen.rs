@@ -164,7 +164,7 @@ fn own(fd: i32) -> OwnedFd {
 }
 
 /// The address of a Unix socket: a path, or a name in the abstract namespace if it begins with `@`.
-pub(super) fn unix_address(path: &Path) -> io::Result<SockAddr> {
+pub fn unix_address(path: &Path) -> io::Result<SockAddr> {
     use std::os::unix::ffi::OsStrExt;
     match path.as_os_str().as_bytes() {
         [b'@', name @ ..] => {

@@ -1,1 +1,10 @@
-//! Bind, accept, admit.
+//! Bind, accept, admit: from a listening socket to a connection that is served.
+//!
+//! - `accept`: the accept loop of one listener on one shard, with the limit of connections
+//! - `bind`: the sockets of one listener for all shards
+
+mod accept;
+mod bind;
+
+pub use accept::{Listening, run};
+pub use bind::{BindError, bind};

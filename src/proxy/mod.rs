@@ -1,1 +1,30 @@
-//! Serve one downstream connection and run each exchange: the spine.
+//! Serve one downstream connection, and run each exchange: the spine.
+//!
+//! - `environment`: what a shard lends to every exchange: routing, buffers, clock, log, counters
+//! - `downstream`: one HTTP/1.1 connection of a client: waiting, reading heads, answering, ending
+//! - `exchange`: one request and its response, from a decoded head to a delivered answer
+//! - `answer`: an exchange without the client's body: the request as it is, and the way back
+//! - `attempt`: one try of it at one endpoint
+//! - `upload`: the request's body on its way up
+//! - `download`: the response's body on its way down
+//! - `tunnel`: both directions of a WebSocket
+//! - `failure`: what can go wrong, and the one place that says what follows from it
+//! - `reply`: answers made here
+//! - `standard`: the header fields that every gateway adds, sets and removes
+//! - `record`: the access log's line of an exchange
+
+mod answer;
+mod attempt;
+mod download;
+mod downstream;
+mod environment;
+mod exchange;
+mod failure;
+mod record;
+mod reply;
+mod standard;
+mod tunnel;
+mod upload;
+
+pub use downstream::serve;
+pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing};

@@ -1,1 +1,11 @@
-//! Owns a thread and everything mutable on it.
+//! Owns a thread and everything mutable on it: its ring, listeners, connections, pools and counters.
+//!
+//! - `mailbox`: what the control thread tells a shard
+//! - `shard`: starting a shard, its tick, its drain
+
+mod mailbox;
+#[allow(clippy::module_inception)]
+mod shard;
+
+pub use mailbox::{Mailbox, Message};
+pub use shard::{Handle, Plan, Report, ShardId, ShardListener, start};

@@ -1,1 +1,16 @@
-//! Balance, pool, connect, learn from results.
+//! Balance, pool, connect: a shard's own state for each cluster of the snapshot.
+//!
+//! - `cluster`: a cluster's endpoints on this shard, and how they follow the snapshot and the resolver
+//! - `balance`: choosing an endpoint
+//! - `connection`: one connection to an endpoint
+//! - `pool`: idle connections, kept alive and watched
+
+mod balance;
+mod cluster;
+mod connection;
+mod pool;
+
+pub use balance::Random;
+pub use cluster::{Active, Cluster, Clusters, Endpoint, ResolvedEndpoints};
+pub use connection::{Connection, HEADROOM, Reader};
+pub use pool::IDLE_TIMEOUT;

@@ -1,0 +1,57 @@
+//! The accept loop of one listener on one shard, with the limit of connections.
+
+use crate::{
+    driver::{self, Accepted, Peer, Phase, TICK},
+    proxy::{self, ConnectionInfo, Environment},
+    table::{BindAddress, Chain, TableId},
+    telemetry::bump,
+};
+use std::{net::SocketAddr, rc::Rc, sync::atomic::Ordering};
+
+/// One listener on one shard.
+pub struct Listening {
+    /// Its socket.
+    pub socket: Rc<driver::Listener>,
+    /// Where it listens.
+    pub bind: BindAddress,
+    /// What happens to its connections.
+    pub chain: Chain,
+}
+
+/// Accepts and serves until the socket is closed.
+pub async fn run(listening: Listening, env: Rc<Environment>) {
+    let Chain::Http(table) = listening.chain;
+    let fixed = listening.socket.local_address();
+    let text: Rc<str> = fixed.map_or_else(|| listening.bind.to_string(), |a| a.to_string()).into();
+    let local = Local { fixed, text };
+    let accepted = |result: std::io::Result<Accepted>| match result {
+        Ok(accepted) => admit(accepted, table, &local, &env),
+        Err(_) => bump(&env.counters.accept_failures, 1),
+    };
+    // After an accept that failed for want of descriptors or memory: time for connections to end.
+    let pause = || driver::pause(&env.deadlines, TICK);
+    if listening.socket.accept_all(&env.deadlines, accepted, pause).await.is_err() {
+        bump(&env.counters.accept_failures, 1);
+    }
+}
+
+struct Local {
+    fixed: Option<SocketAddr>,
+    text: Rc<str>,
+}
+
+fn admit(accepted: Accepted, table: TableId, local: &Local, env: &Rc<Environment>) {
+    let active = env.counters.downstream_connections_active.load(Ordering::Relaxed);
+    if active >= env.limits.connections as u64 {
+        bump(&env.counters.downstream_connections_overflow, 1);
+        return;
+    }
+    let (address, text) = match accepted.local {
+        Some(address) => (Some(address), address.to_string().into()),
+        None => (local.fixed, Rc::clone(&local.text)),
+    };
+    debug_assert!(accepted.peer != Peer::Unix || address.is_none());
+    accepted.deadline.arm(Phase::Idle, Some(env.limits.idle_timeout));
+    let info = ConnectionInfo::new(accepted.peer, address, text, table);
+    driver::spawn(proxy::serve(accepted, info, Rc::clone(env)));
+}

@@ -1,0 +1,194 @@
+//! An exchange without the client's body: the request as it is, and the way back to the client.
+
+use super::{
+    downstream::Downstream,
+    environment::Scratch,
+    exchange::{After, Way},
+    failure::Failure,
+    record::Summary,
+    reply::Reply,
+    standard,
+};
+use crate::{
+    filter::{Address, Context, HeaderOps},
+    http::{BodyLength, Name, Scheme},
+    http1::encode::{self, Framing, KeepAlive, Recipient},
+    table::{Destination, Forward, Route, Settings},
+    telemetry::Flag,
+};
+use std::time::Instant;
+
+/// The request as it is, and the way back to the client.
+pub(super) struct Answer<'a> {
+    pub(super) downstream: &'a mut Downstream,
+    pub(super) scratch: &'a mut Scratch,
+    pub(super) summary: Summary,
+    /// What redirects and matches go by.
+    pub(super) scheme: Scheme,
+}
+
+impl<'a> Answer<'a> {
+    pub(super) fn new(
+        downstream: &'a mut Downstream,
+        scratch: &'a mut Scratch,
+        started: Instant,
+    ) -> Answer<'a> {
+        scratch.original_target.clear();
+        Answer { downstream, scratch, summary: Summary::new(started), scheme: Scheme::Http }
+    }
+
+    /// Makes the request what the destination is to see.
+    pub(super) fn rewrite(&mut self, way: &Way<'_>, forward: &Forward) {
+        self.apply_to_request(way);
+        let Scratch { request, original_target, text, .. } = &mut *self.scratch;
+        if let Some(rewrite) = &forward.path_rewrite {
+            original_target.extend_from_slice(&request.target);
+            text.clear();
+            rewrite.apply(request.path(), text);
+            request.set_path(text);
+            if way.settings.envoy_debug_headers {
+                request.fields.push_known(Name::XEnvoy, "x-envoy-original-path", original_target);
+            }
+        }
+        if let Some(authority) = forward.authority.as_ref().or(way.destination.authority.as_ref()) {
+            if way.settings.x_forwarded_host {
+                request.fields.remove(Name::XForwardedHost);
+                request.fields.push_known(Name::XForwardedHost, "x-forwarded-host", &request.authority);
+            }
+            request.authority.clear();
+            request.authority.extend_from_slice(authority);
+        }
+    }
+
+    fn apply_to_request(&mut self, way: &Way<'_>) {
+        let ops = [&way.route.request_headers, &way.destination.request_headers];
+        if ops.iter().all(|ops| ops.is_empty()) {
+            return;
+        }
+        let mut fields = std::mem::take(&mut self.scratch.request.fields);
+        for ops in ops {
+            ops.apply_to_request(&mut fields, &self.context(Some(way.route), &way.cluster.name));
+        }
+        self.scratch.request.fields = fields;
+    }
+
+    /// Changes the fields of a response as the route says; the destination's part only where an upstream answered.
+    pub(super) fn apply_to_response(
+        &mut self,
+        route: &Route,
+        destination: Option<&Destination>,
+        cluster: &str,
+    ) {
+        let ops: [Option<&HeaderOps>; 2] =
+            [Some(&route.response_headers), destination.map(|d| &d.response_headers)];
+        if ops.iter().flatten().all(|ops| ops.is_empty()) {
+            return;
+        }
+        let mut fields = std::mem::take(&mut self.scratch.response.fields);
+        for ops in ops.into_iter().flatten() {
+            ops.apply_to_response(&mut fields, &self.context(Some(route), cluster));
+        }
+        self.scratch.response.fields = fields;
+    }
+
+    /// What substitutions in header values read.
+    fn context<'c>(&'c self, route: Option<&'c Route>, cluster: &'c str) -> Context<'c> {
+        let (request, info, summary) = (&self.scratch.request, &self.downstream.info, &self.summary);
+        let env = &self.downstream.env;
+        let status = self.scratch.response.status;
+        Context {
+            start_time_ms: env.clock.unix_ms(summary.started),
+            hostname: &env.hostname,
+            downstream_remote: info.peer.map(Address::Ip),
+            downstream_direct_remote: info.peer.map(Address::Ip),
+            downstream_local: info.local.map(Address::Ip),
+            protocol: request.version,
+            scheme: self.scheme,
+            method: &request.method,
+            target: &request.target,
+            authority: &request.authority,
+            request_fields: Some(&request.fields),
+            route_name: route.map(|route| &*route.name).filter(|name| !name.is_empty()),
+            upstream_cluster: Some(cluster).filter(|cluster| !cluster.is_empty()),
+            upstream_remote: summary
+                .upstream
+                .as_ref()
+                .and_then(|u| u.endpoint.socket_address())
+                .map(Address::Ip),
+            response_code: (status > 0).then_some(status),
+            response_code_details: Some(summary.details).filter(|details| !details.is_empty()),
+            response_flags: summary.flag.map(Flag::as_str),
+            bytes_received: summary.bytes_received,
+            bytes_sent: summary.bytes_sent,
+            ..Context::default()
+        }
+    }
+
+    /// Sends an answer that was made here.
+    pub(super) async fn reply(
+        &mut self,
+        reply: &Reply<'_>,
+        settings: &Settings,
+        route: Option<&Route>,
+        cluster: &str,
+        after: After,
+    ) -> Result<(), ()> {
+        let summary = &mut self.summary;
+        (summary.status, summary.flag, summary.details) = (reply.status, reply.flag, reply.details);
+        summary.transport_failure = reply.transport_failure.to_owned();
+        let Scratch { response, text, .. } = &mut *self.scratch;
+        response.clear();
+        response.status = reply.status;
+        response.content_length = Some(reply.body.len() as u64);
+        if reply.has_location {
+            response.fields.push_known(Name::Location, "location", text);
+        }
+        if !reply.body.is_empty() {
+            response.fields.push_known(Name::ContentType, "content-type", b"text/plain");
+        }
+        standard::local_reply(response, settings, &self.downstream.env);
+        if let Some(route) = route {
+            self.apply_to_response(route, None, cluster);
+        }
+        let length = match reply.body.len() as u64 {
+            0 => BodyLength::None,
+            length => BodyLength::Sized(length),
+        };
+        if self.encode_head(length, after == After::KeepAlive) != Framing::None {
+            self.scratch.out.extend_from_slice(reply.body);
+            self.summary.bytes_sent = reply.body.len() as u64;
+        }
+        self.send_out().await
+    }
+
+    /// Puts the response head into `scratch.out`.
+    pub(super) fn encode_head(&mut self, length: BodyLength, keep_alive: bool) -> Framing {
+        let Scratch { request, response, out, .. } = &mut *self.scratch;
+        let recipient = Recipient {
+            method: &request.method,
+            version: request.version,
+            connection: if keep_alive { KeepAlive::Keep } else { KeepAlive::Close },
+        };
+        out.clear();
+        encode::response(response, length, recipient, out)
+    }
+
+    /// Sends what is in `scratch.out`.
+    pub(super) async fn send_out(&mut self) -> Result<(), ()> {
+        let out = std::mem::take(&mut self.scratch.out);
+        let (result, out) = self.downstream.write.send_all(out).await;
+        self.scratch.out = out;
+        result.map_err(drop)
+    }
+
+    /// The answer that had begun can't be finished.
+    pub(super) fn cut(&mut self, failure: &Failure) {
+        (self.summary.flag, self.summary.details) = (Some(failure.flag()), failure.details());
+    }
+
+    /// Writes the access log's line.
+    pub(super) fn write_record(&self, route: Option<&Route>, cluster: &str) {
+        let name = route.map_or("", |route| &*route.name);
+        self.summary.write(&self.downstream.env, &self.downstream.info, self.scratch, name, cluster);
+    }
+}

@@ -1,0 +1,210 @@
+//! One try of an exchange at one endpoint.
+
+use super::{
+    download::{Broken, Responded},
+    exchange::{After, Exchange, Way},
+    failure::{Failure, Kind, Phase, Replay, is_idempotent},
+    record::Upstream,
+    tunnel,
+    upload::{Progress, Upload, UploadEnd},
+};
+use crate::{
+    driver::Phase as Waiting,
+    http::Name,
+    http1::encode,
+    telemetry::bump,
+    upstream::{Connection, Endpoint},
+};
+use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll};
+
+/// One try.
+pub(super) struct Attempt {
+    pub(super) endpoint: Rc<Endpoint>,
+    /// From 1.
+    pub(super) number: usize,
+    /// Only a connection that is new will do.
+    pub(super) fresh: bool,
+}
+
+/// An attempt that delivered no whole answer.
+pub(super) enum Failed {
+    /// Nothing of an answer has gone to the client.
+    Before(Failure, Replay),
+    /// Part of an answer has.
+    Within(Failure),
+}
+
+impl Exchange<'_> {
+    /// Tries once.
+    pub(super) async fn attempt(&mut self, attempt: Attempt, way: &Way<'_>) -> Result<After, Failed> {
+        let mut replay =
+            Replay { body_is_at_hand: true, idempotent: is_idempotent(&self.answer.scratch.request.method) };
+        let mut connection = match self.connect(&attempt, way).await {
+            Ok(connection) => connection,
+            Err(failure) => return Err(Failed::Before(failure, replay)),
+        };
+        let reused = connection.served > 0;
+        self.answer.summary.upstream =
+            Some(Upstream { endpoint: Rc::clone(&connection.endpoint), local: Rc::clone(&connection.local) });
+        if way.settings.attempt_count {
+            let number = itoa::Buffer::new().format(attempt.number).to_owned();
+            let fields = &mut self.answer.scratch.request.fields;
+            if attempt.number > 1 {
+                fields.remove_text(b"x-envoy-attempt-count");
+            }
+            fields.push_known(Name::XEnvoy, "x-envoy-attempt-count", number.as_bytes());
+        }
+        let mut upload = self.begin_upload().map_err(|failure| Failed::Before(failure, replay))?;
+        replay.body_is_at_hand = upload.is_done();
+        let with_reused = |failure| Failure { reused, ..failure };
+        if let Err(failure) = self.send_head(&mut connection, reused).await {
+            return Err(Failed::Before(with_reused(failure), replay));
+        }
+        let responded = self.converse(&mut connection, &mut upload, way).await;
+        match responded {
+            Ok(Responded { tunnel: Some(early), .. }) => {
+                let ends = tunnel::Ends { downstream: self.answer.downstream, inbound: self.inbound };
+                tunnel::run(ends, &mut connection, early, &mut self.answer.summary, &self.env).await;
+                self.close(connection);
+                Ok(After::Close)
+            }
+            Ok(responded) => {
+                self.inbound.buffer.consume(upload.taken());
+                self.answer.summary.bytes_received = upload.received();
+                let is_done = upload.is_done();
+                if responded.reusable && is_done {
+                    connection.give_back();
+                } else {
+                    self.close(connection);
+                }
+                Ok(self.after(responded.keep_alive && is_done))
+            }
+            Err(failed) => {
+                self.close(connection);
+                Err(match failed {
+                    Broken::Before(failure) => Failed::Before(with_reused(failure), replay),
+                    Broken::Within(failure) => Failed::Within(failure),
+                })
+            }
+        }
+    }
+
+    fn after(&self, keep_alive: bool) -> After {
+        match keep_alive {
+            true => After::KeepAlive,
+            // Closing with unread bytes would reset the connection and could destroy the answer on its way.
+            false if self.inbound.buffer.is_empty() => After::Close,
+            false => After::Linger,
+        }
+    }
+
+    /// An idle connection to the endpoint, or a new one.
+    async fn connect(&self, attempt: &Attempt, way: &Way<'_>) -> Result<Connection, Failure> {
+        let counters = &self.env.counters;
+        if !attempt.fresh
+            && let Some(connection) = attempt.endpoint.reuse(|| self.idle_closed())
+        {
+            return Ok(connection);
+        }
+        match Connection::open(way.cluster, &attempt.endpoint, &self.env.buffers, &self.env.deadlines).await {
+            Ok(connection) => {
+                bump(&counters.upstream_connections, 1);
+                bump(&counters.upstream_connections_active, 1);
+                Ok(connection)
+            }
+            Err(error) => {
+                bump(&counters.upstream_connect_failures, 1);
+                let kind = match error.kind() {
+                    io::ErrorKind::TimedOut => Kind::Timeout,
+                    _ => Kind::Unreachable(error.to_string()),
+                };
+                Err(Failure::upstream(Phase::Connect, kind))
+            }
+        }
+    }
+
+    fn idle_closed(&self) {
+        bump(&self.env.counters.upstream_idle_closed, 1);
+        bump(&self.env.counters.upstream_connections_active, 1u64.wrapping_neg());
+    }
+
+    fn close(&self, connection: Connection) {
+        bump(&self.env.counters.upstream_connections_active, 1u64.wrapping_neg());
+        drop(connection);
+    }
+
+    /// Puts the head, and what there is of the body, into `scratch.out`.
+    fn begin_upload(&mut self) -> Result<Upload, Failure> {
+        let scratch = &mut *self.answer.scratch;
+        scratch.out.clear();
+        encode::request(&scratch.request, scratch.request.body, &mut scratch.out);
+        let mut upload = Upload::new(scratch.request.body);
+        upload.begin(self.inbound.buffer.bytes(), &mut scratch.out)?;
+        Ok(upload)
+    }
+
+    /// Sends `scratch.out`. If the origin takes no more of it, there may still be an answer to be read, unless the
+    /// connection was reused: then it had been closed before.
+    async fn send_head(&mut self, connection: &mut Connection, reused: bool) -> Result<(), Failure> {
+        let out = std::mem::take(&mut self.answer.scratch.out);
+        let (result, out) = connection.write.send_all(out).await;
+        self.answer.scratch.out = out;
+        match result {
+            Err(error) if reused => {
+                let phase = if error.sent == 0 { Phase::SendHead } else { Phase::ResponseHead };
+                Err(Failure::upstream(phase, Kind::Reset))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves the answer down, and what is left of the body up, at the same time.
+    async fn converse(
+        &mut self,
+        connection: &mut Connection,
+        upload: &mut Upload,
+        way: &Way<'_>,
+    ) -> Result<Responded, Broken> {
+        let Connection { reader, write, deadline, .. } = connection;
+        let progress = Progress::new(upload.is_done());
+        if upload.is_done() {
+            return self.answer.respond(reader, deadline, way, &progress).await;
+        }
+        self.inbound.buffer.consume(upload.take_taken());
+        // Boxed, so that it can end before the upload does.
+        let mut respond = Box::pin(self.answer.respond(reader, deadline, way, &progress));
+        let mut pump = pin!(upload.pump(self.inbound, write, &self.env, &progress));
+        let mut client_failure = None;
+        let responded = poll_fn(|context| {
+            if !progress.is_ended()
+                && let Poll::Ready(end) = pump.as_mut().poll(context)
+            {
+                progress.end();
+                if let UploadEnd::ClientFailed(failure) = end {
+                    client_failure = Some(failure);
+                    deadline.end_now();
+                }
+            }
+            respond.as_mut().poll(context)
+        })
+        .await;
+        drop(respond);
+        if !progress.is_ended() {
+            // The answer is whole, or never will be, and the client still sends. Nobody wants the rest, but reading it
+            // is what lets the client see the answer.
+            progress.discard();
+            deadline.end_now();
+            let downstream = &mut *self.answer.downstream;
+            downstream.deadline.arm(Waiting::Both, Some(self.env.limits.linger_timeout));
+            if responded.is_ok() {
+                downstream.write.shutdown().await;
+            }
+            pump.await;
+        }
+        match (responded, client_failure) {
+            (Err(Broken::Before(_)), Some(failure)) => Err(Broken::Before(failure)),
+            (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
+            (responded, _) => responded,
+        }
+    }
+}

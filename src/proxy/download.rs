@@ -1,0 +1,284 @@
+//! The response's body on its way down.
+
+use super::{
+    answer::Answer,
+    exchange::Way,
+    failure::{Failure, Kind, Phase},
+    standard,
+    upload::Progress,
+};
+use crate::{
+    buffer::{Buffer, Class},
+    driver::{Deadline, Phase as Waiting},
+    http::{BodyLength, Upgrade},
+    http1::{
+        body::{BodyDecoder, Next},
+        decode::{self, Decoded},
+        encode::{self, Framing},
+    },
+    upstream::Reader,
+};
+
+/// Interim answers (1xx) that an origin may send before its answer. Real ones send one or two; an endless row of them
+/// would hold the client for ever.
+const INTERIM_MAX: usize = 16;
+
+/// An answer that was delivered whole.
+pub(super) struct Responded {
+    /// The upstream connection can be used again.
+    pub(super) reusable: bool,
+    /// The client was told that its connection goes on.
+    pub(super) keep_alive: bool,
+    /// The connection is a tunnel from now on; with what the origin sent behind its 101.
+    pub(super) tunnel: Option<Buffer>,
+}
+
+/// An answer that was not.
+pub(super) enum Broken {
+    /// Nothing of it has gone to the client.
+    Before(Failure),
+    /// Part of it has.
+    Within(Failure),
+}
+
+/// A response head that was read, and the bytes behind it.
+struct Begun {
+    buffer: Buffer,
+}
+
+impl Answer<'_> {
+    /// Reads the response and sends it to the client.
+    pub(super) async fn respond(
+        &mut self,
+        reader: &mut Reader,
+        deadline: &Deadline,
+        way: &Way<'_>,
+        progress: &Progress,
+    ) -> Result<Responded, Broken> {
+        let limits = &self.downstream.env.limits;
+        deadline.arm(Waiting::Both, Some(limits.stream_idle_timeout));
+        let Begun { mut buffer } = self.read_head(reader, deadline).await?;
+        let service = self.summary.started.elapsed().as_millis() as u64;
+        self.summary.service_ms = Some(service);
+        let status = self.scratch.response.status;
+        let origin_keeps = self.scratch.response.keep_alive;
+        let length = self.scratch.response.body;
+        if status == 101 && self.scratch.response.upgrade == Upgrade::WebSocket {
+            self.finish_head(way, service);
+            self.encode_head(BodyLength::None, true);
+            self.send_out().await.map_err(|()| gone())?;
+            self.summary.status = status;
+            return Ok(Responded { reusable: false, keep_alive: false, tunnel: Some(buffer) });
+        }
+        self.finish_head(way, service);
+        let env = &self.downstream.env;
+        let wanted = self.scratch.request.keep_alive && progress.is_ended() && !env.draining.get();
+        let framing = self.encode_head(length, wanted);
+        (self.summary.status, self.summary.details) = (status, "via_upstream");
+        let mut body = Body { decoder: BodyDecoder::new(length), framing, is_clean: true };
+        self.send_first(&mut body, &mut buffer).await?;
+        while !body.decoder.is_over() {
+            buffer = self.receive_more(&mut body, reader, deadline, buffer).await?;
+            if self.send_piece(&mut body, &mut buffer).await? {
+                break;
+            }
+        }
+        let reusable = origin_keeps && body.is_clean && buffer.is_empty() && length != BodyLength::UntilClose;
+        reader.put_back(buffer);
+        Ok(Responded { reusable, keep_alive: wanted && framing != Framing::UntilClose, tunnel: None })
+    }
+
+    /// Reads until the head of the answer proper; passes interim answers on.
+    async fn read_head(&mut self, reader: &mut Reader, deadline: &Deadline) -> Result<Begun, Broken> {
+        let mut came = false;
+        let mut interim = 0;
+        loop {
+            let mut buffer = match reader.receive().await {
+                Ok(buffer) if !buffer.is_empty() => buffer,
+                Ok(_) if came => return Err(before(Kind::Protocol("http1.codec_error"))),
+                Ok(_) if deadline.fired() => return Err(before(Kind::Timeout)),
+                Ok(_) => return Err(before(Kind::Closed)),
+                Err(_) => return Err(before(Kind::Reset)),
+            };
+            came = true;
+            while !buffer.is_empty() {
+                let env = &self.downstream.env;
+                let (request, response) = (&self.scratch.request, &mut self.scratch.response);
+                let limits = &env.limits.response_head;
+                let decoded =
+                    decode::response(buffer.bytes(), limits, &request.method, request.upgrade, response);
+                let len = match decoded.map_err(|bad| before(bad.into()))? {
+                    Decoded::Incomplete => break,
+                    Decoded::Head { len } => len,
+                };
+                buffer.consume(len);
+                if response.status >= 200 || response.status == 101 {
+                    return Ok(Begun { buffer });
+                }
+                interim += 1;
+                if interim > INTERIM_MAX {
+                    return Err(before(Kind::Protocol("http1.too_many_interim_responses")));
+                }
+                self.encode_head(BodyLength::None, true);
+                self.send_out().await.map_err(|()| gone())?;
+                came = !buffer.is_empty();
+            }
+            if buffer.room() == 0 || buffer.is_empty() {
+                let class = buffer.class().larger();
+                buffer = buffer.grow(class);
+            }
+            reader.put_back(buffer);
+        }
+    }
+
+    /// Makes the head what the client is to see.
+    fn finish_head(&mut self, way: &Way<'_>, service_ms: u64) {
+        standard::response(&mut self.scratch.response, way.settings, &self.downstream.env, service_ms);
+        self.apply_to_response(way.route, Some(way.destination), &way.cluster.name);
+    }
+
+    /// Sends the head, which is in `scratch.out`, with what there is of the body.
+    async fn send_first(&mut self, body: &mut Body, buffer: &mut Buffer) -> Result<(), Broken> {
+        if !body.is_raw() {
+            body.append(buffer, &mut self.scratch.out, &mut self.summary.bytes_sent).map_err(before)?;
+            return self.send_out().await.map_err(|()| gone());
+        }
+        body.limit(buffer, &mut self.summary.bytes_sent);
+        if !buffer.is_empty() && buffer.place_before(&self.scratch.out) {
+            return self.send_buffer(buffer).await;
+        }
+        self.send_out().await.map_err(|()| gone())?;
+        self.send_buffer(buffer).await
+    }
+
+    /// Sends what has come of the body. True at its end.
+    async fn send_piece(&mut self, body: &mut Body, buffer: &mut Buffer) -> Result<bool, Broken> {
+        if body.is_raw() {
+            body.limit(buffer, &mut self.summary.bytes_sent);
+            self.send_buffer(buffer).await?;
+            return Ok(body.decoder.is_over());
+        }
+        self.scratch.out.clear();
+        let over = buffer.is_empty();
+        if over {
+            // The origin closed, and that is the end of this body.
+            body.end(&mut self.scratch.out);
+        } else {
+            body.append(buffer, &mut self.scratch.out, &mut self.summary.bytes_sent).map_err(within)?;
+        }
+        self.send_out().await.map_err(|()| gone())?;
+        Ok(over)
+    }
+
+    async fn send_buffer(&mut self, buffer: &mut Buffer) -> Result<(), Broken> {
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let bytes = std::mem::replace(buffer, self.downstream.env.buffers.empty());
+        let (result, bytes) = self.downstream.write.send(bytes).await;
+        *buffer = bytes;
+        result.map_err(|_| gone())
+    }
+
+    /// Waits for more of the body. An empty buffer where the body may end with the connection, and it did.
+    async fn receive_more(
+        &mut self,
+        body: &mut Body,
+        reader: &mut Reader,
+        deadline: &Deadline,
+        mut buffer: Buffer,
+    ) -> Result<Buffer, Broken> {
+        let idle = Some(self.downstream.env.limits.stream_idle_timeout);
+        deadline.arm(Waiting::Both, idle);
+        self.downstream.deadline.arm(Waiting::Both, idle);
+        if buffer.is_empty() && body.is_large() {
+            buffer = self.downstream.env.buffers.lease(Class::Large);
+        } else if buffer.room() == 0 {
+            buffer = buffer.grow(Class::Large);
+        }
+        reader.put_back(buffer);
+        match reader.receive().await {
+            Ok(buffer) if !buffer.is_empty() => Ok(buffer),
+            Ok(_) if deadline.fired() => Err(within(Kind::Timeout)),
+            Ok(buffer) if body.decoder.close().is_ok() => {
+                body.decoder = BodyDecoder::None;
+                Ok(buffer)
+            }
+            Ok(_) => Err(within(Kind::Closed)),
+            Err(_) => Err(within(Kind::Reset)),
+        }
+    }
+}
+
+/// A body between the framing it comes in and the one it goes out in.
+struct Body {
+    decoder: BodyDecoder,
+    framing: Framing,
+    /// Nothing came that does not belong to the response.
+    is_clean: bool,
+}
+
+impl Body {
+    /// The bytes go out as they come.
+    fn is_raw(&self) -> bool {
+        self.framing != Framing::Chunked && !matches!(self.decoder, BodyDecoder::Chunked(_))
+    }
+
+    /// More is to come than a medium buffer holds.
+    fn is_large(&self) -> bool {
+        self.decoder.sized_left().is_none_or(|left| left > Class::Medium.bytes() as u64)
+    }
+
+    /// Cuts the buffer to what belongs to the body.
+    fn limit(&mut self, buffer: &mut Buffer, sent: &mut u64) {
+        if let Ok(piece) = self.decoder.next(buffer.bytes()) {
+            self.is_clean &= piece.consumed == buffer.len();
+            buffer.truncate(piece.data.end);
+            *sent += buffer.len() as u64;
+        }
+    }
+
+    /// Takes the body's data out of the buffer and appends them, framed for the client.
+    fn append(&mut self, buffer: &mut Buffer, out: &mut Vec<u8>, sent: &mut u64) -> Result<(), Kind> {
+        while !self.decoder.is_over() {
+            let piece = self.decoder.next(buffer.bytes()).map_err(|_| Kind::Protocol("http1.codec_error"))?;
+            let data = buffer.bytes().get(piece.data).unwrap_or_default();
+            *sent += data.len() as u64;
+            if !data.is_empty() && self.framing == Framing::Chunked {
+                encode::chunk_head(data.len(), out);
+                out.extend_from_slice(data);
+                out.extend_from_slice(encode::CHUNK_END);
+            } else if self.framing != Framing::None {
+                out.extend_from_slice(data);
+            }
+            buffer.consume(piece.consumed);
+            match piece.next {
+                Next::Look => {}
+                Next::Read => return Ok(()),
+                Next::End => break,
+            }
+        }
+        self.is_clean &= buffer.is_empty();
+        self.end(out);
+        Ok(())
+    }
+
+    fn end(&self, out: &mut Vec<u8>) {
+        if self.framing == Framing::Chunked {
+            out.extend_from_slice(encode::LAST_CHUNK);
+        }
+    }
+}
+
+fn before(kind: Kind) -> Broken {
+    Broken::Before(Failure::upstream(Phase::ResponseHead, kind))
+}
+
+fn within(kind: Kind) -> Broken {
+    Broken::Within(Failure::upstream(Phase::ResponseBody, kind))
+}
+
+/// The client takes no more.
+fn gone() -> Broken {
+    Broken::Within(Failure::downstream(Phase::ResponseBody, Kind::Reset))
+}

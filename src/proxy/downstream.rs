@@ -1,0 +1,205 @@
+//! One HTTP/1.1 connection of a client: waiting, reading heads, answering, ending.
+
+use super::{
+    ConnectionInfo, Environment,
+    environment::Scratch,
+    exchange::{After, Exchange},
+    reply::LocalReply,
+};
+use crate::{
+    buffer::{Buffer, Class},
+    driver::{Accepted, Deadline, PendingRead, Phase, ReadHalf, WriteHalf},
+    http1::decode::{self, Decoded},
+    telemetry::bump,
+};
+use std::{future::poll_fn, io, pin::Pin, rc::Rc, task::Poll, time::Instant};
+
+/// Bytes that are read and thrown away after an answer that ends the connection, before it is closed regardless:
+/// closing with unread bytes would reset the connection and could destroy the answer on its way.
+const LINGER_BYTES: usize = 1 << 20;
+
+/// A downstream connection. While it waits, this and one small buffer are all the memory it takes.
+pub(super) struct Downstream {
+    /// Declared before the halves, for it must be dropped before the socket is closed.
+    pub(super) deadline: Deadline,
+    pub(super) write: WriteHalf,
+    pub(super) info: ConnectionInfo,
+    pub(super) env: Rc<Environment>,
+}
+
+/// What the client has sent and nobody has looked at, and the half that reads more.
+pub(super) struct Inbound {
+    pub(super) read: ReadHalf,
+    pub(super) buffer: Buffer,
+}
+
+impl Inbound {
+    /// Reads more behind the unread bytes. There must be room. 0 at the end.
+    pub(super) async fn fill(&mut self, env: &Environment) -> io::Result<usize> {
+        let buffer = std::mem::replace(&mut self.buffer, env.buffers.empty());
+        let (result, buffer) = self.read.read(buffer).await;
+        self.buffer = buffer;
+        result
+    }
+
+    /// Makes room for more behind the unread bytes, in a buffer of at least this class.
+    pub(super) fn make_room(&mut self, env: &Environment, class: Class) {
+        let buffer = std::mem::replace(&mut self.buffer, env.buffers.empty());
+        self.buffer = buffer.grow(class);
+    }
+}
+
+enum Next {
+    Wait(PendingRead),
+    Close,
+}
+
+/// Serves a connection to its end.
+pub async fn serve(accepted: Accepted, info: ConnectionInfo, env: Rc<Environment>) {
+    let counters = std::sync::Arc::clone(&env.counters);
+    bump(&counters.downstream_connections, 1);
+    bump(&counters.downstream_connections_active, 1);
+    let waiting = env.buffers.lease(Class::Wait);
+    let mut downstream = Downstream { deadline: accepted.deadline, write: accepted.write, info, env };
+    let mut pending = accepted.read.start_read(waiting);
+    downstream.deadline.arm(Phase::Idle, Some(downstream.env.limits.idle_timeout));
+    loop {
+        let (result, buffer, read) = pending.await;
+        if !matches!(result, Ok(1..)) {
+            break;
+        }
+        // All that serving needs is in one allocation that ends when the connection has nothing to do for a while.
+        match Box::pin(downstream.serve_busy(Inbound { read, buffer })).await {
+            Next::Wait(read) => pending = read,
+            Next::Close => break,
+        }
+    }
+    bump(&counters.downstream_connections_active, 1u64.wrapping_neg());
+}
+
+impl Downstream {
+    /// Serves requests as long as they come one soon after another.
+    async fn serve_busy(&mut self, inbound: Inbound) -> Next {
+        let env = Rc::clone(&self.env);
+        let mut scratch = env.take_scratch();
+        let next = self.serve_requests(inbound, &mut scratch).await;
+        env.keep_scratch(scratch);
+        next
+    }
+
+    async fn serve_requests(&mut self, mut inbound: Inbound, scratch: &mut Scratch) -> Next {
+        loop {
+            let started = Instant::now();
+            let after = match self.read_head(&mut inbound, scratch).await {
+                Head::Complete => Exchange::new(self, &mut inbound, scratch, started).run().await,
+                Head::Broken(reply) => {
+                    scratch.request.clear();
+                    scratch.original_target.clear();
+                    Exchange::new(self, &mut inbound, scratch, started).refuse(reply).await
+                }
+                Head::Ended => return Next::Close,
+            };
+            match after {
+                After::KeepAlive if self.env.draining.get() && inbound.buffer.is_empty() => {
+                    return Next::Close;
+                }
+                After::KeepAlive => {}
+                After::Linger => {
+                    self.linger(inbound).await;
+                    return Next::Close;
+                }
+                After::Close => return Next::Close,
+            }
+            if inbound.buffer.is_empty() {
+                let class = Class::for_bytes(scratch.request.wire_len as usize);
+                match self.wait_hot(inbound.read, class).await {
+                    Hot::Came(more) => inbound = more,
+                    Hot::Quiet(pending) => return Next::Wait(pending),
+                    Hot::Ended => return Next::Close,
+                }
+            }
+        }
+    }
+
+    /// Waits for the next request, but not for long: gives the read that is under way back when nothing comes.
+    async fn wait_hot(&mut self, read: ReadHalf, class: Class) -> Hot {
+        let mut pending = read.start_read(self.env.buffers.lease(class.min(Class::Small)));
+        self.deadline.arm(Phase::Idle, Some(self.env.limits.idle_timeout));
+        let came = poll_fn(|context| {
+            if let Poll::Ready(done) = Pin::new(&mut pending).poll(context) {
+                return Poll::Ready(Some(done));
+            }
+            if self.deadline.is_quiet(context.waker()) {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        })
+        .await;
+        match came {
+            None => Hot::Quiet(pending),
+            Some((Ok(1..), buffer, read)) => Hot::Came(Inbound { read, buffer }),
+            Some(_) => Hot::Ended,
+        }
+    }
+
+    /// Reads until a head is whole. There is at least one unread byte.
+    async fn read_head(&mut self, inbound: &mut Inbound, scratch: &mut Scratch) -> Head {
+        let policy = self.env.routing.borrow().policy;
+        let mut timed = false;
+        loop {
+            match decode::request(inbound.buffer.bytes(), &policy, &mut scratch.request) {
+                Ok(Decoded::Head { len }) => {
+                    inbound.buffer.consume(len);
+                    self.deadline.arm(Phase::Both, Some(self.env.limits.stream_idle_timeout));
+                    return Head::Complete;
+                }
+                Ok(Decoded::Incomplete) => {}
+                Err(bad) => return Head::Broken(LocalReply::Bad(bad)),
+            }
+            if !timed {
+                timed = true;
+                self.deadline.arm(Phase::Reading, Some(self.env.limits.head_timeout));
+            }
+            if inbound.buffer.room() == 0 {
+                let class = inbound.buffer.class().larger();
+                inbound.make_room(&self.env, class);
+            }
+            match inbound.fill(&self.env).await {
+                Ok(1..) => {}
+                _ if self.deadline.fired() => return Head::Broken(LocalReply::HeadTimeout),
+                _ => return Head::Ended,
+            }
+        }
+    }
+
+    /// Lets the client read the last answer: ends our direction, and throws away what it still sends, up to a limit.
+    pub(super) async fn linger(&mut self, mut inbound: Inbound) {
+        self.write.shutdown().await;
+        self.deadline.arm(Phase::Both, Some(self.env.limits.linger_timeout));
+        let mut left = LINGER_BYTES;
+        loop {
+            let unread = inbound.buffer.len();
+            inbound.buffer.consume(unread);
+            if inbound.buffer.room() == 0 {
+                inbound.buffer = self.env.buffers.lease(Class::Small);
+            }
+            match inbound.fill(&self.env).await {
+                Ok(count @ 1..) if count < left => left -= count,
+                _ => return,
+            }
+        }
+    }
+}
+
+enum Hot {
+    Came(Inbound),
+    Quiet(PendingRead),
+    Ended,
+}
+
+enum Head {
+    Complete,
+    Broken(LocalReply<'static>),
+    /// The client has ended or is gone; a head that was begun can't be answered.
+    Ended,
+}

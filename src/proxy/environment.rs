@@ -1,0 +1,235 @@
+//! What a shard lends to every exchange: routing, buffers, clock, log, counters.
+
+use crate::{
+    buffer::Pool,
+    driver::{Deadlines, Peer},
+    http::{RequestHead, ResponseHead},
+    http1::decode::{self, Http10, Policy, Underscores},
+    table::{Snapshot, TableId, UnderscoreAction},
+    telemetry::{AccessLog, Counters, DateCache},
+    upstream::{Clusters, Random},
+};
+use std::{
+    cell::{Cell, RefCell},
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+/// The snapshot with this shard's connections. An exchange keeps the one it began with.
+pub struct Routing {
+    /// What was compiled.
+    pub snapshot: Arc<Snapshot>,
+    /// Its clusters on this shard.
+    pub clusters: Clusters,
+    /// How request heads are judged.
+    pub(super) policy: Policy,
+}
+
+impl Routing {
+    /// This shard's routing state of a snapshot.
+    pub fn new(snapshot: Arc<Snapshot>) -> Routing {
+        let settings = &snapshot.settings;
+        let policy = Policy {
+            http10: if settings.http10 { Http10::Accept } else { Http10::Refuse },
+            underscores: match settings.underscores {
+                UnderscoreAction::Allow => Underscores::Allow,
+                UnderscoreAction::Drop => Underscores::Drop,
+                UnderscoreAction::Reject => Underscores::Reject,
+            },
+            ..Policy::default()
+        };
+        Routing { clusters: Clusters::new(&snapshot), snapshot, policy }
+    }
+}
+
+/// The limits of one worker and its connections. Each is named, and has its reason.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Of a response head: bytes and fields. Those of a request head are part of the policy.
+    pub response_head: decode::Limits,
+    /// A request head must be whole this long after its first byte: slow senders hold memory. Answered with 408.
+    /// Istio's EDGE profile has the same.
+    pub head_timeout: Duration,
+    /// A connection without a request in flight is closed after this long (Istio's downstream idle time).
+    pub idle_timeout: Duration,
+    /// While a body is on its way, in either direction, or an answer is waited for, something must move within this time.
+    /// Istio's stream idle time is off; an hour only frees what is dead.
+    pub stream_idle_timeout: Duration,
+    /// Connections of clients that one worker holds at a time; further ones are closed as they come.
+    pub connections: usize,
+    /// After an answer that ends the connection, this long for the client to finish sending and to read the answer.
+    pub linger_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            response_head: decode::Limits::default(),
+            head_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(3600),
+            stream_idle_timeout: Duration::from_secs(3600),
+            // Two descriptors each, and room for others, within a million open files.
+            connections: 500_000,
+            linger_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Everything an exchange needs from its shard. One a shard; all of it is used by one thread.
+pub struct Environment {
+    /// The routing state that new exchanges begin with.
+    pub routing: RefCell<Rc<Routing>>,
+    /// Buffers.
+    pub buffers: Pool,
+    /// Deadlines of sockets.
+    pub deadlines: Rc<Deadlines>,
+    /// Numbers.
+    pub counters: Arc<Counters>,
+    /// The access log.
+    pub log: AccessLog,
+    /// Randomness for balancing and request ids.
+    pub random: Random,
+    /// The time.
+    pub clock: Clock,
+    /// Limits.
+    pub limits: Limits,
+    /// The name of this host, for `%HOSTNAME%`.
+    pub hostname: Box<str>,
+    /// Connections end after their exchange.
+    pub draining: Cell<bool>,
+    date: RefCell<DateCache>,
+    scratch: RefCell<Vec<Box<Scratch>>>,
+}
+
+/// Memory that one active connection uses and another can use after it.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub(super) request: RequestHead,
+    pub(super) response: ResponseHead,
+    /// Heads on their way out.
+    pub(super) out: Vec<u8>,
+    /// The target before it was rewritten; empty if it was not.
+    pub(super) original_target: Vec<u8>,
+    /// For values that are put together.
+    pub(super) text: Vec<u8>,
+}
+
+/// Scratch that a shard keeps for further connections: about as many as are active at a time.
+const SCRATCH_KEPT: usize = 256;
+/// An `out` larger than this is not kept: a local reply with a large body went through it.
+const SCRATCH_OUT_KEPT: usize = 64 << 10;
+
+impl Environment {
+    /// A shard's environment.
+    pub fn new(routing: Routing, counters: Arc<Counters>, log: AccessLog, limits: Limits) -> Environment {
+        Environment {
+            routing: RefCell::new(Rc::new(routing)),
+            buffers: Pool::new(),
+            deadlines: Deadlines::new(),
+            counters,
+            log,
+            random: Random::default(),
+            clock: Clock::new(),
+            limits,
+            hostname: hostname().into(),
+            draining: Cell::new(false),
+            date: RefCell::default(),
+            scratch: RefCell::default(),
+        }
+    }
+
+    /// The routing state at this moment.
+    pub fn routing(&self) -> Rc<Routing> {
+        Rc::clone(&self.routing.borrow())
+    }
+
+    /// Calls `with` with the value of `date`.
+    pub(super) fn with_date<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R {
+        with(self.date.borrow_mut().at(self.clock.unix_ms(Instant::now()) / 1000))
+    }
+
+    pub(super) fn take_scratch(&self) -> Box<Scratch> {
+        self.scratch.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(super) fn keep_scratch(&self, mut scratch: Box<Scratch>) {
+        let mut kept = self.scratch.borrow_mut();
+        if kept.len() < SCRATCH_KEPT {
+            if scratch.out.capacity() > SCRATCH_OUT_KEPT {
+                scratch.out = Vec::new();
+            }
+            kept.push(scratch);
+        }
+    }
+}
+
+/// The wall clock, derived from the monotonic one: one reading serves for both durations and dates.
+pub struct Clock {
+    base: Cell<(Instant, u64)>,
+}
+
+impl Clock {
+    fn new() -> Clock {
+        Clock { base: Cell::new((Instant::now(), unix_ms())) }
+    }
+
+    /// Unix time in milliseconds at this instant.
+    pub fn unix_ms(&self, at: Instant) -> u64 {
+        let (base, unix_ms) = self.base.get();
+        unix_ms.saturating_add(at.saturating_duration_since(base).as_millis() as u64)
+    }
+
+    /// Follows steps of the wall clock. Called at every tick.
+    pub fn adjust(&self) {
+        self.base.set((Instant::now(), unix_ms()));
+    }
+}
+
+fn unix_ms() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64)
+}
+
+/// What is known of a downstream connection from the start.
+pub struct ConnectionInfo {
+    /// The client's address; nothing for a Unix socket.
+    pub peer: Option<SocketAddr>,
+    /// The client's address as text: `10.0.0.1:5000`, `[::1]:5000`; empty for a Unix socket.
+    pub peer_text: Box<str>,
+    /// The address it came in on.
+    pub local: Option<SocketAddr>,
+    /// That address as text.
+    pub local_text: Rc<str>,
+    /// The route table of its listener.
+    pub table: TableId,
+}
+
+impl ConnectionInfo {
+    /// What is known of this connection.
+    pub fn new(peer: Peer, local: Option<SocketAddr>, local_text: Rc<str>, table: TableId) -> ConnectionInfo {
+        let peer = match peer {
+            // Mapped addresses come from dual-stack sockets, which we do not open ourselves.
+            Peer::Tcp(address) => Some(SocketAddr::new(address.ip().to_canonical(), address.port())),
+            Peer::Unix => None,
+        };
+        let peer_text = peer.map_or_else(Box::default, |peer| peer.to_string().into());
+        ConnectionInfo { peer, peer_text, local, local_text, table }
+    }
+
+    /// The client's IP address as text, without port and brackets.
+    pub(super) fn peer_ip_text(&self) -> &str {
+        let host = self.peer_text.rsplit_once(':').map_or("", |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The client's IP address.
+    pub fn peer_ip(&self) -> Option<IpAddr> {
+        self.peer.map(|peer| peer.ip())
+    }
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "localhost".into(), |name| name.trim().into())
+}

@@ -1,0 +1,221 @@
+//! One request and its response, from a decoded head to a delivered answer.
+
+use super::{
+    Environment, Routing,
+    answer::Answer,
+    attempt::{Attempt, Failed},
+    downstream::{Downstream, Inbound},
+    environment::Scratch,
+    failure::{Failure, Retry},
+    reply::LocalReply,
+    standard,
+};
+use crate::{
+    http1::body::{BodyDecoder, Next},
+    table::{self, Action, Destination, Forward, Lookup, Route, Settings},
+    telemetry::{Flag, bump},
+    upstream::{Cluster, Endpoint},
+};
+use std::{rc::Rc, time::Instant};
+
+/// Tries after the first, for what may be tried again (Istio's default retry policy).
+const RETRIES: usize = 2;
+
+/// What becomes of the downstream connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// It waits for the next request.
+    KeepAlive,
+    /// It ends once the client has had time to read the answer.
+    Linger,
+    /// It ends now.
+    Close,
+}
+
+/// One request and its response.
+pub(super) struct Exchange<'a> {
+    /// What the client still sends.
+    pub(super) inbound: &'a mut Inbound,
+    /// Everything else: the request as it is, and the way back to the client.
+    pub(super) answer: Answer<'a>,
+    pub(super) env: Rc<Environment>,
+    /// What it began with, whatever reloads do.
+    routing: Rc<Routing>,
+}
+
+/// The way a request takes.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'w> {
+    pub(super) route: &'w Route,
+    pub(super) destination: &'w Destination,
+    pub(super) cluster: &'w Cluster,
+    pub(super) settings: &'w Settings,
+}
+
+/// Why no attempt delivered an answer.
+enum Ended {
+    NoEndpoint,
+    Failed(Failure),
+    /// After the answer had begun.
+    Cut(Failure),
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn new(
+        downstream: &'a mut Downstream,
+        inbound: &'a mut Inbound,
+        scratch: &'a mut Scratch,
+        started: Instant,
+    ) -> Exchange<'a> {
+        let env = Rc::clone(&downstream.env);
+        let routing = env.routing();
+        Exchange { inbound, answer: Answer::new(downstream, scratch, started), env, routing }
+    }
+
+    /// Runs the exchange.
+    pub(super) async fn run(mut self) -> After {
+        let counters = std::sync::Arc::clone(&self.env.counters);
+        bump(&counters.requests, 1);
+        bump(&counters.requests_active, 1);
+        let routing = Rc::clone(&self.routing);
+        let after = self.route(&routing).await;
+        bump(&counters.requests_active, 1u64.wrapping_neg());
+        after
+    }
+
+    /// Answers a request whose head could not be read.
+    pub(super) async fn refuse(mut self, reply: LocalReply<'_>) -> After {
+        bump(&self.env.counters.protocol_errors, 1);
+        self.reply(reply, None, "").await
+    }
+
+    async fn route(&mut self, routing: &Routing) -> After {
+        let settings = &routing.snapshot.settings;
+        let info = &self.answer.downstream.info;
+        let Scratch { request, text, .. } = &mut *self.answer.scratch;
+        standard::request(request, settings, info, &self.env.random, text);
+        let scheme = standard::effective_scheme(request);
+        self.answer.scheme = scheme;
+        let table = routing.snapshot.route_tables.get(info.table.0 as usize);
+        let route = match table.map_or(Lookup::NoHost, |table| table.find(request, scheme)) {
+            Lookup::NoHost | Lookup::NoRoute(_) => return self.reply(LocalReply::NoRoute, None, "").await,
+            Lookup::HttpsRedirect(_) => {
+                text.clear();
+                table::https_location(request, text);
+                return self.reply(LocalReply::Redirect(301), None, "").await;
+            }
+            Lookup::Route(_, route) => route,
+        };
+        match &route.action {
+            Action::Direct(direct) => self.reply(LocalReply::Direct(direct), Some(route), "").await,
+            Action::Redirect(redirect) => {
+                text.clear();
+                redirect.location(request, scheme, text);
+                self.reply(LocalReply::Redirect(redirect.status), Some(route), "").await
+            }
+            Action::Forward(forward) => self.forward(routing, route, forward).await,
+        }
+    }
+
+    async fn forward(&mut self, routing: &Routing, route: &Route, forward: &Forward) -> After {
+        let Some(destination) = self.choose(forward) else {
+            return self.reply(LocalReply::NoCluster, Some(route), "").await;
+        };
+        let cluster = destination.cluster.and_then(|id| routing.clusters.get(id));
+        let Some(cluster) = cluster else {
+            return self.reply(LocalReply::NoCluster, Some(route), &destination.cluster_name).await;
+        };
+        let way = Way { route, destination, cluster, settings: &routing.snapshot.settings };
+        self.answer.rewrite(&way, forward);
+        match self.attempts(&way).await {
+            Ok(after) => {
+                self.answer.write_record(Some(route), &cluster.name);
+                after
+            }
+            Err(Ended::NoEndpoint) => self.reply(LocalReply::NoEndpoint, Some(route), &cluster.name).await,
+            Err(Ended::Failed(failure)) => {
+                self.reply(LocalReply::Failed(&failure), Some(route), &cluster.name).await
+            }
+            Err(Ended::Cut(failure)) => {
+                // The answer had begun: all that is left is to end the connection without its end.
+                self.answer.cut(&failure);
+                self.answer.write_record(Some(route), &cluster.name);
+                After::Close
+            }
+        }
+    }
+
+    /// One of the destinations, by weight.
+    fn choose<'f>(&self, forward: &'f Forward) -> Option<&'f Destination> {
+        if let [only] = forward.destinations.as_slice() {
+            return Some(only);
+        }
+        let mut place = self.env.random.below(forward.total_weight);
+        for destination in &forward.destinations {
+            let weight = u64::from(destination.weight);
+            if place < weight {
+                return Some(destination);
+            }
+            place -= weight;
+        }
+        forward.destinations.last()
+    }
+
+    /// Tries, and tries again what may be tried again.
+    async fn attempts(&mut self, way: &Way<'_>) -> Result<After, Ended> {
+        let mut tried: Vec<Rc<Endpoint>> = Vec::new();
+        let mut retry = Retry::No;
+        loop {
+            let chosen = match (retry, tried.last()) {
+                (Retry::FreshConnection, Some(endpoint)) => Some(Rc::clone(endpoint)),
+                _ => way.cluster.choose(&self.env.random, &tried),
+            };
+            let Some(endpoint) = chosen else { return Err(Ended::NoEndpoint) };
+            let attempt = Attempt { endpoint, number: tried.len() + 1, fresh: retry != Retry::No };
+            tried.push(Rc::clone(&attempt.endpoint));
+            let (failure, replay) = match self.attempt(attempt, way).await {
+                Ok(after) => return Ok(after),
+                Err(Failed::Before(failure, replay)) => (failure, replay),
+                Err(Failed::Within(failure)) => return Err(Ended::Cut(failure)),
+            };
+            retry = failure.retry(replay);
+            if retry == Retry::No || tried.len() > RETRIES {
+                return Err(Ended::Failed(failure));
+            }
+            bump(&self.env.counters.upstream_retries, 1);
+        }
+    }
+
+    /// Answers here, and writes the record.
+    async fn reply(&mut self, reply: LocalReply<'_>, route: Option<&Route>, cluster: &str) -> After {
+        let reply = reply.into_reply();
+        bump(&self.env.counters.local_replies, 1);
+        let mut after = self.after_unread_body(reply.ends_connection);
+        let routing = Rc::clone(&self.routing);
+        if self.answer.reply(&reply, &routing.snapshot.settings, route, cluster, after).await.is_err() {
+            self.answer.summary.flag = Some(Flag::DownstreamDisconnect);
+            after = After::Close;
+        }
+        self.answer.write_record(route, cluster);
+        after
+    }
+
+    /// The request's body is not wanted. If all of it is there already it is dropped and the connection can go on;
+    /// otherwise it has to end, for nobody can say where the next request begins.
+    fn after_unread_body(&mut self, ends_connection: bool) -> After {
+        let request = &self.answer.scratch.request;
+        if ends_connection || !request.keep_alive || self.env.draining.get() {
+            return After::Linger;
+        }
+        let mut decoder = BodyDecoder::new(request.body);
+        while !decoder.is_over() {
+            let Ok(piece) = decoder.next(self.inbound.buffer.bytes()) else { return After::Linger };
+            self.answer.summary.bytes_received += piece.data.len() as u64;
+            self.inbound.buffer.consume(piece.consumed);
+            if piece.next == Next::Read && !decoder.is_over() {
+                return After::Linger;
+            }
+        }
+        After::KeepAlive
+    }
+}

@@ -1,0 +1,212 @@
+//! What can go wrong, and the one place that says what follows from it: status, flag, detail, body, retry.
+
+use crate::{http1::decode::BadResponse, telemetry::Flag};
+
+/// Whose fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The client's.
+    Downstream,
+    /// The origin's.
+    Upstream,
+}
+
+/// How far the exchange was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Opening a connection.
+    Connect,
+    /// Sending the request; nothing of it may have arrived.
+    SendHead,
+    /// Moving the request's body.
+    RequestBody,
+    /// Waiting for the response head.
+    ResponseHead,
+    /// Moving the response's body, or sending an answer.
+    ResponseBody,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The connection ended before the message did.
+    Closed,
+    /// The connection was reset, or sending failed.
+    Reset,
+    /// It took too long.
+    Timeout,
+    /// The peer broke the protocol.
+    Protocol(&'static str),
+    /// Connecting was refused or impossible; what the operating system said.
+    Unreachable(String),
+}
+
+/// One thing that went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) side: Side,
+    pub(super) phase: Phase,
+    pub(super) kind: Kind,
+    /// The upstream connection had carried an exchange before, so the origin may have closed it as we sent.
+    pub(super) reused: bool,
+}
+
+impl Failure {
+    pub(super) fn upstream(phase: Phase, kind: Kind) -> Failure {
+        Failure { side: Side::Upstream, phase, kind, reused: false }
+    }
+
+    pub(super) fn downstream(phase: Phase, kind: Kind) -> Failure {
+        Failure { side: Side::Downstream, phase, kind, reused: false }
+    }
+
+    /// Whether the request may be sent again, given what it is and how much of it can be sent again.
+    ///
+    /// - A connect that failed sent nothing: any method, another endpoint first (Istio's default `connect-failure`).
+    /// - A reused connection that died before the first byte of the response: any method while nothing had been sent,
+    ///   else the idempotent ones (RFC 9110 section 9.2.2; specification section 8.3).
+    pub(super) fn retry(&self, replay: Replay) -> Retry {
+        if self.side == Side::Downstream || !replay.body_is_at_hand {
+            return Retry::No;
+        }
+        match self.phase {
+            Phase::Connect => Retry::OtherEndpoint,
+            Phase::SendHead if self.reused => Retry::FreshConnection,
+            Phase::ResponseHead if self.reused && replay.idempotent => match self.kind {
+                Kind::Closed | Kind::Reset => Retry::FreshConnection,
+                _ => Retry::No,
+            },
+            _ => Retry::No,
+        }
+    }
+
+    /// The flag of the access log.
+    pub(super) fn flag(&self) -> Flag {
+        match (self.side, self.phase, &self.kind) {
+            (Side::Downstream, _, Kind::Protocol(_)) => Flag::DownstreamProtocolError,
+            (Side::Downstream, _, Kind::Timeout) => Flag::StreamIdleTimeout,
+            (Side::Downstream, ..) => Flag::DownstreamDisconnect,
+            (_, Phase::Connect, _) => Flag::UpstreamConnectFailure,
+            (_, _, Kind::Protocol(_)) => Flag::UpstreamProtocolError,
+            (_, _, Kind::Timeout) => Flag::StreamIdleTimeout,
+            (_, _, Kind::Reset) => Flag::UpstreamRemoteReset,
+            _ => Flag::UpstreamConnectionTermination,
+        }
+    }
+
+    /// Envoy's response code details.
+    pub(super) fn details(&self) -> &'static str {
+        match (self.side, self.phase, &self.kind) {
+            (Side::Downstream, _, Kind::Protocol(details)) => details,
+            (Side::Downstream, _, Kind::Timeout) => "stream_idle_timeout",
+            (Side::Downstream, ..) => "downstream_remote_disconnect",
+            (_, Phase::Connect, Kind::Timeout) => {
+                "upstream_reset_before_response_started{connection_timeout}"
+            }
+            (_, Phase::Connect, _) => "upstream_reset_before_response_started{connection_failure}",
+            (_, Phase::ResponseBody, Kind::Protocol(_)) => {
+                "upstream_reset_after_response_started{protocol_error}"
+            }
+            (_, Phase::ResponseBody, Kind::Timeout) => "stream_idle_timeout",
+            (_, Phase::ResponseBody, Kind::Reset) => "upstream_reset_after_response_started{remote_reset}",
+            (_, Phase::ResponseBody, _) => "upstream_reset_after_response_started{connection_termination}",
+            (_, _, Kind::Protocol(_)) => "upstream_reset_before_response_started{protocol_error}",
+            (_, _, Kind::Timeout) => "stream_idle_timeout",
+            (_, _, Kind::Reset) => "upstream_reset_before_response_started{remote_reset}",
+            _ => "upstream_reset_before_response_started{connection_termination}",
+        }
+    }
+
+    /// The status and body of the local reply, if an answer can still be given.
+    pub(super) fn answer(&self) -> (u16, &'static str) {
+        match (self.side, self.phase, &self.kind) {
+            (Side::Downstream, _, Kind::Timeout) => (408, "stream timeout"),
+            (Side::Downstream, ..) => (400, "Bad Request"),
+            (_, Phase::Connect, Kind::Timeout) => (
+                503,
+                "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+            ),
+            (_, Phase::Connect, _) => (
+                503,
+                "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
+            ),
+            (_, _, Kind::Protocol(_)) => (
+                502,
+                "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+            ),
+            (_, _, Kind::Timeout) => (504, "stream timeout"),
+            (_, _, Kind::Reset) => {
+                (503, "upstream connect error or disconnect/reset before headers. reset reason: remote reset")
+            }
+            _ => (
+                503,
+                "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+            ),
+        }
+    }
+
+    /// What the operating system said when connecting failed.
+    pub(super) fn transport_failure(&self) -> &str {
+        match &self.kind {
+            Kind::Unreachable(error) => error,
+            _ => "",
+        }
+    }
+}
+
+/// What of a request can be sent a second time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replay {
+    /// There is no body, or all of it is still in memory.
+    pub(super) body_is_at_hand: bool,
+    /// The method's effect does not change when it is sent twice.
+    pub(super) idempotent: bool,
+}
+
+/// Whether to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Retry {
+    /// No.
+    No,
+    /// At the same endpoint or another, on a connection that is new.
+    FreshConnection,
+    /// At an endpoint that was not tried yet.
+    OtherEndpoint,
+}
+
+/// Whether a method is idempotent (RFC 9110 section 9.2.2).
+pub(super) fn is_idempotent(method: &[u8]) -> bool {
+    matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+}
+
+impl From<BadResponse> for Kind {
+    fn from(bad: BadResponse) -> Kind {
+        Kind::Protocol(bad.detail())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GET: Replay = Replay { body_is_at_hand: true, idempotent: true };
+    const POST: Replay = Replay { body_is_at_hand: true, idempotent: false };
+
+    #[test]
+    fn a_reused_connection_that_died_is_tried_once_more_if_that_is_safe() {
+        let died = Failure { reused: true, ..Failure::upstream(Phase::ResponseHead, Kind::Closed) };
+        assert_eq!(died.retry(GET), Retry::FreshConnection);
+        assert_eq!(died.retry(POST), Retry::No);
+        assert_eq!(died.retry(Replay { body_is_at_hand: false, ..GET }), Retry::No);
+        let unsent = Failure { reused: true, ..Failure::upstream(Phase::SendHead, Kind::Reset) };
+        assert_eq!(unsent.retry(POST), Retry::FreshConnection);
+        assert_eq!(Failure::upstream(Phase::ResponseHead, Kind::Closed).retry(GET), Retry::No);
+    }
+
+    #[test]
+    fn a_refused_connect_goes_elsewhere_and_ends_in_503_uf() {
+        let refused = Failure::upstream(Phase::Connect, Kind::Unreachable("Connection refused".into()));
+        assert_eq!(refused.retry(POST), Retry::OtherEndpoint);
+        assert_eq!((refused.answer().0, refused.flag()), (503, Flag::UpstreamConnectFailure));
+    }
+}

@@ -1,0 +1,110 @@
+//! The access log's line of an exchange.
+
+use super::{ConnectionInfo, Environment, environment::Scratch};
+use crate::{
+    http::{Name, Version},
+    telemetry::{Flag, Record, bump},
+    upstream::Endpoint,
+};
+use std::{rc::Rc, time::Instant};
+
+/// What became of an exchange, gathered on its way.
+pub(super) struct Summary {
+    pub(super) started: Instant,
+    /// The status that was sent; 0 if none was.
+    pub(super) status: u16,
+    pub(super) flag: Option<Flag>,
+    pub(super) details: &'static str,
+    pub(super) transport_failure: String,
+    pub(super) bytes_received: u64,
+    pub(super) bytes_sent: u64,
+    pub(super) service_ms: Option<u64>,
+    pub(super) upstream: Option<Upstream>,
+}
+
+/// The endpoint that was asked last.
+pub(super) struct Upstream {
+    pub(super) endpoint: Rc<Endpoint>,
+    pub(super) local: Rc<str>,
+}
+
+impl Summary {
+    pub(super) fn new(started: Instant) -> Summary {
+        Summary {
+            started,
+            status: 0,
+            flag: None,
+            details: "",
+            transport_failure: String::new(),
+            bytes_received: 0,
+            bytes_sent: 0,
+            service_ms: None,
+            upstream: None,
+        }
+    }
+
+    /// Counts the exchange and writes its line.
+    pub(super) fn write(
+        &self,
+        env: &Environment,
+        info: &ConnectionInfo,
+        scratch: &Scratch,
+        route_name: &str,
+        cluster: &str,
+    ) {
+        self.count(env);
+        if !env.log.is_on() {
+            return;
+        }
+        let request = &scratch.request;
+        let original = &scratch.original_target;
+        let field = |name| request.fields.get(name).unwrap_or_default();
+        env.log.write(&Record {
+            start_ms: env.clock.unix_ms(self.started),
+            method: &request.method,
+            path: if original.is_empty() { &request.target } else { original },
+            protocol: match request.version {
+                _ if request.method.is_empty() => "",
+                Version::Http10 => "HTTP/1.0",
+                Version::Http11 => "HTTP/1.1",
+                Version::Http2 => "HTTP/2",
+            },
+            status: self.status,
+            flag: self.flag,
+            details: self.details,
+            transport_failure: &self.transport_failure,
+            bytes_received: self.bytes_received,
+            bytes_sent: self.bytes_sent,
+            duration_ms: self.started.elapsed().as_millis() as u64,
+            upstream_service_ms: self.service_ms,
+            forwarded_for: field(Name::XForwardedFor),
+            user_agent: field(Name::UserAgent),
+            request_id: field(Name::XRequestId),
+            authority: &request.authority,
+            upstream_host: self.upstream.as_ref().map_or(b"", |u| u.endpoint.display.as_bytes()),
+            upstream_cluster: cluster.as_bytes(),
+            upstream_local: self.upstream.as_ref().map_or(b"", |u| u.local.as_bytes()),
+            downstream_local: info.local_text.as_bytes(),
+            downstream_remote: info.peer_text.as_bytes(),
+            server_name: b"",
+            route_name: route_name.as_bytes(),
+        });
+    }
+
+    fn count(&self, env: &Environment) {
+        let counters = &env.counters;
+        match self.status / 100 {
+            1 => bump(&counters.responses_1xx, 1),
+            2 => bump(&counters.responses_2xx, 1),
+            3 => bump(&counters.responses_3xx, 1),
+            4 => bump(&counters.responses_4xx, 1),
+            5 => bump(&counters.responses_5xx, 1),
+            _ => {}
+        }
+        if self.flag == Some(Flag::DownstreamDisconnect) {
+            bump(&counters.downstream_disconnects, 1);
+        }
+        bump(&counters.bytes_received, self.bytes_received);
+        bump(&counters.bytes_sent, self.bytes_sent);
+    }
+}

@@ -1,0 +1,113 @@
+//! Answers made here: they always have a flag or a reason, and a detail string.
+
+use super::failure::{Failure, Side};
+use crate::{http1::decode::BadRequest, table::DirectResponse, telemetry::Flag};
+
+/// An answer made here.
+pub(super) enum LocalReply<'a> {
+    /// No virtual host, or no route.
+    NoRoute,
+    /// The route's cluster does not exist.
+    NoCluster,
+    /// The cluster has no endpoint.
+    NoEndpoint,
+    /// The request is refused.
+    Bad(BadRequest),
+    /// The path can't be normalized.
+    BadPath,
+    /// The head did not come in time.
+    HeadTimeout,
+    /// Something went wrong on the way.
+    Failed(&'a Failure),
+    /// The route says so.
+    Direct(&'a DirectResponse),
+    /// The route, or `httpsRedirect`, sends the client elsewhere; the location is in the scratch text.
+    Redirect(u16),
+}
+
+/// What it says.
+pub(super) struct Reply<'a> {
+    pub(super) status: u16,
+    pub(super) flag: Option<Flag>,
+    pub(super) details: &'static str,
+    pub(super) body: &'a [u8],
+    /// The scratch text goes into `location`.
+    pub(super) has_location: bool,
+    /// What the operating system said when connecting failed.
+    pub(super) transport_failure: &'a str,
+    /// The connection can't go on: what comes next on it is not known.
+    pub(super) ends_connection: bool,
+}
+
+impl<'a> LocalReply<'a> {
+    /// Status, flag, detail and body, with Istio's texts (specification section 0 and appendix B).
+    pub(super) fn into_reply(self) -> Reply<'a> {
+        let reply = |status, flag, details, body: &'a str| Reply {
+            status,
+            flag,
+            details,
+            body: body.as_bytes(),
+            has_location: false,
+            transport_failure: "",
+            ends_connection: false,
+        };
+        match self {
+            LocalReply::NoRoute => reply(404, Some(Flag::NoRoute), "route_not_found", ""),
+            LocalReply::NoCluster => reply(503, Some(Flag::NoCluster), "cluster_not_found", ""),
+            LocalReply::NoEndpoint => {
+                reply(503, Some(Flag::NoHealthyUpstream), "no_healthy_upstream", "no healthy upstream")
+            }
+            LocalReply::Bad(bad) => Reply {
+                ends_connection: true,
+                ..reply(
+                    bad.status(),
+                    Some(Flag::DownstreamProtocolError),
+                    bad.detail(),
+                    refusal(bad.status()),
+                )
+            },
+            LocalReply::BadPath => {
+                reply(400, Some(Flag::DownstreamProtocolError), "path_normalization_failed", refusal(400))
+            }
+            LocalReply::HeadTimeout => Reply {
+                ends_connection: true,
+                ..reply(
+                    408,
+                    Some(Flag::DownstreamProtocolError),
+                    "request_header_timeout",
+                    "request header timeout",
+                )
+            },
+            LocalReply::Failed(failure) => {
+                let (status, body) = failure.answer();
+                Reply {
+                    transport_failure: failure.transport_failure(),
+                    // A client that broke off, or broke the rules, within its body.
+                    ends_connection: failure.side == Side::Downstream,
+                    ..reply(status, Some(failure.flag()), failure.details(), body)
+                }
+            }
+            LocalReply::Direct(direct) => {
+                Reply { body: &direct.body, ..reply(direct.status, None, "direct_response", "") }
+            }
+            LocalReply::Redirect(status) => {
+                Reply { has_location: true, ..reply(status, None, "direct_response", "") }
+            }
+        }
+    }
+}
+
+/// What the client reads when its request is refused.
+fn refusal(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        403 => "Forbidden",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        426 => "Upgrade Required",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}

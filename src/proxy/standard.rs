@@ -1,0 +1,188 @@
+//! The header fields that every gateway adds, sets and removes (specification section 2.6).
+
+use super::{ConnectionInfo, Environment};
+use crate::{
+    http::{Fields, Name, RequestHead, ResponseHead, Scheme},
+    table::{ServerHeader, Settings},
+    upstream::Random,
+};
+
+/// Changes the fields of a request as it comes in, before a route is looked for. `text` is memory to work with.
+pub(super) fn request(
+    head: &mut RequestHead,
+    settings: &Settings,
+    info: &ConnectionInfo,
+    random: &Random,
+    text: &mut Vec<u8>,
+) {
+    let fields = &mut head.fields;
+    // All clients are external, so none may steer retries, timeouts and the like (Envoy's `x-envoy-*` controls).
+    fields.remove(Name::XEnvoy);
+    // SANITIZE_SET on a connection without a client certificate.
+    fields.remove(Name::XForwardedClientCert);
+    forwarded_for(fields, settings, info, text);
+    if settings.trusted_proxies == 0 || fields.get(Name::XForwardedProto).is_none() {
+        fields.remove(Name::XForwardedProto);
+        fields.push_known(Name::XForwardedProto, "x-forwarded-proto", head.scheme.as_str().as_bytes());
+    }
+    if settings.x_forwarded_port
+        && (settings.trusted_proxies == 0 || fields.get_text(b"x-forwarded-port").is_none())
+        && let Some(local) = info.local
+    {
+        fields.set(b"x-forwarded-port", itoa::Buffer::new().format(local.port()).as_bytes());
+    }
+    if settings.request_id {
+        fields.remove(Name::XRequestId);
+        fields.push_known(Name::XRequestId, "x-request-id", &request_id(random));
+    }
+}
+
+/// Appends the peer to `x-forwarded-for`, and names the client that may be believed in `x-envoy-external-address`.
+fn forwarded_for(fields: &mut Fields, settings: &Settings, info: &ConnectionInfo, text: &mut Vec<u8>) {
+    let peer = info.peer_ip_text().as_bytes();
+    text.clear();
+    for value in fields.get_all(b"x-forwarded-for").filter(|value| !value.is_empty()) {
+        if !text.is_empty() {
+            text.push(b',');
+        }
+        text.extend_from_slice(value);
+    }
+    if settings.envoy_debug_headers {
+        let trusted = trusted_client(text, settings.trusted_proxies).unwrap_or(peer);
+        if !trusted.is_empty() {
+            fields.push_known(Name::XEnvoy, "x-envoy-external-address", trusted);
+        }
+    }
+    if peer.is_empty() {
+        return;
+    }
+    if !text.is_empty() {
+        text.push(b',');
+        fields.remove(Name::XForwardedFor);
+    }
+    text.extend_from_slice(peer);
+    fields.push_known(Name::XForwardedFor, "x-forwarded-for", text);
+}
+
+/// With N trusted proxies in front, the Nth address from the right of what they said.
+fn trusted_client(forwarded_for: &[u8], trusted_proxies: u32) -> Option<&[u8]> {
+    let nth = trusted_proxies.checked_sub(1)? as usize;
+    let address = forwarded_for.rsplit(|byte| *byte == b',').nth(nth)?.trim_ascii();
+    std::str::from_utf8(address).ok()?.parse::<std::net::IpAddr>().ok().map(|_| address)
+}
+
+/// The scheme that redirects and matches go by: that of the connection, or what a trusted proxy says.
+pub(super) fn effective_scheme(head: &RequestHead) -> Scheme {
+    match head.fields.get(Name::XForwardedProto) {
+        Some(value) if value.eq_ignore_ascii_case(b"https") => Scheme::Https,
+        _ => Scheme::Http,
+    }
+}
+
+/// A UUID of version 4 (RFC 9562 section 5.4). It tells requests apart; nothing secret depends on it.
+fn request_id(random: &Random) -> [u8; 36] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let high = random.next() & !0xf000 | 0x4000;
+    let low = random.next() & !(0b11 << 62) | (0b10 << 62);
+    let bits = u128::from(high) << 64 | u128::from(low);
+    let mut text = [b'-'; 36];
+    let mut shift = 128;
+    for (at, place) in text.iter_mut().enumerate() {
+        if !matches!(at, 8 | 13 | 18 | 23) {
+            shift -= 4;
+            *place = DIGITS[(bits >> shift) as usize & 15];
+        }
+    }
+    text
+}
+
+/// Changes the fields of an upstream's response on its way to the client.
+pub(super) fn response(head: &mut ResponseHead, settings: &Settings, env: &Environment, service_ms: u64) {
+    let fields = &mut head.fields;
+    fields.remove_text(b"x-envoy-decorator-operation");
+    fields.remove_text(b"x-envoy-upstream-service-time");
+    if let ServerHeader::Overwrite(server) = &settings.server_header {
+        fields.remove(Name::Server);
+        fields.push_known(Name::Server, "server", server);
+    }
+    if fields.get(Name::Date).is_none() {
+        env.with_date(|date| fields.push_known(Name::Date, "date", date));
+    }
+    if settings.envoy_debug_headers {
+        let mut number = itoa::Buffer::new();
+        fields.push_known(
+            Name::XEnvoy,
+            "x-envoy-upstream-service-time",
+            number.format(service_ms).as_bytes(),
+        );
+    }
+}
+
+/// Adds what every local reply has.
+pub(super) fn local_reply(head: &mut ResponseHead, settings: &Settings, env: &Environment) {
+    if let ServerHeader::Overwrite(server) = &settings.server_header {
+        head.fields.push_known(Name::Server, "server", server);
+    }
+    env.with_date(|date| head.fields.push_known(Name::Date, "date", date));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{driver::Peer, table::TableId};
+
+    fn through(settings: &Settings, client: &[(&str, &str)]) -> Vec<(String, String)> {
+        let peer = Peer::Tcp(([10, 0, 0, 9], 5000).into());
+        let info = ConnectionInfo::new(peer, None, "".into(), TableId(0));
+        let mut head = RequestHead::default();
+        client.iter().for_each(|(name, value)| head.fields.push(name.as_bytes(), value.as_bytes()));
+        request(&mut head, settings, &info, &Random::default(), &mut Vec::new());
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        head.fields.iter().map(|field| (text(field.text), text(field.value))).collect()
+    }
+
+    fn value<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+        fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn an_untrusted_client_is_not_believed() {
+        let got = through(
+            &Settings::default(),
+            &[
+                ("X-Forwarded-For", "1.2.3.4"),
+                ("X-Forwarded-For", "5.6.7.8"),
+                ("X-Forwarded-Proto", "https"),
+                ("X-Request-Id", "mine"),
+                ("X-Envoy-Max-Retries", "9"),
+                ("X-Forwarded-Client-Cert", "forged"),
+            ],
+        );
+        assert_eq!(value(&got, "x-forwarded-for"), Some("1.2.3.4,5.6.7.8,10.0.0.9"));
+        assert_eq!(value(&got, "x-forwarded-proto"), Some("http"));
+        assert_eq!(value(&got, "x-envoy-external-address"), Some("10.0.0.9"));
+        assert_eq!(value(&got, "x-envoy-max-retries"), None);
+        assert_eq!(value(&got, "x-forwarded-client-cert"), None);
+        let id = value(&got, "x-request-id").unwrap();
+        assert_eq!((id.len(), &id[14..15]), (36, "4"));
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_for_as_many_hops_as_were_said() {
+        let settings = Settings { trusted_proxies: 2, ..Settings::default() };
+        let got = through(
+            &settings,
+            &[("x-forwarded-for", "9.9.9.9, 1.2.3.4, 5.6.7.8"), ("x-forwarded-proto", "https")],
+        );
+        assert_eq!(value(&got, "x-envoy-external-address"), Some("1.2.3.4"));
+        assert_eq!(value(&got, "x-forwarded-proto"), Some("https"));
+    }
+
+    #[test]
+    fn what_is_switched_off_is_not_added() {
+        let settings = Settings { request_id: false, envoy_debug_headers: false, ..Settings::default() };
+        let got = through(&settings, &[]);
+        let names: Vec<_> = got.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["x-forwarded-for", "x-forwarded-proto"]);
+    }
+}

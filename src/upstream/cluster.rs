@@ -1,0 +1,217 @@
+//! A cluster's endpoints on one shard, and how they follow the snapshot and the resolver.
+
+use super::{Random, balance, pool::Idle};
+use crate::{
+    driver,
+    table::{self, ClusterId, DnsKind, EndpointAddress, Endpoints, LoadBalancing, Snapshot},
+};
+use socket2::SockAddr;
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+/// What the resolver found for one cluster. It replaces what it found before.
+#[derive(Clone, Debug)]
+pub struct ResolvedEndpoints {
+    /// The generation of the snapshot that the cluster's id belongs to; an answer for another one is too late.
+    pub generation: u64,
+    /// Whose endpoints they are.
+    pub cluster: ClusterId,
+    /// All of them, in the resolver's order.
+    pub endpoints: Arc<[table::Endpoint]>,
+}
+
+/// All clusters of a snapshot with this shard's connections.
+pub struct Clusters {
+    list: Vec<Rc<Cluster>>,
+    generation: u64,
+}
+
+impl Clusters {
+    /// The clusters of a snapshot. Those that resolve names have no endpoint until the first answer comes.
+    pub fn new(snapshot: &Snapshot) -> Clusters {
+        Clusters {
+            list: snapshot.clusters.iter().map(|c| Rc::new(Cluster::new(c))).collect(),
+            generation: snapshot.generation,
+        }
+    }
+
+    /// The cluster with this id.
+    pub fn get(&self, id: ClusterId) -> Option<&Rc<Cluster>> {
+        self.list.get(id.0 as usize)
+    }
+
+    /// Takes over what the resolver found. Endpoints that stay keep their connections.
+    pub fn resolved(&self, answer: &ResolvedEndpoints) {
+        if answer.generation == self.generation
+            && let Some(cluster) = self.get(answer.cluster)
+        {
+            cluster.set_endpoints(&answer.endpoints);
+        }
+    }
+
+    /// Drops idle connections that were closed or timed out. Returns how many.
+    pub fn sweep(&self) -> usize {
+        self.list.iter().map(|cluster| cluster.sweep()).sum()
+    }
+}
+
+/// One cluster on this shard.
+pub struct Cluster {
+    /// As Envoy names it in Istio.
+    pub name: Box<str>,
+    /// Time to connect.
+    pub connect_timeout: Duration,
+    policy: LoadBalancing,
+    first_only: bool,
+    endpoints: RefCell<Vec<Rc<Endpoint>>>,
+    total_weight: Cell<u64>,
+    turn: Cell<u64>,
+}
+
+impl Cluster {
+    fn new(compiled: &table::Cluster) -> Cluster {
+        let cluster = Cluster {
+            name: compiled.name.clone(),
+            connect_timeout: compiled.connect_timeout,
+            policy: compiled.load_balancing,
+            first_only: matches!(compiled.endpoints, Endpoints::Dns { kind: DnsKind::Logical, .. }),
+            endpoints: RefCell::default(),
+            total_weight: Cell::new(0),
+            turn: Cell::new(0),
+        };
+        if let Endpoints::Static(list) = &compiled.endpoints {
+            cluster.set_endpoints(list);
+        }
+        cluster
+    }
+
+    /// Chooses an endpoint, one that is not in `tried` if there is any. Nothing where the cluster has none.
+    pub fn choose(&self, random: &Random, tried: &[Rc<Endpoint>]) -> Option<Rc<Endpoint>> {
+        let endpoints = self.endpoints.borrow();
+        balance::choose(self.policy, &endpoints, self.total_weight.get(), &self.turn, random, tried)
+    }
+
+    fn set_endpoints(&self, list: &[table::Endpoint]) {
+        let old = std::mem::take(&mut *self.endpoints.borrow_mut());
+        let used = if self.first_only { &list[..list.len().min(1)] } else { list };
+        let keep = |compiled: &table::Endpoint| {
+            let same = old.iter().find(|e| e.compiled == *compiled).cloned();
+            // An address that can't be one is left out; the compiler has refused it already.
+            same.or_else(|| Endpoint::new(compiled).ok().map(Rc::new))
+        };
+        let new: Vec<_> = used.iter().filter_map(keep).collect();
+        self.total_weight.set(new.iter().map(|e| u64::from(e.weight())).sum());
+        *self.endpoints.borrow_mut() = new;
+    }
+
+    fn sweep(&self) -> usize {
+        self.endpoints.borrow().iter().map(|endpoint| endpoint.idle.sweep()).sum()
+    }
+}
+
+/// One endpoint on this shard.
+pub struct Endpoint {
+    compiled: table::Endpoint,
+    address: SockAddr,
+    /// As the access log writes it.
+    pub display: Box<str>,
+    active: Cell<u32>,
+    /// Connections that wait for work.
+    pub(super) idle: Idle,
+}
+
+impl Endpoint {
+    /// # Errors
+    /// The address can't be one: a path of a Unix socket that is too long.
+    pub(super) fn new(compiled: &table::Endpoint) -> io::Result<Endpoint> {
+        let address = match &compiled.address {
+            EndpointAddress::Tcp(address) => SockAddr::from(*address),
+            EndpointAddress::Unix(path) => driver::unix_address(path)?,
+        };
+        Ok(Endpoint {
+            compiled: compiled.clone(),
+            address,
+            display: compiled.address.to_string().into(),
+            active: Cell::new(0),
+            idle: Idle::default(),
+        })
+    }
+
+    /// Where to connect to.
+    pub(super) fn address(&self) -> &SockAddr {
+        &self.address
+    }
+
+    /// Its IP address and port; nothing for a Unix socket.
+    pub fn socket_address(&self) -> Option<std::net::SocketAddr> {
+        self.address.as_socket()
+    }
+
+    /// Its share of the traffic.
+    pub(super) fn weight(&self) -> u32 {
+        self.compiled.weight.max(1)
+    }
+
+    /// Requests in flight on this shard.
+    pub(super) fn active(&self) -> u32 {
+        self.active.get()
+    }
+
+    /// Counts a request until the guard is dropped.
+    pub fn begin(self: &Rc<Self>) -> Active {
+        self.active.set(self.active.get() + 1);
+        Active(Rc::clone(self))
+    }
+}
+
+/// A request in flight at an endpoint.
+pub struct Active(Rc<Endpoint>);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.set(self.0.active.get().saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(port: u16) -> table::Endpoint {
+        table::Endpoint { address: EndpointAddress::Tcp(([127, 0, 0, 1], port).into()), weight: 1 }
+    }
+
+    fn cluster(endpoints: Endpoints) -> Cluster {
+        Cluster::new(&table::Cluster {
+            name: "c".into(),
+            endpoints,
+            load_balancing: LoadBalancing::RoundRobin,
+            protocol: table::UpstreamProtocol::Http1,
+            connect_timeout: Duration::from_secs(10),
+            source: table::Source::built_in("test"),
+        })
+    }
+
+    #[test]
+    fn endpoints_that_stay_keep_their_state() {
+        let cluster = cluster(Endpoints::Static(vec![endpoint(1), endpoint(2)]));
+        let kept = Rc::clone(&cluster.endpoints.borrow()[1]);
+        cluster.set_endpoints(&[endpoint(2), endpoint(3)]);
+        let now = cluster.endpoints.borrow();
+        assert!(Rc::ptr_eq(&kept, &now[0]));
+        assert_eq!(now.len(), 2);
+    }
+
+    #[test]
+    fn a_logical_name_uses_its_first_address() {
+        let cluster = cluster(Endpoints::Dns { kind: DnsKind::Logical, names: vec![] });
+        assert!(cluster.choose(&Random::default(), &[]).is_none());
+        cluster.set_endpoints(&[endpoint(5), endpoint(6)]);
+        assert_eq!(cluster.endpoints.borrow().len(), 1);
+    }
+}

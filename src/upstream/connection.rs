@@ -1,0 +1,179 @@
+//! One connection to an endpoint.
+
+use super::{Active, Cluster, Endpoint};
+use crate::{
+    buffer::{Buffer, Class, Pool},
+    driver::{self, Deadline, Deadlines, PendingRead, ReadHalf, WriteHalf},
+};
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+/// Room left in front of what is read from an upstream, so that the head that goes to the client can be put directly
+/// before the body, over the head that came: one buffer, one send, no copy of the body. The rewritten head may be
+/// longer than the old one by this much; otherwise it is sent on its own.
+pub const HEADROOM: usize = 512;
+
+/// A connection to an endpoint. A read is under way whenever none of its bytes are being looked at: the same read
+/// notices that an idle connection is closed or speaks out of turn, and gets the next response.
+pub struct Connection {
+    /// Its deadline. Declared before the halves, for it must be dropped before the socket is closed.
+    pub deadline: Deadline,
+    /// The half that sends.
+    pub write: WriteHalf,
+    /// The half that receives.
+    pub reader: Reader,
+    /// The endpoint it goes to.
+    pub endpoint: Rc<Endpoint>,
+    /// Counts as a request at the endpoint while it is not idle.
+    active: Option<Active>,
+    /// Our address, as the access log writes it.
+    pub local: Rc<str>,
+    /// Exchanges it has carried before.
+    pub served: u32,
+}
+
+impl Connection {
+    /// Connects to an endpoint and starts to read.
+    ///
+    /// # Errors
+    /// Those of [`driver::connect`].
+    pub async fn open(
+        cluster: &Cluster,
+        endpoint: &Rc<Endpoint>,
+        pool: &Pool,
+        deadlines: &Rc<Deadlines>,
+    ) -> io::Result<Connection> {
+        let active = Some(endpoint.begin());
+        let (read, write, deadline, local) =
+            driver::connect(endpoint.address(), cluster.connect_timeout, deadlines).await?;
+        let mut connection = Connection {
+            write,
+            deadline,
+            reader: Reader { reading: Reading::Over, pool: pool.clone() },
+            endpoint: Rc::clone(endpoint),
+            active,
+            local: local.map_or_else(|| "".into(), |local| local.to_string().into()),
+            served: 0,
+        };
+        connection.reader.start(read, None);
+        Ok(connection)
+    }
+
+    /// Makes it idle: starts the read that watches it. False if it can't be used again: it has ended, or there are
+    /// bytes that nobody asked for.
+    pub(super) fn rest(&mut self) -> bool {
+        self.active = None;
+        self.reader.rest()
+    }
+
+    /// Takes it out of rest for another request. False if it was closed, or spoke out of turn, in the meantime.
+    pub(super) fn wake(&mut self) -> bool {
+        if !self.reader.is_quiet() {
+            return false;
+        }
+        self.deadline.disarm();
+        self.active = Some(self.endpoint.begin());
+        self.served += 1;
+        true
+    }
+}
+
+/// The half of a connection that receives.
+pub struct Reader {
+    reading: Reading,
+    pool: Pool,
+}
+
+enum Reading {
+    /// A read is under way.
+    Pending(PendingRead),
+    /// Nothing is; the buffer has the bytes that came and were not looked at yet.
+    Ready(ReadHalf, Buffer),
+    /// The peer will send no more, or reading failed; or a read is being started right now.
+    Over,
+}
+
+impl Reader {
+    /// Waits for bytes of the response: gives a buffer with all unread ones. Called again after `put_back`, it waits
+    /// for more. An empty buffer means that the peer has ended.
+    ///
+    /// # Errors
+    /// Those of `recv(2)`.
+    pub async fn receive(&mut self) -> io::Result<Buffer> {
+        if let Reading::Pending(pending) = &mut self.reading {
+            let (result, buffer, half) = poll_fn(|context| Pin::new(&mut *pending).poll(context)).await;
+            match result {
+                Ok(0) => self.reading = Reading::Over,
+                Ok(_) => self.reading = Reading::Ready(half, buffer),
+                Err(error) => {
+                    self.reading = Reading::Over;
+                    return Err(error);
+                }
+            }
+        } else if let Reading::Ready(half, buffer) = std::mem::replace(&mut self.reading, Reading::Over) {
+            let mut half = half;
+            let (result, buffer) = half.read(buffer).await;
+            if result? > 0 {
+                self.reading = Reading::Ready(half, buffer);
+            }
+        }
+        match std::mem::replace(&mut self.reading, Reading::Over) {
+            Reading::Ready(half, buffer) => {
+                // The half stays; the caller has the buffer until it puts one back.
+                self.reading = Reading::Ready(half, self.pool.empty());
+                Ok(buffer)
+            }
+            _ => Ok(self.pool.empty()),
+        }
+    }
+
+    /// Gives back the buffer that `receive` gave, or a larger one, with what is still unread.
+    pub fn put_back(&mut self, buffer: Buffer) {
+        if let Reading::Ready(_, place) = &mut self.reading {
+            *place = buffer;
+        }
+    }
+
+    /// Whether the peer has ended, or reading failed.
+    pub fn is_over(&self) -> bool {
+        matches!(self.reading, Reading::Over)
+    }
+
+    fn start(&mut self, read: ReadHalf, buffer: Option<Buffer>) {
+        let buffer = buffer.filter(|buffer| buffer.class() == Class::Medium);
+        let mut buffer = buffer.unwrap_or_else(|| self.pool.lease(Class::Medium));
+        buffer.reset(HEADROOM);
+        self.reading = Reading::Pending(read.start_read(buffer));
+    }
+
+    fn rest(&mut self) -> bool {
+        match std::mem::replace(&mut self.reading, Reading::Over) {
+            Reading::Ready(half, buffer) if buffer.is_empty() => {
+                self.start(half, Some(buffer));
+                true
+            }
+            Reading::Pending(pending) => {
+                self.reading = Reading::Pending(pending);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the read that watches it is still waiting.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let Reading::Pending(pending) = &mut self.reading else { return false };
+        match Pin::new(pending).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => true,
+            Poll::Ready(_) => {
+                self.reading = Reading::Over;
+                false
+            }
+        }
+    }
+}
