@@ -16,4 +16,4 @@ pub use authority::{AUTHORITY_BYTES_MAX, is_authority, same_authority, split_por
 pub use fields::{Field, Fields};
 pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Upgrade, Version};
 pub use name::{Name, is_token_byte};
-pub use path::PathNormalization;
+pub use path::{BadPath, PathNormalization, normalize_path};
