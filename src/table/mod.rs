@@ -4,6 +4,8 @@
 //! I/O or asks the time.
 //!
 //! - `cluster`: where requests go: endpoints and policy
+//! - `display`: what a route asks, in Istio's words
+//! - `explain`: why a request finds what it finds
 //! - `host`: route tables and virtual hosts, and how a request finds its route
 //! - `host_index`, `route_index`: how `host` finds things without looking at all of them
 //! - `listener`: where connections come in
@@ -17,6 +19,8 @@
 //! - `source`: where in the user's files a thing comes from
 
 mod cluster;
+mod display;
+mod explain;
 mod host;
 mod host_index;
 mod listener;
@@ -35,6 +39,10 @@ mod test_support;
 pub use cluster::{
     Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, LoadBalancing,
     UpstreamProtocol,
+};
+pub use explain::{
+    Condition, NearHost, Nearness, RouteReport, Verdict, explain_match, explain_routes, nearest_hosts,
+    nearest_routes,
 };
 pub use host::{Lookup, RouteTable, TableId, VirtualHost};
 pub use listener::{BindAddress, Chain, Listener};
