@@ -137,8 +137,11 @@ fn response_framing(
     }
     if head.status == 304 || recipient.method == b"HEAD" {
         // The length is the one that a GET would have had, if the origin said so.
-        if let Some(length) = head.content_length {
-            sized(length, out);
+        match head.content_length {
+            Some(length) => drop(sized(length, out)),
+            // A GET would have got chunks: the origin said no length, and we frame anew (RFC 9110 section 9.3.2).
+            None if head.status != 304 && recipient.version != Version::Http10 => drop(chunked(out)),
+            None => {}
         }
         return Framing::None;
     }

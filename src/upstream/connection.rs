@@ -148,14 +148,20 @@ impl Reader {
         let buffer = buffer.filter(|buffer| buffer.class() == Class::Medium);
         let mut buffer = buffer.unwrap_or_else(|| self.pool.lease(Class::Medium));
         buffer.reset(HEADROOM);
-        self.reading = Reading::Pending(read.start_read(buffer));
+        let mut pending = read.start_read(buffer);
+        // The first poll is what hands the read to the ring: from now on it watches the connection.
+        self.reading = match Pin::new(&mut pending).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => Reading::Pending(pending),
+            Poll::Ready((Ok(1..), buffer, half)) => Reading::Ready(half, buffer),
+            Poll::Ready(_) => Reading::Over,
+        };
     }
 
     fn rest(&mut self) -> bool {
         match std::mem::replace(&mut self.reading, Reading::Over) {
             Reading::Ready(half, buffer) if buffer.is_empty() => {
                 self.start(half, Some(buffer));
-                true
+                matches!(self.reading, Reading::Pending(_))
             }
             Reading::Pending(pending) => {
                 self.reading = Reading::Pending(pending);
