@@ -2,6 +2,7 @@
 
 use super::{Route, Source, host_index::HostIndex, route_index::RouteIndex};
 use crate::http::{RequestHead, Scheme};
+use std::sync::Arc;
 
 #[cfg(test)]
 mod tests;
@@ -27,8 +28,8 @@ pub struct VirtualHost {
     pub host: Box<str>,
     /// Some server of the table says `httpsRedirect` for this host: everything that is not `https` gets 301.
     pub require_tls: bool,
-    /// The first that matches is taken.
-    pub routes: Vec<Route>,
+    /// The first that matches is taken. Hosts of one VirtualService share its routes.
+    pub routes: Vec<Arc<Route>>,
     /// The server (Gateway) that gave it.
     pub source: Source,
     index: RouteIndex,
@@ -76,7 +77,7 @@ impl RouteTable {
 
 impl VirtualHost {
     /// Builds the index of the routes. `host` may be in any case.
-    pub fn new(host: &str, require_tls: bool, routes: Vec<Route>, source: Source) -> VirtualHost {
+    pub fn new(host: &str, require_tls: bool, routes: Vec<Arc<Route>>, source: Source) -> VirtualHost {
         let index = RouteIndex::new(&routes);
         VirtualHost { host: host.to_ascii_lowercase().into(), require_tls, routes, source, index }
     }
@@ -86,7 +87,7 @@ impl VirtualHost {
         let matches =
             |at: usize| self.routes.get(at).is_some_and(|route| route.matcher.matches(request, scheme));
         let first = self.index.first(request.path(), matches);
-        first.and_then(|position| self.routes.get(position))
+        first.and_then(|position| self.routes.get(position)).map(|route| &**route)
     }
 }
 

@@ -5,6 +5,7 @@
 //! candidate is asked only while it is before the best one found so far.
 
 use super::{PathMatch, Route};
+use std::sync::Arc;
 
 /// Up to so many routes are looked at one after another: a tree costs as much.
 const SCAN_MAX: usize = 8;
@@ -63,7 +64,7 @@ enum Kind {
 }
 
 impl RouteIndex {
-    pub(super) fn new(routes: &[Route]) -> RouteIndex {
+    pub(super) fn new(routes: &[Arc<Route>]) -> RouteIndex {
         if routes.len() <= SCAN_MAX {
             return RouteIndex::Scan(routes.len() as u32);
         }

@@ -5,6 +5,7 @@ use crate::{
     filter::HeaderOps,
     http::{RequestHead, Scheme},
 };
+use std::sync::Arc;
 
 pub(super) fn route(name: &str, matcher: RouteMatch) -> Route {
     Route {
@@ -22,7 +23,7 @@ pub(super) fn at_path(path: PathMatch) -> RouteMatch {
 }
 
 pub(super) fn host(name: &str, routes: Vec<Route>) -> VirtualHost {
-    VirtualHost::new(name, false, routes, Source::built_in(name))
+    VirtualHost::new(name, false, routes.into_iter().map(Arc::new).collect(), Source::built_in(name))
 }
 
 /// A request for a URL without scheme: `b.example:80/a?q`.

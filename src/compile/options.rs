@@ -1,0 +1,63 @@
+//! What the gateway is told beside the files, and what comes of it.
+
+use super::inventory::Inventory;
+use crate::{
+    config::{Diagnostic, Severity},
+    table::Snapshot,
+};
+use std::collections::BTreeMap;
+
+/// What the gateway process is told about itself, beside the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `--labels`: the workload's labels, by which Gateways select it. `None`: those of the deployment that `gateway`
+    /// names; without one, every Gateway applies.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// `--namespace`: the workload's namespace, where Secrets are looked up and for which `exportTo` is read. `None`:
+    /// that of the deployment that `gateway` names; without one, `default`.
+    pub namespace: Option<String>,
+    /// `--port-map`: declared port to listening port. Stronger than what Services say.
+    pub port_map: BTreeMap<u16, u16>,
+    /// `--gateway`: a deployment of an IstioOperator, whose labels, ports and namespace hold where nothing above says
+    /// otherwise.
+    pub gateway: Option<String>,
+    /// The namespace whose DestinationRules are for everybody. `None`: `meshConfig.rootNamespace`, else `istio-system`.
+    pub root_namespace: Option<String>,
+    /// The domain behind the full names of Kubernetes Services. `None`: `cluster.local`.
+    pub cluster_domain: Option<String>,
+}
+
+/// What the options and the files together say about this gateway process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Its labels. `None`: unknown, so every Gateway applies.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Its namespace.
+    pub namespace: String,
+    /// The namespace whose DestinationRules are for everybody.
+    pub root_namespace: String,
+    /// The domain behind the full names of Kubernetes Services.
+    pub cluster_domain: String,
+}
+
+/// What is made of the resources.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What is served: made of the objects without errors. Its generation is 0 until somebody gives it one.
+    pub snapshot: Snapshot,
+    /// Everything that is wrong or surprising, by place. An object with an error takes no part in the snapshot.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What this gateway process is.
+    pub workload: Workload,
+    /// `meshConfig.accessLogFile`, such as `/dev/stdout`. `None`: it does not say; empty: no access log.
+    pub access_log_file: Option<String>,
+    /// What is attached to what, for those who explain.
+    pub inventory: Inventory,
+}
+
+impl Compiled {
+    /// Whether some object has an error, so that not all that was written is in the snapshot.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}
