@@ -14,15 +14,19 @@ pub fn is_authority(bytes: &[u8]) -> bool {
     if bytes.is_empty() || bytes.len() > AUTHORITY_BYTES_MAX {
         return false;
     }
-    let (host, port) = split_port(bytes);
-    let host_holds = match host {
-        [b'[', address @ .., b']'] => is_ipv6(address),
-        [] => false,
-        name => {
-            name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
-        }
+    let host_len = match bytes {
+        [b'[', rest @ ..] => match memchr::memchr(b']', rest) {
+            Some(end) if is_ipv6(&rest[..end]) => end + 2,
+            _ => return false,
+        },
+        _ => bytes.iter().position(|&byte| !NAME[usize::from(byte)]).unwrap_or(bytes.len()),
     };
-    host_holds && port.is_none_or(is_port)
+    match &bytes[host_len..] {
+        _ if host_len == 0 => false,
+        [] => true,
+        [b':', port @ ..] => is_port(port),
+        _ => false,
+    }
 }
 
 /// Whether two authorities name the same host and port: without regard to case, and with the scheme's own port
@@ -45,6 +49,20 @@ pub fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
         Some(colon) => (&authority[..name_end + colon], Some(&authority[name_end + colon + 1..])),
         None => (authority, None),
     }
+}
+
+/// The bytes of a host that is a name.
+const NAME: [bool; 256] = name_bytes();
+
+const fn name_bytes() -> [bool; 256] {
+    let mut allowed = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        allowed[byte] =
+            (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    allowed
 }
 
 fn is_port(digits: &[u8]) -> bool {

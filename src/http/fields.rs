@@ -106,7 +106,7 @@ impl Fields {
         let at = self.arena.len();
         self.arena.extend_from_slice(line);
         let lower = &mut self.arena[at..][..name_len];
-        lower.make_ascii_lowercase();
+        lower_name(lower);
         let name = Name::of(lower);
         let value_len = line.len() - name_len - SEPARATOR.len() - LINE_END.len();
         self.list.push(Entry { at: at as u32, value_len: value_len as u32, name_len: name_len as u16, name });
@@ -205,6 +205,27 @@ impl Entry {
     }
 }
 
+/// Puts an ASCII name in lower case, a word at a time; the last word overlaps the one before.
+fn lower_name(name: &mut [u8]) {
+    let last = name.len().wrapping_sub(8);
+    if last > name.len() {
+        return name.make_ascii_lowercase();
+    }
+    for at in (0..last).step_by(8).chain([last]) {
+        if let Some(word) = name[at..].first_chunk_mut::<8>() {
+            *word = lower_word(u64::from_le_bytes(*word)).to_le_bytes();
+        }
+    }
+}
+
+/// Puts eight ASCII bytes in lower case: those from `A` to `Z` get the bit 0x20.
+fn lower_word(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let from_a = word + ONES * (0x80 - u64::from(b'A'));
+    let after_z = word + ONES * (0x80 - u64::from(b'Z') - 1);
+    word | (from_a & !after_z & (ONES * 0x80)) >> 2
+}
+
 fn name_of<'a>(arena: &'a [u8], entry: &Entry) -> &'a [u8] {
     &arena[entry.at as usize..][..entry.name_len as usize]
 }
@@ -227,6 +248,21 @@ mod tests {
         assert_eq!(fields.get(Name::Host), Some(&b"a.example"[..]));
         assert_eq!(fields.remove(Name::XEnvoy), 1);
         assert_eq!(fields.get_text(b"x-a"), Some(&b"1"[..]));
+    }
+
+    #[test]
+    fn names_of_every_length_are_lowered() {
+        for len in 1..40 {
+            let name: Vec<u8> =
+                (b'!'..=b'~').filter(|byte| *byte != b':').cycle().skip(len).take(len).collect();
+            let mut fields = Fields::default();
+            fields.push_line(&[&name, &b": V\r\n"[..]].concat(), len);
+            let wanted = name.to_ascii_lowercase();
+            assert_eq!(
+                fields.iter().map(|field| (field.text, field.value)).next(),
+                Some((&wanted[..], &b"V"[..]))
+            );
+        }
     }
 
     #[test]

@@ -53,38 +53,99 @@ pub enum Name {
     XEnvoy,
 }
 
+/// All names with a variant of their own.
+const KNOWN: [(&[u8], Name); 21] = [
+    (b"connection", Name::Connection),
+    (b"content-length", Name::ContentLength),
+    (b"content-type", Name::ContentType),
+    (b"date", Name::Date),
+    (b"expect", Name::Expect),
+    (b"host", Name::Host),
+    (b"http2-settings", Name::Http2Settings),
+    (b"keep-alive", Name::KeepAlive),
+    (b"location", Name::Location),
+    (b"proxy-connection", Name::ProxyConnection),
+    (b"server", Name::Server),
+    (b"te", Name::Te),
+    (b"trailer", Name::Trailer),
+    (b"transfer-encoding", Name::TransferEncoding),
+    (b"upgrade", Name::Upgrade),
+    (b"user-agent", Name::UserAgent),
+    (b"x-forwarded-client-cert", Name::XForwardedClientCert),
+    (b"x-forwarded-for", Name::XForwardedFor),
+    (b"x-forwarded-host", Name::XForwardedHost),
+    (b"x-forwarded-proto", Name::XForwardedProto),
+    (b"x-request-id", Name::XRequestId),
+];
+
+/// For each first letter (its low five bits), a bit for each length that a known name has. Most names are not known,
+/// and this says so with one look.
+const LENGTHS: [u32; 32] = lengths();
+
+const fn lengths() -> [u32; 32] {
+    let mut lengths = [0; 32];
+    let mut at = 0;
+    while at < KNOWN.len() {
+        let text = KNOWN[at].0;
+        assert!(text.len() < 32);
+        lengths[(text[0] & 31) as usize] |= 1 << text.len();
+        at += 1;
+    }
+    lengths
+}
+
 impl Name {
     /// The variant for a name that is already in lower case.
     pub fn of(lower: &[u8]) -> Name {
-        match lower.len() {
-            2 if lower == b"te" => Name::Te,
-            4 if lower == b"host" => Name::Host,
-            4 if lower == b"date" => Name::Date,
-            6 if lower == b"expect" => Name::Expect,
-            6 if lower == b"server" => Name::Server,
-            7 if lower == b"trailer" => Name::Trailer,
-            7 if lower == b"upgrade" => Name::Upgrade,
-            8 if lower == b"location" => Name::Location,
-            10 if lower == b"connection" => Name::Connection,
-            10 if lower == b"keep-alive" => Name::KeepAlive,
-            10 if lower == b"user-agent" => Name::UserAgent,
-            12 if lower == b"content-type" => Name::ContentType,
-            12 if lower == b"x-request-id" => Name::XRequestId,
-            14 if lower == b"content-length" => Name::ContentLength,
-            14 if lower == b"http2-settings" => Name::Http2Settings,
-            15 if lower == b"x-forwarded-for" => Name::XForwardedFor,
-            16 if lower == b"proxy-connection" => Name::ProxyConnection,
-            16 if lower == b"x-forwarded-host" => Name::XForwardedHost,
-            17 if lower == b"transfer-encoding" => Name::TransferEncoding,
-            17 if lower == b"x-forwarded-proto" => Name::XForwardedProto,
-            23 if lower == b"x-forwarded-client-cert" => Name::XForwardedClientCert,
-            _ if lower.starts_with(b"x-envoy-") => Name::XEnvoy,
-            _ => Name::Other,
+        let Some(first) = lower.first() else { return Name::Other };
+        let lengths = LENGTHS[usize::from(first & 31)];
+        if lower.len() < 32 && lengths >> lower.len() & 1 != 0 {
+            for (text, name) in KNOWN {
+                if text == lower {
+                    return name;
+                }
+            }
         }
+        if *first == b'x' && lower.starts_with(b"x-envoy-") { Name::XEnvoy } else { Name::Other }
     }
 }
 
 /// Whether a byte may be part of a token: a method, a field name (RFC 9110 section 5.6.2).
-pub fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+pub const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found() {
+        for (text, name) in KNOWN {
+            assert_eq!(Name::of(text), name);
+            let longer = [text, b"s"].concat();
+            assert_eq!(Name::of(&longer), Name::Other);
+        }
+        for other in ["", "x-envoy", "cookie", "hosu", "\u{0}", "x-forwarded-client-certificate-and-more"] {
+            assert_eq!(Name::of(other.as_bytes()), Name::Other, "{other}");
+        }
+        assert_eq!(Name::of(b"x-envoy-retry-on"), Name::XEnvoy);
+    }
 }

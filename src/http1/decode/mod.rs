@@ -25,7 +25,7 @@ pub use error::{BadFields, BadRequest, BadResponse};
 pub use policy::{Http10, Limits, OtherUpgrades, Policy, Underscores};
 pub use request::request;
 pub use response::response;
-pub(super) use scan::is_token_byte;
+pub(super) use scan::is_text;
 
 /// What came of looking at bytes that hold no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 //!
 //! Long runs are looked at eight bytes at a time: a word whose every byte is allowed is passed over whole.
 
+use crate::http::is_token_byte;
+
 const ONES: u64 = u64::from_le_bytes([0x01; 8]);
 const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
 
@@ -17,7 +19,7 @@ pub(crate) struct NameEnd {
 pub(crate) fn name_end(bytes: &[u8], from: usize) -> NameEnd {
     let mut classes = 0;
     let mut at = from;
-    while let Some(&byte) = bytes.get(at) {
+    for &byte in bytes.get(from..).unwrap_or_default() {
         let class = TOKEN[usize::from(byte)];
         if class == NO_TOKEN {
             break;
@@ -31,31 +33,25 @@ pub(crate) fn name_end(bytes: &[u8], from: usize) -> NameEnd {
 /// The index of the first byte from `from` on that no field value may have: a control byte but HTAB (RFC 9110
 /// section 5.5). In a good head that is the CR at the end of the line.
 pub(crate) fn value_end(bytes: &[u8], from: usize) -> usize {
-    run_end(
-        bytes,
-        from,
-        |word| below(word, 0x20) | equal(word, 0x7f),
-        |byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f),
-    )
+    run_end(bytes, from, |word| beyond(word, 0x20) & !word, is_text)
 }
 
 /// The index of the first byte from `from` on that is no visible ASCII character.
 pub(crate) fn visible_end(bytes: &[u8], from: usize) -> usize {
-    run_end(
-        bytes,
-        from,
-        |word| below(word, 0x21) | equal(word, 0x7f) | (word & HIGHS),
-        |byte| byte.is_ascii_graphic(),
-    )
+    run_end(bytes, from, |word| beyond(word, 0x21) | word, |byte| byte.is_ascii_graphic())
 }
 
-/// Passes over whole words in which `suspects` marks no byte, then over single bytes that `allows` lets pass.
-/// `suspects` sets the high bit of a byte that may not be allowed; the lowest it sets is never wrong about a byte
-/// that is not allowed.
+/// Whether a byte may be in a value: HTAB, SP, VCHAR and obs-text.
+pub(crate) fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
+}
+
+/// Passes over whole words in which `suspects` sets no high bit, and over single bytes that `allows` lets pass.
+/// `suspects` may mark too much, but never too little.
 fn run_end(bytes: &[u8], from: usize, suspects: impl Fn(u64) -> u64, allows: impl Fn(u8) -> bool) -> usize {
     let mut at = from;
     while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let marks = suspects(u64::from_le_bytes(*word));
+        let marks = suspects(u64::from_le_bytes(*word)) & HIGHS;
         if marks == 0 {
             at += 8;
             continue;
@@ -72,14 +68,9 @@ fn run_end(bytes: &[u8], from: usize, suspects: impl Fn(u64) -> u64, allows: imp
     at
 }
 
-/// Marks the bytes of `word` that are below `bound` (at most 0x80), and perhaps some above a marked one.
-fn below(word: u64, bound: u8) -> u64 {
-    word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGHS
-}
-
-/// Marks the bytes of `word` that are `byte`, and perhaps some above a marked one.
-fn equal(word: u64, byte: u8) -> u64 {
-    below(word ^ (ONES * u64::from(byte)), 1)
+/// Sets the high bit of every byte of `word` below `low`, and of 0x7f and above. Carries may set more of them.
+fn beyond(word: u64, low: u8) -> u64 {
+    word.wrapping_sub(ONES * u64::from(low)) | word.wrapping_add(ONES)
 }
 
 const NO_TOKEN: u8 = 0;
@@ -95,19 +86,12 @@ const fn token_classes() -> [u8; 256] {
     while byte < 256 {
         classes[byte] = match byte as u8 {
             b'_' => UNDERSCORE,
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => TOKEN_BYTE,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'`' | b'|'
-            | b'~' => TOKEN_BYTE,
+            token if is_token_byte(token) => TOKEN_BYTE,
             _ => NO_TOKEN,
         };
         byte += 1;
     }
     classes
-}
-
-/// Whether a byte may be in a token.
-pub(crate) fn is_token_byte(byte: u8) -> bool {
-    TOKEN[usize::from(byte)] != NO_TOKEN
 }
 
 #[cfg(test)]
