@@ -11,6 +11,7 @@ use super::{
     standard,
 };
 use crate::{
+    http::normalize_path,
     http1::body::{BodyDecoder, Next},
     table::{self, Action, Destination, Forward, Lookup, Route, Settings},
     telemetry::{Flag, bump},
@@ -93,6 +94,9 @@ impl<'a> Exchange<'a> {
         let settings = &routing.snapshot.settings;
         let info = &self.answer.downstream.info;
         let Scratch { request, text, .. } = &mut *self.answer.scratch;
+        if normalize_path(&mut request.target, &mut request.path_len, settings.path_normalization).is_err() {
+            return self.reply(LocalReply::BadPath, None, "").await;
+        }
         standard::request(request, settings, info, &self.env.random, text);
         let scheme = standard::effective_scheme(request);
         self.answer.scheme = scheme;
