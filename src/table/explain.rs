@@ -63,7 +63,7 @@ pub fn explain_routes<'a>(
     request: &RequestHead,
     scheme: Scheme,
 ) -> Vec<RouteReport<'a>> {
-    let report = |(position, route): (usize, &'a Route)| {
+    let report = |(position, route): (usize, &'a std::sync::Arc<Route>)| {
         let conditions = explain_match(&route.matcher, request, scheme);
         RouteReport { position, route, conditions }
     };
