@@ -56,7 +56,11 @@ fn responses_without_a_body() {
     let mut head = ResponseHead { status: 200, ..ResponseHead::default() };
     assert_eq!(encoded(&head, BodyLength::None, CLIENT).0, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     let to_head = Recipient { method: b"HEAD", ..CLIENT };
-    assert_eq!(encoded(&head, BodyLength::None, to_head).0, "HTTP/1.1 200 OK\r\n\r\n");
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    assert_eq!(encoded(&head, BodyLength::None, to_head), (chunked.to_owned(), Framing::None));
+    let to_old_head = Recipient { version: Version::Http10, ..to_head };
+    let kept = "HTTP/1.1 200 OK\r\nconnection: keep-alive\r\n\r\n";
+    assert_eq!(encoded(&head, BodyLength::None, to_old_head).0, kept);
     head.content_length = Some(9);
     assert_eq!(encoded(&head, BodyLength::None, to_head).0, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n");
     head.status = 304;
