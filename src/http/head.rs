@@ -56,7 +56,8 @@ pub enum Upgrade {
     None,
     /// Exactly `websocket`.
     WebSocket,
-    /// Anything else. The proxy refuses it with 403, as Istio does.
+    /// Anything else. No decoded head says so: by its policy the codec refuses the request with 403, as Istio does, or
+    /// serves it as if nothing were asked (RFC 9110 section 7.8 leaves a server that choice).
     Other,
 }
 

@@ -3,8 +3,8 @@
 /// What a head may cost. A head that reaches a limit is refused with no more of it read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the head on the wire, with its start line and the empty line at its end. [`super::request`] and
-    /// [`super::response`] never ask for more than this, so a buffer of this size always suffices.
+    /// Bytes of the head on the wire, with its start line and the empty line at its end. [`super::request()`] and
+    /// [`super::response()`] never ask for more than this, so a buffer of this size always suffices.
     pub head_bytes: usize,
     /// Field lines.
     pub fields: usize,
