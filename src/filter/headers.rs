@@ -10,6 +10,12 @@ use crate::http::Fields;
 /// nor added.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderOps {
+    /// Nothing where there is nothing to do: nearly every route has four of these and uses none.
+    lists: Option<Box<Lists>>,
+}
+
+#[derive(Clone, Debug)]
+struct Lists {
     /// Names in lower case.
     remove: Vec<Box<[u8]>>,
     /// In order, names in lower case.
@@ -27,28 +33,34 @@ impl HeaderOps {
         add: impl IntoIterator<Item = (&'a str, Template)>,
     ) -> HeaderOps {
         let lower = |name: &str| name.to_ascii_lowercase().into_bytes().into_boxed_slice();
-        HeaderOps {
+        let lists = Lists {
             remove: remove.into_iter().map(lower).collect(),
             set: set.into_iter().map(|(name, value)| (lower(name), value)).collect(),
             add: add.into_iter().map(|(name, value)| (lower(name), value)).collect(),
-        }
+        };
+        let is_empty = lists.remove.is_empty() && lists.set.is_empty() && lists.add.is_empty();
+        HeaderOps { lists: (!is_empty).then(|| Box::new(lists)) }
     }
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
+        self.lists.is_none()
     }
 
     /// Changes the fields of a request: `%REQ(x)%` reads these fields, `%RESP(x)%` is not known.
     pub fn apply_to_request(&self, fields: &mut Fields, context: &Context<'_>) {
-        self.apply(fields, |value, fields, out| value.render(Message::Request(fields), context, out));
+        let Some(lists) = &self.lists else { return };
+        lists.apply(fields, |value, fields, out| value.render(Message::Request(fields), context, out));
     }
 
     /// Changes the fields of a response: `%RESP(x)%` reads these fields, `%REQ(x)%` those of the context.
     pub fn apply_to_response(&self, fields: &mut Fields, context: &Context<'_>) {
-        self.apply(fields, |value, fields, out| value.render(Message::Response(fields), context, out));
+        let Some(lists) = &self.lists else { return };
+        lists.apply(fields, |value, fields, out| value.render(Message::Response(fields), context, out));
     }
+}
 
+impl Lists {
     fn apply(&self, fields: &mut Fields, render: impl Fn(&Template, &Fields, &mut Vec<u8>)) {
         for name in &self.remove {
             fields.remove_text(name);

@@ -106,8 +106,16 @@ impl RouteMatch {
         self.path.matches(request.path()) && self.matches_besides_path(request, scheme)
     }
 
-    /// Whether every condition but that on the path holds.
-    pub(super) fn matches_besides_path(&self, request: &RequestHead, scheme: Scheme) -> bool {
+    /// Whether there is a condition besides that on the path.
+    pub(super) fn asks_besides_path(&self) -> bool {
+        self.method.is_some()
+            || self.scheme.is_some()
+            || self.authority.is_some()
+            || !self.headers.is_empty()
+            || !self.query.is_empty()
+    }
+
+    fn matches_besides_path(&self, request: &RequestHead, scheme: Scheme) -> bool {
         let holds =
             |wanted: &Option<StringMatch>, value: &[u8]| wanted.as_ref().is_none_or(|m| m.matches(value));
         holds(&self.method, &request.method)
@@ -126,12 +134,7 @@ impl RouteMatch {
             PathMatch::Prefix { path, .. } => path.as_ref() == b"/",
             PathMatch::Regex(pattern) => pattern.text() == ".*",
         };
-        any_path
-            && self.method.is_none()
-            && self.scheme.is_none()
-            && self.authority.is_none()
-            && self.headers.is_empty()
-            && self.query.is_empty()
+        any_path && !self.asks_besides_path()
     }
 }
 

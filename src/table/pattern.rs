@@ -39,7 +39,8 @@ struct Compiled {
 }
 
 enum Engine {
-    /// All states, made ahead of time: one table look-up per byte, no memory while it searches.
+    /// All states, made ahead of time: one table look-up per byte, no memory while it searches. For what follows the
+    /// literal prefix only: every byte of that would be a state, and so a line of cache.
     Table(Box<dense::DFA<Vec<u32>>>),
     /// States made as they are met, in memory that is lent out for each search.
     Lazy(Regex),
@@ -49,12 +50,13 @@ impl Pattern {
     /// Compiles an expression, to be matched against whole values.
     pub fn new(text: &str) -> Result<Pattern, PatternError> {
         let translation = re2::translate(text)?;
-        let source = format!(r"\A(?:{})\z", translation.source);
-        let engine = match table(&source) {
+        let re2::Translation { source, literal_prefix, rest_at } = translation;
+        let rest = source.get(rest_at..).unwrap_or_default();
+        let engine = match table(&format!(r"(?:{rest})\z")) {
             Some(table) => Engine::Table(Box::new(table)),
-            None => Engine::Lazy(compile(&source)?),
+            None => Engine::Lazy(compile(&format!(r"\A(?:{source})\z"))?),
         };
-        let literal_prefix = translation.literal_prefix.into();
+        let literal_prefix = literal_prefix.into();
         Ok(Pattern(Arc::new(Compiled { text: text.into(), literal_prefix, engine })))
     }
 
@@ -73,7 +75,12 @@ impl Pattern {
         match &self.0.engine {
             Engine::Lazy(regex) => regex.is_match(value),
             Engine::Table(table) => {
-                let input = Input::new(value).anchored(Anchored::Yes).earliest(true);
+                let prefix = &self.0.literal_prefix;
+                if !value.starts_with(prefix) {
+                    return false;
+                }
+                // A range and not a part of the value, so that assertions such as `^` see what is before it.
+                let input = Input::new(value).range(prefix.len()..).anchored(Anchored::Yes).earliest(true);
                 // Errors are for automata that give up at some bytes or were not built for anchored searches.
                 let found = table.try_search_fwd(&input);
                 debug_assert!(found.is_ok());

@@ -5,7 +5,7 @@
 //! written anew from what was understood, so that no other difference can slip through.
 
 use super::pattern::{PATTERN_LENGTH_MAX, PatternError};
-use std::fmt::Write;
+use std::{fmt::Write, ops::Range};
 
 /// The highest repetition count (RE2's limit).
 const REPEAT_MAX: u32 = 1000;
@@ -15,6 +15,8 @@ pub(super) struct Translation {
     pub(super) source: String,
     /// If the expression is anchored, every match begins with this.
     pub(super) literal_prefix: Vec<u8>,
+    /// Where in `source` the part after the literal prefix begins.
+    pub(super) rest_at: usize,
 }
 
 pub(super) fn translate(text: &str) -> Result<Translation, PatternError> {
@@ -28,10 +30,11 @@ pub(super) fn translate(text: &str) -> Result<Translation, PatternError> {
         out: String::with_capacity(text.len() * 2),
         depth: 0,
         before: Before::Nothing,
-        prefix: Prefix { text: Vec::new(), last_char: 0, open: true },
+        prefix: Prefix { text: Vec::new(), last_char: 0, rest_at: 0, last_at: 0, open: true },
     };
     translator.run()?;
-    Ok(Translation { source: translator.out, literal_prefix: translator.prefix.text })
+    let prefix = translator.prefix;
+    Ok(Translation { source: translator.out, literal_prefix: prefix.text, rest_at: prefix.rest_at })
 }
 
 struct Translator<'a> {
@@ -57,6 +60,10 @@ struct Prefix {
     text: Vec<u8>,
     /// Length of the last character of `text`.
     last_char: usize,
+    /// Where in the translated source what follows `text` begins.
+    rest_at: usize,
+    /// Where in the translated source the last character of `text` begins.
+    last_at: usize,
     open: bool,
 }
 
@@ -88,7 +95,7 @@ impl Translator<'_> {
                 }
                 '|' => {
                     if self.depth == 0 {
-                        self.prefix.text.clear();
+                        self.prefix.clear();
                     }
                     self.push_operator('|', Before::Nothing);
                 }
@@ -101,10 +108,9 @@ impl Translator<'_> {
                     }
                 }
                 '.' | '$' => self.push_operator(c, Before::Atom),
-                '*' | '?' => self.repetition(&c.to_string(), 0)?,
-                '+' => self.repetition("+", 1)?,
+                '*' | '+' | '?' => self.repetition(&c.to_string())?,
                 '{' => match self.counts()? {
-                    Some((least, text)) => self.repetition(&text, least)?,
+                    Some(text) => self.repetition(&text)?,
                     None => self.literal('{'),
                 },
                 c => self.literal(c),
@@ -150,17 +156,18 @@ impl Translator<'_> {
     }
 
     fn literal(&mut self, c: char) {
+        let at = self.out.len();
         push_literal(&mut self.out, c);
         self.before = Before::Literal;
-        self.prefix.push(c);
+        self.prefix.push(c, at..self.out.len());
     }
 
-    fn repetition(&mut self, operator: &str, least: u32) -> Result<(), PatternError> {
+    fn repetition(&mut self, operator: &str) -> Result<(), PatternError> {
         match self.before {
             Before::Nothing => return Err(self.malformed("nothing to repeat before this")),
             Before::Repetition => return Err(self.malformed("a repetition of a repetition")),
-            Before::Literal if least == 0 => self.prefix.forget_last(),
-            Before::Literal | Before::Atom => {}
+            Before::Literal => self.prefix.forget_last(),
+            Before::Atom => {}
         }
         self.prefix.close();
         self.out.push_str(operator);
@@ -172,7 +179,7 @@ impl Translator<'_> {
     }
 
     /// What follows `{`, if it is a repetition: `n}`, `n,}` or `n,m}`; else it is text.
-    fn counts(&mut self) -> Result<Option<(u32, String)>, PatternError> {
+    fn counts(&mut self) -> Result<Option<String>, PatternError> {
         let Some(length) = self.rest().iter().position(|&c| c == '}') else { return Ok(None) };
         let inside: String = self.rest().iter().take(length).collect();
         let (least, most) = match inside.split_once(',') {
@@ -192,7 +199,7 @@ impl Translator<'_> {
             return Err(self.malformed("a repetition count whose end is before its beginning"));
         }
         self.at += length + 1;
-        Ok(Some((least, format!("{{{inside}}}"))))
+        Ok(Some(format!("{{{inside}}}")))
     }
 
     fn open_group(&mut self) -> Result<(), PatternError> {
@@ -433,20 +440,28 @@ impl Translator<'_> {
 }
 
 impl Prefix {
-    fn push(&mut self, c: char) {
+    /// A character, and where in the translated source it stands.
+    fn push(&mut self, c: char, at: Range<usize>) {
         if self.open {
             let mut buffer = [0; 4];
             let encoded = c.encode_utf8(&mut buffer).as_bytes();
             self.text.extend_from_slice(encoded);
             self.last_char = encoded.len();
+            (self.last_at, self.rest_at) = (at.start, at.end);
         }
     }
 
-    /// The last character may be repeated no times at all.
+    /// The last character may be repeated, or may not be there at all, so it is part of the rest.
     fn forget_last(&mut self) {
         if self.open {
             self.text.truncate(self.text.len() - self.last_char);
+            self.rest_at = self.last_at;
         }
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.rest_at = 0;
     }
 
     fn close(&mut self) {

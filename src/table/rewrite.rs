@@ -17,7 +17,7 @@ pub enum PathRewrite {
     /// The whole path is replaced.
     Full(Box<[u8]>),
     /// Every match of an expression is replaced.
-    Regex(RegexRewrite),
+    Regex(Box<RegexRewrite>),
 }
 
 /// `uriRegexRewrite`: an expression in RE2's syntax, not anchored, and what stands in place of each match.
@@ -40,12 +40,12 @@ impl PathRewrite {
     /// other escape exists.
     pub fn regex(pattern: &str, replacement: &str) -> Result<PathRewrite, RewriteError> {
         let (regex, groups) = pattern::search_regex(pattern).map_err(RewriteError::Pattern)?;
-        Ok(PathRewrite::Regex(RegexRewrite {
+        Ok(PathRewrite::Regex(Box::new(RegexRewrite {
             pattern: regex,
             pattern_text: pattern.into(),
             replacement_text: replacement.into(),
             replacement: parse_replacement(replacement, groups)?,
-        }))
+        })))
     }
 
     /// Appends what a path (without the query) becomes.

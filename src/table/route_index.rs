@@ -1,14 +1,17 @@
 //! Finding the first route of a virtual host that matches, without looking at all of them.
 //!
-//! The literal paths are in a radix tree, which one walk along the request's path goes through. It only picks
-//! candidates; the caller's predicate decides. Order holds because every list of candidates is ascending, and a
-//! candidate is asked only while it is before the best one found so far.
+//! The literal paths are in a radix tree, which one walk along the request's path goes through. It picks candidates,
+//! and where a candidate asks for more than its path the caller's predicate decides. Order holds because every list of
+//! candidates is ascending, and one is looked at only while it is before the best found so far.
+//!
+//! With many hosts nothing is in the processor's caches, so what counts is how much memory a look-up touches: a route
+//! that asks for a path alone is found without a look at the route itself.
 
 use super::{PathMatch, Route};
 use std::sync::Arc;
 
 /// Up to so many routes are looked at one after another: a tree costs as much.
-const SCAN_MAX: usize = 8;
+const SCAN_MAX: usize = 4;
 
 /// Positions of routes in the list that the index was made of.
 #[derive(Debug)]
@@ -21,33 +24,40 @@ pub(super) enum RouteIndex {
 
 #[derive(Debug, Default)]
 pub(super) struct Tree {
-    /// The root first; the children of a node stand together.
+    /// The root first; the children of a node stand together, by the first bytes of their labels.
     nodes: Vec<Node>,
-    /// For every node, the first byte of its label; ascending among the children of one node.
-    first_bytes: Vec<u8>,
-    labels: Vec<u8>,
-    positions: Vec<u32>,
+    /// For every node, its label and then the first bytes of its children's labels.
+    bytes: Vec<u8>,
+    /// Lists of more than one.
+    candidates: Vec<Candidate>,
     /// Routes whose paths have no literal beginning, and those that ignore case.
-    unplaced: Vec<u32>,
+    unplaced: Vec<Candidate>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Node {
-    /// In `labels`: the text between the parent and this node.
-    label: Span,
-    /// In `nodes`
-    children: Span,
-    /// In `positions`: routes that want a path to begin with the text down to here.
-    prefixes: Span,
-    /// In `positions`: routes that want exactly the text down to here.
-    exacts: Span,
+    /// In `bytes`: the text between the parent and this node.
+    label_at: u32,
+    label_len: u32,
+    /// In `nodes`; their first bytes follow the label.
+    children_at: u32,
+    children_len: u32,
+    /// Routes that want a path to begin with the text down to here.
+    prefixes: List,
+    /// Routes that want exactly the text down to here.
+    exacts: List,
 }
 
+/// Some candidates: a single one stands here, several are in [`Tree::candidates`].
 #[derive(Clone, Copy, Debug, Default)]
-struct Span {
-    at: u32,
+struct List {
+    one_or_at: Candidate,
     len: u32,
 }
+
+/// The position of a route, and in the highest bit whether it asks for more than what the tree has compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Candidate(u32);
 
 /// One route in the tree. The order is that of the text; of one text, that of the kinds; then that of the routes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +65,7 @@ struct Entry<'a> {
     text: &'a [u8],
     kind: Kind,
     position: u32,
+    asks_more: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,22 +82,24 @@ impl RouteIndex {
         let mut entries = Vec::with_capacity(routes.len());
         let mut unplaced = Vec::new();
         for (position, route) in (0_u32..).zip(routes) {
-            let (kind, text) = match &route.matcher.path {
-                PathMatch::Exact { path, ignore_case: false } => (Kind::Exact, path.as_ref()),
-                PathMatch::Prefix { path, ignore_case: false } => (Kind::Prefix, path.as_ref()),
-                PathMatch::Regex(pattern) => (Kind::Prefix, pattern.literal_prefix()),
-                PathMatch::Exact { .. } | PathMatch::Prefix { .. } => (Kind::Prefix, &b""[..]),
+            let (kind, text, is_all) = match &route.matcher.path {
+                PathMatch::Exact { path, ignore_case: false } => (Kind::Exact, path.as_ref(), true),
+                PathMatch::Prefix { path, ignore_case: false } => (Kind::Prefix, path.as_ref(), true),
+                PathMatch::Regex(pattern) => (Kind::Prefix, pattern.literal_prefix(), false),
+                PathMatch::Exact { .. } | PathMatch::Prefix { .. } => (Kind::Prefix, &b""[..], false),
             };
-            match text {
-                b"" => unplaced.push(position),
-                text => entries.push(Entry { text, kind, position }),
+            let asks_more = !is_all || route.matcher.asks_besides_path();
+            match (kind, text) {
+                (Kind::Prefix, b"") => unplaced.push(Candidate::new(position, asks_more)),
+                _ => entries.push(Entry { text, kind, position, asks_more }),
             }
         }
         entries.sort_unstable();
         RouteIndex::Tree(Box::new(Tree::new(&entries, unplaced)))
     }
 
-    /// The lowest position of a route that `matches`; it is asked only about those that may match this path.
+    /// The lowest position of a route that matches. The predicate is asked about those of which the path alone does not
+    /// tell.
     pub(super) fn first(&self, path: &[u8], matches: impl Fn(usize) -> bool) -> Option<usize> {
         match self {
             RouteIndex::Scan(count) => (0..*count as usize).find(|&position| matches(position)),
@@ -97,86 +110,111 @@ impl RouteIndex {
 
 impl Tree {
     /// Builds the nodes level by level, so that the children of one node stand together.
-    fn new(entries: &[Entry<'_>], unplaced: Vec<u32>) -> Tree {
-        let mut tree = Tree { unplaced, ..Tree::default() };
-        tree.push_node(b"");
-        // For every node: its entries and the length of the text down to it.
-        let mut todo = vec![(entries, 0)];
+    fn new(entries: &[Entry<'_>], unplaced: Vec<Candidate>) -> Tree {
+        let mut tree = Tree { unplaced, nodes: vec![Node::default()], ..Tree::default() };
+        // For every node: its entries, and the lengths of the text down to its parent and down to itself.
+        let mut todo = vec![(entries, 0, 0)];
         let mut done = 0;
-        while let Some(&(entries, depth)) = todo.get(done) {
+        while let Some(&(entries, parent_depth, depth)) = todo.get(done) {
             let ends_here = entries.partition_point(|e| e.text.len() == depth);
             let (here, mut below) = entries.split_at(ends_here);
             let (prefixes, exacts) = here.split_at(here.partition_point(|e| e.kind == Kind::Prefix));
-            let (prefixes, exacts) = (tree.push_positions(prefixes), tree.push_positions(exacts));
-            let first_child = tree.nodes.len();
-            while let Some(first) = below.first() {
-                let same_byte = below.partition_point(|e| e.text.get(depth) == first.text.get(depth));
-                let (group, after) = below.split_at(same_byte);
+            let label = entries.first().and_then(|e| e.text.get(parent_depth..depth)).unwrap_or_default();
+            let mut node = Node {
+                label_at: tree.bytes.len() as u32,
+                label_len: label.len() as u32,
+                children_at: tree.nodes.len() as u32,
+                children_len: 0,
+                prefixes: tree.push_list(prefixes),
+                exacts: tree.push_list(exacts),
+            };
+            tree.bytes.extend_from_slice(label);
+            while let Some((first, byte)) = below.first().and_then(|e| Some((e, *e.text.get(depth)?))) {
+                let (group, after) =
+                    below.split_at(below.partition_point(|e| e.text.get(depth) == Some(&byte)));
                 let shared = group.last().map_or(depth, |last| shared_len(first.text, last.text));
-                tree.push_node(first.text.get(depth..shared).unwrap_or_default());
-                todo.push((group, shared));
+                todo.push((group, depth, shared));
+                tree.nodes.push(Node::default());
+                tree.bytes.push(byte);
+                node.children_len += 1;
                 below = after;
             }
-            let children = Span::new(first_child, tree.nodes.len() - first_child);
-            if let Some(node) = tree.nodes.get_mut(done) {
-                *node = Node { label: node.label, children, prefixes, exacts };
+            if let Some(place) = tree.nodes.get_mut(done) {
+                *place = node;
             }
             done += 1;
         }
         tree
     }
 
-    fn push_node(&mut self, label: &[u8]) {
-        self.nodes.push(Node { label: Span::new(self.labels.len(), label.len()), ..Node::default() });
-        self.first_bytes.push(label.first().copied().unwrap_or(0));
-        self.labels.extend_from_slice(label);
+    fn push_list(&mut self, entries: &[Entry<'_>]) -> List {
+        if let [one] = entries {
+            return List { one_or_at: Candidate::new(one.position, one.asks_more), len: 1 };
+        }
+        let at = Candidate(self.candidates.len() as u32);
+        self.candidates.extend(entries.iter().map(|e| Candidate::new(e.position, e.asks_more)));
+        List { one_or_at: at, len: entries.len() as u32 }
     }
 
-    fn push_positions(&mut self, entries: &[Entry<'_>]) -> Span {
-        let at = self.positions.len();
-        self.positions.extend(entries.iter().map(|e| e.position));
-        Span::new(at, entries.len())
+    fn list<'a>(&'a self, list: &'a List) -> &'a [Candidate] {
+        match list.len {
+            0 => &[],
+            1 => std::slice::from_ref(&list.one_or_at),
+            len => part(&self.candidates, list.one_or_at.0, len),
+        }
     }
 
     fn first(&self, path: &[u8], matches: impl Fn(usize) -> bool) -> Option<usize> {
-        let mut best = u32::MAX;
-        let mut ask = |candidates: &[u32]| {
-            let earlier = candidates.iter().take_while(|&&position| position < best);
-            if let Some(found) = earlier.copied().find(|&position| matches(position as usize)) {
-                best = found;
+        let mut best = usize::MAX;
+        let mut look = |candidates: &[Candidate]| {
+            let earlier = candidates.iter().take_while(|candidate| candidate.position() < best);
+            let mut found = earlier.filter(|c| !c.asks_more() || matches(c.position()));
+            if let Some(first) = found.next().map(|c| c.position()) {
+                best = first;
             }
         };
         let mut node = self.nodes.first();
         let mut rest = path;
         while let Some(here) = node {
-            ask(here.prefixes.of(&self.positions));
+            look(self.list(&here.prefixes));
             if rest.is_empty() {
-                ask(here.exacts.of(&self.positions));
+                look(self.list(&here.exacts));
             }
             node = self.child(here, rest).and_then(|child| {
-                rest = rest.strip_prefix(child.label.of(&self.labels))?;
+                rest = rest.strip_prefix(part(&self.bytes, child.label_at, child.label_len))?;
                 Some(child)
             });
         }
-        ask(&self.unplaced);
-        (best != u32::MAX).then_some(best as usize)
+        look(&self.unplaced);
+        (best != usize::MAX).then_some(best)
     }
 
     fn child(&self, node: &Node, rest: &[u8]) -> Option<&Node> {
         let wanted = rest.first()?;
-        let found = node.children.of(&self.first_bytes).binary_search(wanted).ok()?;
-        node.children.of(&self.nodes).get(found)
+        let first_bytes = part(&self.bytes, node.label_at + node.label_len, node.children_len);
+        let found = first_bytes.binary_search(wanted).ok()?;
+        self.nodes.get(node.children_at as usize + found)
     }
 }
 
-impl Span {
-    fn new(at: usize, len: usize) -> Span {
-        Span { at: at as u32, len: len as u32 }
+impl Candidate {
+    const ASKS_MORE: u32 = 1 << 31;
+
+    fn new(position: u32, asks_more: bool) -> Candidate {
+        Candidate(position | if asks_more { Candidate::ASKS_MORE } else { 0 })
     }
 
-    fn of<T>(self, list: &[T]) -> &[T] {
-        list.get(self.at as usize..).and_then(|tail| tail.get(..self.len as usize)).unwrap_or_default()
+    fn position(self) -> usize {
+        (self.0 & !Candidate::ASKS_MORE) as usize
     }
+
+    fn asks_more(self) -> bool {
+        self.0 & Candidate::ASKS_MORE != 0
+    }
+}
+
+fn part<T>(list: &[T], at: u32, len: u32) -> &[T] {
+    list.get(at as usize..).and_then(|tail| tail.get(..len as usize)).unwrap_or_default()
 }
 
 fn shared_len(a: &[u8], b: &[u8]) -> usize {
