@@ -11,7 +11,7 @@ use sluicegate::{
         VirtualHost,
     },
 };
-use std::{hint::black_box, time::Instant};
+use std::{hint::black_box, sync::Arc, time::Instant};
 
 const REQUESTS: usize = 4096;
 const ROUNDS: usize = 25;
@@ -160,6 +160,7 @@ fn route(matcher: RouteMatch) -> Route {
 }
 
 fn host(name: &str, routes: Vec<Route>) -> VirtualHost {
+    let routes = routes.into_iter().map(Arc::new).collect();
     VirtualHost::new(name, false, routes, Source::built_in("bench"))
 }
 
