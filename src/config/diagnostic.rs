@@ -120,6 +120,9 @@ impl fmt::Display for Severity {
 impl fmt::Display for ObjectRef {
     /// `Gateway infra/public`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.is_empty() {
+            return write!(f, "{} without a name", self.kind);
+        }
         write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
     }
 }

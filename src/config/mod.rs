@@ -7,6 +7,7 @@
 //! - `kinds`: which objects are read
 //! - `resources`: every kind with every field
 //! - `decode`: a tree of values into a struct
+//! - `render`: diagnostics as text
 //! - `yaml`: text into a tree of values
 
 mod decode;
@@ -14,6 +15,7 @@ mod diagnostic;
 mod kinds;
 mod load;
 mod parse;
+pub mod render;
 pub mod resources;
 mod span;
 mod yaml;

@@ -177,6 +177,7 @@ impl Reader {
                 .field("kind")
                 .about(&identity.object);
             self.diagnostics.push(problem.help(format!("did you mean {meant}?")));
+            self.resources.broken.insert(ObjectRef { kind: meant.into(), ..identity.object.clone() });
             return;
         }
         if kinds::is_policy(api_version, kind) {

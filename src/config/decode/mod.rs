@@ -10,6 +10,8 @@ mod fields;
 mod macros;
 mod scalars;
 mod suggest;
+#[cfg(test)]
+mod tests;
 
 use super::{Diagnostic, ObjectRef, Span, yaml};
 use std::borrow::Cow;
@@ -91,7 +93,7 @@ impl<'d> Decoder<'d> {
         let found = self.describe(node);
         let mut diagnostic =
             Diagnostic::error("wrong-type", format!("expected {expected}, found {found}")).at(node.span);
-        diagnostic.help = help_for_mismatch(node, expected);
+        diagnostic.help = help_for_mismatch(node, expected).filter(|_| !self.is_secret);
         self.report(diagnostic);
     }
 

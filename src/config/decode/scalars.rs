@@ -353,7 +353,7 @@ fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let (nanoseconds, zone) = match text.get(19..)?.strip_prefix('.') {
         Some(rest) => {
             let (digits, zone) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-            (fraction_of(digits, 1_000_000_000) as u32, zone)
+            (!digits.is_empty()).then_some((fraction_of(digits, 1_000_000_000) as u32, zone))?
         }
         None => (0, text.get(19..)?),
     };

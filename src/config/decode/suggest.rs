@@ -8,7 +8,7 @@ pub(in crate::config) fn suggestion<'n>(written: &str, names: &[&'n str]) -> Opt
         return None;
     }
     let written = simplified(written);
-    let allowed = (written.len() / 3).clamp(1, 3);
+    let allowed = (written.len() / 3).min(3);
     let distances = names.iter().map(|name| (distance(&written, &simplified(name)), *name));
     distances
         .filter(|(distance, _)| *distance <= allowed)

@@ -1,7 +1,11 @@
 //! The events of one document into a tree, with aliases and merge keys resolved.
 
-use super::{Diagnostic, Document, Key, Node, Scalar, Span, Style, Value, split::Chunk};
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
+use super::{
+    Diagnostic, Document, Key, Node, Scalar, Span, Style, Value, json,
+    position::Positions,
+    split::{Chunk, place_after},
+};
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
@@ -10,7 +14,7 @@ use std::{
 
 /// The deepest nesting of lists and mappings. Istio's and Kubernetes' objects are less than 30 deep; the limit bounds the
 /// recursion of everything that walks a tree.
-const DEPTH_MAX: usize = 100;
+pub(super) const DEPTH_MAX: usize = 100;
 
 /// The most nodes that aliases and merge keys of one document may stand for. Each alias costs a few bytes of text and may
 /// stand for a whole tree, which itself has aliases ("billion laughs"); real files share a few headers or labels.
@@ -18,6 +22,14 @@ const ALIASED_NODES_MAX: usize = 200_000;
 
 /// Reads one document. A problem that ends it early leaves what was read so far, marked as not complete.
 pub(in crate::config) fn document<'t>(chunk: &Chunk<'t>, problems: &mut Vec<Diagnostic>) -> Document<'t> {
+    let is_json = chunk.text.starts_with(['{', '[']);
+    if let Some(root) = is_json.then(|| json::tree(chunk, problems)).flatten() {
+        return Document { root: Some(root), complete: true };
+    }
+    if let Some(problem) = lone_carriage_return(chunk) {
+        problems.push(problem);
+        return Document { root: None, complete: false };
+    }
     let mut builder = Builder {
         positions: Positions::new(chunk),
         frames: Vec::new(),
@@ -42,6 +54,16 @@ pub(in crate::config) fn document<'t>(chunk: &Chunk<'t>, problems: &mut Vec<Diag
     }
     builder.close_all();
     Document { root: builder.root, complete: builder.complete }
+}
+
+/// YAML takes a carriage return alone for the end of a line, and nothing else does, so that nobody would agree on the
+/// number of a line. No file of this century has them.
+fn lone_carriage_return(chunk: &Chunk<'_>) -> Option<Diagnostic> {
+    let is_alone = |offset: &usize| chunk.text.as_bytes().get(offset + 1) != Some(&b'\n');
+    let offset = chunk.text.match_indices('\r').map(|(offset, _)| offset).find(is_alone)?;
+    let span = place_after(chunk.span, chunk.text, offset);
+    let problem = Diagnostic::error("bad-yaml", "a carriage return without a newline");
+    Some(problem.at(Span { end: span.start, ..span }).help("lines end with a newline, or with both"))
 }
 
 /// A problem after which the rest of the document can't be read.
@@ -85,7 +107,15 @@ impl Extent {
 
 enum Kind<'t> {
     List(Vec<Node<'t>>),
-    Map { entries: Vec<(Key<'t>, Node<'t>)>, key: Option<Key<'t>>, has_merge: bool },
+    Map { entries: Vec<(Key<'t>, Node<'t>)>, slot: Slot<'t>, has_merge: bool },
+}
+
+/// What the next node of a mapping is.
+enum Slot<'t> {
+    Key,
+    ValueOf(Key<'t>),
+    /// The value of a key that is no key.
+    Ignored,
 }
 
 impl<'t> Builder<'t, '_> {
@@ -93,6 +123,7 @@ impl<'t> Builder<'t, '_> {
         let span = self.positions.span(&place);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                let span = self.positions.of_scalar(span, style);
                 let style = self.style(style, tag.as_deref(), span);
                 let node = Node { value: Value::Scalar(Scalar { text, style }), span };
                 self.finish(node, anchor, Extent::ONE)
@@ -101,7 +132,7 @@ impl<'t> Builder<'t, '_> {
                 self.open(Kind::List(Vec::new()), anchor, tag.as_deref(), span)
             }
             Event::MappingStart(anchor, tag) => {
-                let map = Kind::Map { entries: Vec::new(), key: None, has_merge: false };
+                let map = Kind::Map { entries: Vec::new(), slot: Slot::Key, has_merge: false };
                 self.open(map, anchor, tag.as_deref(), span)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
@@ -116,8 +147,8 @@ impl<'t> Builder<'t, '_> {
             return Err(too_deep(span));
         }
         let expected = if matches!(kind, Kind::List(_)) { "seq" } else { "map" };
-        if let Some(tag) = tag.filter(|tag| !(tag.is_yaml_core_schema() && tag.suffix == expected)) {
-            self.unknown_tag(tag, span);
+        if tag.is_some_and(|tag| !(tag.is_yaml_core_schema() && tag.suffix == expected)) {
+            self.unknown_tag(span);
         }
         self.frames.push(Frame { kind, anchor, span, extent: Extent::ONE });
         Ok(())
@@ -131,7 +162,7 @@ impl<'t> Builder<'t, '_> {
         let value = match kind {
             Kind::List(items) => Value::List(items),
             Kind::Map { mut entries, has_merge, .. } => {
-                self.refuse_duplicates(&mut entries);
+                refuse_duplicates(&mut entries, self.problems);
                 if has_merge {
                     entries = self.merge(entries, &mut extent)?;
                 }
@@ -156,23 +187,20 @@ impl<'t> Builder<'t, '_> {
         frame.extent.add(extent);
         match &mut frame.kind {
             Kind::List(items) => items.push(node),
-            Kind::Map { entries, key: key @ Some(_), .. } => {
-                entries.extend(key.take().map(|key| (key, node)));
-            }
-            Kind::Map { key, has_merge, .. } => {
-                let (text, is_plain) = match node.value() {
-                    Value::Scalar(scalar) => (scalar.text.clone(), scalar.style == Style::Plain),
-                    _ => {
-                        let message = "a key must be a word, not a list or a mapping";
-                        self.problems.push(Diagnostic::error("bad-key", message).at(node.span).help(
-                            "text with `{{` in it must be in quotes; templates must be rendered first",
-                        ));
-                        (Cow::Borrowed(""), false)
+            Kind::Map { entries, slot, has_merge } => match std::mem::replace(slot, Slot::Key) {
+                Slot::ValueOf(key) => entries.push((key, node)),
+                Slot::Ignored => {}
+                Slot::Key => match node.value() {
+                    Value::Scalar(scalar) => {
+                        *has_merge |= scalar.style == Style::Plain && scalar.text == "<<";
+                        *slot = Slot::ValueOf(Key { text: scalar.text.clone(), span: node.span });
                     }
-                };
-                *has_merge |= is_plain && text == "<<";
-                *key = Some(Key { text, span: node.span });
-            }
+                    _ => {
+                        *slot = Slot::Ignored;
+                        self.problems.push(bad_key(node.span));
+                    }
+                },
+            },
         }
         Ok(())
     }
@@ -238,58 +266,33 @@ impl<'t> Builder<'t, '_> {
         Ok(entries)
     }
 
-    /// Keeps the first of several equal keys, and reports the others.
-    fn refuse_duplicates(&mut self, entries: &mut Vec<(Key<'t>, Node<'t>)>) {
-        const FEW: usize = 12;
-        let unique = |entries: &[(Key<'t>, Node<'t>)]| {
-            entries
-                .iter()
-                .enumerate()
-                .all(|(i, (key, _))| entries.iter().take(i).all(|(other, _)| other.text != key.text))
-        };
-        if entries.len() <= FEW && unique(entries) {
-            return;
-        }
-        let mut first: HashMap<Cow<'t, str>, Span> = HashMap::with_capacity(entries.len());
-        entries.retain(|(key, _)| match first.get(&key.text) {
-            Some(&other) => {
-                self.problems.push(
-                    Diagnostic::error(
-                        "duplicate-key",
-                        format!("`{}` is written twice", key.text.escape_debug()),
-                    )
-                    .at(key.span)
-                    .label(other, "first written here"),
-                );
-                false
-            }
-            None => first.insert(key.text.clone(), key.span).is_none(),
-        });
-    }
-
     fn style(&mut self, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Style {
         let by_text = if style == ScalarStyle::Plain { Style::Plain } else { Style::Text };
         let Some(tag) = tag else { return by_text };
         match (tag.is_yaml_core_schema(), tag.suffix.as_str()) {
             (true, "str" | "binary") => Style::Text,
             (true, "null" | "bool" | "int" | "float") => Style::Plain,
-            (false, "") => Style::Text,
+            // `!` alone: not a plain scalar (YAML 1.2, 6.9.1).
+            (false, "" | "!") if tag.handle.is_empty() || tag.handle == "!" => Style::Text,
             _ => {
-                self.unknown_tag(tag, span);
+                self.unknown_tag(span);
                 by_text
             }
         }
     }
 
-    fn unknown_tag(&mut self, tag: &Tag, span: Span) {
-        let message = format!("the tag `{}` has no meaning here", tag.to_string().escape_debug());
-        self.problems.push(Diagnostic::error("unknown-tag", message).at(span));
+    /// The tag is not in the message: it may be a password that begins with `!`.
+    fn unknown_tag(&mut self, span: Span) {
+        let problem = Diagnostic::error("unknown-tag", "a tag like this has no meaning here").at(span);
+        self.problems.push(problem.help("text that begins with `!` must be in quotes"));
     }
 
     fn syntax_error(&self, error: &saphyr_parser::ScanError) -> Stop {
         let mut span = self.positions.at(error.marker());
         span.end = self.positions.after(span.start);
-        Box::new(Diagnostic::error("bad-yaml", error.info().to_owned()).at(span))
+        let mut problem = Diagnostic::error("bad-yaml", error.info().to_owned()).at(span);
+        problem.help = help_for(error.info()).map(str::to_owned);
+        Box::new(problem)
     }
 
     /// After a problem: what is unfinished is finished as it is.
@@ -304,7 +307,11 @@ impl<'t> Builder<'t, '_> {
             let node = Node { value, span };
             match self.frames.last_mut().map(|parent| &mut parent.kind) {
                 Some(Kind::List(items)) => items.push(node),
-                Some(Kind::Map { entries, key, .. }) => entries.extend(key.take().map(|key| (key, node))),
+                Some(Kind::Map { entries, slot, .. }) => {
+                    if let Slot::ValueOf(key) = std::mem::replace(slot, Slot::Key) {
+                        entries.push((key, node));
+                    }
+                }
                 None => self.root = Some(node),
             }
         }
@@ -321,6 +328,36 @@ impl Kind<'_> {
     }
 }
 
+/// Keeps the first of several equal keys, and reports the others.
+pub(super) fn refuse_duplicates<'t>(entries: &mut Vec<(Key<'t>, Node<'t>)>, problems: &mut Vec<Diagnostic>) {
+    /// Up to here comparing each with each is the fastest.
+    const FEW: usize = 12;
+    let is_new = |(i, (key, _)): (usize, &(Key<'t>, Node<'t>))| {
+        entries.iter().take(i).all(|(other, _)| other.text != key.text)
+    };
+    if entries.len() <= FEW && entries.iter().enumerate().all(is_new) {
+        return;
+    }
+    let mut first: HashMap<Cow<'t, str>, Span> = HashMap::with_capacity(entries.len());
+    entries.retain(|(key, _)| match first.get(&key.text) {
+        Some(&other) => {
+            problems.push(
+                Diagnostic::error("duplicate-key", format!("`{}` is written twice", key.text.escape_debug()))
+                    .at(key.span)
+                    .label(other, "first written here"),
+            );
+            false
+        }
+        None => first.insert(key.text.clone(), key.span).is_none(),
+    });
+}
+
+fn bad_key(span: Span) -> Diagnostic {
+    Diagnostic::error("bad-key", "a key must be a word, not a list or a mapping").at(span).help(
+        "text that begins with `{` or `[` must be in quotes; templates with `{{` must be rendered first",
+    )
+}
+
 impl Node<'_> {
     /// How large it is. The recursion is no deeper than [`DEPTH_MAX`], and the work is bounded because every alias in it
     /// has been counted.
@@ -335,56 +372,23 @@ impl Node<'_> {
     }
 }
 
+/// What the parser's words usually mean for who wrote the file.
+fn help_for(info: &str) -> Option<&'static str> {
+    const HELPS: [(&str, &str); 6] = [
+        (
+            "mapping values are not allowed",
+            "text with `: ` in it must be in quotes; or the line is indented wrongly",
+        ),
+        ("tabs disallowed", "indent with spaces"),
+        ("unexpected end of stream", "the quote is not closed in this document"),
+        ("unknown anchor", "text that begins with `*` must be in quotes"),
+        ("unexpected character", "text that begins with this character must be in quotes"),
+        ("block sequence entries are not allowed", "a list begins on a line of its own"),
+    ];
+    HELPS.iter().find(|(part, _)| info.contains(part)).map(|(_, help)| *help)
+}
+
 fn too_deep(span: Span) -> Stop {
     let message = format!("the document is nested more than {DEPTH_MAX} levels deep");
     Box::new(Diagnostic::error("too-deep", message).at(span))
-}
-
-/// Turns the parser's positions, which count characters of one document, into places of the file.
-struct Positions<'t> {
-    text: &'t str,
-    origin: Span,
-    /// The byte offset of every [`STRIDE`]th character; empty if every character is one byte.
-    marks: Vec<u32>,
-}
-
-/// A compromise between the size of the table and the characters to walk for each position.
-const STRIDE: usize = 64;
-
-impl<'t> Positions<'t> {
-    fn new(chunk: &Chunk<'t>) -> Self {
-        let marks = match chunk.text.is_ascii() {
-            true => Vec::new(),
-            false => chunk.text.char_indices().step_by(STRIDE).map(|(offset, _)| offset as u32).collect(),
-        };
-        Positions { text: chunk.text, origin: chunk.span, marks }
-    }
-
-    fn span(&self, place: &saphyr_parser::Span) -> Span {
-        let start = self.at(&place.start);
-        Span { end: (self.origin.start + self.offset(place.end.index())).max(start.start), ..start }
-    }
-
-    fn at(&self, marker: &Marker) -> Span {
-        let start = self.origin.start + self.offset(marker.index());
-        let line = self.origin.line + (marker.line().max(1) - 1) as u32;
-        Span { file: self.origin.file, start, end: start, line, column: marker.col() as u32 + 1 }
-    }
-
-    /// The byte offset of a character of the document.
-    fn offset(&self, index: usize) -> u32 {
-        let length = self.text.len();
-        if self.marks.is_empty() {
-            return index.min(length) as u32;
-        }
-        let Some(&mark) = self.marks.get(index / STRIDE) else { return length as u32 };
-        let rest = self.text.get(mark as usize..).unwrap_or("");
-        mark + rest.char_indices().nth(index % STRIDE).map_or(rest.len(), |(offset, _)| offset) as u32
-    }
-
-    /// Where the character at a place of the file ends.
-    fn after(&self, start: u32) -> u32 {
-        let rest = self.text.get((start - self.origin.start) as usize..).unwrap_or("");
-        start + rest.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8) as u32
-    }
 }

@@ -28,7 +28,7 @@ impl Scalar<'_> {
 }
 
 pub(super) fn resolve(text: &str) -> Resolved {
-    if text.is_empty() {
+    if text.is_empty() || text == "~" {
         return Resolved::Null;
     }
     if is_certainly_text(text) {
@@ -56,15 +56,19 @@ fn number_of(number: &serde_yaml::Number) -> Resolved {
 }
 
 /// Numbers, booleans and null are short, and made of few characters: digits, signs, point, underscore, and the letters
-/// of `null true false inf nan 0x 0o 0b e` and of hexadecimal digits.
+/// of `null true false inf nan 0x 0o 0b e` and of hexadecimal digits. At least one is a letter or digit: `---` by itself
+/// would be a document marker.
 fn is_certainly_text(text: &str) -> bool {
     const LONGEST: usize = 64;
-    let could_begin = |first: u8| first.is_ascii_digit() || b"+-.~ntfNTF".contains(&first);
-    let could_contain = |byte: u8| byte.is_ascii_hexdigit() || b"+-._~nulNULtrsTRSiIoxOX".contains(&byte);
-    let bytes = text.as_bytes();
-    bytes.len() > LONGEST
-        || !bytes.first().copied().is_some_and(could_begin)
-        || !bytes.iter().copied().all(could_contain)
+    let Some(first) = text.bytes().next() else { return false };
+    let in_number = |byte: u8| byte.is_ascii_hexdigit() || b"+-._xXoO".contains(&byte);
+    let in_word = |byte: u8| in_number(byte) || b"nulNULtrsTRSiI".contains(&byte);
+    let has_right_characters = match first {
+        b'0'..=b'9' => text.bytes().all(in_number),
+        b'+' | b'-' | b'.' | b'n' | b't' | b'f' | b'N' | b'T' | b'F' => text.bytes().all(in_word),
+        _ => false,
+    };
+    text.len() > LONGEST || !has_right_characters || !text.bytes().any(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// A decimal number without sign or leading zero that fits easily.

@@ -3,7 +3,7 @@
 //! A line that begins with `---` or `...` and a space or its end is a document marker wherever it stands, also inside
 //! quotes and block scalars (YAML 1.2, 9.1.2 and rule `c-forbidden`), so lines are all that has to be looked at.
 
-use super::{DOCUMENTS_MAX, Diagnostic, FileId, Span};
+use super::{DOCUMENTS_MAX, Diagnostic, FileId, Span, json};
 
 /// One document's text and where it is in its file.
 pub(in crate::config) struct Chunk<'t> {
@@ -78,12 +78,39 @@ impl Cutter<'_> {
     }
 
     fn cut(&mut self, end: usize, next_line: u32) {
-        let text = &self.text[self.start..end];
+        let text = self.text.get(self.start..end).unwrap_or("");
         if !text.trim().is_empty() {
-            let span = span(self.file, self.start, end, self.line);
-            self.chunks.push(Chunk { text, span });
+            let place = span(self.file, self.start, end, self.line);
+            let json = text.trim_start();
+            match json.starts_with(['{', '[']) {
+                true => self.cut_values(json, place_after(place, text, text.len() - json.len())),
+                false => self.push(text, place),
+            }
         }
         (self.start, self.line, self.directives) = (end, next_line, Directives::Possible);
+    }
+
+    /// JSON values may follow each other without a marker.
+    fn cut_values(&mut self, mut text: &str, mut place: Span) {
+        let (whole, mut done) = (text, 0);
+        for end in json::ends_of_values(whole) {
+            let (value, rest) = text.split_at_checked(end - done).unwrap_or((text, ""));
+            let next = rest.trim_start();
+            let is_followed = next.starts_with(['{', '[']) && self.chunks.len() < DOCUMENTS_MAX;
+            if is_followed && json::is_value(value) {
+                self.push(value, place);
+                let bytes = text.len() - next.len();
+                place = place_after(place, text, bytes);
+                (text, done) = (next, done + bytes);
+            }
+        }
+        self.push(text, place);
+    }
+
+    fn push(&mut self, text: &str, place: Span) {
+        let (start, end) = (place.start as usize, place.start as usize + text.len());
+        let text = self.text.get(start..end).unwrap_or("");
+        self.chunks.push(Chunk { text, span: Span { end: end as u32, ..place } });
     }
 
     fn look(&mut self, line: &str) {
@@ -110,6 +137,16 @@ fn marker(line: &str) -> Marker {
         Some(b'.') if is("...") => Marker::End,
         _ => Marker::None,
     }
+}
+
+/// The place some bytes further on.
+pub(super) fn place_after(mut place: Span, text: &str, bytes: usize) -> Span {
+    for c in text.get(..bytes).unwrap_or("").chars() {
+        (place.line, place.column) =
+            if c == '\n' { (place.line + 1, 1) } else { (place.line, place.column + 1) };
+    }
+    place.start += bytes as u32;
+    place
 }
 
 fn span(file: FileId, start: usize, end: usize, line: u32) -> Span {
