@@ -1,0 +1,152 @@
+//! What may not be called on the data plane, and what may panic.
+
+use crate::{
+    each,
+    layers::{Confined, DATA_PLANE},
+    none,
+    scan::places,
+    tree::{Source, Tree},
+};
+
+/// What a shard may not name.
+const BLOCKING: &[Confined] = &[
+    Confined::to("std::sync::Mutex", &[], "shards share nothing mutable"),
+    Confined::to("std::sync::RwLock", &[], "shards share nothing mutable"),
+    Confined::to("std::sync::Condvar", &[], "a shard waits for its ring only"),
+    Confined::to("std::thread::sleep", &[], "a shard waits for its ring only"),
+    Confined::to("std::net::ToSocketAddrs", &[], "names are resolved on the control thread"),
+    // A timer and a bell are read like files; the name of the host is read once, before a shard serves.
+    Confined::to(
+        "std::fs",
+        &["src/driver/tick.rs", "src/proxy/environment.rs"],
+        "files are read on the control thread",
+    ),
+    Confined::to("std::process", &[], "a shard starts and ends no process"),
+];
+
+/// Calls that a shard may not make, however they are named.
+const BLOCKING_CALLS: &[(&str, &str)] = &[
+    ("to_socket_addrs", "names are resolved on the control thread"),
+    ("thread::sleep", "a shard waits for its ring only"),
+    ("print!", "a shard writes no terminal"),
+    ("println!", "a shard writes no terminal"),
+    ("eprint!", "a shard writes no terminal"),
+    ("eprintln!", "a shard writes no terminal"),
+    ("dbg!", "a shard writes no terminal"),
+];
+
+/// Where `dyn` may stand on the data plane: a future that is kept between two calls has no name to write.
+const DYN: &[&str] = &["src/driver/stream.rs"];
+
+/// What ends a process that a peer or a file must not be able to end.
+const PANICS: &[&str] = &[
+    ".unwrap()",
+    ".unwrap_err()",
+    ".expect(",
+    ".expect_err(",
+    "panic!",
+    "unreachable!",
+    "todo!",
+    "unimplemented!",
+];
+
+fn on_a_shard(tree: &Tree) -> impl Iterator<Item = &Source> {
+    tree.sources.iter().filter(|source| source.module().is_some_and(|module| DATA_PLANE.contains(&module)))
+}
+
+/// Nothing on a shard blocks or locks.
+fn blocking(tree: &Tree) -> Vec<String> {
+    let mut failures = Vec::new();
+    for source in on_a_shard(tree) {
+        failures.extend(BLOCKING.iter().flat_map(|rule| rule.breaches(source, &source.shipped)));
+        for (what, why) in BLOCKING_CALLS {
+            // The path that says the same has been reported.
+            let named = |at: &usize| source.shipped[..*at].ends_with("std::");
+            let found = places(&source.shipped, what).filter(|at| !named(at));
+            failures.extend(found.map(|at| source.failure(at, format!("`{what}`: {why}"))));
+        }
+    }
+    failures
+}
+
+/// The data path calls what it names.
+fn dynamic(tree: &Tree) -> Vec<String> {
+    let mut failures = Vec::new();
+    for source in on_a_shard(tree).filter(|source| !source.is_in(DYN)) {
+        failures
+            .extend(places(&source.shipped, "dyn").map(|at| source.failure(at, "`dyn` on the data path")));
+    }
+    failures
+}
+
+/// Nothing that ships can panic by one of the calls that are made to.
+fn panicking(tree: &Tree) -> Vec<String> {
+    let mut failures = Vec::new();
+    for source in &tree.sources {
+        for what in PANICS {
+            failures.extend(places(&source.shipped, what).map(|at| source.failure(at, format!("`{what}`"))));
+        }
+    }
+    failures
+}
+
+#[test]
+fn a_shard_neither_blocks_nor_locks() {
+    none("blocking", &blocking(Tree::here()));
+}
+
+#[test]
+fn the_blocking_rule_sees_what_breaks_it() {
+    let tree = Tree::of(&[
+        ("src/proxy/a.rs", "use std::sync::{Arc, Mutex};\nfn f() { eprintln!(\"println!\"); }"),
+        ("src/shard/a.rs", "use std::thread;\nfn f() { thread::sleep(d); std::thread::sleep(d) }"),
+        ("src/upstream/a.rs", "fn f() { std::fs::read(p); host.to_socket_addrs() }"),
+        ("src/control/a.rs", "use std::fs;\nfn f() { eprintln!(); }"),
+        ("src/table/a.rs", "#[cfg(test)]\nmod tests { use std::sync::Mutex; }"),
+    ]);
+    each(
+        &blocking(&tree),
+        &[
+            "src/proxy/a.rs:1: `std::sync::Mutex`",
+            "src/proxy/a.rs:2: `eprintln!`",
+            "src/shard/a.rs:2: `std::thread::sleep`",
+            "src/shard/a.rs:2: `thread::sleep`",
+            "src/upstream/a.rs:1: `std::fs`",
+            "src/upstream/a.rs:1: `to_socket_addrs`",
+        ],
+    );
+}
+
+#[test]
+fn the_data_path_calls_what_it_names() {
+    none("dynamic", &dynamic(Tree::here()));
+}
+
+#[test]
+fn the_dynamic_rule_sees_what_breaks_it() {
+    let tree = Tree::of(&[
+        ("src/proxy/a.rs", "fn f(x: &dyn Fn(), dynamic: u8) {}"),
+        ("src/driver/stream.rs", "struct P(Pin<Box<dyn Future>>);"),
+        ("src/cli/a.rs", "fn f(x: &dyn Fn()) {}"),
+    ]);
+    each(&dynamic(&tree), &["src/proxy/a.rs:1: `dyn`"]);
+}
+
+#[test]
+fn nothing_that_ships_is_made_to_panic() {
+    none("panicking", &panicking(Tree::here()));
+}
+
+#[test]
+fn the_panicking_rule_sees_what_breaks_it() {
+    let tree = Tree::of(&[
+        ("src/cli/a.rs", "fn f() { x.unwrap(); y.unwrap_or(1); z.expect(\"why\"); }"),
+        ("loadtest/src/a.rs", "fn f() { unreachable!() }"),
+        ("src/a/tests/a.rs", "fn f() { x.unwrap(); }"),
+        ("tests/a.rs", "fn f() { panic!() }"),
+    ]);
+    each(
+        &panicking(&tree),
+        &["src/cli/a.rs:1: `.unwrap()`", "src/cli/a.rs:1: `.expect(`", "loadtest/src/a.rs:1: `unreachable!`"],
+    );
+}
