@@ -6,13 +6,13 @@
 #![allow(unsafe_code)]
 
 use monoio::buf::{IoBuf, IoBufMut};
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, mem::MaybeUninit, rc::Rc};
 
 /// The sizes there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(usize)]
 pub enum Class {
-    /// 1 KiB: waiting for the next request on an idle connection. Small, because there may be many thousands;
+    /// 512 bytes: waiting for the next request on an idle connection. Small, because there may be many thousands;
     /// enough for the head of most API clients.
     Wait = 0,
     /// 4 KiB: the head of most browsers' requests.
@@ -29,7 +29,7 @@ impl Class {
     /// Bytes of a buffer of this class.
     pub const fn bytes(self) -> usize {
         match self {
-            Class::Wait => 1 << 10,
+            Class::Wait => 512,
             Class::Small => 4 << 10,
             Class::Medium => 32 << 10,
             Class::Large => 256 << 10,
@@ -59,18 +59,20 @@ impl Class {
     /// The smallest class with room for so many bytes; the largest for more.
     pub const fn for_bytes(bytes: usize) -> Class {
         match bytes {
-            0..=0x400 => Class::Wait,
-            0x401..=0x1000 => Class::Small,
+            0..=0x200 => Class::Wait,
+            0x201..=0x1000 => Class::Small,
             0x1001..=0x8000 => Class::Medium,
             _ => Class::Large,
         }
     }
 }
 
+type Memory = Box<[MaybeUninit<u8>]>;
+
 /// The free buffers of one shard.
 #[derive(Clone, Default)]
 pub struct Pool {
-    free: Rc<[RefCell<Vec<Vec<u8>>>; Class::COUNT]>,
+    free: Rc<[RefCell<Vec<Memory>>; Class::COUNT]>,
 }
 
 impl Pool {
@@ -82,18 +84,18 @@ impl Pool {
     /// Leases an empty buffer.
     pub fn lease(&self, class: Class) -> Buffer {
         let memory = self.free[class as usize].borrow_mut().pop();
-        let memory = memory.unwrap_or_else(|| Vec::with_capacity(class.bytes()));
-        Buffer { memory, start: 0, end: 0, limit: class.bytes(), class, pool: self.clone() }
+        let memory = memory.unwrap_or_else(|| Box::new_uninit_slice(class.bytes()));
+        Buffer { memory, start: 0, end: 0, class, pool: self.clone() }
     }
 
     /// A buffer without memory, for a place that must hold one.
     pub fn empty(&self) -> Buffer {
-        Buffer { memory: Vec::new(), start: 0, end: 0, limit: 0, class: Class::Wait, pool: self.clone() }
+        Buffer { memory: Box::default(), start: 0, end: 0, class: Class::Wait, pool: self.clone() }
     }
 
-    fn give_back(&self, class: Class, memory: Vec<u8>) {
+    fn give_back(&self, class: Class, memory: Memory) {
         let mut free = self.free[class as usize].borrow_mut();
-        if memory.capacity() > 0 && free.len() < class.kept() {
+        if !memory.is_empty() && free.len() < class.kept() {
             free.push(memory);
         }
     }
@@ -103,11 +105,10 @@ impl Pool {
 ///
 /// Dropping it gives the memory back to its pool.
 pub struct Buffer {
-    /// Its capacity is the class's size and never changes; its length is 0: bytes below `end` are initialised.
-    memory: Vec<u8>,
+    /// As large as its class says. Bytes in `start..end` are initialised.
+    memory: Memory,
     start: usize,
     end: usize,
-    limit: usize,
     class: Class,
     pool: Pool,
 }
@@ -115,9 +116,9 @@ pub struct Buffer {
 impl Buffer {
     /// The unread bytes.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: bytes below `end` were written by `set_init`'s caller (the kernel) or by `place`/`extend`, and
-        // `start <= end <= capacity` always holds.
-        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(self.start), self.end - self.start) }
+        // SAFETY: bytes in `start..end` were written by the kernel (`set_init`), `place_before` or `extend`, and
+        // `start <= end <= memory.len()` always holds.
+        unsafe { std::slice::from_raw_parts(self.at(self.start), self.end - self.start) }
     }
 
     /// How many unread bytes there are.
@@ -132,7 +133,7 @@ impl Buffer {
 
     /// Room behind the unread bytes.
     pub fn room(&self) -> usize {
-        self.limit - self.end
+        self.memory.len() - self.end
     }
 
     /// The class it was leased from.
@@ -156,24 +157,26 @@ impl Buffer {
 
     /// Forgets all bytes and leaves `headroom` in front of what comes next, for [`place_before`](Self::place_before).
     pub fn reset(&mut self, headroom: usize) {
-        debug_assert!(headroom < self.limit);
-        self.fill_headroom(headroom);
-        self.start = headroom;
-        self.end = headroom;
+        debug_assert!(headroom < self.memory.len());
+        let headroom = headroom.min(self.memory.len());
+        (self.start, self.end) = (headroom, headroom);
     }
 
-    fn fill_headroom(&mut self, headroom: usize) {
-        // SAFETY: within the capacity; it makes the bytes below the new `end` initialised.
-        unsafe { std::ptr::write_bytes(self.memory.as_mut_ptr(), 0, headroom) };
+    fn at(&self, index: usize) -> *const u8 {
+        // SAFETY: callers stay within the memory, whose end is as far as a pointer may go.
+        unsafe { self.memory.as_ptr().cast::<u8>().add(index) }
+    }
+
+    fn at_mut(&mut self, index: usize) -> *mut u8 {
+        // SAFETY: as in `at`.
+        unsafe { self.memory.as_mut_ptr().cast::<u8>().add(index) }
     }
 
     /// Puts `head` directly before the unread bytes, over bytes that were consumed. Says whether there was room.
     pub fn place_before(&mut self, head: &[u8]) -> bool {
         let Some(start) = self.start.checked_sub(head.len()) else { return false };
-        // SAFETY: `start + head.len()` is the old start, within the capacity; `head` is another allocation.
-        unsafe {
-            std::ptr::copy_nonoverlapping(head.as_ptr(), self.memory.as_mut_ptr().add(start), head.len());
-        }
+        // SAFETY: `start + head.len()` is the old start, within the memory; `head` is another allocation.
+        unsafe { std::ptr::copy_nonoverlapping(head.as_ptr(), self.at_mut(start), head.len()) };
         self.start = start;
         true
     }
@@ -183,14 +186,8 @@ impl Buffer {
         if bytes.len() > self.room() {
             return false;
         }
-        // SAFETY: there is room behind `end` within the capacity; `bytes` can't overlap with memory we own mutably.
-        unsafe {
-            std::ptr::copy_nonoverlapping(
-                bytes.as_ptr(),
-                self.memory.as_mut_ptr().add(self.end),
-                bytes.len(),
-            );
-        }
+        // SAFETY: there is room behind `end`; `bytes` can't overlap with memory we own mutably.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at_mut(self.end), bytes.len()) };
         self.end += bytes.len();
         true
     }
@@ -198,11 +195,8 @@ impl Buffer {
     /// Moves the unread bytes to the beginning, so that all room is behind them.
     pub fn compact(&mut self) {
         if self.start > 0 {
-            // SAFETY: both ranges lie within the initialised part; `copy` allows overlap.
-            unsafe {
-                let base = self.memory.as_mut_ptr();
-                std::ptr::copy(base.add(self.start), base, self.end - self.start);
-            }
+            // SAFETY: both ranges lie within the memory; `copy` allows overlap.
+            unsafe { std::ptr::copy(self.at(self.start), self.at_mut(0), self.end - self.start) };
             self.end -= self.start;
             self.start = 0;
         }
@@ -238,11 +232,10 @@ unsafe impl IoBuf for Buffer {
     }
 }
 
-// SAFETY: as above; `write_ptr..+bytes_total` is the room behind the unread bytes, within the capacity.
+// SAFETY: as above; `write_ptr..+bytes_total` is the room behind the unread bytes.
 unsafe impl IoBufMut for Buffer {
     fn write_ptr(&mut self) -> *mut u8 {
-        // SAFETY: `end <= capacity`.
-        unsafe { self.memory.as_mut_ptr().add(self.end) }
+        self.at_mut(self.end)
     }
 
     fn bytes_total(&mut self) -> usize {
@@ -282,9 +275,9 @@ mod tests {
     fn growing_keeps_the_bytes() {
         let pool = Pool::new();
         let mut buffer = pool.lease(Class::Wait);
-        assert!(buffer.extend(&[7; 1024]));
+        assert!(buffer.extend(&[7; 512]));
         assert!(!buffer.extend(b"x"));
-        buffer.consume(1000);
+        buffer.consume(488);
         let mut grown = buffer.grow(Class::Small);
         assert_eq!(grown.bytes(), [7; 24]);
         assert!(grown.extend(b"x"));

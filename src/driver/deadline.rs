@@ -35,8 +35,8 @@ const NEVER: u32 = u32::MAX;
 /// The descriptor of a slot that is used, but has no socket; `shutdown` on it does nothing.
 const NO_SOCKET: RawFd = i32::MAX;
 
-/// Without a byte for so many ticks, a connection that waits is quiet: it may give up memory that it keeps for speed.
-const QUIET_TICKS: u32 = 2;
+/// Without a byte for so many whole ticks, a connection that waits is quiet: it may give up memory that it keeps for speed.
+const QUIET_TICKS: u32 = 1;
 
 struct Slot {
     due: u32,
@@ -83,7 +83,7 @@ impl Deadlines {
         let now = self.now.get() + 1;
         self.now.set(now);
         self.shut(|slot| {
-            if slot.phase == Phase::Idle && slot.since + QUIET_TICKS <= now {
+            if slot.phase == Phase::Idle && slot.since + QUIET_TICKS < now {
                 // Whoever waits has to look again; once is enough.
                 slot.waiting.take().into_iter().for_each(Waker::wake);
             }
@@ -175,7 +175,7 @@ impl Deadline {
     pub fn is_quiet(&self, waker: &Waker) -> bool {
         let now = self.owner.now.get();
         self.with(|slot| {
-            if slot.since + QUIET_TICKS <= now {
+            if slot.since + QUIET_TICKS < now {
                 return true;
             }
             if !slot.waiting.as_ref().is_some_and(|waiting| waiting.will_wake(waker)) {

@@ -19,5 +19,5 @@ pub use connect::connect;
 pub use deadline::{Deadline, Deadlines, Phase, TICK, pause};
 pub use listen::{Accepted, Listener, Peer, unix_address};
 pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};
-pub use stream::{PendingRead, ReadHalf, SendError, WriteHalf};
+pub use stream::{PendingRead, Read, ReadHalf, SendError, WriteHalf};
 pub use tick::{Bell, Ticker};

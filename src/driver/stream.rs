@@ -9,7 +9,15 @@ use monoio::{
     io::{AsyncReadRent, AsyncWriteRent},
     net::TcpStream,
 };
-use std::{cell::UnsafeCell, future::Future, io, os::fd::AsRawFd, pin::Pin, rc::Rc};
+use std::{
+    cell::UnsafeCell,
+    future::Future,
+    io,
+    os::fd::AsRawFd,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
 
 /// The half that reads. TCP and Unix sockets are the same to the ring.
 pub struct ReadHalf(Rc<UnsafeCell<TcpStream>>);
@@ -35,25 +43,36 @@ impl ReadHalf {
         unsafe { &mut *self.0.get() }.read(buffer).await
     }
 
-    /// A read that is under way, to be kept while nobody waits for it.
+    /// A read that is under way, to be kept while nobody waits for it. The ring has it from now on.
     pub fn start_read(self, buffer: Buffer) -> PendingRead {
-        let mut half = self;
-        PendingRead(Box::pin(async move {
-            let (result, buffer) = half.read(buffer).await;
-            (result, buffer, half)
-        }))
+        debug_assert!(buffer.room() > 0);
+        // SAFETY: as in `read`. The future borrows nothing: the operation owns the buffer and shares the descriptor.
+        let future = unsafe { &mut *self.0.get() }.read(buffer);
+        PendingRead { future: Box::pin(future), half: Some(self) }
     }
 }
 
 /// A read that is under way and owns its half and its buffer. An idle upstream connection keeps one: it becomes
 /// ready when the origin closes or speaks out of turn, and otherwise reads the next response.
-pub struct PendingRead(Pin<Box<dyn Future<Output = (io::Result<usize>, Buffer, ReadHalf)>>>);
+pub struct PendingRead {
+    // The runtime gives the operation's type no name; one allocation is what keeping it costs.
+    future: Pin<Box<dyn Future<Output = BufResult<usize, Buffer>>>>,
+    half: Option<ReadHalf>,
+}
+
+/// What a read gave: how many bytes, or why none; the buffer; and the half, to read again.
+pub type Read = (io::Result<usize>, Buffer, ReadHalf);
 
 impl Future for PendingRead {
-    type Output = (io::Result<usize>, Buffer, ReadHalf);
+    type Output = Read;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
-        self.0.as_mut().poll(context)
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Read> {
+        let Poll::Ready((result, buffer)) = self.future.as_mut().poll(context) else { return Poll::Pending };
+        match self.half.take() {
+            Some(half) => Poll::Ready((result, buffer, half)),
+            // Polled after it was ready: there is nothing to give.
+            None => Poll::Pending,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The accept loop of one listener on one shard, with the limit of connections.
 
 use crate::{
-    driver::{self, Accepted, Peer, Phase, TICK},
+    driver::{self, Accepted, Peer, TICK},
     proxy::{self, ConnectionInfo, Environment},
     table::{BindAddress, Chain, TableId},
     telemetry::bump,
@@ -51,7 +51,6 @@ fn admit(accepted: Accepted, table: TableId, local: &Local, env: &Rc<Environment
         None => (local.fixed, Rc::clone(&local.text)),
     };
     debug_assert!(accepted.peer != Peer::Unix || address.is_none());
-    accepted.deadline.arm(Phase::Idle, Some(env.limits.idle_timeout));
     let info = ConnectionInfo::new(accepted.peer, address, text, table);
-    driver::spawn(proxy::serve(accepted, info, Rc::clone(env)));
+    driver::spawn(proxy::serve(accepted, info, env));
 }

@@ -55,54 +55,48 @@ enum Next {
 }
 
 /// Serves a connection to its end.
-pub async fn serve(accepted: Accepted, info: ConnectionInfo, env: Rc<Environment>) {
-    let counters = std::sync::Arc::clone(&env.counters);
-    bump(&counters.downstream_connections, 1);
-    bump(&counters.downstream_connections_active, 1);
-    let waiting = env.buffers.lease(Class::Wait);
-    let mut downstream = Downstream { deadline: accepted.deadline, write: accepted.write, info, env };
-    let mut pending = accepted.read.start_read(waiting);
-    downstream.deadline.arm(Phase::Idle, Some(downstream.env.limits.idle_timeout));
-    loop {
-        let (result, buffer, read) = pending.await;
-        if !matches!(result, Ok(1..)) {
-            break;
-        }
-        // All that serving needs is in one allocation that ends when the connection has nothing to do for a while.
-        match Box::pin(downstream.serve_busy(Inbound { read, buffer })).await {
-            Next::Wait(read) => pending = read,
-            Next::Close => break,
-        }
-    }
-    bump(&counters.downstream_connections_active, 1u64.wrapping_neg());
+pub fn serve(
+    accepted: Accepted,
+    info: ConnectionInfo,
+    env: &Rc<Environment>,
+) -> impl Future<Output = ()> + use<> {
+    bump(&env.counters.downstream_connections, 1);
+    bump(&env.counters.downstream_connections_active, 1);
+    accepted.deadline.arm(Phase::Idle, Some(env.limits.idle_timeout));
+    // Most clients send at once.
+    let pending = accepted.read.start_read(env.buffers.lease(Class::Small));
+    Downstream { deadline: accepted.deadline, write: accepted.write, info, env: Rc::clone(env) }.live(pending)
 }
 
 impl Downstream {
-    /// Serves requests as long as they come one soon after another.
-    async fn serve_busy(&mut self, inbound: Inbound) -> Next {
-        let env = Rc::clone(&self.env);
-        let mut scratch = env.take_scratch();
-        let next = self.serve_requests(inbound, &mut scratch).await;
-        env.keep_scratch(scratch);
-        next
+    async fn live(mut self, mut pending: PendingRead) {
+        loop {
+            let (Ok(1..), buffer, read) = (&mut pending).await else { break };
+            match self.busy(Inbound { read, buffer }).await {
+                Next::Wait(read) => pending = read,
+                Next::Close => break,
+            }
+        }
+        bump(&self.env.counters.downstream_connections_active, 1u64.wrapping_neg());
     }
 
-    async fn serve_requests(&mut self, mut inbound: Inbound, scratch: &mut Scratch) -> Next {
+    /// All that serving needs, in one allocation that ends when the connection has nothing to do for a while. A function
+    /// of its own, so that a waiting connection has no room for it set aside.
+    fn busy(&mut self, inbound: Inbound) -> Pin<Box<impl Future<Output = Next>>> {
+        Box::pin(self.serve_busy(inbound))
+    }
+
+    /// Serves requests as long as they come one soon after another.
+    async fn serve_busy(&mut self, mut inbound: Inbound) -> Next {
+        let env = Rc::clone(&self.env);
         loop {
-            let started = Instant::now();
-            let after = match self.read_head(&mut inbound, scratch).await {
-                Head::Complete => Exchange::new(self, &mut inbound, scratch, started).run().await,
-                Head::Broken(reply) => {
-                    scratch.request.clear();
-                    scratch.original_target.clear();
-                    Exchange::new(self, &mut inbound, scratch, started).refuse(reply).await
-                }
-                Head::Ended => return Next::Close,
-            };
+            // Lent for one exchange: a connection that waits has none.
+            let mut scratch = env.take_scratch();
+            let after = self.serve_one(&mut inbound, &mut scratch).await;
+            let class = Class::for_bytes(scratch.request.wire_len as usize);
+            env.keep_scratch(scratch);
             match after {
-                After::KeepAlive if self.env.draining.get() && inbound.buffer.is_empty() => {
-                    return Next::Close;
-                }
+                After::KeepAlive if env.draining.get() && inbound.buffer.is_empty() => return Next::Close,
                 After::KeepAlive => {}
                 After::Linger => {
                     self.linger(inbound).await;
@@ -111,13 +105,25 @@ impl Downstream {
                 After::Close => return Next::Close,
             }
             if inbound.buffer.is_empty() {
-                let class = Class::for_bytes(scratch.request.wire_len as usize);
                 match self.wait_hot(inbound.read, class).await {
                     Hot::Came(more) => inbound = more,
                     Hot::Quiet(pending) => return Next::Wait(pending),
                     Hot::Ended => return Next::Close,
                 }
             }
+        }
+    }
+
+    async fn serve_one(&mut self, inbound: &mut Inbound, scratch: &mut Scratch) -> After {
+        let started = Instant::now();
+        match self.read_head(inbound, scratch).await {
+            Head::Complete => Exchange::new(self, inbound, scratch, started).run().await,
+            Head::Broken(reply) => {
+                scratch.request.clear();
+                scratch.original_target.clear();
+                Exchange::new(self, inbound, scratch, started).refuse(reply).await
+            }
+            Head::Ended => After::Close,
         }
     }
 
