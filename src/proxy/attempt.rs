@@ -18,8 +18,8 @@ use crate::{
 use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll};
 
 /// One try.
-pub(super) struct Attempt {
-    pub(super) endpoint: Rc<Endpoint>,
+pub(super) struct Attempt<'e> {
+    pub(super) endpoint: &'e Rc<Endpoint>,
     /// From 1.
     pub(super) number: usize,
     /// Only a connection that is new will do.
@@ -36,7 +36,7 @@ pub(super) enum Failed {
 
 impl Exchange<'_> {
     /// Tries once.
-    pub(super) async fn attempt(&mut self, attempt: Attempt, way: &Way<'_>) -> Result<After, Failed> {
+    pub(super) async fn attempt(&mut self, attempt: Attempt<'_>, way: &Way<'_>) -> Result<After, Failed> {
         let mut replay =
             Replay { body_is_at_hand: true, idempotent: is_idempotent(&self.answer.scratch.request.method) };
         let mut connection = match self.connect(&attempt, way).await {
@@ -47,12 +47,13 @@ impl Exchange<'_> {
         self.answer.summary.upstream =
             Some(Upstream { endpoint: Rc::clone(&connection.endpoint), local: Rc::clone(&connection.local) });
         if way.settings.attempt_count {
-            let number = itoa::Buffer::new().format(attempt.number).to_owned();
+            let mut number = itoa::Buffer::new();
             let fields = &mut self.answer.scratch.request.fields;
             if attempt.number > 1 {
                 fields.remove_text(b"x-envoy-attempt-count");
             }
-            fields.push_known(Name::XEnvoy, "x-envoy-attempt-count", number.as_bytes());
+            let number = number.format(attempt.number).as_bytes();
+            fields.push_known(Name::XEnvoy, "x-envoy-attempt-count", number);
         }
         let mut upload = self.begin_upload().map_err(|failure| Failed::Before(failure, replay))?;
         replay.body_is_at_hand = upload.is_done();
@@ -99,14 +100,14 @@ impl Exchange<'_> {
     }
 
     /// An idle connection to the endpoint, or a new one.
-    async fn connect(&self, attempt: &Attempt, way: &Way<'_>) -> Result<Connection, Failure> {
+    async fn connect(&self, attempt: &Attempt<'_>, way: &Way<'_>) -> Result<Connection, Failure> {
         let counters = &self.env.counters;
         if !attempt.fresh
             && let Some(connection) = attempt.endpoint.reuse(|| self.idle_closed())
         {
             return Ok(connection);
         }
-        match Connection::open(way.cluster, &attempt.endpoint, &self.env.buffers, &self.env.deadlines).await {
+        match Connection::open(way.cluster, attempt.endpoint, &self.env.buffers, &self.env.deadlines).await {
             Ok(connection) => {
                 bump(&counters.upstream_connections, 1);
                 bump(&counters.upstream_connections_active, 1);

@@ -175,13 +175,13 @@ impl<'a> Exchange<'a> {
                 _ => way.cluster.choose(&self.env.random, &tried),
             };
             let Some(endpoint) = chosen else { return Err(Ended::NoEndpoint) };
-            let attempt = Attempt { endpoint, number: tried.len() + 1, fresh: retry != Retry::No };
-            tried.push(Rc::clone(&attempt.endpoint));
+            let attempt = Attempt { endpoint: &endpoint, number: tried.len() + 1, fresh: retry != Retry::No };
             let (failure, replay) = match self.attempt(attempt, way).await {
                 Ok(after) => return Ok(after),
                 Err(Failed::Before(failure, replay)) => (failure, replay),
                 Err(Failed::Within(failure)) => return Err(Ended::Cut(failure)),
             };
+            tried.push(endpoint);
             retry = failure.retry(replay);
             if retry == Retry::No || tried.len() > RETRIES {
                 return Err(Ended::Failed(failure));

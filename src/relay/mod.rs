@@ -1,1 +1,0 @@
-//! Move bytes between two ends.
