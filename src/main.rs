@@ -1,2 +1,8 @@
 //! The `sluicegate` program: arguments in, one function per subcommand.
-fn main() {}
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    sluicegate::cli::main()
+}

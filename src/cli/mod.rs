@@ -1,1 +1,48 @@
 //! The subcommands and what they print.
+//!
+//! - `args`: the command line
+//! - `load`: files to a snapshot, with every diagnostic printed
+//! - `run`, `check`, `explain`, `routes`, `demo`, `completions`, `man`: one subcommand each
+
+mod args;
+mod check;
+mod completions;
+mod demo;
+mod explain;
+mod load;
+mod man;
+mod routes;
+mod run;
+
+pub use args::Arguments;
+
+use args::Subcommand;
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Everything went well.
+const GOOD: u8 = 0;
+/// The configuration or the running gateway has an error.
+const FAILED: u8 = 1;
+/// The command line makes no sense. `clap` ends with the same code for what it finds itself.
+const USAGE: u8 = 2;
+
+/// Runs the subcommand that the process's arguments name.
+pub fn main() -> ExitCode {
+    let code = match Arguments::parse().subcommand {
+        Subcommand::Run(args) => run::run(&args),
+        Subcommand::Check(args) => check::run(&args),
+        Subcommand::Explain(args) => explain::run(&args),
+        Subcommand::Routes(args) => routes::run(&args),
+        Subcommand::Demo(args) => demo::run(&args),
+        Subcommand::Completions(args) => completions::run(&args),
+        Subcommand::Man => man::run(),
+    };
+    ExitCode::from(code)
+}
+
+/// Ends a subcommand over a contradiction in its arguments.
+fn usage_error(message: impl std::fmt::Display) -> u8 {
+    eprintln!("error: {message}\n\nFor more information, try '--help'.");
+    USAGE
+}

@@ -1,1 +1,36 @@
-//! Load, resolve names, signals: the only place that starts and stops the data plane.
+//! Resources of the process, shards, names, signals: the only place that starts and stops the data plane.
+//!
+//! Everything here runs on the process's first thread, in a runtime of its own that may block a little; the writer of
+//! the access log has a thread of its own, for a disk may block for long.
+//!
+//! - `runtime`: what the control thread runs on
+//! - `log`: what the process says about itself, on standard error
+//! - `cpus`: how many workers, and where they run
+//! - `descriptors`: how many files may be open, and what that means for connections
+//! - `ports`: declared ports to listening ports
+//! - `log_writer`: the thread that writes the access log
+//! - `signals`: what the operating system asks for
+//! - `start`: sockets, shards, log: from a snapshot to a running gateway
+//! - `gateway`: the running gateway as its control thread and its pages see it
+//! - `supervise`: from start to end: readiness, names, drain
+
+mod cpus;
+mod descriptors;
+mod gateway;
+pub mod log;
+mod log_writer;
+mod ports;
+mod runtime;
+mod signals;
+mod start;
+mod supervise;
+
+pub use cpus::{CpuError, CpuList, Workers};
+pub use descriptors::Descriptors;
+pub use gateway::{Bound, Command, Gateway, Shard, State};
+pub use log_writer::{LogStatus, LogTarget};
+pub use ports::{PortMap, PortMapError, Reservation};
+pub use runtime::block_on;
+pub use signals::{Signal, Signals};
+pub use start::{Setup, StartError, start};
+pub use supervise::{End, Reports, supervise};

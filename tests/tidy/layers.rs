@@ -15,7 +15,8 @@ const LINES: &[&[&str]] = &[
     &["proxy"],
     &["listener"],
     &["shard"],
-    &["control", "admin"],
+    &["control"],
+    &["admin"],
     &["cli"],
     &["lib", "main"],
 ];

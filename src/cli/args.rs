@@ -1,0 +1,353 @@
+//! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
+//! value that makes no sense.
+
+use crate::{
+    control::{CpuList, LogTarget, PortMap, log::Level},
+    driver::DriverChoice,
+};
+use clap::{Args, Parser, Subcommand as ClapSubcommand, ValueEnum};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
+
+/// An ingress gateway that reads Istio resources and serves them from one io_uring per core.
+#[derive(Debug, Parser)]
+#[command(name = "sluicegate", version, about, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 good, 1 an error in the configuration or at run time, 2 wrong usage.")]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub subcommand: Subcommand,
+}
+
+/// What to do.
+#[derive(Debug, ClapSubcommand)]
+pub enum Subcommand {
+    /// Serve the traffic that the configuration describes
+    Run(Box<RunArgs>),
+    /// Report every problem in the configuration, and serve nothing
+    Check(CheckArgs),
+    /// Say which rule a request gets, and why not another
+    Explain(ExplainArgs),
+    /// List all routes, one a line
+    Routes(RoutesArgs),
+    /// Serve an example with an origin of its own on port 8080
+    Demo(DemoArgs),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+/// What this gateway is among those that the files may describe: which of their objects concern it.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Which gateway this is")]
+pub struct WorkloadArgs {
+    /// Labels of this workload: only Gateways whose selector is a part of them apply. Without it every Gateway applies
+    #[arg(long, value_name = "KEY=VALUE,...", env = "SLUICEGATE_LABELS")]
+    pub labels: Option<Labels>,
+    /// Namespace of this workload: Secrets are looked up there, and `exportTo` is read for it [default: default]
+    #[arg(long, value_name = "NAMESPACE", env = "SLUICEGATE_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Where a port that Gateways declare is listened on. `80=0` lets the kernel choose a port, which is printed
+    #[arg(long, value_name = "DECLARED=LISTENING,...", env = "SLUICEGATE_PORT_MAP")]
+    pub port_map: Option<PortMap>,
+    /// The gateway of an IstioOperator in the files whose labels, namespace and ports hold where no option says otherwise
+    #[arg(long, value_name = "NAME", env = "SLUICEGATE_GATEWAY")]
+    pub gateway: Option<String>,
+}
+
+/// Where the configuration is.
+#[derive(Args, Clone, Debug)]
+pub struct ConfigArgs {
+    /// A file, a directory (all its *.yaml and *.yml), or `-` for standard input; may be repeated
+    #[arg(short, long, value_name = "PATH", required = true, env = "SLUICEGATE_CONFIG")]
+    pub config: Vec<PathBuf>,
+}
+
+/// `run`
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Which gateway this is.
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
+    /// How it runs.
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}
+
+/// How the gateway's process runs.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "How it runs")]
+pub struct ProcessArgs {
+    /// Worker threads, each with a ring of its own [default: the CPUs that mask and cgroup quota allow]
+    #[arg(long, value_name = "N", env = "SLUICEGATE_WORKERS")]
+    pub workers: Option<NonZeroUsize>,
+    /// CPUs to pin one worker each to, such as `1,3-5` [default: the allowed ones in order, unless a quota is smaller]
+    #[arg(long, value_name = "LIST", env = "SLUICEGATE_CPUS")]
+    pub cpus: Option<CpuList>,
+    /// What workers run on: auto, io_uring (or no start), epoll
+    #[arg(long, value_name = "DRIVER", default_value = "auto", env = "SLUICEGATE_DRIVER")]
+    pub driver: DriverChoice,
+    /// Where the admin pages are: an address with a port, or `off`. They are for the operator only
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15000", env = "SLUICEGATE_ADMIN")]
+    pub admin: Listen,
+    /// Where /healthz/ready and /healthz/live are: an address with a port, or `off`
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:15021", env = "SLUICEGATE_STATUS")]
+    pub status: Listen,
+    /// Where access log lines go: a file, `-` for standard output, or `off` [default: what `meshConfig.accessLogFile` of
+    /// an IstioOperator says, else standard output]
+    #[arg(long, value_name = "PATH", env = "SLUICEGATE_ACCESS_LOG", value_parser = access_log)]
+    pub access_log: Option<LogTarget>,
+    /// How much is said on standard error: error, warn, info, debug
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "SLUICEGATE_LOG_LEVEL")]
+    pub log_level: Level,
+    /// How long connections in use may go on after SIGTERM, such as `30s`, `2m` or `500ms`
+    #[arg(long, value_name = "TIME", default_value = "30s", env = "SLUICEGATE_DRAIN_TIME", value_parser = duration)]
+    pub drain_time: Duration,
+    /// The DNS server to ask, instead of those in /etc/resolv.conf: an IP address, with a port if it is not 53
+    #[arg(long, value_name = "ADDR", env = "SLUICEGATE_RESOLVER", value_parser = resolver, hide_short_help = true)]
+    pub resolver: Option<SocketAddr>,
+}
+
+/// `check`
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Files, directories (all their *.yaml and *.yml), or `-` for standard input
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// How problems are written
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    pub format: CheckFormat,
+    /// Exit code 1 also if there are only warnings
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// Which gateway this is.
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
+}
+
+/// How `check` writes problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people, with a piece of the source.
+    Human,
+    /// One JSON object a line.
+    Json,
+    /// GitHub's workflow commands, which become annotations of a pull request.
+    Github,
+}
+
+/// `explain`
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The request's URL: scheme, host, port, path and query decide
+    #[arg(long, value_name = "URL")]
+    pub url: String,
+    /// The request's method
+    #[arg(short = 'X', long = "request", value_name = "METHOD", default_value = "GET")]
+    pub method: String,
+    /// A header field of the request, such as 'Name: value'; may be repeated
+    #[arg(short = 'H', long = "header", value_name = "FIELD")]
+    pub headers: Vec<String>,
+    /// The name in the TLS handshake [default: the URL's host]
+    #[arg(long, value_name = "NAME")]
+    pub sni: Option<String>,
+    /// The client's address
+    #[arg(long, value_name = "ADDR")]
+    pub from: Option<IpAddr>,
+    /// Which gateway this is.
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
+}
+
+/// `routes`
+#[derive(Args, Debug)]
+pub struct RoutesArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Which gateway this is.
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
+}
+
+/// `demo`
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    /// The port that the gateway listens on
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub port: u16,
+}
+
+/// `completions`
+#[derive(Args, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Where a page is: an address, or nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// `off`
+    Off,
+    /// There.
+    At(SocketAddr),
+}
+
+impl FromStr for Listen {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Listen::Off);
+        }
+        let address = text.parse().map(Listen::At);
+        address.map_err(|_| {
+            format!("`{text}` is not an IP address with a port, such as 127.0.0.1:15000, nor `off`")
+        })
+    }
+}
+
+/// `app=web,tier=edge`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels(pub BTreeMap<String, String>);
+
+impl FromStr for Labels {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut labels = BTreeMap::new();
+        for label in text.split(',').filter(|label| !label.is_empty()) {
+            let Some((key, value)) = label.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
+                return Err(format!("`{label}`: expected KEY=VALUE"));
+            };
+            if labels.insert(key.trim().to_owned(), value.trim().to_owned()).is_some() {
+                return Err(format!("`{}` is there twice", key.trim()));
+            }
+        }
+        Ok(Labels(labels))
+    }
+}
+
+fn access_log(text: &str) -> Result<LogTarget, String> {
+    match text {
+        "" => Err("expected a path, `-` or `off`".into()),
+        "off" => Ok(LogTarget::Off),
+        "-" => Ok(LogTarget::Stdout),
+        path => Ok(LogTarget::File(path.into())),
+    }
+}
+
+fn resolver(text: &str) -> Result<SocketAddr, String> {
+    let with_port = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)));
+    with_port.map_err(|_| format!("`{text}` is not an IP address"))
+}
+
+/// The longest drain; a longer one is a mistake in the unit.
+const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(format!("`{text}`: expected a number and ms, s, m or h, such as 30s")),
+    };
+    let number: u64 =
+        number.parse().map_err(|_| format!("`{text}`: expected a number and a unit, such as 30s"))?;
+    let duration = Duration::from_millis(number.saturating_mul(unit_ms));
+    if duration > DRAIN_MAX {
+        return Err(format!("`{text}` is longer than a day"));
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn values_are_parsed() {
+        let line = [
+            "sluicegate",
+            "run",
+            "-c",
+            "a",
+            "-c",
+            "-",
+            "--labels",
+            "app=web, tier=edge",
+            "--port-map",
+            "80=8080",
+            "--cpus",
+            "1,3-5",
+            "--driver",
+            "epoll",
+            "--admin",
+            "off",
+            "--status",
+            "[::1]:9",
+            "--access-log",
+            "off",
+            "--drain-time",
+            "2m",
+            "--resolver",
+            "127.0.0.1",
+            "--log-level",
+            "debug",
+        ];
+        let Subcommand::Run(run) = Arguments::try_parse_from(line).unwrap().subcommand else { panic!() };
+        assert_eq!(run.config.config, [PathBuf::from("a"), PathBuf::from("-")]);
+        assert_eq!(run.workload.labels.unwrap().0["tier"], "edge");
+        assert_eq!(run.process.admin, Listen::Off);
+        assert_eq!(run.process.status, Listen::At("[::1]:9".parse().unwrap()));
+        assert_eq!(run.process.access_log, Some(LogTarget::Off));
+        assert_eq!(run.process.drain_time, Duration::from_secs(120));
+        assert_eq!(run.process.resolver, Some("127.0.0.1:53".parse().unwrap()));
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_wrong_usage() {
+        let wrong: &[&[&str]] = &[
+            &[],
+            &["--workers", "0"],
+            &["--cpus", "3-1"],
+            &["--admin", "localhost"],
+            &["--drain-time", "30"],
+            &["--drain-time", "30d"],
+            &["--drain-time", "25h"],
+            &["--labels", "app"],
+            &["--labels", "a=b,a=c"],
+            &["--log-level", "loud"],
+            &["--driver", "kqueue"],
+            &["--access-log", ""],
+        ];
+        for options in wrong {
+            let config: &[&str] = if options.is_empty() { &[] } else { &["-c", "a"] };
+            let line = ["sluicegate", "run"].iter().chain(config).chain(*options);
+            let error = Arguments::try_parse_from(line).unwrap_err();
+            assert_eq!(error.exit_code(), i32::from(super::super::USAGE), "{options:?}");
+        }
+    }
+}

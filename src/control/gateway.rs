@@ -1,0 +1,147 @@
+//! The running gateway as its control thread and its pages see it.
+
+use super::{
+    Descriptors, LogStatus,
+    log_writer::{LogTarget, LogWriter},
+};
+use crate::{
+    driver::Driver,
+    shard::{Handle, Message},
+    table::{ClusterId, Endpoint, Listener, Snapshot},
+};
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+use tokio::sync::mpsc;
+
+/// Where the gateway is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Shards start; names get their first answers.
+    Starting,
+    /// It serves.
+    Ready,
+    /// It takes no new connections and lets the present ones end.
+    Draining,
+    /// All shards have ended.
+    Ended,
+}
+
+/// What a page asks the control thread to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Drain, then end.
+    Drain,
+}
+
+/// A listener with the address that it got.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// As compiled.
+    pub listener: Listener,
+    /// The address of its sockets; nothing for a Unix socket.
+    pub address: Option<SocketAddr>,
+}
+
+/// A shard as the control thread knows it.
+pub struct Shard {
+    /// To talk to it and to read its numbers.
+    pub handle: Handle,
+    /// The CPU it is pinned to.
+    pub cpu: Option<usize>,
+    /// What it runs on, once it has started.
+    pub driver: OnceCell<Driver>,
+    /// Whether it has ended.
+    pub ended: Cell<bool>,
+}
+
+/// The running gateway. One thread owns it: the control thread.
+pub struct Gateway {
+    /// What is served.
+    pub snapshot: Arc<Snapshot>,
+    /// The files and directories that it was made of, as the user named them.
+    pub inputs: Vec<String>,
+    /// Where it listens.
+    pub listeners: Vec<Bound>,
+    /// The shards.
+    pub shards: Vec<Shard>,
+    /// What the resolver has found last, by cluster.
+    pub resolved: RefCell<BTreeMap<u32, Arc<[Endpoint]>>>,
+    /// Names that have not had their first answer.
+    pub unresolved: Cell<usize>,
+    /// When it was started.
+    pub started: Instant,
+    /// The same on the wall clock.
+    pub started_at: SystemTime,
+    /// How many files may be open.
+    pub descriptors: Descriptors,
+    /// Connections that each worker may hold.
+    pub connections_per_worker: usize,
+    /// Where the access log goes.
+    pub log_target: LogTarget,
+    /// How long a drain may take.
+    pub drain_time: Duration,
+    pub(super) log: Option<LogWriter>,
+    pub(super) state: Cell<State>,
+    pub(super) commands: mpsc::Sender<Command>,
+}
+
+impl Gateway {
+    /// Where it is in its life.
+    pub fn state(&self) -> State {
+        self.state.get()
+    }
+
+    /// Why it is not ready; nothing if it is.
+    pub fn not_ready(&self) -> Option<String> {
+        match self.state() {
+            State::Ready => None,
+            State::Draining => Some("draining".into()),
+            State::Ended => Some("ended".into()),
+            State::Starting => {
+                let started = self.shards.iter().filter(|shard| shard.driver.get().is_some()).count();
+                let (all, unresolved) = (self.shards.len(), self.unresolved.get());
+                Some(format!(
+                    "starting: {started} of {all} workers run, {unresolved} names wait for an answer"
+                ))
+            }
+        }
+    }
+
+    /// Asks the control thread to do something. It is done soon, not yet.
+    pub fn command(&self, command: Command) {
+        // The channel is full of the same command, or the process ends already.
+        let _ = self.commands.try_send(command);
+    }
+
+    /// What the resolver has found for a cluster.
+    pub fn resolved(&self, cluster: ClusterId) -> Option<Arc<[Endpoint]>> {
+        self.resolved.borrow().get(&cluster.0).cloned()
+    }
+
+    /// What the writer of the access log has done; nothing if there is none.
+    pub fn log_status(&self) -> Option<&LogStatus> {
+        self.log.as_ref().map(|log| &*log.status)
+    }
+
+    /// Tells every shard.
+    pub(super) fn tell_all(&self, message: impl Fn() -> Message) {
+        self.shards.iter().for_each(|shard| shard.handle.mailbox.send(message()));
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Starting => "starting",
+            State::Ready => "ready",
+            State::Draining => "draining",
+            State::Ended => "ended",
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! Sockets, shards, log: from a snapshot to a running gateway.
+
+use super::{
+    Bound, Command, Descriptors, Gateway, LogTarget, Shard, State, Workers, log_writer::LogWriter,
+    ports::Reservation,
+};
+use crate::{
+    driver::{self, DriverChoice},
+    listener::{self, BindError},
+    shard::{self, Limits, Plan, Report, ShardId, ShardListener},
+    table::Snapshot,
+};
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    fmt, io,
+    rc::Rc,
+    sync::{Arc, mpsc::Sender},
+    time::{Duration, Instant, SystemTime},
+};
+use tokio::sync::mpsc;
+
+/// Commands of pages that may wait. One does what ten do.
+const COMMANDS_MAX: usize = 8;
+
+/// Everything a gateway starts with.
+pub struct Setup {
+    /// What is served.
+    pub snapshot: Snapshot,
+    /// What it was made of, as the user named it.
+    pub inputs: Vec<String>,
+    /// The workers.
+    pub workers: Workers,
+    /// What they run on.
+    pub driver: DriverChoice,
+    /// How many files may be open.
+    pub descriptors: Descriptors,
+    /// Where the access log goes.
+    pub log_target: LogTarget,
+    /// How long a drain may take.
+    pub drain_time: Duration,
+    /// Ports that are kept for the listeners until those are bound.
+    pub reserved: Reservation,
+}
+
+/// Why a gateway can't start. Nothing runs then.
+#[derive(Debug)]
+pub enum StartError {
+    /// A listener can't be bound.
+    Bind(BindError),
+    /// The access log can't be opened.
+    Log(LogTarget, io::Error),
+    /// A shard's thread can't be started.
+    Shard(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Bind(error) => error.fmt(f),
+            StartError::Log(target, error) => write!(f, "can't write the access log to {target}: {error}"),
+            StartError::Shard(error) => write!(f, "can't start a worker: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Binds everything, then starts the shards. They report to `reports` when they serve. The receiver gets what pages ask
+/// for.
+///
+/// # Errors
+/// Whatever can't be had; shards that run already end with the process.
+pub fn start(
+    setup: Setup,
+    reports: &Sender<Report>,
+) -> Result<(Rc<Gateway>, mpsc::Receiver<Command>), StartError> {
+    let workers = setup.workers.cpus.len();
+    let snapshot = Arc::new(Snapshot { generation: 1, ..setup.snapshot });
+    let (listeners, per_shard) = bind_all(&snapshot, workers).map_err(StartError::Bind)?;
+    drop(setup.reserved);
+    let log = LogWriter::start(&setup.log_target, workers);
+    let log = log.map_err(|error| StartError::Log(setup.log_target.clone(), error))?;
+    let (log, mut sinks) = log.map_or((None, Vec::new()), |(log, sinks)| (Some(log), sinks));
+    let defaults = Limits::default();
+    let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
+    let mut shards = Vec::new();
+    for ((id, listeners), cpu) in per_shard.into_iter().enumerate().zip(setup.workers.cpus) {
+        let plan = Plan {
+            id: ShardId(id),
+            cpu,
+            driver: setup.driver,
+            snapshot: Arc::clone(&snapshot),
+            listeners,
+            limits: Limits { connections, ..defaults.clone() },
+            log: sinks.pop(),
+            reports: reports.clone(),
+        };
+        let handle = shard::start(plan).map_err(StartError::Shard)?;
+        shards.push(Shard { handle, cpu, driver: OnceCell::new(), ended: Cell::new(false) });
+    }
+    let (commands, asked) = mpsc::channel(COMMANDS_MAX);
+    let gateway = Gateway {
+        snapshot,
+        inputs: setup.inputs,
+        listeners,
+        shards,
+        resolved: RefCell::default(),
+        unresolved: Cell::new(0),
+        started: Instant::now(),
+        started_at: SystemTime::now(),
+        descriptors: setup.descriptors,
+        connections_per_worker: connections,
+        log_target: setup.log_target,
+        drain_time: setup.drain_time,
+        log,
+        state: Cell::new(State::Starting),
+        commands,
+    };
+    Ok((Rc::new(gateway), asked))
+}
+
+/// The listeners with their addresses, and every shard's sockets.
+type Sockets = (Vec<Bound>, Vec<Vec<ShardListener>>);
+
+fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Sockets, BindError> {
+    let (mut bound, mut per_shard) = (Vec::new(), Vec::new());
+    per_shard.resize_with(workers, Vec::new);
+    for listener in &snapshot.listeners {
+        let sockets = listener::bind(listener, workers)?;
+        let address = sockets.first().and_then(driver::Listener::local_address);
+        bound.push(Bound { listener: listener.clone(), address });
+        for (socket, shard) in sockets.into_iter().zip(&mut per_shard) {
+            shard.push(ShardListener { socket, bind: listener.bind.clone(), chain: listener.chain.clone() });
+        }
+    }
+    Ok((bound, per_shard))
+}

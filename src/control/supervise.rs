@@ -1,0 +1,217 @@
+//! From start to end: readiness, names, drain.
+
+use super::{Command, Gateway, Signal, Signals, State, log};
+use crate::{
+    driver::{Driver, LadderStep},
+    shard::{Message, Report, ShardId},
+};
+use std::{
+    io,
+    rc::Rc,
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+    time::Duration,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until, timeout},
+};
+
+/// Reports that may wait. A shard makes two in its life.
+const REPORTS_MAX: usize = 64;
+/// A shard looks at its drain ten times a second; one that is this late is stuck.
+const DRAIN_GRACE: Duration = Duration::from_secs(5);
+/// How long the end of the process waits for the last lines of the access log, whose target may be stuck.
+const LOG_GRACE: Duration = Duration::from_secs(2);
+
+/// How a gateway ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As somebody asked for.
+    Asked,
+    /// Because something went wrong, which has been said.
+    Failed,
+}
+
+/// Reports of shards, on their way from the shards' threads into the control thread's runtime.
+pub struct Reports(mpsc::Receiver<Report>);
+
+impl Reports {
+    /// A sender for the shards, and the receiver.
+    ///
+    /// # Errors
+    /// No thread to be had.
+    pub fn new() -> io::Result<(Sender<Report>, Reports)> {
+        let (sender, from_shards): (_, Receiver<Report>) = channel();
+        let (into, reports) = mpsc::channel(REPORTS_MAX);
+        let forward = move || {
+            for report in from_shards {
+                if into.blocking_send(report).is_err() {
+                    break;
+                }
+            }
+        };
+        thread::Builder::new().name("reports".into()).spawn(forward)?;
+        Ok((sender, Reports(reports)))
+    }
+}
+
+/// Lives through the life of a gateway that has been started.
+pub async fn supervise(
+    gateway: Rc<Gateway>,
+    mut reports: Reports,
+    mut commands: mpsc::Receiver<Command>,
+    mut signals: Signals,
+) -> End {
+    let mut life = Life { gateway, give_up: None, cut: 0, end: End::Asked };
+    while life.gateway.state() != State::Ended {
+        let give_up = life.give_up;
+        let too_late = async {
+            match give_up {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some(report) = reports.0.recv() => life.hear(report),
+            signal = signals.next() => life.obey(signal),
+            Some(command) = commands.recv() => match command {
+                Command::Drain => life.drain("/quitquitquit"),
+            },
+            () = too_late => life.abandon(),
+        }
+    }
+    life.finish().await
+}
+
+struct Life {
+    gateway: Rc<Gateway>,
+    /// When shards that do not end are left behind.
+    give_up: Option<Instant>,
+    /// Connections that had to be cut.
+    cut: usize,
+    end: End,
+}
+
+impl Life {
+    fn hear(&mut self, report: Report) {
+        match report {
+            Report::Started { id, driver, failed } => self.started(id, driver, &failed),
+            Report::Failed { id, error } => {
+                log::error(format_args!("worker {} can't run: {error}", id.0));
+                self.end = End::Failed;
+                self.ended(id, 0);
+                self.stop();
+            }
+            Report::Ended { id, cut } => self.ended(id, cut),
+        }
+    }
+
+    fn started(&mut self, id: ShardId, driver: Driver, failed: &[LadderStep]) {
+        let Some(shard) = self.gateway.shards.iter().find(|shard| shard.handle.id == id) else { return };
+        let is_first = self.gateway.shards.iter().all(|shard| shard.driver.get().is_none());
+        // A shard reports its start once.
+        let _ = shard.driver.set(driver);
+        // What one shard gets, all get: one of them is enough to read about.
+        if is_first {
+            for step in failed {
+                log::warn(format_args!("driver: {step}; continuing with the next"));
+            }
+            let with = if failed.is_empty() { "" } else { "continuing with " };
+            log::info(format_args!("driver: {with}{driver}"));
+        }
+        self.become_ready();
+    }
+
+    fn become_ready(&mut self) {
+        let gateway = &self.gateway;
+        let all_run = gateway.shards.iter().all(|shard| shard.driver.get().is_some());
+        if gateway.state() != State::Starting || !all_run || gateway.unresolved.get() > 0 {
+            return;
+        }
+        gateway.state.set(State::Ready);
+        log::info(format_args!(
+            "ready: {} on {} after {} ms",
+            count(gateway.listeners.len(), "listener"),
+            count(gateway.shards.len(), "worker"),
+            gateway.started.elapsed().as_millis()
+        ));
+    }
+
+    fn obey(&mut self, signal: Signal) {
+        match signal {
+            Signal::Terminate if self.gateway.state() == State::Draining => {
+                log::info("stopping at once");
+                self.stop();
+            }
+            Signal::Terminate => self.drain("a signal"),
+            Signal::Quit => self.drain("SIGQUIT"),
+            Signal::Reopen => match &self.gateway.log {
+                Some(log) => log.reopen(),
+                None => log::info("SIGUSR1: the access log is off, so there is nothing to open again"),
+            },
+            Signal::Reload => log::warn(
+                "SIGHUP: reading the configuration again is not supported yet; the present one stays. Restart to change it",
+            ),
+        }
+    }
+
+    fn drain(&mut self, why: &str) {
+        if self.gateway.state() == State::Draining {
+            return;
+        }
+        let within = self.gateway.drain_time;
+        self.gateway.state.set(State::Draining);
+        log::info(format_args!("draining for at most {} s, asked for by {why}", within.as_secs_f64()));
+        self.give_up = Some(Instant::now() + within + DRAIN_GRACE);
+        self.gateway.tell_all(|| Message::Drain(within));
+    }
+
+    fn stop(&mut self) {
+        if self.gateway.state() != State::Ended {
+            self.gateway.state.set(State::Draining);
+            self.give_up = Some(Instant::now() + DRAIN_GRACE);
+            self.gateway.tell_all(|| Message::Stop);
+        }
+    }
+
+    fn ended(&mut self, id: ShardId, cut: usize) {
+        self.cut += cut;
+        self.gateway
+            .shards
+            .iter()
+            .filter(|shard| shard.handle.id == id)
+            .for_each(|shard| shard.ended.set(true));
+        if self.gateway.shards.iter().all(|shard| shard.ended.get()) {
+            self.gateway.state.set(State::Ended);
+        }
+    }
+
+    fn abandon(&mut self) {
+        let stuck = self.gateway.shards.iter().filter(|shard| !shard.ended.get()).count();
+        log::error(format_args!("{} did not end in time and are left behind", count(stuck, "worker")));
+        self.end = End::Failed;
+        self.gateway.state.set(State::Ended);
+    }
+
+    async fn finish(self) -> End {
+        if let Some(writer) = &self.gateway.log
+            && timeout(LOG_GRACE, writer.end()).await.is_err()
+        {
+            log::warn(format_args!(
+                "the last lines of the access log could not be written to {}",
+                self.gateway.log_target
+            ));
+        }
+        match self.cut {
+            0 => log::info("ended; no connection was cut"),
+            cut => log::warn(format_args!("ended; {} cut", count(cut, "connection"))),
+        }
+        self.end
+    }
+}
+
+/// `1 worker`, `2 workers`
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
