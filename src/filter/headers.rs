@@ -2,6 +2,7 @@
 
 use super::template::{Context, Message, Template};
 use crate::http::Fields;
+use std::fmt;
 
 /// What to do to the fields of a message: first `remove`, then `set`, then `add` (specification section 3.4).
 ///
@@ -57,6 +58,25 @@ impl HeaderOps {
     pub fn apply_to_response(&self, fields: &mut Fields, context: &Context<'_>) {
         let Some(lists) = &self.lists else { return };
         lists.apply(fields, |value, fields, out| value.render(Message::Response(fields), context, out));
+    }
+}
+
+/// In the order in which it is done, with values as they are written: `remove x-a, set x-b: 1, add x-c: %PROTOCOL%`.
+impl fmt::Display for HeaderOps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(lists) = &self.lists else { return Ok(()) };
+        let mut separator = "";
+        for name in &lists.remove {
+            write!(f, "{separator}remove {}", name.escape_ascii())?;
+            separator = ", ";
+        }
+        for (verb, fields) in [("set", &lists.set), ("add", &lists.add)] {
+            for (name, value) in fields {
+                write!(f, "{separator}{verb} {}: {}", name.escape_ascii(), value.text())?;
+                separator = ", ";
+            }
+        }
+        Ok(())
     }
 }
 
@@ -139,6 +159,17 @@ mod tests {
         let mut fields = fields(&[("x", "0"), ("x", "00"), ("y", "0"), ("z", "0")]);
         ops.apply_to_request(&mut fields, &Context::default());
         assert_eq!(lines(&fields), ["z: 0", "y: 2", "x: 1", "y: 3"]);
+    }
+
+    #[test]
+    fn they_say_what_they_do() {
+        let ops = HeaderOps::new(
+            ["X-A", "b"],
+            [("c", template("%REQ(x):3%"))],
+            [("d", template("100%%")), ("e", template(""))],
+        );
+        assert_eq!(ops.to_string(), "remove x-a, remove b, set c: %REQ(x):3%, add d: 100%%, add e: ");
+        assert_eq!(HeaderOps::default().to_string(), "");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What a shard lends to every exchange: routing, buffers, clock, log, counters.
 
+use super::head_policy;
 use crate::{
     buffer::Pool,
     driver::{Deadlines, Peer},
     http::{RequestHead, ResponseHead},
-    http1::decode::{self, Http10, Policy, Underscores},
-    table::{Snapshot, TableId, UnderscoreAction},
+    http1::decode::{self, Policy},
+    table::{Snapshot, TableId},
     telemetry::{AccessLog, Counters, DateCache},
     upstream::{Clusters, Random},
 };
@@ -30,16 +31,7 @@ pub struct Routing {
 impl Routing {
     /// This shard's routing state of a snapshot.
     pub fn new(snapshot: Arc<Snapshot>) -> Routing {
-        let settings = &snapshot.settings;
-        let policy = Policy {
-            http10: if settings.http10 { Http10::Accept } else { Http10::Refuse },
-            underscores: match settings.underscores {
-                UnderscoreAction::Allow => Underscores::Allow,
-                UnderscoreAction::Drop => Underscores::Drop,
-                UnderscoreAction::Reject => Underscores::Reject,
-            },
-            ..Policy::default()
-        };
+        let policy = head_policy(&snapshot.settings);
         Routing { clusters: Clusters::new(&snapshot), snapshot, policy }
     }
 }

@@ -3,15 +3,14 @@
 use super::{
     Environment, Routing,
     answer::Answer,
+    arrive,
     attempt::{Attempt, Failed},
     downstream::{Downstream, Inbound},
     environment::Scratch,
     failure::{Failure, Retry},
     reply::LocalReply,
-    standard,
 };
 use crate::{
-    http::normalize_path,
     http1::body::{BodyDecoder, Next},
     table::{self, Action, Destination, Forward, Lookup, Route, Settings},
     telemetry::{Flag, bump},
@@ -94,11 +93,9 @@ impl<'a> Exchange<'a> {
         let settings = &routing.snapshot.settings;
         let info = &self.answer.downstream.info;
         let Scratch { request, text, .. } = &mut *self.answer.scratch;
-        if normalize_path(&mut request.target, &mut request.path_len, settings.path_normalization).is_err() {
+        let Ok(scheme) = arrive(request, settings, info, &self.env.random, text) else {
             return self.reply(LocalReply::BadPath, None, "").await;
-        }
-        standard::request(request, settings, info, &self.env.random, text);
-        let scheme = standard::effective_scheme(request);
+        };
         self.answer.scheme = scheme;
         let table = routing.snapshot.route_tables.get(info.table.0 as usize);
         let route = match table.map_or(Lookup::NoHost, |table| table.find(request, scheme)) {

@@ -1,5 +1,6 @@
 //! Serve one downstream connection, and run each exchange: the spine.
 //!
+//! - `arrival`: how a request is judged and what it is made before a route is looked for
 //! - `environment`: what a shard lends to every exchange: routing, buffers, clock, log, counters
 //! - `downstream`: one HTTP/1.1 connection of a client: waiting, reading heads, answering, ending
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
@@ -14,6 +15,7 @@
 //! - `record`: the access log's line of an exchange
 
 mod answer;
+mod arrival;
 mod attempt;
 mod download;
 mod downstream;
@@ -26,5 +28,6 @@ mod standard;
 mod tunnel;
 mod upload;
 
+pub use arrival::{arrive, head_policy};
 pub use downstream::serve;
 pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing};

@@ -19,6 +19,7 @@ use std::{fmt, net::SocketAddr, path::Path};
 /// A header value, parsed: literal text with commands between (specification section 3.4, "headers").
 #[derive(Clone, Debug, Default)]
 pub struct Template {
+    text: Box<str>,
     pieces: Vec<Piece>,
 }
 
@@ -241,6 +242,11 @@ impl Template {
     /// Parses a value as it is written in `headers.request` and `headers.response`.
     pub fn parse(text: &str) -> Result<Template, TemplateError> {
         parse::parse(text)
+    }
+
+    /// The value as it is written.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The value, if it has no command.

@@ -34,7 +34,7 @@ pub(super) fn parse(text: &str) -> Result<Template, TemplateError> {
     if !literal.is_empty() {
         pieces.push(Piece::Literal(literal.into()));
     }
-    Ok(Template { pieces })
+    Ok(Template { text: text.into(), pieces })
 }
 
 /// What stands between two percent signs.
