@@ -65,7 +65,7 @@ async fn serve(args: &RunArgs, workers: Workers) -> Result<u8, Failure> {
             bound.address.map_or_else(|| bound.listener.bind.to_string(), |address| address.to_string());
         log::info(format_args!("listening on {address} for {}", bound.listener.source));
     }
-    let end = control::supervise(gateway, reports, commands, signals).await;
+    let end = control::supervise(gateway, reports, commands, signals, args.process.resolver).await;
     Ok(if end == End::Asked { GOOD } else { FAILED })
 }
 

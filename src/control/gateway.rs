@@ -73,7 +73,7 @@ pub struct Gateway {
     /// What the resolver has found last, by cluster.
     pub resolved: RefCell<BTreeMap<u32, Arc<[Endpoint]>>>,
     /// Names that have not had their first answer.
-    pub unresolved: Cell<usize>,
+    pub(super) unanswered: Cell<usize>,
     /// When it was started.
     pub started: Instant,
     /// The same on the wall clock.
@@ -105,9 +105,9 @@ impl Gateway {
             State::Ended => Some("ended".into()),
             State::Starting => {
                 let started = self.shards.iter().filter(|shard| shard.driver.get().is_some()).count();
-                let (all, unresolved) = (self.shards.len(), self.unresolved.get());
+                let (all, unanswered) = (self.shards.len(), self.unanswered.get());
                 Some(format!(
-                    "starting: {started} of {all} workers run, {unresolved} names wait for an answer"
+                    "starting: {started} of {all} workers run, {unanswered} names wait for an answer"
                 ))
             }
         }

@@ -7,6 +7,8 @@
 //! - `log`: what the process says about itself, on standard error
 //! - `cpus`: how many workers, and where they run
 //! - `descriptors`: how many files may be open, and what that means for connections
+//! - `names`: the names of clusters, kept resolved
+//! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
 //! - `log_writer`: the thread that writes the access log
 //! - `signals`: what the operating system asks for
@@ -19,7 +21,9 @@ mod descriptors;
 mod gateway;
 pub mod log;
 mod log_writer;
+mod names;
 mod ports;
+mod resolver;
 mod runtime;
 mod signals;
 mod start;

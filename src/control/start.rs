@@ -105,7 +105,7 @@ pub fn start(
         listeners,
         shards,
         resolved: RefCell::default(),
-        unresolved: Cell::new(0),
+        unanswered: Cell::new(0),
         started: Instant::now(),
         started_at: SystemTime::now(),
         descriptors: setup.descriptors,

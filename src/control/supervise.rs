@@ -1,26 +1,36 @@
 //! From start to end: readiness, names, drain.
 
-use super::{Command, Gateway, Signal, Signals, State, log};
+use super::{
+    Command, Gateway, Signal, Signals, State, log,
+    names::{Answer, Names},
+    resolver::Resolver,
+};
 use crate::{
     driver::{Driver, LadderStep},
-    shard::{Message, Report, ShardId},
+    shard::{Message, Report, ResolvedEndpoints, ShardId},
 };
 use std::{
     io,
+    net::SocketAddr,
     rc::Rc,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread,
     time::Duration,
 };
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 /// Reports that may wait. A shard makes two in its life.
 const REPORTS_MAX: usize = 64;
 /// A shard looks at its drain ten times a second; one that is this late is stuck.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
+/// How long the start waits for the first answers of names. One that nobody answers for must not hold up the others.
+const FIRST_ANSWERS: Duration = Duration::from_secs(5);
 /// How long the end of the process waits for the last lines of the access log, whose target may be stuck.
 const LOG_GRACE: Duration = Duration::from_secs(2);
 
@@ -62,8 +72,14 @@ pub async fn supervise(
     mut reports: Reports,
     mut commands: mpsc::Receiver<Command>,
     mut signals: Signals,
+    resolver: Option<SocketAddr>,
 ) -> End {
-    let mut life = Life { gateway, give_up: None, cut: 0, end: End::Asked };
+    let names = Names::of(&gateway.snapshot.clusters);
+    gateway.unanswered.set(names.unanswered());
+    let mut answers = names.watch(Resolver::new(resolver));
+    let answers_due = sleep(FIRST_ANSWERS);
+    tokio::pin!(answers_due);
+    let mut life = Life { gateway, names, is_due: false, give_up: None, cut: 0, end: End::Asked };
     while life.gateway.state() != State::Ended {
         let give_up = life.give_up;
         let too_late = async {
@@ -78,6 +94,8 @@ pub async fn supervise(
             Some(command) = commands.recv() => match command {
                 Command::Drain => life.drain("/quitquitquit"),
             },
+            Some(answer) = answers.recv() => life.learn(answer),
+            () = &mut answers_due, if !life.is_due => life.go_without_answers(),
             () = too_late => life.abandon(),
         }
     }
@@ -86,6 +104,9 @@ pub async fn supervise(
 
 struct Life {
     gateway: Rc<Gateway>,
+    names: Names,
+    /// Names have had the time that the start waits for them.
+    is_due: bool,
     /// When shards that do not end are left behind.
     give_up: Option<Instant>,
     /// Connections that had to be cut.
@@ -123,10 +144,40 @@ impl Life {
         self.become_ready();
     }
 
+    fn learn(&mut self, answer: Answer) {
+        let gateway = &self.gateway;
+        for id in self.names.take(answer) {
+            let cluster = gateway.snapshot.clusters.get(id.0 as usize);
+            let Some(endpoints) = cluster.and_then(|cluster| self.names.endpoints(cluster)) else { continue };
+            let before = gateway.resolved.borrow_mut().insert(id.0, Arc::clone(&endpoints));
+            if before.as_ref() != Some(&endpoints) {
+                let resolved = || ResolvedEndpoints {
+                    generation: gateway.snapshot.generation,
+                    cluster: id,
+                    endpoints: Arc::clone(&endpoints),
+                };
+                gateway.tell_all(|| Message::Resolved(resolved()));
+            }
+        }
+        if !self.is_due {
+            gateway.unanswered.set(self.names.unanswered());
+            self.become_ready();
+        }
+    }
+
+    fn go_without_answers(&mut self) {
+        self.is_due = true;
+        let unanswered = self.gateway.unanswered.replace(0);
+        if unanswered > 0 {
+            log::warn(format_args!("{} had no answer yet; going on without", count(unanswered, "name")));
+        }
+        self.become_ready();
+    }
+
     fn become_ready(&mut self) {
         let gateway = &self.gateway;
         let all_run = gateway.shards.iter().all(|shard| shard.driver.get().is_some());
-        if gateway.state() != State::Starting || !all_run || gateway.unresolved.get() > 0 {
+        if gateway.state() != State::Starting || !all_run || gateway.unanswered.get() > 0 {
             return;
         }
         gateway.state.set(State::Ready);

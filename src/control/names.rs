@@ -1,0 +1,248 @@
+//! The names of clusters, kept resolved: asked for again when an answer is no longer good, with the last good answer
+//! kept while there is no better one.
+
+use super::{log, resolver::Resolver};
+use crate::table::{Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    hash::{BuildHasher, RandomState},
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{sync::mpsc, task::spawn_local, time::sleep};
+
+/// After a failure a name is asked for again after this long, then twice as long, and so on.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// The longest time between two tries: what Istio's proxies always wait.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+/// At most this much is added to every wait, so that names with the same time to live are not asked for at once.
+const JITTER_MS: u64 = 100;
+/// Answers that may wait for the control thread.
+const ANSWERS_MAX: usize = 64;
+
+/// What was found for a name.
+pub(super) struct Answer {
+    /// Which: an index.
+    name: usize,
+    /// Its addresses; nothing if it could not be resolved.
+    addresses: Option<Vec<IpAddr>>,
+}
+
+/// A name, and what is known of it.
+struct Known {
+    host: Rc<str>,
+    clusters: Vec<ClusterId>,
+    is_answered: bool,
+    /// Of the last good answer.
+    addresses: Vec<IpAddr>,
+}
+
+/// All names of a snapshot.
+pub(super) struct Names {
+    known: Vec<Known>,
+    index: BTreeMap<Rc<str>, usize>,
+}
+
+impl Names {
+    /// The names that the clusters have.
+    pub(super) fn of(clusters: &[Cluster]) -> Names {
+        let mut names = Names { known: Vec::new(), index: BTreeMap::new() };
+        for (id, cluster) in (0..).map(ClusterId).zip(clusters) {
+            if let Endpoints::Dns { names: of_cluster, .. } = &cluster.endpoints {
+                of_cluster.iter().for_each(|name| names.add(name, id));
+            }
+        }
+        names
+    }
+
+    fn add(&mut self, name: &DnsName, cluster: ClusterId) {
+        let host: Rc<str> = name.host.to_ascii_lowercase().into();
+        let next = self.known.len();
+        let at = *self.index.entry(Rc::clone(&host)).or_insert(next);
+        if at == next {
+            self.known.push(Known { host, clusters: Vec::new(), is_answered: false, addresses: Vec::new() });
+        }
+        if let Some(known) = self.known.get_mut(at)
+            && !known.clusters.contains(&cluster)
+        {
+            known.clusters.push(cluster);
+        }
+    }
+
+    /// Names that have not had an answer, good or bad.
+    pub(super) fn unanswered(&self) -> usize {
+        self.known.iter().filter(|known| !known.is_answered).count()
+    }
+
+    /// Asks for all of them, for as long as somebody listens.
+    pub(super) fn watch(&self, resolver: Resolver) -> mpsc::Receiver<Answer> {
+        let resolver = Rc::new(resolver);
+        let (sender, answers) = mpsc::channel(ANSWERS_MAX);
+        for (at, known) in self.known.iter().enumerate() {
+            spawn_local(watch(at, Rc::clone(&known.host), Rc::clone(&resolver), sender.clone()));
+        }
+        answers
+    }
+
+    /// Takes an answer over. Returns the clusters whose endpoints may be others now.
+    pub(super) fn take(&mut self, answer: Answer) -> Vec<ClusterId> {
+        let Some(known) = self.known.get_mut(answer.name) else { return Vec::new() };
+        known.is_answered = true;
+        match answer.addresses {
+            Some(addresses) if known.addresses != addresses => {
+                known.addresses = addresses;
+                known.clusters.clone()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The endpoints of a cluster, of the last good answers; nothing for a cluster without names.
+    pub(super) fn endpoints(&self, cluster: &Cluster) -> Option<Arc<[Endpoint]>> {
+        let Endpoints::Dns { kind, names } = &cluster.endpoints else { return None };
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for name in names {
+            let at = self.index.get(name.host.to_ascii_lowercase().as_str());
+            let addresses = at.and_then(|at| self.known.get(*at)).map_or(&[][..], |known| &known.addresses);
+            let endpoint = |address: &IpAddr| Endpoint {
+                address: EndpointAddress::Tcp(SocketAddr::new(*address, name.port)),
+                weight: name.weight,
+            };
+            endpoints.extend(addresses.iter().map(endpoint));
+        }
+        if *kind == DnsKind::Strict {
+            // Servers give their answers in another order each time; that is no change.
+            endpoints.sort_by_key(key);
+        }
+        endpoints.dedup();
+        Some(endpoints.into())
+    }
+}
+
+fn key(endpoint: &Endpoint) -> (Option<SocketAddr>, u32) {
+    let address = match &endpoint.address {
+        EndpointAddress::Tcp(address) => Some(*address),
+        EndpointAddress::Unix(_) => None,
+    };
+    (address, endpoint.weight)
+}
+
+async fn watch(at: usize, host: Rc<str>, resolver: Rc<Resolver>, answers: mpsc::Sender<Answer>) {
+    let random = RandomState::new();
+    let (mut failures, mut round) = (0, 0u64);
+    loop {
+        let (addresses, wait) = match resolver.find(&host).await {
+            Ok(found) => {
+                if failures > 0 {
+                    log::info(format_args!("`{host}` resolves again: {}", list(&found.addresses)));
+                }
+                failures = 0;
+                log::debug(format_args!(
+                    "`{host}` is {} for {} s",
+                    list(&found.addresses),
+                    found.ttl.as_secs()
+                ));
+                (Some(found.addresses), found.ttl)
+            }
+            Err(error) => {
+                let wait = retry_after(failures);
+                failures = failures.saturating_add(1);
+                let text =
+                    format_args!("`{host}` can't be resolved: {error}; next try in {} s", wait.as_secs());
+                // The first failure is news; that it goes on failing explains the rest.
+                if failures == 1 {
+                    log::warn(text)
+                } else {
+                    log::debug(text)
+                }
+                (None, wait)
+            }
+        };
+        if answers.send(Answer { name: at, addresses }).await.is_err() {
+            return;
+        }
+        round += 1;
+        sleep(wait + Duration::from_millis(random.hash_one(round) % JITTER_MS)).await;
+    }
+}
+
+/// 1, 2, 4, ... 60 s after so many failures in a row.
+fn retry_after(failures: u32) -> Duration {
+    RETRY_FIRST.saturating_mul(1 << failures.min(16)).min(RETRY_MAX)
+}
+
+fn list(addresses: &[IpAddr]) -> String {
+    let mut text = String::new();
+    for address in addresses {
+        let separator = if text.is_empty() { "" } else { ", " };
+        // Writing to memory can't fail.
+        let _ = write!(text, "{separator}{address}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{LoadBalancing, Source, UpstreamProtocol};
+
+    fn cluster(kind: DnsKind, hosts: &[&str]) -> Cluster {
+        let name = |host: &&str| DnsName { host: (*host).into(), port: 80, weight: 1 };
+        Cluster {
+            name: "c".into(),
+            endpoints: Endpoints::Dns { kind, names: hosts.iter().map(name).collect() },
+            load_balancing: LoadBalancing::default(),
+            protocol: UpstreamProtocol::default(),
+            connect_timeout: Duration::from_secs(10),
+            source: Source::built_in("test"),
+        }
+    }
+
+    fn found(name: usize, addresses: &[&str]) -> Answer {
+        Answer { name, addresses: Some(addresses.iter().map(|address| address.parse().unwrap()).collect()) }
+    }
+
+    fn text(endpoints: &[Endpoint]) -> Vec<String> {
+        endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect()
+    }
+
+    #[test]
+    fn clusters_share_the_answers_of_a_name() {
+        let clusters =
+            [cluster(DnsKind::Strict, &["a.example", "b.example"]), cluster(DnsKind::Strict, &["A.example"])];
+        let mut names = Names::of(&clusters);
+        assert_eq!(names.unanswered(), 2);
+        assert_eq!(names.take(found(0, &["192.0.2.2", "192.0.2.1"])), [ClusterId(0), ClusterId(1)]);
+        assert_eq!(names.take(found(1, &["192.0.2.3"])), [ClusterId(0)]);
+        assert_eq!(names.unanswered(), 0);
+        let endpoints = names.endpoints(&clusters[0]).unwrap();
+        assert_eq!(text(&endpoints), ["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"]);
+        assert_eq!(text(&names.endpoints(&clusters[1]).unwrap()), ["192.0.2.1:80", "192.0.2.2:80"]);
+    }
+
+    #[test]
+    fn a_failure_keeps_the_last_good_answer() {
+        let clusters = [cluster(DnsKind::Strict, &["a.example"])];
+        let mut names = Names::of(&clusters);
+        names.take(found(0, &["192.0.2.1"]));
+        assert_eq!(names.take(Answer { name: 0, addresses: None }), []);
+        assert_eq!(text(&names.endpoints(&clusters[0]).unwrap()), ["192.0.2.1:80"]);
+    }
+
+    #[test]
+    fn a_logical_name_keeps_the_order_of_its_answer() {
+        let clusters = [cluster(DnsKind::Logical, &["a.example"])];
+        let mut names = Names::of(&clusters);
+        names.take(found(0, &["192.0.2.2", "192.0.2.1"]));
+        assert_eq!(text(&names.endpoints(&clusters[0]).unwrap()), ["192.0.2.2:80", "192.0.2.1:80"]);
+    }
+
+    #[test]
+    fn failures_are_tried_again_later_and_later() {
+        let seconds: Vec<u64> = (0..9).map(|failures| retry_after(failures).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+}
