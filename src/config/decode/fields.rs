@@ -54,6 +54,15 @@ impl<T: Decode> Field for Option<Spanned<T>> {
     }
 }
 
+/// As without the box, for large messages that are mostly absent.
+impl<T: Decode> Field for Option<Box<Spanned<T>>> {
+    fn read(&mut self, key: Span, node: &Node<'_>, decoder: &mut Decoder<'_>) {
+        let mut unboxed: Option<Spanned<T>> = None;
+        unboxed.read(key, node, decoder);
+        *self = unboxed.map(Box::new);
+    }
+}
+
 impl<T: Decode> Field for Vec<Spanned<T>> {
     fn read(&mut self, _: Span, node: &Node<'_>, decoder: &mut Decoder<'_>) {
         let Value::List(items) = node.value() else {

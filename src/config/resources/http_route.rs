@@ -17,21 +17,21 @@ object! {
         /// Where they go, by weight.
         route: Vec<Spanned<HttpRouteDestination>> = "route",
         /// They are sent elsewhere.
-        redirect: Option<Spanned<HttpRedirect>> = "redirect",
+        redirect: Option<Box<Spanned<HttpRedirect>>> = "redirect",
         /// They are answered here.
-        direct_response: Option<Spanned<HttpDirectResponse>> = "directResponse",
+        direct_response: Option<Box<Spanned<HttpDirectResponse>>> = "directResponse",
         /// Another VirtualService has the rules.
-        delegate: Option<Spanned<Delegate>> = "delegate",
+        delegate: Option<Box<Spanned<Delegate>>> = "delegate",
         /// Path and authority are changed on the way.
-        rewrite: Option<Spanned<HttpRewrite>> = "rewrite",
+        rewrite: Option<Box<Spanned<HttpRewrite>>> = "rewrite",
         /// The time for the whole exchange, retries included; absent: no limit.
         timeout: Option<Spanned<Duration>> = "timeout",
         /// What is tried again; absent: connections that failed.
-        retries: Option<Spanned<HttpRetry>> = "retries",
+        retries: Option<Box<Spanned<HttpRetry>>> = "retries",
         /// Failures made on purpose.
-        fault: Option<Spanned<HttpFaultInjection>> = "fault",
+        fault: Option<Box<Spanned<HttpFaultInjection>>> = "fault",
         /// Where copies of the requests go.
-        mirror: Option<Spanned<Destination>> = "mirror",
+        mirror: Option<Box<Spanned<Destination>>> = "mirror",
         /// Where copies of the requests go, each with its share.
         mirrors: Vec<Spanned<HttpMirrorPolicy>> = "mirrors",
         /// Deprecated: the share of `mirror` in whole percent.
@@ -39,7 +39,7 @@ object! {
         /// The share of `mirror`; absent: all.
         mirror_percentage: Option<Spanned<Percent>> = "mirrorPercentage",
         /// What browsers may do with the answers.
-        cors_policy: Option<Spanned<CorsPolicy>> = "corsPolicy",
+        cors_policy: Option<Box<Spanned<CorsPolicy>>> = "corsPolicy",
         /// Header fields that are changed, whichever the destination.
         headers: Option<Spanned<Headers>> = "headers",
     }
