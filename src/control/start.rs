@@ -92,6 +92,7 @@ pub fn start(
             snapshot: Arc::clone(&snapshot),
             listeners,
             limits: Limits { connections, ..defaults.clone() },
+            hostname: hostname(),
             log: sinks.pop(),
             reports: reports.clone(),
         };
@@ -134,4 +135,13 @@ fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Sockets, BindError> {
         }
     }
     Ok((bound, per_shard))
+}
+
+/// The name of this host; `localhost` where it can't be read.
+fn hostname() -> Box<str> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".into(),
+        name => name.into(),
+    }
 }

@@ -115,7 +115,13 @@ const SCRATCH_OUT_KEPT: usize = 64 << 10;
 
 impl Environment {
     /// A shard's environment.
-    pub fn new(routing: Routing, counters: Arc<Counters>, log: AccessLog, limits: Limits) -> Environment {
+    pub fn new(
+        routing: Routing,
+        counters: Arc<Counters>,
+        log: AccessLog,
+        limits: Limits,
+        hostname: Box<str>,
+    ) -> Environment {
         Environment {
             routing: RefCell::new(Rc::new(routing)),
             buffers: Pool::new(),
@@ -125,7 +131,7 @@ impl Environment {
             random: Random::default(),
             clock: Clock::new(),
             limits,
-            hostname: hostname().into(),
+            hostname,
             draining: Cell::new(false),
             date: RefCell::default(),
             scratch: RefCell::default(),
@@ -219,9 +225,4 @@ impl ConnectionInfo {
     pub fn peer_ip(&self) -> Option<IpAddr> {
         self.peer.map(|peer| peer.ip())
     }
-}
-
-fn hostname() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map_or_else(|_| "localhost".into(), |name| name.trim().into())
 }

@@ -52,6 +52,8 @@ pub struct Plan {
     pub listeners: Vec<ShardListener>,
     /// Limits.
     pub limits: Limits,
+    /// The name of this host, for `%HOSTNAME%`.
+    pub hostname: Box<str>,
     /// Where access log lines go.
     pub log: Option<LogSink>,
     /// Where its reports go.
@@ -126,7 +128,8 @@ fn live(plan: Plan, inbox: Inbox, counters: Arc<Counters>) {
 
 async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Report) {
     let log = AccessLog::new(plan.log, Arc::clone(&counters));
-    let env = Rc::new(Environment::new(Routing::new(plan.snapshot), counters, log, plan.limits));
+    let env =
+        Rc::new(Environment::new(Routing::new(plan.snapshot), counters, log, plan.limits, plan.hostname));
     let mut sockets = Vec::new();
     for listener in plan.listeners {
         let socket = Rc::new(listener.socket);

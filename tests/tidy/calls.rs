@@ -15,12 +15,8 @@ const BLOCKING: &[Confined] = &[
     Confined::to("std::sync::Condvar", &[], "a shard waits for its ring only"),
     Confined::to("std::thread::sleep", &[], "a shard waits for its ring only"),
     Confined::to("std::net::ToSocketAddrs", &[], "names are resolved on the control thread"),
-    // A timer and a bell are read like files; the name of the host is read once, before a shard serves.
-    Confined::to(
-        "std::fs",
-        &["src/driver/tick.rs", "src/proxy/environment.rs"],
-        "files are read on the control thread",
-    ),
+    // A timer and a bell are read like files.
+    Confined::to("std::fs", &["src/driver/tick.rs"], "files are read on the control thread"),
     Confined::to("std::process", &[], "a shard starts and ends no process"),
 ];
 
