@@ -92,6 +92,8 @@ pub struct Environment {
     /// Connections end after their exchange.
     pub draining: Cell<bool>,
     date: RefCell<DateCache>,
+    // Taken for every request: a pointer moves, not what it points to.
+    #[expect(clippy::vec_box)]
     scratch: RefCell<Vec<Box<Scratch>>>,
 }
 

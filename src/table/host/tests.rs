@@ -87,7 +87,7 @@ fn the_first_of_two_equal_hosts_counts() {
 #[test]
 fn an_exact_host_hides_wildcards() {
     let narrow = host("a.example.com", vec![route("x", at_path(PathMatch::prefix("/x", false)))]);
-    let wide = host("*.example.com", vec![route("all", RouteMatch::default()).into()]);
+    let wide = host("*.example.com", vec![route("all", RouteMatch::default())]);
     let table = RouteTable::new(String::new(), vec![wide, narrow]);
     assert_eq!(found(&table, &get("a.example.com/y")), "a.example.com -");
     assert_eq!(found(&table, &get("b.example.com/y")), "*.example.com all");
