@@ -1,6 +1,13 @@
 //! What is attached to what, for `explain`, `routes` and the admin page.
 
+use super::{
+    attach::Attachments,
+    merge::{Merged, MergedServer, ServerId},
+    origin::Origins,
+    select::Selection,
+};
 use crate::table::{BindAddress, Source};
+use std::collections::HashMap;
 
 /// What became of the Gateways' servers, in merge order.
 #[derive(Clone, Debug, Default)]
@@ -37,4 +44,39 @@ pub enum ServerState {
     Dropped,
     /// Its protocol is not supported yet.
     NotSupported,
+}
+
+impl Inventory {
+    pub(super) fn new(
+        merged: &Merged<'_>,
+        attachments: &Attachments,
+        positions: &[Option<usize>],
+        (selection, origins): (&Selection<'_>, &Origins),
+    ) -> Inventory {
+        let listeners = merged.listeners.iter().zip(positions);
+        let by_server: HashMap<ServerId, ServerState> = listeners
+            .flat_map(|(listener, position)| {
+                let state = position.map_or(ServerState::NotSupported, ServerState::Listening);
+                listener.servers.iter().map(move |id| (*id, state))
+            })
+            .collect();
+        let entry = |(server, id): (&MergedServer<'_>, u32)| {
+            let gateway = selection.gateway(server.gateway)?;
+            let bound = attachments.of(ServerId(id)).iter();
+            let services = bound.filter_map(|a| selection.virtual_service(a.virtual_service));
+            let protocol = server.server.port.as_ref().and_then(|port| port.protocol.as_ref());
+            Some(ServerEntry {
+                source: origins.source(&gateway.title, server.server.span),
+                declared_port: server.declared_port,
+                bind: server.bind.clone(),
+                protocol: protocol.map_or(String::new(), |protocol| protocol.value.clone()),
+                hosts: server.hosts.iter().map(|host| host.host.clone()).collect(),
+                state: by_server.get(&ServerId(id)).copied().unwrap_or(ServerState::Dropped),
+                virtual_services: services
+                    .map(|service| origins.source(&service.title, service.resource.meta.name.span))
+                    .collect(),
+            })
+        };
+        Inventory { servers: merged.servers.iter().zip(0..).filter_map(entry).collect() }
+    }
 }

@@ -1,31 +1,100 @@
 //! Resources to a snapshot, or every diagnostic at once: a pure function.
 //!
-//! - `options`: what goes in beside the files, and what comes out
-//! - `inventory`: what is attached to what, for those who explain
+//! The steps, in order:
 //! - `validate`: the rules that need one object only
+//! - `unsupported`: fields and servers without effect yet
+//! - `workload`, `mesh`: what this gateway process is, and what holds for the whole mesh
+//! - `select`: which Gateways and VirtualServices apply
+//! - `merge`: servers to listeners; who wins a port and a host
+//! - `attach`: which VirtualServices are on which servers, with which hosts
+//! - `services`, `clusters`: what destinations mean; endpoints and DestinationRules
+//! - `rules`, `tables`: rules to routes, virtual hosts and route tables
+//! - `shadow`, `secrets`, `review`: what is right by itself but surprises together
+//! - `inventory`: what is attached to what, for those who explain
+//!
+//! Beside them:
+//! - `options`: what goes in beside the files, and what comes out
+//! - `report`: where diagnostics go
+//! - `host_name`, `scope`, `origin`: names of hosts, namespaces and order, places in files
 
+mod attach;
+mod clusters;
+mod host_name;
 mod inventory;
+mod merge;
+mod mesh;
 mod options;
+mod origin;
+mod report;
+mod review;
+mod rules;
+mod scope;
+mod secrets;
+mod select;
+mod services;
+mod shadow;
+mod tables;
+mod unsupported;
 mod validate;
+mod workload;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use inventory::{Inventory, ServerEntry, ServerState};
 pub use options::{Compiled, Options, Workload};
 
 use crate::{config::Resources, table::Snapshot};
+use clusters::{Clusters, Policies};
+use origin::Origins;
+use report::Report;
+use rules::RuleCompiler;
+use services::Registry;
+use workload::PortMap;
 
 /// Makes a snapshot of the objects that have no error, and reports everything that is wrong or surprising.
+///
+/// The same resources and options always give the same result. Nothing is read, asked or timed here.
 pub fn compile(resources: &Resources, options: &Options) -> Compiled {
-    let diagnostics = validate::validate(resources, options);
+    let mut report = Report::new(validate::validate(resources));
+    let report = &mut report;
+    unsupported::report_fields(resources, report);
+
+    let deployment = workload::deployment(resources, options, report);
+    let mesh = mesh::mesh(resources, deployment.as_ref(), report);
+    let workload = workload::workload(options, deployment.as_ref(), &mesh);
+    let ports = PortMap::new(options, &workload, deployment.as_ref(), resources);
+
+    let selection = select::select(resources, &workload, mesh.virtual_service_export_to(), report);
+    let merged = merge::merge(&selection, &ports, report);
+    let attachments = attach::attach(&selection, &merged, report);
+    unsupported::report_servers(&merged, &selection, report);
+    review::report_shared_hosts(&merged, &selection, report);
+    secrets::report(resources, &workload, (&merged, &selection), report);
+
+    let registry = Registry::new(resources, &workload, &mesh, report);
+    let export_to = mesh.destination_rule_export_to();
+    let policies = Policies::new(resources, &workload, export_to, report);
+    review::report_destination_rules(resources, &workload, (&registry, &policies), export_to, report);
+
+    let origins = Origins::new(resources);
+    let clusters = Clusters::new(&registry, &policies, mesh, &workload, &origins);
+    let mut rules = RuleCompiler::new(&selection, &workload, &origins, clusters);
+    let tables = tables::build(&merged, &attachments, &mut rules, report);
+    let inventory = Inventory::new(&merged, &attachments, &tables.positions, (&selection, &origins));
+
     Compiled {
-        snapshot: Snapshot::default(),
-        diagnostics,
-        workload: Workload {
-            labels: options.labels.clone(),
-            namespace: options.namespace.clone().unwrap_or_else(|| "default".to_owned()),
-            root_namespace: options.root_namespace.clone().unwrap_or_else(|| "istio-system".to_owned()),
-            cluster_domain: options.cluster_domain.clone().unwrap_or_else(|| "cluster.local".to_owned()),
+        snapshot: Snapshot {
+            generation: 0,
+            settings: mesh.settings(),
+            listeners: tables.listeners,
+            route_tables: tables.tables,
+            clusters: rules.clusters.finish(),
         },
-        access_log_file: None,
-        inventory: Inventory::default(),
+        diagnostics: std::mem::take(report).finish(),
+        access_log_file: mesh.access_log_file(),
+        inventory,
+        workload,
     }
 }

@@ -1,9 +1,14 @@
 //! The rules that need one object only.
+//!
+//! - `protocol`: what a port can speak
 
-use super::Options;
+mod protocol;
+
+pub(super) use protocol::Protocol;
+
 use crate::config::{Diagnostic, Resources};
 
 /// Every problem that an object has by itself.
-pub(super) fn validate(_resources: &Resources, _options: &Options) -> Vec<Diagnostic> {
+pub(super) fn validate(_resources: &Resources) -> Vec<Diagnostic> {
     Vec::new()
 }

@@ -1,0 +1,230 @@
+//! What is said about destinations that do not exist, have no endpoints, or can't be reached as they should.
+
+use super::{Wanted, policy::ServicePolicy};
+use crate::{
+    compile::{
+        Workload,
+        report::{Report, one_of},
+        services::{Registry, Service, ServicePort},
+        validate::Protocol,
+    },
+    config::{
+        Diagnostic, Span, Spanned,
+        resources::{ClientTlsSettings, Subset},
+    },
+    table::UpstreamProtocol,
+};
+
+/// Plain text where the user asked for TLS would be a hole, so nothing is sent at all.
+pub(super) const TLS_NOT_SUPPORTED: &str =
+    "its DestinationRule asks for TLS, which is not supported yet, and plain text is not sent instead";
+
+pub(super) const NO_EXTERNAL_NAME: &str = "its `externalName` is empty";
+
+/// What every destination that means one cluster is told.
+pub(super) struct Missing {
+    message: String,
+    label: Option<(Span, &'static str)>,
+}
+
+impl Missing {
+    pub(super) fn no_endpoints(
+        service: &Service<'_>,
+        port: u16,
+        subset: Option<&Subset>,
+        tls: Option<&Spanned<ClientTlsSettings>>,
+        why: String,
+    ) -> Missing {
+        let of_subset = match subset.and_then(|subset| subset.name.as_ref()) {
+            Some(name) => format!(", subset `{}`,", name.value),
+            None => String::new(),
+        };
+        let message = format!(
+            "`{}`, port {port}{of_subset} has no endpoints: {why}; requests are answered 503 (UH)",
+            service.host
+        );
+        let label = match (tls, subset) {
+            (Some(tls), _) => (tls.span, "the TLS settings"),
+            (None, Some(Subset { name: Some(name), .. })) => (name.span, "the subset"),
+            (None, _) => (service.span, "the service"),
+        };
+        Missing { message, label: Some(label) }
+    }
+
+    pub(super) fn report(&self, wanted: &Wanted<'_>, report: &mut Report) {
+        report.add("no-endpoints", wanted.destination.span, || {
+            let diagnostic = about("no-endpoints", self.message.clone(), wanted, "");
+            self.label.iter().fold(diagnostic, |diagnostic, (span, text)| diagnostic.label(*span, *text))
+        });
+    }
+}
+
+pub(super) fn report_unknown_host(
+    host: &str,
+    registry: &Registry<'_>,
+    wanted: &Wanted<'_>,
+    report: &mut Report,
+) {
+    report.add("unknown-destination", place(wanted), || {
+        let message = format!(
+            "there is no service `{host}`: no ServiceEntry or Service among the files has this host; requests are answered 503 (NC)"
+        );
+        let diagnostic = about("unknown-destination", message, wanted, ".host");
+        match likely(host, registry) {
+            Some((help, span)) => diagnostic.help(help).label(span, "this one"),
+            None => diagnostic,
+        }
+    });
+}
+
+/// A service that may be meant: the same short name in another namespace, or a wildcard that covers the host.
+fn likely(host: &str, registry: &Registry<'_>) -> Option<(String, Span)> {
+    let first_label = host.split('.').next()?;
+    registry.all().find_map(|(_, service)| {
+        let suffix = service.host.strip_prefix('*').filter(|suffix| host.ends_with(suffix));
+        if suffix.is_some() {
+            let help = format!(
+                "`{}` has a wildcard, which does not stand for a destination: a ServiceEntry must have the host itself",
+                service.host
+            );
+            return Some((help, service.span));
+        }
+        let is_namesake = service.host.split('.').next() == Some(first_label);
+        is_namesake.then(|| (format!("did you mean `{}`?", service.host), service.span))
+    })
+}
+
+pub(super) fn report_hidden(
+    service: Option<&Service<'_>>,
+    wanted: &Wanted<'_>,
+    workload: &Workload,
+    report: &mut Report,
+) {
+    let Some(service) = service else { return };
+    report.add("destination-not-exported", place(wanted), || {
+        let message = format!(
+            "{} is not exported to namespace `{}`, where this gateway runs; requests are answered 503 (NC)",
+            service.object, workload.namespace
+        );
+        about("destination-not-exported", message, wanted, ".host").label(service.span, "see its exportTo")
+    });
+}
+
+pub(super) fn report_no_port(service: &Service<'_>, wanted: &Wanted<'_>, report: &mut Report) {
+    report.add("destination-without-port", wanted.destination.span, || {
+        let assumed = wanted.server_port;
+        let outcome = match service.port(assumed) {
+            Some(_) => "",
+            None => ", which it does not have; requests are answered 503 (NC)",
+        };
+        let message = format!(
+            "`{}` has {} ports and the destination names none; the server's port {assumed} is assumed{outcome}",
+            service.host,
+            service.ports.len()
+        );
+        about("destination-without-port", message, wanted, "")
+            .help(format!("add `port: {{number: N}}`, where N is one of {}", ports(service)))
+            .label(service.span, "its ports are here")
+    });
+}
+
+pub(super) fn report_unknown_port(
+    service: &Service<'_>,
+    number: u16,
+    wanted: &Wanted<'_>,
+    report: &mut Report,
+) {
+    report.add("unknown-port", place_of_port(wanted), || {
+        let message = format!("`{}` has no port {number}; requests are answered 503 (NC)", service.host);
+        let help = match service.ports.is_empty() {
+            true => "it has no ports at all".to_owned(),
+            false => format!("it has {}", ports(service)),
+        };
+        about("unknown-port", message, wanted, ".port.number").help(help).label(service.span, "this service")
+    });
+}
+
+pub(super) fn report_unknown_subset(
+    service: &Service<'_>,
+    policy: &ServicePolicy<'_>,
+    name: &Spanned<String>,
+    wanted: &Wanted<'_>,
+    report: &mut Report,
+) {
+    report.add("unknown-subset", name.span, || {
+        let message = format!(
+            "no DestinationRule that applies to `{}` here has a subset `{}`; requests are answered 503 (NC)",
+            service.host, name.value
+        );
+        let diagnostic = about("unknown-subset", message, wanted, ".subset");
+        let known = one_of(policy.subsets().filter_map(|(_, s)| s.name.as_ref()).map(|n| n.value.clone()));
+        match policy.rules.first() {
+            None => diagnostic.help(
+                "DestinationRules apply from the namespaces of the gateway workload, of the service, and of the root",
+            ),
+            Some(rule) if known.is_empty() => diagnostic.label(rule.meta.name.span, "this one applies"),
+            Some(rule) => {
+                diagnostic.help(format!("it has {known}")).label(rule.meta.name.span, "this one applies")
+            }
+        }
+    });
+}
+
+/// What is spoken to the endpoints is not yet what the port wants.
+pub(super) fn report_protocol(
+    service: &Service<'_>,
+    port: &ServicePort<'_>,
+    protocol: UpstreamProtocol,
+    report: &mut Report,
+) {
+    let (code, message, help) = if protocol == UpstreamProtocol::Http2 {
+        (
+            "not-supported-yet",
+            format!(
+                "HTTP/2 to upstreams is not supported yet: requests to `{}`, port {}, are sent as HTTP/1.1",
+                service.host, port.number
+            ),
+            "gRPC needs HTTP/2; other services usually speak HTTP/1.1 as well",
+        )
+    } else if port.protocol.is_some_and(Protocol::is_tls) {
+        (
+            "plain-text-to-tls-port",
+            format!(
+                "requests to `{}`, port {}, are sent in plain text, but the port speaks TLS",
+                service.host, port.number
+            ),
+            "a DestinationRule with `tls` starts TLS to a destination, which is not supported yet; without it Istio sends plain text too",
+        )
+    } else {
+        return;
+    };
+    let kind = if protocol == UpstreamProtocol::Http2 { "HTTP/2 to upstreams" } else { code };
+    report.add(kind, port.span, || {
+        Diagnostic::warning(code, message).about(service.object).field("spec.ports").help(help)
+    });
+}
+
+fn ports(service: &Service<'_>) -> String {
+    let list: Vec<String> = service
+        .ports
+        .iter()
+        .map(|port| match port.name {
+            "" => port.number.to_string(),
+            name => format!("{} ({name})", port.number),
+        })
+        .collect();
+    list.join(", ")
+}
+
+fn about(code: &'static str, message: String, wanted: &Wanted<'_>, below: &str) -> Diagnostic {
+    Diagnostic::warning(code, message).about(wanted.object).field(format!("{}{below}", (wanted.field)()))
+}
+
+fn place(wanted: &Wanted<'_>) -> Span {
+    wanted.destination.host.as_ref().map_or(wanted.destination.span, |host| host.span)
+}
+
+fn place_of_port(wanted: &Wanted<'_>) -> Span {
+    let port = wanted.destination.port.as_ref().and_then(|port| port.number.as_ref());
+    port.map_or(wanted.destination.span, |port| port.span)
+}

@@ -1,0 +1,299 @@
+//! Destinations to clusters: only those that some route names.
+//!
+//! - `policy`: which DestinationRule applies
+//! - `missing`: what is said about destinations that do not exist or have no endpoints
+
+mod missing;
+mod policy;
+
+pub(super) use policy::Policies;
+
+use super::{
+    Workload,
+    host_name::{ClusterDomain, full_name},
+    mesh::Mesh,
+    origin::Origins,
+    report::Report,
+    services::{Found, Pool, Registry, Service, ServiceId, ServicePort},
+    validate::Protocol,
+};
+use crate::{
+    config::{
+        ObjectRef, Spanned,
+        resources::{ClientTlsMode, Destination, H2UpgradePolicy, Map, SimpleLb, Subset},
+    },
+    table::{Cluster, ClusterId, DnsKind, DnsName, LoadBalancing, UpstreamProtocol},
+};
+use missing::Missing;
+use policy::{Policy, ServicePolicy};
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
+
+/// Makes the clusters that destinations need.
+pub(super) struct Clusters<'r, 'w> {
+    registry: &'w Registry<'r>,
+    policies: &'w Policies<'r>,
+    mesh: Mesh<'r>,
+    workload: &'w Workload,
+    origins: &'w Origins,
+    made: Vec<Made>,
+    by_key: HashMap<Key, ClusterId>,
+    names: HashSet<Box<str>>,
+    of_services: HashMap<ServiceId, Rc<ServicePolicy<'r>>>,
+}
+
+/// What a cluster is made of.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    service: ServiceId,
+    port: u16,
+    subset: Option<String>,
+}
+
+struct Made {
+    cluster: Cluster,
+    /// What every destination that means it is told.
+    missing: Option<Missing>,
+}
+
+/// A destination as a rule names it.
+pub(super) struct Wanted<'a> {
+    pub(super) destination: &'a Spanned<Destination>,
+    /// The VirtualService.
+    pub(super) object: &'a ObjectRef,
+    /// The path to the destination.
+    pub(super) field: &'a dyn Fn() -> String,
+    /// The declared port of the server, which stands in for a port that is not given.
+    pub(super) server_port: u16,
+}
+
+/// What a destination became.
+pub(super) struct Resolved {
+    /// Nothing where host, port or subset is unknown.
+    pub(super) cluster: Option<ClusterId>,
+    pub(super) name: Box<str>,
+}
+
+impl<'r, 'w> Clusters<'r, 'w> {
+    pub(super) fn new(
+        registry: &'w Registry<'r>,
+        policies: &'w Policies<'r>,
+        mesh: Mesh<'r>,
+        workload: &'w Workload,
+        origins: &'w Origins,
+    ) -> Clusters<'r, 'w> {
+        Clusters {
+            registry,
+            policies,
+            mesh,
+            workload,
+            origins,
+            made: Vec::new(),
+            by_key: HashMap::new(),
+            names: HashSet::new(),
+            of_services: HashMap::new(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<Cluster> {
+        self.made.into_iter().map(|made| made.cluster).collect()
+    }
+
+    /// Finds or makes the cluster of a destination, and reports what is missing.
+    pub(super) fn resolve(&mut self, wanted: &Wanted<'_>, report: &mut Report) -> Resolved {
+        let destination = &wanted.destination.value;
+        let namespace = &wanted.object.namespace;
+        let subset = destination.subset.as_ref().filter(|subset| !subset.is_empty());
+        let written = destination.host.as_ref().map_or("", |host| host.value.as_str());
+        let host = full_name(written, namespace, ClusterDomain(&self.workload.cluster_domain));
+        let number = destination.port.as_ref().and_then(|port| port.number.as_ref()).map(|n| n.value);
+        let given = number.and_then(|number| u16::try_from(number).ok());
+        let unresolved =
+            |port: u16, host: &str| Resolved { cluster: None, name: cluster_name(port, subset, host) };
+
+        let registry = self.registry;
+        let (id, service) = match registry.find(&host, namespace) {
+            Found::Service(id) => match registry.service(id) {
+                Some(service) => (id, service),
+                None => return unresolved(given.unwrap_or(wanted.server_port), &host),
+            },
+            Found::Hidden(id) => {
+                missing::report_hidden(registry.service(id), wanted, self.workload, report);
+                return unresolved(given.unwrap_or(wanted.server_port), &host);
+            }
+            Found::Unknown => {
+                missing::report_unknown_host(&host, registry, wanted, report);
+                return unresolved(given.unwrap_or(wanted.server_port), &host);
+            }
+        };
+        let (id, service) = self.behind_alias(id, service);
+        let number = match (given, service.ports.as_slice()) {
+            (Some(number), _) => number,
+            (None, [only]) => only.number,
+            (None, _) => {
+                missing::report_no_port(service, wanted, report);
+                wanted.server_port
+            }
+        };
+        let external = service.external_name().map(|name| name.value.as_str());
+        let Some(port) = service.port(number) else {
+            if given.is_some() {
+                missing::report_unknown_port(service, number, wanted, report);
+            }
+            return unresolved(number, external.unwrap_or(&service.host));
+        };
+        let policy = self.service_policy(id, service);
+        let subset = match subset {
+            None => None,
+            Some(name) => match policy.subset(name) {
+                Some((_, subset)) => Some(&subset.value),
+                None => {
+                    missing::report_unknown_subset(service, &policy, name, wanted, report);
+                    return unresolved(number, external.unwrap_or(&service.host));
+                }
+            },
+        };
+        let cluster = self.cluster(id, (service, port), &policy, subset, report);
+        let Some(made) = self.made.get(cluster.0 as usize) else { return unresolved(number, &host) };
+        if let Some(missing) = &made.missing {
+            missing.report(wanted, report);
+        }
+        Resolved { cluster: Some(cluster), name: made.cluster.name.clone() }
+    }
+
+    /// An `ExternalName` Service stands for another host. If that is a service, it is meant.
+    fn behind_alias(&self, id: ServiceId, service: &'w Service<'r>) -> (ServiceId, &'w Service<'r>) {
+        let Some(name) = service.external_name() else { return (id, service) };
+        let host = crate::compile::host_name::normalized(name);
+        match self.registry.find(&host, service.namespace) {
+            Found::Service(id) => self.registry.service(id).map_or((id, service), |behind| (id, behind)),
+            Found::Hidden(_) | Found::Unknown => (id, service),
+        }
+    }
+
+    fn service_policy(&mut self, id: ServiceId, service: &Service<'r>) -> Rc<ServicePolicy<'r>> {
+        let policies = self.policies;
+        Rc::clone(self.of_services.entry(id).or_insert_with(|| Rc::new(policies.of(service))))
+    }
+
+    fn cluster(
+        &mut self,
+        id: ServiceId,
+        (service, port): (&Service<'r>, &ServicePort<'r>),
+        policy: &ServicePolicy<'r>,
+        subset: Option<&'r Subset>,
+        report: &mut Report,
+    ) -> ClusterId {
+        let subset_name = subset.and_then(|subset| subset.name.as_ref());
+        let key = Key { service: id, port: port.number, subset: subset_name.map(|name| name.value.clone()) };
+        if let Some(known) = self.by_key.get(&key) {
+            return *known;
+        }
+        let made = self.make((service, port), policy.policy(port.number, subset), subset, report);
+        let id = ClusterId(self.made.len() as u32);
+        self.names.insert(made.cluster.name.clone());
+        self.made.push(made);
+        self.by_key.insert(key, id);
+        id
+    }
+
+    fn make(
+        &self,
+        (service, port): (&Service<'r>, &ServicePort<'r>),
+        policy: Policy<'r>,
+        subset: Option<&'r Subset>,
+        report: &mut Report,
+    ) -> Made {
+        let all = Map::default();
+        let labels = subset.map_or(&all, |subset| &subset.labels);
+        let external = service.external_name();
+        let host = external.map_or(service.host.as_str(), |name| name.value.as_str());
+        let tls = policy
+            .tls
+            .filter(|tls| tls.mode.as_ref().map(|m| m.value).unwrap_or_default() != ClientTlsMode::Disable);
+        let simple = policy.load_balancer.and_then(|lb| lb.simple.as_ref()).map(|simple| simple.value);
+        let pool = if tls.is_some() {
+            Pool::empty(missing::TLS_NOT_SUPPORTED)
+        } else if simple == Some(SimpleLb::Passthrough) {
+            Pool::empty(
+                "its load balancer is PASSTHROUGH: the client's own destination address is used, which a gateway does not know",
+            )
+        } else if external.is_some() {
+            let name = DnsName { host: host.into(), port: port.number, weight: 1 };
+            Pool::named(DnsKind::Strict, vec![name], || missing::NO_EXTERNAL_NAME.to_owned())
+        } else {
+            self.registry.pool(service, port, labels)
+        };
+        let protocol = self.protocol(port, policy);
+        if tls.is_none() {
+            missing::report_protocol(service, port, protocol, report);
+        }
+        let missing = pool.why_empty.map(|why| Missing::no_endpoints(service, port.number, subset, tls, why));
+        let cluster = Cluster {
+            name: self.unique_name(
+                port.number,
+                subset.and_then(|s| s.name.as_ref()),
+                (host, service.namespace),
+            ),
+            endpoints: pool.endpoints,
+            load_balancing: load_balancing(simple),
+            protocol,
+            connect_timeout: self.connect_timeout(policy),
+            source: self.origins.source(&service.title, service.span),
+        };
+        Made { cluster, missing }
+    }
+
+    /// As Istio names it. The same host can be a service of two namespaces; the later one gets its namespace behind
+    /// the name, so that a name is one cluster.
+    fn unique_name(
+        &self,
+        port: u16,
+        subset: Option<&Spanned<String>>,
+        (host, namespace): (&str, &str),
+    ) -> Box<str> {
+        let name = cluster_name(port, subset, host);
+        if self.names.contains(&name) { format!("{name}@{namespace}").into() } else { name }
+    }
+
+    fn protocol(&self, port: &ServicePort<'_>, policy: Policy<'_>) -> UpstreamProtocol {
+        let own = matches!(port.protocol, Some(Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb));
+        let http = policy.connection_pool.and_then(|pool| pool.http.as_ref());
+        let wanted =
+            http.and_then(|http| http.h2_upgrade_policy.as_ref()).map(|p| p.value).unwrap_or_default();
+        let is_upgraded = match wanted {
+            H2UpgradePolicy::Upgrade => true,
+            H2UpgradePolicy::DoNotUpgrade => false,
+            // The mesh's policy is for ports that speak HTTP/1.1, not for those that say something else.
+            H2UpgradePolicy::Default => {
+                self.mesh.upgrades_to_http2() && port.protocol == Some(Protocol::Http)
+            }
+        };
+        if own || is_upgraded { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 }
+    }
+
+    fn connect_timeout(&self, policy: Policy<'r>) -> std::time::Duration {
+        let pool = policy.connection_pool.or_else(|| self.mesh.connection_pool());
+        let own = pool.and_then(|pool| pool.tcp.as_ref()).and_then(|tcp| tcp.connect_timeout.as_ref());
+        let own = own.map(|timeout| timeout.value).filter(|timeout| !timeout.is_zero());
+        own.unwrap_or_else(|| self.mesh.connect_timeout())
+    }
+}
+
+fn cluster_name(port: u16, subset: Option<&Spanned<String>>, host: &str) -> Box<str> {
+    let subset = subset.map_or("", |subset| subset.value.as_str());
+    format!("outbound|{port}|{subset}|{host}").into()
+}
+
+fn load_balancing(simple: Option<SimpleLb>) -> LoadBalancing {
+    match simple {
+        Some(SimpleLb::RoundRobin) => LoadBalancing::RoundRobin,
+        Some(SimpleLb::Random) => LoadBalancing::Random,
+        None
+        | Some(
+            SimpleLb::Unspecified | SimpleLb::LeastConn | SimpleLb::LeastRequest | SimpleLb::Passthrough,
+        ) => LoadBalancing::LeastRequest,
+    }
+}

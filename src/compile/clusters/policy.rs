@@ -1,0 +1,198 @@
+//! Which DestinationRule applies to a service, and what it says for a port and a subset (specification sections 4.1
+//! and 4.2).
+
+use crate::{
+    compile::{
+        Workload,
+        host_name::{ClusterDomain, HostSet, full_name},
+        report::Report,
+        scope::{Owner, Visibility, in_creation_order, selects, visibility},
+        services::Service,
+    },
+    config::{
+        Resource, Resources, Spanned,
+        resources::{
+            ClientTlsSettings, ConnectionPoolSettings, DestinationRule, LoadBalancerSettings, Subset,
+            TrafficPolicy,
+        },
+    },
+};
+use std::collections::HashMap;
+
+/// All DestinationRules, found by the service that they are about.
+pub(in crate::compile) struct Policies<'r> {
+    by_namespace: HashMap<&'r str, HostSet<Candidate<'r>>>,
+    workload: Workload,
+}
+
+#[derive(Clone, Copy)]
+struct Candidate<'r> {
+    rule: &'r Resource<DestinationRule>,
+    visibility: Visibility,
+}
+
+/// The DestinationRules that apply to a service: usually one; several of one namespace with the same host are taken
+/// together.
+#[derive(Default)]
+pub(in crate::compile) struct ServicePolicy<'r> {
+    pub(in crate::compile) rules: Vec<&'r Resource<DestinationRule>>,
+}
+
+/// What holds for one cluster.
+#[derive(Clone, Copy, Default)]
+pub(in crate::compile) struct Policy<'r> {
+    pub(in crate::compile) load_balancer: Option<&'r Spanned<LoadBalancerSettings>>,
+    pub(in crate::compile) connection_pool: Option<&'r Spanned<ConnectionPoolSettings>>,
+    pub(in crate::compile) tls: Option<&'r Spanned<ClientTlsSettings>>,
+}
+
+/// Which namespaces are looked at, in this order; the first with a rule wins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::compile) enum Step {
+    /// That of the gateway workload.
+    Workload,
+    /// That of the service.
+    Service,
+    /// The root namespace.
+    Root,
+}
+
+impl<'r> Policies<'r> {
+    pub(in crate::compile) fn new(
+        resources: &'r Resources,
+        workload: &Workload,
+        export_to: &[Spanned<String>],
+        report: &Report,
+    ) -> Policies<'r> {
+        let good = resources.destination_rules.iter().filter(|rule| !report.is_broken(&rule.object));
+        let mut lists: HashMap<&str, Vec<(String, Candidate<'r>)>> = HashMap::new();
+        for rule in in_creation_order(good) {
+            let Some(host) = &rule.spec.host else { continue };
+            let namespace = rule.meta.namespace.as_str();
+            let host = full_name(host, namespace, ClusterDomain(&workload.cluster_domain));
+            let how = visibility(&rule.spec.export_to, export_to, Owner(namespace), &workload.namespace);
+            lists.entry(namespace).or_default().push((host, Candidate { rule, visibility: how }));
+        }
+        let by_namespace = lists.into_iter().map(|(name, list)| (name, HostSet::new(list))).collect();
+        Policies { by_namespace, workload: workload.clone() }
+    }
+
+    /// The rules for a service.
+    pub(in crate::compile) fn of(&self, service: &Service<'r>) -> ServicePolicy<'r> {
+        self.of_host(&service.host, service.namespace)
+            .map_or_else(ServicePolicy::default, |(policy, _)| policy)
+    }
+
+    /// The rules for a host of a namespace, and the step in which they were found.
+    pub(in crate::compile) fn of_host(
+        &self,
+        host: &str,
+        namespace: &str,
+    ) -> Option<(ServicePolicy<'r>, Step)> {
+        [Step::Workload, Step::Service, Step::Root].into_iter().find_map(|step| {
+            let candidates = self.candidates(step, host, namespace);
+            Some((ServicePolicy::merge(&candidates)?, step))
+        })
+    }
+
+    /// The rules of the most specific host in the namespace of one step.
+    fn candidates(&self, step: Step, host: &str, of_service: &str) -> Vec<&'r Resource<DestinationRule>> {
+        let Workload { namespace: own, root_namespace: root, .. } = &self.workload;
+        let (namespace, counts): (&str, fn(Visibility) -> bool) = match step {
+            // The root namespace's rules are for everybody and come last, but for those that it keeps to itself.
+            Step::Workload if own == root => (own, |how| how == Visibility::Private),
+            Step::Workload => (own, |_| true),
+            Step::Service => (of_service, |how| how != Visibility::Hidden),
+            Step::Root => (root, |how| how != Visibility::Hidden),
+        };
+        let Some(rules) = self.by_namespace.get(namespace) else { return Vec::new() };
+        let matching = rules
+            .covering(host)
+            .filter(|(_, candidate)| counts(candidate.visibility) && self.selects_workload(candidate.rule));
+        let mut found: Vec<&'r Resource<DestinationRule>> = Vec::new();
+        let mut most_specific: Option<&str> = None;
+        for (host, candidate) in matching {
+            if most_specific.is_some_and(|known| known != host) {
+                break;
+            }
+            most_specific = Some(host);
+            found.push(candidate.rule);
+        }
+        // Stable: creation order holds inside each kind.
+        found.sort_by_key(|rule| rule.spec.workload_selector.is_none());
+        found
+    }
+
+    /// A rule with `workloadSelector` is for workloads of its own namespace. Where the workload's labels are not known
+    /// it does not apply; `review` says so.
+    pub(in crate::compile) fn selects_workload(&self, rule: &Resource<DestinationRule>) -> bool {
+        let Some(selector) = &rule.spec.workload_selector else { return true };
+        let has_labels =
+            self.workload.labels.as_ref().is_some_and(|labels| selects(&selector.match_labels, labels));
+        has_labels && rule.meta.namespace.value == self.workload.namespace
+    }
+}
+
+impl<'r> ServicePolicy<'r> {
+    /// Rules of one host and namespace are taken together if they are for the same namespaces and workloads as the
+    /// first.
+    fn merge(candidates: &[&'r Resource<DestinationRule>]) -> Option<ServicePolicy<'r>> {
+        let first = candidates.first()?;
+        let is_alike = |rule: &&&'r Resource<DestinationRule>| {
+            rule.spec.export_to == first.spec.export_to
+                && rule.spec.workload_selector == first.spec.workload_selector
+        };
+        Some(ServicePolicy { rules: candidates.iter().filter(is_alike).copied().collect() })
+    }
+
+    /// The first with a name counts.
+    pub(in crate::compile) fn subset(
+        &self,
+        name: &str,
+    ) -> Option<(&'r Resource<DestinationRule>, &'r Spanned<Subset>)> {
+        self.subsets().find(|(_, subset)| subset.name.as_ref().is_some_and(|own| own.value == name))
+    }
+
+    pub(in crate::compile) fn subsets(
+        &self,
+    ) -> impl Iterator<Item = (&'r Resource<DestinationRule>, &'r Spanned<Subset>)> {
+        self.rules.iter().flat_map(|rule| rule.spec.subsets.iter().map(|subset| (*rule, subset)))
+    }
+
+    /// What holds for a port, and for a subset of it.
+    pub(in crate::compile) fn policy(&self, port: u16, subset: Option<&'r Subset>) -> Policy<'r> {
+        let of_service = self.rules.iter().find_map(|rule| rule.spec.traffic_policy.as_ref());
+        let base = of_service
+            .map_or_else(Policy::default, |policy| of_port(policy, port).unwrap_or_else(|| blocks(policy)));
+        let Some(policy) = subset.and_then(|subset| subset.traffic_policy.as_ref()) else { return base };
+        let own = blocks(policy);
+        let merged = Policy {
+            load_balancer: own.load_balancer.or(base.load_balancer),
+            connection_pool: own.connection_pool.or(base.connection_pool),
+            tls: own.tls.or(base.tls),
+        };
+        of_port(policy, port).unwrap_or(merged)
+    }
+}
+
+fn blocks(policy: &TrafficPolicy) -> Policy<'_> {
+    Policy {
+        load_balancer: policy.load_balancer.as_ref(),
+        connection_pool: policy.connection_pool.as_ref(),
+        tls: policy.tls.as_ref(),
+    }
+}
+
+/// The settings of a port replace all others: what they leave out has its default.
+fn of_port(policy: &TrafficPolicy, port: u16) -> Option<Policy<'_>> {
+    let is_own = |number: Option<&Spanned<u32>>| number.is_some_and(|n| n.value == u32::from(port));
+    let own = policy
+        .port_level_settings
+        .iter()
+        .find(|settings| is_own(settings.port.as_ref().and_then(|port| port.number.as_ref())))?;
+    Some(Policy {
+        load_balancer: own.load_balancer.as_ref(),
+        connection_pool: own.connection_pool.as_ref(),
+        tls: own.tls.as_ref(),
+    })
+}

@@ -1,0 +1,193 @@
+//! The rules of one VirtualService to the routes that one Gateway and port get (specification sections 2.4 and 3.3).
+//!
+//! - `matches`: what a rule asks of a request
+//! - `actions`: what it does with it
+//! - `headers`: how it changes heads
+
+mod actions;
+mod headers;
+mod matches;
+
+use super::{
+    Workload,
+    clusters::Clusters,
+    origin::Origins,
+    report::Report,
+    scope::selects,
+    select::{BoundService, GatewayId, GatewayName, RuleSetId, Selection},
+};
+use crate::{
+    config::{
+        Diagnostic, Spanned,
+        resources::{HttpMatchRequest, HttpRoute},
+    },
+    table::{Pattern, PatternError, Route},
+};
+use std::{collections::HashMap, sync::Arc};
+
+/// Makes routes.
+pub(super) struct RuleCompiler<'r, 'w> {
+    pub(super) selection: &'w Selection<'r>,
+    pub(super) workload: &'w Workload,
+    pub(super) origins: &'w Origins,
+    pub(super) clusters: Clusters<'r, 'w>,
+    patterns: HashMap<String, Result<Pattern, PatternError>>,
+}
+
+/// A route, and the rule that it comes from.
+#[derive(Clone)]
+pub(super) struct RouteOfRule {
+    pub(super) route: Arc<Route>,
+    pub(super) rule: RuleId,
+    pub(super) is_catch_all: bool,
+}
+
+/// One match of one rule of one VirtualService.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct RuleId {
+    pub(super) virtual_service: RuleSetId,
+    pub(super) rule: u32,
+    /// `None`: the rule has no matches.
+    pub(super) matched: Option<u32>,
+}
+
+/// Where the rules are to apply.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Site {
+    pub(super) gateway: GatewayId,
+    /// As declared in the Gateway.
+    pub(super) port: u16,
+}
+
+/// One rule on its way.
+struct Rule<'a, 'r> {
+    service: &'a BoundService<'r>,
+    id: RuleId,
+    route: &'r Spanned<HttpRoute>,
+    matched: Option<&'r Spanned<HttpMatchRequest>>,
+    port: u16,
+}
+
+impl Rule<'_, '_> {
+    /// The path to something in the rule.
+    fn field(&self, below: &str) -> String {
+        format!("spec.http[{}]{below}", self.id.rule)
+    }
+}
+
+impl<'r, 'w> RuleCompiler<'r, 'w> {
+    pub(super) fn new(
+        selection: &'w Selection<'r>,
+        workload: &'w Workload,
+        origins: &'w Origins,
+        clusters: Clusters<'r, 'w>,
+    ) -> RuleCompiler<'r, 'w> {
+        RuleCompiler { selection, workload, origins, clusters, patterns: HashMap::new() }
+    }
+
+    /// The routes of a VirtualService at a site: one for every match, up to the first catch-all, behind which nothing
+    /// can be reached.
+    pub(super) fn routes(&mut self, id: RuleSetId, site: Site, report: &mut Report) -> Vec<RouteOfRule> {
+        let selection = self.selection;
+        let Some(service) = selection.virtual_service(id) else { return Vec::new() };
+        let mut routes = Vec::new();
+        for (route, rule) in service.resource.spec.http.iter().zip(0..) {
+            let matches = route.r#match.iter().map(Some).zip((0..).map(Some));
+            let without = route.r#match.is_empty().then_some((None, None));
+            for (matched, position) in matches.chain(without) {
+                if matched.is_some_and(|matched| !self.applies(matched, service, site, report)) {
+                    continue;
+                }
+                let id = RuleId { virtual_service: id, rule, matched: position };
+                let rule = Rule { service, id, route, matched, port: site.port };
+                let Some(route) = self.route(&rule, report) else { continue };
+                let is_catch_all = route.matcher.is_catch_all();
+                routes.push(RouteOfRule { route: Arc::new(route), rule: id, is_catch_all });
+                if is_catch_all {
+                    return routes;
+                }
+            }
+            if route.r#match.is_empty() {
+                return routes;
+            }
+        }
+        routes
+    }
+
+    /// What is decided while compiling: port, Gateways, and the gateway workload's own labels and namespace.
+    fn applies(
+        &self,
+        matched: &Spanned<HttpMatchRequest>,
+        service: &BoundService<'_>,
+        site: Site,
+        report: &mut Report,
+    ) -> bool {
+        let wanted_port = matched.port.as_ref().map_or(0, |port| port.value);
+        if wanted_port != 0 && wanted_port != u32::from(site.port) {
+            return false;
+        }
+        if !matched.gateways.is_empty() {
+            return self.names_gateway(&matched.gateways, service, site.gateway);
+        }
+        let namespace = matched.source_namespace.as_ref().filter(|namespace| !namespace.is_empty());
+        if namespace.is_some_and(|namespace| namespace.value != self.workload.namespace) {
+            return false;
+        }
+        match (&self.workload.labels, matched.source_labels.first()) {
+            (Some(labels), Some(_)) => selects(&matched.source_labels, labels),
+            (None, Some((key, _))) => {
+                report.add("source-labels-unknown", key.span, || {
+                    let message = "the match is left out: it is for a gateway with these labels, and this one's are not known";
+                    Diagnostic::warning("source-labels-unknown", message)
+                        .about(&service.resource.object)
+                        .field("spec.http")
+                        .help("say which labels this gateway has: --labels")
+                });
+                false
+            }
+            (_, None) => true,
+        }
+    }
+
+    fn names_gateway(&self, names: &[Spanned<String>], service: &BoundService<'_>, id: GatewayId) -> bool {
+        let Some(gateway) = self.selection.gateway(id) else { return false };
+        let meta = &gateway.resource.meta;
+        let own = GatewayName::Named { namespace: &meta.namespace, name: &meta.name };
+        names.iter().any(|name| GatewayName::parse(name, &service.resource.meta.namespace) == own)
+    }
+
+    fn route(&mut self, rule: &Rule<'_, 'r>, report: &mut Report) -> Option<Route> {
+        let matcher = self.matcher(rule, report)?;
+        let action = self.action(rule, report)?;
+        let (request_headers, response_headers) =
+            headers::of_level(rule, rule.route.headers.as_ref(), ".headers", report)?;
+        let place = rule.matched.map_or(rule.route.span, |matched| matched.span);
+        Some(Route {
+            name: name(rule).into(),
+            matcher,
+            action,
+            request_headers,
+            response_headers,
+            source: self.origins.source(&rule.service.title, place),
+        })
+    }
+
+    /// Compiles an expression once, however many rules have it.
+    fn pattern(&mut self, text: &str) -> Result<Pattern, PatternError> {
+        if let Some(known) = self.patterns.get(text) {
+            return known.clone();
+        }
+        let compiled = Pattern::new(text);
+        self.patterns.insert(text.to_owned(), compiled.clone());
+        compiled
+    }
+}
+
+/// `<route name>.<match name>` where the match has a name.
+fn name(rule: &Rule<'_, '_>) -> String {
+    let route = rule.route.name.as_ref().map_or("", |name| name.value.as_str());
+    match rule.matched.and_then(|matched| matched.name.as_ref()).filter(|name| !name.is_empty()) {
+        Some(of_match) => format!("{route}.{}", of_match.value),
+        None => route.to_owned(),
+    }
+}

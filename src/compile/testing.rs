@@ -1,0 +1,204 @@
+//! What the tests of the compiler share: objects in a few words, and what a request gets.
+
+use super::{Compiled, Options, compile};
+use crate::{
+    config::{Diagnostic, Severity, parse},
+    http::{RequestHead, Scheme},
+    table::{Action, BindAddress, Chain, Cluster, Endpoints, Forward, Lookup, RouteTable},
+};
+use std::collections::BTreeMap;
+
+/// An object of networking.istio.io: `object("Gateway", "name: g, namespace: ns", "{servers: [...]}")`. Both texts are
+/// YAML's flow style.
+pub(super) fn object(kind: &str, metadata: &str, spec: &str) -> String {
+    format!("apiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{{metadata}}}\nspec: {spec}\n---\n")
+}
+
+/// A Gateway with HTTP on port 80: `http_gateway("name: g", "'*'")`.
+pub(super) fn http_gateway(metadata: &str, hosts: &str) -> String {
+    gateway(metadata, &[("HTTP", 80, hosts, "")])
+}
+
+/// A Gateway: for every server its protocol, port, hosts, and what else it has. Port names are made up.
+pub(super) fn gateway(metadata: &str, servers: &[(&str, u16, &str, &str)]) -> String {
+    let server = |(protocol, port, hosts, more): &(&str, u16, &str, &str)| {
+        let name = protocol.to_ascii_lowercase();
+        format!(
+            "{{port: {{number: {port}, name: {name}-{port}-{}, protocol: {protocol}}}, hosts: [{hosts}]{more}}}",
+            hosts.len()
+        )
+    };
+    let servers: Vec<String> = servers.iter().map(server).collect();
+    object("Gateway", metadata, &format!("{{servers: [{}]}}", servers.join(", ")))
+}
+
+/// A VirtualService: `service_rules("name: v", "'*'", "g", "{route: [...]}")`.
+pub(super) fn rules(metadata: &str, hosts: &str, gateways: &str, http: &str) -> String {
+    object(
+        "VirtualService",
+        metadata,
+        &format!("{{hosts: [{hosts}], gateways: [{gateways}], http: [{http}]}}"),
+    )
+}
+
+/// A rule that sends what a match asks to a host.
+pub(super) fn rule(matches: &str, host: &str) -> String {
+    format!("{{match: [{matches}], route: [{{destination: {{host: {host}}}}}]}}")
+}
+
+/// A rule that sends everything to a host.
+pub(super) fn everything_to(host: &str) -> String {
+    format!("{{route: [{{destination: {{host: {host}}}}}]}}")
+}
+
+/// A service with one port, 80, and one endpoint.
+pub(super) fn service(host: &str) -> String {
+    let name = host.replace('.', "-").replace('*', "any");
+    object(
+        "ServiceEntry",
+        &format!("name: {name}"),
+        &format!(
+            "{{hosts: ['{host}'], resolution: STATIC, ports: [{{number: 80, name: http, protocol: HTTP}}], endpoints: [{{address: 10.0.0.1}}]}}"
+        ),
+    )
+}
+
+/// The gateway workload of the acceptance cases: `istio=ingressgateway` in `istio-system`.
+pub(super) fn ingress() -> Options {
+    Options {
+        labels: Some(BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())])),
+        namespace: Some("istio-system".to_owned()),
+        ..Options::default()
+    }
+}
+
+/// Compiles files without errors.
+pub(super) fn compiled(yaml: &str) -> Outcome {
+    compiled_with(&Options::default(), yaml)
+}
+
+pub(super) fn compiled_with(options: &Options, yaml: &str) -> Outcome {
+    let (resources, problems) = parse(vec![("test.yaml".to_owned(), yaml.as_bytes().to_vec())]);
+    let errors: Vec<_> = problems.iter().filter(|p| p.severity == Severity::Error).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{yaml}");
+    Outcome(compile(&resources, options))
+}
+
+/// What came of it.
+pub(super) struct Outcome(pub(super) Compiled);
+
+impl Outcome {
+    /// What a GET gets on port 80: `outcome.get("www.example.com/a")`. See [`Outcome::answer`].
+    pub(super) fn get(&self, url: &str) -> String {
+        self.answer(80, &request(url))
+    }
+
+    /// What a request gets: the cluster's name (with `(NC)` if there is none), `301 <location>`, the status of a fixed
+    /// answer, `301` of a redirect for the whole host, `404`, or `refused`.
+    pub(super) fn answer(&self, port: u16, request: &RequestHead) -> String {
+        let Some(table) = self.table(port) else { return "refused".to_owned() };
+        match table.find(request, Scheme::Http) {
+            Lookup::NoHost | Lookup::NoRoute(_) => "404".to_owned(),
+            Lookup::HttpsRedirect(_) => "301".to_owned(),
+            Lookup::Route(_, route) => match &route.action {
+                Action::Forward(forward) => destinations(forward),
+                Action::Direct(direct) => direct.status.to_string(),
+                Action::Redirect(redirect) => {
+                    let mut location = Vec::new();
+                    redirect.location(request, Scheme::Http, &mut location);
+                    format!("{} {}", redirect.status, String::from_utf8(location).unwrap())
+                }
+            },
+        }
+    }
+
+    /// The route table of the first listener with this port.
+    pub(super) fn table(&self, port: u16) -> Option<&RouteTable> {
+        let is_it = |bind: &BindAddress| matches!(bind, BindAddress::Tcp(a) if a.port() == port);
+        let listener = self.0.snapshot.listeners.iter().find(|listener| is_it(&listener.bind))?;
+        let Chain::Http(id) = listener.chain;
+        self.0.snapshot.route_tables.get(id.0 as usize)
+    }
+
+    /// The hosts of a port's table, each with the number of its routes.
+    pub(super) fn hosts(&self, port: u16) -> Vec<String> {
+        let hosts = self.table(port).map_or(&[][..], |table| &table.virtual_hosts);
+        hosts.iter().map(|host| format!("{} {}", host.host, host.routes.len())).collect()
+    }
+
+    pub(super) fn listeners(&self) -> Vec<&str> {
+        self.0.snapshot.listeners.iter().map(|listener| listener.name.as_str()).collect()
+    }
+
+    pub(super) fn tables(&self) -> Vec<&str> {
+        self.0.snapshot.route_tables.iter().map(|table| table.name.as_str()).collect()
+    }
+
+    pub(super) fn cluster(&self, name: &str) -> &Cluster {
+        let clusters = &self.0.snapshot.clusters;
+        let names: Vec<_> = clusters.iter().map(|cluster| &cluster.name).collect();
+        clusters.iter().find(|cluster| &*cluster.name == name).unwrap_or_else(|| panic!("{names:?}"))
+    }
+
+    /// The endpoints of a cluster, such as `10.0.0.1:80` and `dns example.com:443`.
+    pub(super) fn endpoints(&self, name: &str) -> Vec<String> {
+        match &self.cluster(name).endpoints {
+            Endpoints::Static(list) => list.iter().map(|endpoint| endpoint.address.to_string()).collect(),
+            Endpoints::Dns { names, .. } => {
+                names.iter().map(|name| format!("dns {}:{}", name.host, name.port)).collect()
+            }
+        }
+    }
+
+    /// `code line` of every warning and error.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let not_a_note = self.0.diagnostics.iter().filter(|d| d.severity != Severity::Note);
+        not_a_note.map(|d| format!("{} {}", d.code, d.span.map_or(0, |span| span.line))).collect()
+    }
+
+    /// The only diagnostic with this code.
+    pub(super) fn diagnostic(&self, code: &str) -> &Diagnostic {
+        let found: Vec<_> = self.0.diagnostics.iter().filter(|d| d.code == code).collect();
+        match found.as_slice() {
+            [only] => only,
+            _ => panic!("{} of {code}: {:#?}", found.len(), self.0.diagnostics),
+        }
+    }
+
+    pub(super) fn has(&self, code: &str) -> bool {
+        self.0.diagnostics.iter().any(|d| d.code == code)
+    }
+}
+
+fn destinations(forward: &Forward) -> String {
+    let list = forward.destinations.iter().map(|d| match d.cluster {
+        Some(_) => d.cluster_name.to_string(),
+        None => format!("{} (NC)", d.cluster_name),
+    });
+    list.collect::<Vec<_>>().join(" ")
+}
+
+/// A GET for a URL without scheme: `www.example.com:80/a?q`.
+pub(super) fn request(url: &str) -> RequestHead {
+    let (authority, _) = url.split_once('/').unwrap_or((url, ""));
+    let target = match url.get(authority.len()..) {
+        Some("") | None => "/",
+        Some(target) => target,
+    };
+    RequestHead {
+        method: b"GET".to_vec(),
+        authority: authority.as_bytes().to_vec(),
+        target: target.as_bytes().to_vec(),
+        path_len: target.find('?').unwrap_or(target.len()),
+        ..RequestHead::default()
+    }
+}
+
+/// A request with header fields.
+pub(super) fn with_fields(url: &str, fields: &[(&str, &str)]) -> RequestHead {
+    let mut request = request(url);
+    for (name, value) in fields {
+        request.fields.push(name.as_bytes(), value.as_bytes());
+    }
+    request
+}

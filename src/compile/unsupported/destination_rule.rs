@@ -1,0 +1,155 @@
+//! `DestinationRule`.
+
+use super::{Field, Fields, at, first};
+use crate::config::{
+    Resource, Span, Spanned,
+    resources::{
+        ClientTlsMode, ClientTlsSettings, ConnectionPoolSettings, DestinationRule, LoadBalancerSettings,
+        OutlierDetection, TrafficPolicy,
+    },
+};
+
+pub(super) fn report(resource: &Resource<DestinationRule>, fields: &mut Fields<'_>) {
+    if let Some(policy) = &resource.spec.traffic_policy {
+        report_policy(policy, &|| "spec.trafficPolicy".to_owned(), fields);
+    }
+    for (position, subset) in resource.spec.subsets.iter().enumerate() {
+        if let Some(policy) = &subset.traffic_policy {
+            report_policy(policy, &|| format!("spec.subsets[{position}].trafficPolicy"), fields);
+        }
+    }
+}
+
+fn report_policy(policy: &TrafficPolicy, path: &dyn Fn() -> String, fields: &mut Fields<'_>) {
+    report_blocks(
+        &policy.load_balancer,
+        &policy.connection_pool,
+        &policy.outlier_detection,
+        &policy.tls,
+        path,
+        fields,
+    );
+    fields.report(
+        path,
+        &[
+            ("tunnel", at(&policy.tunnel), "connections go to the destination itself"),
+            ("proxyProtocol", at(&policy.proxy_protocol), "no PROXY header is sent to the destination"),
+            ("retryBudget", at(&policy.retry_budget), "retries are not limited"),
+        ],
+    );
+    for (position, port) in policy.port_level_settings.iter().enumerate() {
+        report_blocks(
+            &port.load_balancer,
+            &port.connection_pool,
+            &port.outlier_detection,
+            &port.tls,
+            &|| format!("{}.portLevelSettings[{position}]", path()),
+            fields,
+        );
+    }
+}
+
+fn report_blocks(
+    load_balancer: &Option<Spanned<LoadBalancerSettings>>,
+    pool: &Option<Spanned<ConnectionPoolSettings>>,
+    outlier: &Option<Spanned<OutlierDetection>>,
+    tls: &Option<Spanned<ClientTlsSettings>>,
+    path: &dyn Fn() -> String,
+    fields: &mut Fields<'_>,
+) {
+    fields.report(
+        path,
+        &[
+            ("outlierDetection", at(outlier), "endpoints that fail stay in use"),
+            (
+                "tls",
+                tls_place(tls),
+                "requests to these destinations are answered 503, because they must not go in plain text",
+            ),
+        ],
+    );
+    if let Some(load_balancer) = load_balancer {
+        fields.report(&|| format!("{}.loadBalancer", path()), &load_balancer_fields(load_balancer));
+    }
+    if let Some(pool) = pool {
+        report_pool(pool, &|| format!("{}.connectionPool", path()), fields);
+    }
+}
+
+/// `DISABLE` is what is done anyway.
+fn tls_place(tls: &Option<Spanned<ClientTlsSettings>>) -> Option<Span> {
+    let mode = tls.as_ref()?.mode.as_ref().map(|mode| mode.value).unwrap_or_default();
+    if mode == ClientTlsMode::Disable { None } else { at(tls) }
+}
+
+fn load_balancer_fields(settings: &LoadBalancerSettings) -> [Field; 5] {
+    [
+        ("consistentHash", at(&settings.consistent_hash), "requests go to any endpoint, by LEAST_REQUEST"),
+        ("localityLbSetting", at(&settings.locality_lb_setting), "all places are alike"),
+        ("zoneAwareLbSetting", at(&settings.zone_aware_lb_setting), "all zones are alike"),
+        ("warmup", at(&settings.warmup), "a new endpoint gets its whole share at once"),
+        (
+            "warmupDurationSecs",
+            at(&settings.warmup_duration_secs),
+            "a new endpoint gets its whole share at once",
+        ),
+    ]
+}
+
+/// Of a connection pool, `tcp.connectTimeout` and `http.h2UpgradePolicy` are supported.
+pub(super) fn report_pool(pool: &ConnectionPoolSettings, path: &dyn Fn() -> String, fields: &mut Fields<'_>) {
+    if let Some(tcp) = &pool.tcp {
+        fields.report(
+            &|| format!("{}.tcp", path()),
+            &[
+                ("maxConnections", at(&tcp.max_connections), "the connections are not limited"),
+                ("tcpKeepalive", at(&tcp.tcp_keepalive), "silent connections are not probed"),
+                (
+                    "maxConnectionDuration",
+                    at(&tcp.max_connection_duration),
+                    "connections may become as old as they like",
+                ),
+                (
+                    "idleTimeout",
+                    at(&tcp.idle_timeout),
+                    "idle connections are closed at the gateway's own time",
+                ),
+            ],
+        );
+    }
+    let Some(http) = &pool.http else { return };
+    fields.report(
+        &|| format!("{}.http", path()),
+        &[
+            (
+                "http1MaxPendingRequests",
+                at(&http.http1_max_pending_requests),
+                "the requests that wait are not limited",
+            ),
+            ("http2MaxRequests", at(&http.http2_max_requests), "the requests at a time are not limited"),
+            (
+                "maxRequestsPerConnection",
+                at(&http.max_requests_per_connection),
+                "a connection may carry any number of requests",
+            ),
+            ("maxRetries", at(&http.max_retries), "the retries at a time are not limited"),
+            ("idleTimeout", at(&http.idle_timeout), "idle connections are closed at the gateway's own time"),
+            (
+                "useClientProtocol",
+                super::on(&http.use_client_protocol),
+                "requests are sent as HTTP/1.1, whatever the client speaks",
+            ),
+            (
+                "maxConcurrentStreams",
+                at(&http.max_concurrent_streams),
+                "HTTP/2 is not spoken to destinations",
+            ),
+            ("http2KeepAlive", at(&http.http2_keep_alive), "HTTP/2 is not spoken to destinations"),
+        ],
+    );
+}
+
+/// For `meshConfig`.
+pub(super) fn first_outlier(list: &Option<Spanned<OutlierDetection>>) -> Option<Span> {
+    list.as_ref().map(|outlier| first(&outlier.outlier_detection_http_error_codes).unwrap_or(outlier.span))
+}

@@ -1,0 +1,187 @@
+//! `IstioOperator` and its `meshConfig`.
+
+use super::{
+    Field, Fields, at,
+    destination_rule::{first_outlier, report_pool},
+    first_key, on,
+};
+use crate::{
+    compile::mesh::underscore_action,
+    config::{
+        Diagnostic, Resource, Span, Spanned,
+        resources::{
+            AccessLogEncoding, ForwardClientCertDetails, IstioOperator, MeshConfig, ProxyConfig, ProxyHeaders,
+        },
+    },
+};
+
+pub(super) fn report(resource: &Resource<IstioOperator>, fields: &mut Fields<'_>) {
+    let of_values = resource.spec.values.as_ref().and_then(|values| values.mesh_config.as_ref());
+    if let Some(mesh) = resource.spec.mesh_config.as_ref() {
+        report_mesh(mesh, "spec.meshConfig", fields);
+    } else if let Some(mesh) = of_values {
+        report_mesh(mesh, "spec.values.meshConfig", fields);
+    }
+}
+
+fn report_mesh(mesh: &MeshConfig, path: &str, fields: &mut Fields<'_>) {
+    fields.report(&|| path.to_owned(), &mesh_fields(mesh));
+    if let Some(policy) = &mesh.default_traffic_policy {
+        let path = format!("{path}.defaultTrafficPolicy");
+        fields.report(
+            &|| path.clone(),
+            &[(
+                "outlierDetection",
+                first_outlier(&policy.outlier_detection),
+                "endpoints that fail stay in use",
+            )],
+        );
+        if let Some(pool) = &policy.connection_pool {
+            report_pool(pool, &|| format!("{path}.connectionPool"), fields);
+        }
+    }
+    if let Some(proxy) = &mesh.default_config {
+        report_proxy(proxy, &format!("{path}.defaultConfig"), fields);
+    }
+}
+
+fn mesh_fields(mesh: &MeshConfig) -> [Field; 16] {
+    let json = mesh.access_log_encoding.as_ref().filter(|e| e.value == AccessLogEncoding::Json);
+    let format = mesh.access_log_format.as_ref().filter(|format| !format.is_empty());
+    let no_ingress = "Ingress objects are not served";
+    [
+        ("accessLogEncoding", json.map(|e| e.span), "the access log is text"),
+        ("accessLogFormat", format.map(|f| f.span), "the access log has Istio's usual format"),
+        ("tcpKeepalive", at(&mesh.tcp_keepalive), "silent connections to endpoints are not probed"),
+        ("tlsDefaults", at(&mesh.tls_defaults), "TLS is not spoken"),
+        (
+            "defaultHttpRetryPolicy",
+            at(&mesh.default_http_retry_policy),
+            "only a request that met a dead connection of the pool is sent again",
+        ),
+        ("localityLbSetting", at(&mesh.locality_lb_setting), "all places are alike"),
+        ("dnsRefreshRate", at(&mesh.dns_refresh_rate), "names are resolved again at the gateway's own times"),
+        ("ingressService", at(&mesh.ingress_service), no_ingress),
+        ("ingressSelector", at(&mesh.ingress_selector), no_ingress),
+        ("ingressClass", at(&mesh.ingress_class), no_ingress),
+        ("ingressControllerMode", at(&mesh.ingress_controller_mode), no_ingress),
+        ("enableTracing", on(&mesh.enable_tracing), "no spans are made"),
+        ("compliancePolicy", at(&mesh.compliance_policy), "TLS is not spoken"),
+        ("extensionProviders", at(&mesh.extension_providers), "no provider is called"),
+        ("defaultProviders", at(&mesh.default_providers), "no provider is called"),
+        (
+            "enableEnvoyAccessLogService",
+            at(&mesh.enable_envoy_access_log_service),
+            "the access log goes to a file only",
+        ),
+    ]
+}
+
+fn report_proxy(proxy: &ProxyConfig, path: &str, fields: &mut Fields<'_>) {
+    fields.report(
+        &|| path.to_owned(),
+        &[
+            ("concurrency", at(&proxy.concurrency), "the number of workers is that of --workers"),
+            ("drainDuration", at(&proxy.drain_duration), "connections drain in the gateway's own time"),
+            (
+                "terminationDrainDuration",
+                at(&proxy.termination_drain_duration),
+                "connections drain in the gateway's own time",
+            ),
+            ("runtimeValues", first_key(&proxy.runtime_values), "they are switches of Envoy"),
+            ("proxyAdminPort", at(&proxy.proxy_admin_port), "see --admin"),
+            ("statusPort", at(&proxy.status_port), "see --status"),
+            ("tracing", at(&proxy.tracing), "no spans are made"),
+            ("privateKeyProvider", at(&proxy.private_key_provider), "TLS is not spoken"),
+            (
+                "envoyAccessLogService",
+                at(&proxy.envoy_access_log_service),
+                "the access log goes to a file only",
+            ),
+            ("envoyMetricsService", at(&proxy.envoy_metrics_service), "metrics are scraped, not sent"),
+        ],
+    );
+    if let Some(topology) = &proxy.gateway_topology {
+        fields.report(
+            &|| format!("{path}.gatewayTopology"),
+            &[
+                (
+                    "proxyProtocol",
+                    at(&topology.proxy_protocol),
+                    "a connection that begins with a PROXY header is answered 400",
+                ),
+                (
+                    "forwardClientCertDetails",
+                    unlike_default(&topology.forward_client_cert_details),
+                    "there are no client certificates without TLS; x-forwarded-client-cert of clients is removed",
+                ),
+            ],
+        );
+    }
+    if let Some(headers) = &proxy.proxy_headers {
+        fields.report(&|| format!("{path}.proxyHeaders"), &header_fields(headers));
+        report_server_value(headers, path, fields);
+    }
+    report_connections(proxy, path, fields);
+}
+
+fn header_fields(headers: &ProxyHeaders) -> [Field; 3] {
+    [
+        (
+            "forwardedClientCert",
+            unlike_default(&headers.forwarded_client_cert),
+            "there are no client certificates without TLS; x-forwarded-client-cert of clients is removed",
+        ),
+        (
+            "setCurrentClientCertDetails",
+            at(&headers.set_current_client_cert_details),
+            "there are no client certificates without TLS",
+        ),
+        ("preserveHttp1HeaderCase", on(&headers.preserve_http1_header_case), "header names are lowered"),
+    ]
+}
+
+fn unlike_default(details: &Option<Spanned<ForwardClientCertDetails>>) -> Option<Span> {
+    let is_usual = |details: &&Spanned<ForwardClientCertDetails>| {
+        !matches!(
+            details.value,
+            ForwardClientCertDetails::Undefined
+                | ForwardClientCertDetails::SanitizeSet
+                | ForwardClientCertDetails::Sanitize
+        )
+    };
+    details.as_ref().filter(is_usual).map(|details| details.span)
+}
+
+/// A value with a line break in it would become two header fields.
+fn report_server_value(headers: &ProxyHeaders, path: &str, fields: &mut Fields<'_>) {
+    let value = headers.server.as_ref().and_then(|server| server.value.value.as_ref());
+    let Some(value) = value.filter(|value| value.chars().any(char::is_control)) else { return };
+    fields.report.add("bad-header-value", value.span, || {
+        Diagnostic::error("bad-header-value", "the value of `server` has a control character")
+            .about(fields.object)
+            .field(format!("{path}.proxyHeaders.server.value"))
+    });
+}
+
+fn report_connections(proxy: &ProxyConfig, path: &str, fields: &mut Fields<'_>) {
+    let Some(settings) = &proxy.connection_settings else { return };
+    fields.report(
+        &|| format!("{path}.connectionSettings"),
+        &[(
+            "profile",
+            at(&settings.profile),
+            "limits and timeouts of clients' connections are the gateway's own",
+        )],
+    );
+    let Some(action) = &settings.http_headers_with_underscores_action else { return };
+    if underscore_action(action).is_none() {
+        fields.report.add("unknown-value", action.span, || {
+            let message = format!("unknown action `{}`", action.value.escape_debug());
+            Diagnostic::error("unknown-value", message)
+                .about(fields.object)
+                .field(format!("{path}.connectionSettings.httpHeadersWithUnderscoresAction"))
+                .help("expected ALLOW, REJECT_REQUEST or DROP_HEADER")
+        });
+    }
+}

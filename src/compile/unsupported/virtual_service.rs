@@ -1,0 +1,56 @@
+//! `VirtualService`.
+
+use super::{Fields, at, first};
+use crate::config::{
+    Resource,
+    resources::{HttpRoute, VirtualService},
+};
+
+pub(super) fn report(resource: &Resource<VirtualService>, fields: &mut Fields<'_>) {
+    let spec = &resource.spec;
+    fields.report(
+        &|| "spec".to_owned(),
+        &[
+            ("tls", first(&spec.tls), "connections are not routed by SNI"),
+            ("tcp", first(&spec.tcp), "TCP connections are not routed"),
+        ],
+    );
+    for (position, rule) in spec.http.iter().enumerate() {
+        report_rule(position, rule, fields);
+    }
+}
+
+fn report_rule(position: usize, rule: &HttpRoute, fields: &mut Fields<'_>) {
+    fields.report(
+        &|| format!("spec.http[{position}]"),
+        &[
+            ("timeout", at(&rule.timeout), "requests may take as long as they take"),
+            (
+                "retries",
+                at(&rule.retries),
+                "only a request that met a dead connection of the pool is sent again",
+            ),
+            ("fault", at(&rule.fault), "no delay and no error is injected"),
+            ("mirror", at(&rule.mirror), "no copies of the requests are sent"),
+            ("mirrors", first(&rule.mirrors), "no copies of the requests are sent"),
+            ("mirrorPercent", at(&rule.mirror_percent), "no copies of the requests are sent"),
+            ("mirrorPercentage", at(&rule.mirror_percentage), "no copies of the requests are sent"),
+            (
+                "corsPolicy",
+                at(&rule.cors_policy),
+                "preflights go to the destination and no header is added to its answers",
+            ),
+            (
+                "delegate",
+                at(&rule.delegate),
+                "the rule is left out, and requests that it matches go on to later rules",
+            ),
+        ],
+    );
+    for (matched, request) in rule.r#match.iter().enumerate() {
+        fields.report(
+            &|| format!("spec.http[{position}].match[{matched}]"),
+            &[("statPrefix", at(&request.stat_prefix), "there are no statistics of single routes")],
+        );
+    }
+}
