@@ -9,6 +9,7 @@ use super::{
     pattern::search_regex,
 };
 use crate::http::{RequestHead, Scheme};
+use std::sync::Arc;
 
 #[cfg(test)]
 mod tests;
@@ -63,7 +64,7 @@ pub fn explain_routes<'a>(
     request: &RequestHead,
     scheme: Scheme,
 ) -> Vec<RouteReport<'a>> {
-    let report = |(position, route): (usize, &'a std::sync::Arc<Route>)| {
+    let report = |(position, route): (usize, &'a Arc<Route>)| {
         let conditions = explain_match(&route.matcher, request, scheme);
         RouteReport { position, route, conditions }
     };

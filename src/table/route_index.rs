@@ -22,42 +22,47 @@ pub(super) enum RouteIndex {
     Tree(Box<Tree>),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tree {
     /// The root first; the children of a node stand together, by the first bytes of their labels.
-    nodes: Vec<Node>,
+    nodes: Box<[Node]>,
     /// For every node, its label and then the first bytes of its children's labels.
-    bytes: Vec<u8>,
-    /// Lists of more than one.
-    candidates: Vec<Candidate>,
+    bytes: Box<[u8]>,
+    /// Lists of more than one, each behind its length.
+    candidates: Box<[Candidate]>,
     /// Routes whose paths have no literal beginning, and those that ignore case.
-    unplaced: Vec<Candidate>,
+    unplaced: Box<[Candidate]>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Node {
     /// In `bytes`: the text between the parent and this node.
     label_at: u32,
-    label_len: u32,
     /// In `nodes`; their first bytes follow the label.
     children_at: u32,
-    children_len: u32,
     /// Routes that want a path to begin with the text down to here.
     prefixes: List,
     /// Routes that want exactly the text down to here.
     exacts: List,
+    label_len: u16,
+    children_len: u16,
 }
 
-/// Some candidates: a single one stands here, several are in [`Tree::candidates`].
-#[derive(Clone, Copy, Debug, Default)]
-struct List {
-    one_or_at: Candidate,
-    len: u32,
-}
+/// Some candidates: none, one that stands here, or, with [`List::SEVERAL`], where in [`Tree::candidates`] they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct List(Candidate);
 
 /// The position of a route, and in the highest bit whether it asks for more than what the tree has compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Candidate(u32);
+
+/// A tree while it grows.
+#[derive(Default)]
+struct Builder {
+    nodes: Vec<Node>,
+    bytes: Vec<u8>,
+    candidates: Vec<Candidate>,
+}
 
 /// One route in the tree. The order is that of the text; of one text, that of the kinds; then that of the routes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,11 +96,18 @@ impl RouteIndex {
             let asks_more = !is_all || route.matcher.asks_besides_path();
             match (kind, text) {
                 (Kind::Prefix, b"") => unplaced.push(Candidate::new(position, asks_more)),
+                _ if text.len() > usize::from(u16::MAX) => unplaced.push(Candidate::new(position, true)),
                 _ => entries.push(Entry { text, kind, position, asks_more }),
             }
         }
         entries.sort_unstable();
-        RouteIndex::Tree(Box::new(Tree::new(&entries, unplaced)))
+        let builder = Builder::of(&entries);
+        RouteIndex::Tree(Box::new(Tree {
+            nodes: builder.nodes.into(),
+            bytes: builder.bytes.into(),
+            candidates: builder.candidates.into(),
+            unplaced: unplaced.into(),
+        }))
     }
 
     /// The lowest position of a route that matches. The predicate is asked about those of which the path alone does not
@@ -108,10 +120,11 @@ impl RouteIndex {
     }
 }
 
-impl Tree {
+impl Builder {
     /// Builds the nodes level by level, so that the children of one node stand together.
-    fn new(entries: &[Entry<'_>], unplaced: Vec<Candidate>) -> Tree {
-        let mut tree = Tree { unplaced, nodes: vec![Node::default()], ..Tree::default() };
+    fn of(entries: &[Entry<'_>]) -> Builder {
+        let mut tree = Builder::default();
+        tree.nodes.push(Node::EMPTY);
         // For every node: its entries, and the lengths of the text down to its parent and down to itself.
         let mut todo = vec![(entries, 0, 0)];
         let mut done = 0;
@@ -122,7 +135,7 @@ impl Tree {
             let label = entries.first().and_then(|e| e.text.get(parent_depth..depth)).unwrap_or_default();
             let mut node = Node {
                 label_at: tree.bytes.len() as u32,
-                label_len: label.len() as u32,
+                label_len: label.len() as u16,
                 children_at: tree.nodes.len() as u32,
                 children_len: 0,
                 prefixes: tree.push_list(prefixes),
@@ -134,7 +147,7 @@ impl Tree {
                     below.split_at(below.partition_point(|e| e.text.get(depth) == Some(&byte)));
                 let shared = group.last().map_or(depth, |last| shared_len(first.text, last.text));
                 todo.push((group, depth, shared));
-                tree.nodes.push(Node::default());
+                tree.nodes.push(Node::EMPTY);
                 tree.bytes.push(byte);
                 node.children_len += 1;
                 below = after;
@@ -148,22 +161,20 @@ impl Tree {
     }
 
     fn push_list(&mut self, entries: &[Entry<'_>]) -> List {
-        if let [one] = entries {
-            return List { one_or_at: Candidate::new(one.position, one.asks_more), len: 1 };
-        }
-        let at = Candidate(self.candidates.len() as u32);
-        self.candidates.extend(entries.iter().map(|e| Candidate::new(e.position, e.asks_more)));
-        List { one_or_at: at, len: entries.len() as u32 }
-    }
-
-    fn list<'a>(&'a self, list: &'a List) -> &'a [Candidate] {
-        match list.len {
-            0 => &[],
-            1 => std::slice::from_ref(&list.one_or_at),
-            len => part(&self.candidates, list.one_or_at.0, len),
+        match entries {
+            [] => List::NONE,
+            [one] => List(Candidate::new(one.position, one.asks_more)),
+            several => {
+                let at = self.candidates.len() as u32;
+                self.candidates.push(Candidate(several.len() as u32));
+                self.candidates.extend(several.iter().map(|e| Candidate::new(e.position, e.asks_more)));
+                List(Candidate(at | List::SEVERAL))
+            }
         }
     }
+}
 
+impl Tree {
     fn first(&self, path: &[u8], matches: impl Fn(usize) -> bool) -> Option<usize> {
         let mut best = usize::MAX;
         let mut look = |candidates: &[Candidate]| {
@@ -189,12 +200,43 @@ impl Tree {
         (best != usize::MAX).then_some(best)
     }
 
+    fn list<'a>(&'a self, list: &'a List) -> &'a [Candidate] {
+        match list {
+            &List::NONE => &[],
+            List(Candidate(bits)) if bits & List::SEVERAL != 0 => {
+                let at = (bits & !List::SEVERAL) as usize;
+                let Some((length, after)) = self.candidates.get(at..).and_then(<[_]>::split_first) else {
+                    return &[];
+                };
+                after.get(..length.0 as usize).unwrap_or_default()
+            }
+            List(one) => std::slice::from_ref(one),
+        }
+    }
+
     fn child(&self, node: &Node, rest: &[u8]) -> Option<&Node> {
         let wanted = rest.first()?;
-        let first_bytes = part(&self.bytes, node.label_at + node.label_len, node.children_len);
+        let first_bytes = part(&self.bytes, node.label_at + u32::from(node.label_len), node.children_len);
         let found = first_bytes.binary_search(wanted).ok()?;
         self.nodes.get(node.children_at as usize + found)
     }
+}
+
+impl Node {
+    const EMPTY: Node = Node {
+        label_at: 0,
+        children_at: 0,
+        prefixes: List::NONE,
+        exacts: List::NONE,
+        label_len: 0,
+        children_len: 0,
+    };
+}
+
+impl List {
+    const NONE: List = List(Candidate(u32::MAX));
+    /// No virtual host has 2^30 routes, so the bit is free.
+    const SEVERAL: u32 = 1 << 30;
 }
 
 impl Candidate {
@@ -213,8 +255,8 @@ impl Candidate {
     }
 }
 
-fn part<T>(list: &[T], at: u32, len: u32) -> &[T] {
-    list.get(at as usize..).and_then(|tail| tail.get(..len as usize)).unwrap_or_default()
+fn part(bytes: &[u8], at: u32, len: u16) -> &[u8] {
+    bytes.get(at as usize..).and_then(|tail| tail.get(..usize::from(len))).unwrap_or_default()
 }
 
 fn shared_len(a: &[u8], b: &[u8]) -> usize {

@@ -96,7 +96,7 @@ fn an_exact_host_hides_wildcards() {
 #[test]
 fn https_redirect_comes_before_routes() {
     let source = Source::built_in("test");
-    let secure = VirtualHost::new("A.com", true, vec![route("all", RouteMatch::default()).into()], source);
+    let secure = VirtualHost::new("A.com", true, vec![route("all", RouteMatch::default())], source);
     let table = RouteTable::new(String::new(), vec![secure]);
     assert_eq!(found(&table, &get("a.com/")), "a.com https");
     assert!(matches!(table.find(&get("a.com/"), Scheme::Https), Lookup::Route(..)));
@@ -117,6 +117,16 @@ fn case_67_the_older_shorter_prefix_wins() {
     {
         assert_eq!(found(&table, &get(path)), format!("* {expected}"), "{path}");
     }
+}
+
+#[test]
+fn a_path_too_long_for_the_tree_matches_too() {
+    let long = format!("/{}", "a".repeat(70_000));
+    let mut routes = vec![route("long", at_path(PathMatch::exact(&long, false)))];
+    routes.extend((0..10).map(|i| route("x", at_path(PathMatch::exact(&format!("/x/{i}"), false)))));
+    let table = RouteTable::new(String::new(), vec![host("*", routes)]);
+    assert_eq!(found(&table, &get(&long)), "* long");
+    assert_eq!(found(&table, &get(&long[1..])), "* -");
 }
 
 const PIECES: [&str; 9] = ["/", "a", "b", "A", "/a", "/ab", "/api", "v1", "%"];
