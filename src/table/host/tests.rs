@@ -96,7 +96,7 @@ fn an_exact_host_hides_wildcards() {
 #[test]
 fn https_redirect_comes_before_routes() {
     let source = Source::built_in("test");
-    let secure = VirtualHost::new("A.com", true, vec![route("all", RouteMatch::default())], source);
+    let secure = VirtualHost::new("A.com", true, vec![route("all", RouteMatch::default()).into()], source);
     let table = RouteTable::new(String::new(), vec![secure]);
     assert_eq!(found(&table, &get("a.com/")), "a.com https");
     assert!(matches!(table.find(&get("a.com/"), Scheme::Https), Lookup::Route(..)));
