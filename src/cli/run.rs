@@ -2,12 +2,20 @@
 
 use super::{
     FAILED, GOOD,
-    args::{ProcessArgs, RunArgs},
+    args::{Listen, ProcessArgs, RunArgs},
     load::{Loaded, load},
     usage_error,
 };
+use crate::admin::{self, Pages};
+use crate::config::render::{Color, Format, render};
 use crate::control::{self, Descriptors, End, LogTarget, Reports, Reservation, Setup, Signals, Workers, log};
-use std::{io, process};
+use std::{
+    env,
+    io::{self, IsTerminal, Write},
+    net::SocketAddr,
+    process,
+    rc::Rc,
+};
 
 /// Runs the subcommand; returns the exit code.
 pub(super) fn run(args: &RunArgs) -> u8 {
@@ -28,6 +36,8 @@ enum Failure {
     Configuration,
     /// The operating system does not give what the control thread needs.
     Runtime(io::Error),
+    /// The address of these pages can't be had.
+    Pages(Pages, SocketAddr, io::Error),
     /// Something can't be started.
     Start(control::StartError),
 }
@@ -37,6 +47,10 @@ impl Failure {
         match self {
             Failure::Configuration => log::error("the configuration has errors; nothing is served"),
             Failure::Runtime(error) => log::error(format_args!("can't start: {error}")),
+            Failure::Pages(pages, address, error) => log::error(format_args!(
+                "can't listen on {address} for the {pages} pages: {error}\n  help: choose another address with --{pages}, \
+                 or turn them off with --{pages} off"
+            )),
             Failure::Start(error) => log::error(error),
         }
         FAILED
@@ -57,16 +71,38 @@ async fn serve(args: &RunArgs, workers: Workers) -> Result<u8, Failure> {
     if !port_map.entries().is_empty() {
         log::info(format_args!("ports: {port_map}"));
     }
+    let servers = bind_pages(&args.process)?;
     let setup = setup(args, workers, loaded, reserved);
     let (reports_to, reports) = Reports::new().map_err(Failure::Runtime)?;
     let (gateway, commands) = control::start(setup, &reports_to).map_err(Failure::Start)?;
     for bound in &gateway.listeners {
-        let address =
-            bound.address.map_or_else(|| bound.listener.bind.to_string(), |address| address.to_string());
-        log::info(format_args!("listening on {address} for {}", bound.listener.source));
+        log::info(format_args!("listening on {} for {}", bound.text(), bound.listener.source));
+    }
+    if gateway.listeners.is_empty() {
+        log::warn("no Gateway in the configuration opens a listener: nothing is served");
+    }
+    for server in servers {
+        server.start(Rc::clone(&gateway)).map_err(Failure::Runtime)?;
     }
     let end = control::supervise(gateway, reports, commands, signals, args.process.resolver).await;
     Ok(if end == End::Asked { GOOD } else { FAILED })
+}
+
+/// Takes the addresses of the pages, and says where they are.
+fn bind_pages(process: &ProcessArgs) -> Result<Vec<admin::Server>, Failure> {
+    let mut servers = Vec::new();
+    for (pages, listen) in [(Pages::Admin, process.admin), (Pages::Status, process.status)] {
+        let Listen::At(address) = listen else { continue };
+        let server = admin::bind(pages, address).map_err(|error| Failure::Pages(pages, address, error))?;
+        log::info(format_args!("{pages} pages on http://{}/", server.address()));
+        if pages == Pages::Admin && !address.ip().is_loopback() {
+            log::warn(
+                "whoever can reach the admin pages can end this process: --admin should be a loopback address",
+            );
+        }
+        servers.push(server);
+    }
+    Ok(servers)
 }
 
 fn setup(args: &RunArgs, workers: Workers, loaded: Loaded, reserved: Reservation) -> Setup {
@@ -98,12 +134,10 @@ fn log_target(process: &ProcessArgs, mesh: Option<&str>) -> LogTarget {
 }
 
 fn print_diagnostics(loaded: &Loaded) {
-    for diagnostic in &loaded.diagnostics {
-        let place = diagnostic.span.and_then(|span| {
-            let file = loaded.resources.sources.file(span.file)?;
-            Some(format!("{}:{}:{}: ", file.name, span.line, span.column))
-        });
-        let place = place.unwrap_or_default();
-        eprintln!("{place}{}: {}: {}", diagnostic.severity, diagnostic.field, diagnostic.message);
-    }
+    let is_for_people =
+        io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let color = if is_for_people { Color::Ansi } else { Color::None };
+    let text = render(&loaded.diagnostics, &loaded.resources.sources, Format::Human(color));
+    // Nobody can be told that standard error is gone.
+    let _ = io::stderr().write_all(text.as_bytes());
 }

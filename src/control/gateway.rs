@@ -48,6 +48,13 @@ pub struct Bound {
     pub address: Option<SocketAddr>,
 }
 
+impl Bound {
+    /// The address that it got, as text.
+    pub fn text(&self) -> String {
+        self.address.map_or_else(|| self.listener.bind.to_string(), |address| address.to_string())
+    }
+}
+
 /// A shard as the control thread knows it.
 pub struct Shard {
     /// To talk to it and to read its numbers.

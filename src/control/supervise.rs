@@ -9,6 +9,7 @@ use crate::{
     driver::{Driver, LadderStep},
     shard::{Message, Report, ResolvedEndpoints, ShardId},
 };
+use sd_notify::NotifyState;
 use std::{
     io,
     net::SocketAddr,
@@ -181,6 +182,7 @@ impl Life {
             return;
         }
         gateway.state.set(State::Ready);
+        notify(&[NotifyState::Ready, NotifyState::Status("ready")]);
         log::info(format_args!(
             "ready: {} on {} after {} ms",
             count(gateway.listeners.len(), "listener"),
@@ -213,6 +215,7 @@ impl Life {
         }
         let within = self.gateway.drain_time;
         self.gateway.state.set(State::Draining);
+        notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
         log::info(format_args!("draining for at most {} s, asked for by {why}", within.as_secs_f64()));
         self.give_up = Some(Instant::now() + within + DRAIN_GRACE);
         self.gateway.tell_all(|| Message::Drain(within));
@@ -259,6 +262,13 @@ impl Life {
             cut => log::warn(format_args!("ended; {} cut", count(cut, "connection"))),
         }
         self.end
+    }
+}
+
+/// Tells systemd, if it started this process.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        log::warn(format_args!("the service manager can't be told: {error}"));
     }
 }
 

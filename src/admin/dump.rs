@@ -1,0 +1,133 @@
+//! The snapshot as JSON. Large configurations have hundreds of thousands of routes, so it is written piece by piece.
+
+use super::{pages::present_endpoints, routes};
+use crate::{
+    control::Gateway,
+    table::{
+        BindAddress, Chain, Cluster, ClusterId, DnsKind, Endpoint, Endpoints, LoadBalancing, RouteTable,
+        ServerHeader, Settings, UpstreamProtocol, VirtualHost,
+    },
+};
+use serde_json::{Value, json};
+
+/// Everything that is served: `{"generation", "settings", "listeners", "route_tables", "clusters"}`.
+pub(super) fn dump(gateway: &Gateway) -> Vec<u8> {
+    let snapshot = &gateway.snapshot;
+    let mut out = Writer::default();
+    out.raw("{\"generation\":");
+    out.value(&json!(snapshot.generation));
+    out.raw(",\n\"settings\":");
+    out.value(&settings(&snapshot.settings));
+    out.raw(",\n\"listeners\":");
+    out.list(&gateway.listeners, |out, bound| {
+        let chain = match &bound.listener.chain {
+            Chain::Http(table) => json!({"http": snapshot.route_tables.get(table.0 as usize).map(|t| &t.name)}),
+        };
+        out.value(&json!({
+            "name": bound.listener.name,
+            "bind": bound.listener.bind.to_string(),
+            "address": bound.text(),
+            "kind": match bound.listener.bind { BindAddress::Tcp(_) => "tcp", BindAddress::Unix(_) => "unix" },
+            "chain": chain,
+            "source": bound.listener.source.to_string(),
+        }));
+    });
+    out.raw(",\n\"route_tables\":");
+    out.list(&snapshot.route_tables, table);
+    out.raw(",\n\"clusters\":");
+    let with_ids: Vec<_> = (0..).map(ClusterId).zip(&snapshot.clusters).collect();
+    out.list(&with_ids, |out, (id, cluster)| out.value(&self::cluster(gateway, *id, cluster)));
+    out.raw("}\n");
+    out.0
+}
+
+/// JSON in the making.
+#[derive(Default)]
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn raw(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn value(&mut self, value: &Value) {
+        // Writing to memory can't fail, and every key of a `Value` is a string.
+        let _ = serde_json::to_writer(&mut self.0, value);
+    }
+
+    fn list<T>(&mut self, items: &[T], mut each: impl FnMut(&mut Writer, &T)) {
+        let mut separator = "[\n";
+        for item in items {
+            self.raw(separator);
+            each(self, item);
+            separator = ",\n";
+        }
+        self.raw(if items.is_empty() { "[]" } else { "]" });
+    }
+}
+
+fn table(out: &mut Writer, table: &RouteTable) {
+    out.raw("{\"name\":");
+    out.value(&json!(table.name));
+    out.raw(",\"virtual_hosts\":");
+    out.list(&table.virtual_hosts, virtual_host);
+    out.raw("}");
+}
+
+fn virtual_host(out: &mut Writer, host: &VirtualHost) {
+    out.raw("{\"host\":");
+    out.value(&json!(host.host));
+    out.raw(",\"require_tls\":");
+    out.value(&json!(host.require_tls));
+    out.raw(",\"source\":");
+    out.value(&json!(host.source.to_string()));
+    out.raw(",\"routes\":");
+    out.list(&host.routes, |out, route| out.value(&routes::route(route)));
+    out.raw("}");
+}
+
+fn cluster(gateway: &Gateway, id: ClusterId, cluster: &Cluster) -> Value {
+    let endpoint =
+        |endpoint: &Endpoint| json!({"address": endpoint.address.to_string(), "weight": endpoint.weight});
+    let (kind, names) = match &cluster.endpoints {
+        Endpoints::Static(_) => ("static", Vec::new()),
+        Endpoints::Dns { kind: DnsKind::Strict, names } => ("dns", names.clone()),
+        Endpoints::Dns { kind: DnsKind::Logical, names } => ("dns_round_robin", names.clone()),
+    };
+    json!({
+        "name": cluster.name,
+        "kind": kind,
+        "names": names.iter().map(|name| format!("{}:{}", name.host, name.port)).collect::<Vec<_>>(),
+        "endpoints":
+            present_endpoints(gateway, id, &cluster.endpoints).iter().map(endpoint).collect::<Vec<_>>(),
+        "load_balancing": match cluster.load_balancing {
+            LoadBalancing::LeastRequest => "LEAST_REQUEST",
+            LoadBalancing::RoundRobin => "ROUND_ROBIN",
+            LoadBalancing::Random => "RANDOM",
+        },
+        "protocol": match cluster.protocol {
+            UpstreamProtocol::Http1 => "HTTP/1.1",
+            UpstreamProtocol::Http2 => "HTTP/2",
+        },
+        "connect_timeout_seconds": cluster.connect_timeout.as_secs_f64(),
+        "source": cluster.source.to_string(),
+    })
+}
+
+fn settings(settings: &Settings) -> Value {
+    json!({
+        "path_normalization": format!("{:?}", settings.path_normalization),
+        "trusted_proxies": settings.trusted_proxies,
+        "server_header": match &settings.server_header {
+            ServerHeader::Overwrite(value) => json!(String::from_utf8_lossy(value)),
+            ServerHeader::PassThrough => Value::Null,
+        },
+        "request_id": settings.request_id,
+        "attempt_count": settings.attempt_count,
+        "envoy_debug_headers": settings.envoy_debug_headers,
+        "x_forwarded_host": settings.x_forwarded_host,
+        "x_forwarded_port": settings.x_forwarded_port,
+        "underscores": format!("{:?}", settings.underscores),
+        "http10": settings.http10,
+    })
+}

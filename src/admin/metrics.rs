@@ -1,0 +1,237 @@
+//! Numbers for Prometheus, and for people.
+
+use super::pages::unix_seconds;
+use crate::{
+    control::{Gateway, State},
+    telemetry::{CounterKind, Counters, DESCRIPTIONS},
+};
+use rustix::param;
+use std::{
+    fmt::{self, Write},
+    fs,
+    sync::atomic::Ordering,
+};
+
+/// A number with its name.
+struct Metric {
+    name: &'static str,
+    kind: CounterKind,
+    help: &'static str,
+    values: Values,
+}
+
+enum Values {
+    /// One number.
+    One(Number),
+    /// One with this label and value.
+    Labelled(&'static str, String, Number),
+    /// One for every shard, in order.
+    PerShard(Vec<u64>),
+}
+
+#[derive(Clone, Copy)]
+enum Number {
+    Whole(u64),
+    /// For seconds.
+    Fraction(f64),
+}
+
+/// In the text format of Prometheus (version 0.0.4).
+pub(super) fn prometheus(gateway: &Gateway) -> String {
+    let mut text = String::new();
+    for metric in all(gateway) {
+        let kind = match metric.kind {
+            CounterKind::Counter => "counter",
+            CounterKind::Gauge => "gauge",
+        };
+        // Writing to memory can't fail, here and below. No help has a backslash or a line break.
+        let _ = writeln!(text, "# HELP {} {}", metric.name, metric.help.trim());
+        let _ = writeln!(text, "# TYPE {} {kind}", metric.name);
+        metric.each(|label, number| {
+            let _ = writeln!(text, "{}{label} {number}", metric.name);
+        });
+    }
+    text
+}
+
+/// One `name: value` a line, by name.
+pub(super) fn text(gateway: &Gateway) -> String {
+    let mut lines = Vec::new();
+    for metric in all(gateway) {
+        metric.each(|label, number| lines.push(format!("{}{label}: {number}\n", metric.name)));
+    }
+    lines.sort();
+    lines.concat()
+}
+
+impl Metric {
+    /// Calls `with` for every value with its labels in braces.
+    fn each(&self, mut with: impl FnMut(&str, Number)) {
+        match &self.values {
+            Values::One(number) => with("", *number),
+            Values::Labelled(name, value, number) => with(&format!("{{{name}=\"{value}\"}}"), *number),
+            Values::PerShard(numbers) => {
+                for (shard, number) in numbers.iter().enumerate() {
+                    with(&format!("{{shard=\"{shard}\"}}"), Number::Whole(*number));
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Number::Whole(number) => number.fmt(f),
+            Number::Fraction(number) => number.fmt(f),
+        }
+    }
+}
+
+fn all(gateway: &Gateway) -> Vec<Metric> {
+    let mut all = sums(gateway);
+    all.extend(shards(gateway));
+    all.extend(of_the_gateway(gateway));
+    all.extend(process(gateway));
+    all
+}
+
+fn counter(name: &'static str, help: &'static str, number: u64) -> Metric {
+    Metric { name, kind: CounterKind::Counter, help, values: Values::One(Number::Whole(number)) }
+}
+
+fn gauge(name: &'static str, help: &'static str, number: u64) -> Metric {
+    Metric { name, kind: CounterKind::Gauge, help, values: Values::One(Number::Whole(number)) }
+}
+
+/// Every counter of the shards, summed.
+fn sums(gateway: &Gateway) -> Vec<Metric> {
+    let mut sums = vec![0u64; DESCRIPTIONS.len()];
+    for shard in &gateway.shards {
+        for (sum, value) in sums.iter_mut().zip(shard.handle.counters.values()) {
+            *sum = sum.wrapping_add(value);
+        }
+    }
+    let described = DESCRIPTIONS.iter().zip(sums);
+    let metric = |(about, sum): (&crate::telemetry::Description, u64)| Metric {
+        name: about.name,
+        kind: about.kind,
+        help: about.help,
+        values: Values::One(Number::Whole(sum)),
+    };
+    described.map(metric).collect()
+}
+
+/// What tells whether the shards share the work evenly. Names of their own, so that sums over a name stay right.
+fn shards(gateway: &Gateway) -> [Metric; 3] {
+    let each = |of: fn(&Counters) -> &crate::telemetry::Counter| {
+        let value = |shard: &crate::control::Shard| of(&shard.handle.counters).load(Ordering::Relaxed);
+        Values::PerShard(gateway.shards.iter().map(value).collect())
+    };
+    let metric = |name, kind, help, values| Metric { name, kind, help, values };
+    [
+        metric(
+            "sluicegate_shard_connections_total",
+            CounterKind::Counter,
+            "Connections that each worker accepted from clients.",
+            each(|counters| &counters.downstream_connections),
+        ),
+        metric(
+            "sluicegate_shard_connections_active",
+            CounterKind::Gauge,
+            "Connections of clients that each worker has open.",
+            each(|counters| &counters.downstream_connections_active),
+        ),
+        metric(
+            "sluicegate_shard_requests_total",
+            CounterKind::Counter,
+            "Requests that each worker read.",
+            each(|counters| &counters.requests),
+        ),
+    ]
+}
+
+fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
+    let is_ready = u64::from(gateway.state() == State::Ready);
+    let endpoints = gateway.resolved.borrow().values().map(|found| found.len() as u64).sum();
+    let mut metrics = vec![
+        Metric {
+            name: "sluicegate_build_info",
+            kind: CounterKind::Gauge,
+            help: "1, with the version as a label.",
+            values: Values::Labelled("version", env!("CARGO_PKG_VERSION").into(), Number::Whole(1)),
+        },
+        gauge("sluicegate_ready", "1 if it serves, 0 if it starts or drains.", is_ready),
+        gauge("sluicegate_workers", "Worker threads.", gateway.shards.len() as u64),
+        gauge(
+            "sluicegate_configuration_generation",
+            "The number of the configuration that is served.",
+            gateway.snapshot.generation,
+        ),
+        gauge("sluicegate_listeners", "Listeners.", gateway.listeners.len() as u64),
+        gauge("sluicegate_clusters", "Clusters.", gateway.snapshot.clusters.len() as u64),
+        gauge("sluicegate_resolved_endpoints", "Endpoints that the resolver has found.", endpoints),
+    ];
+    if let Some(status) = gateway.log_status() {
+        let (bytes, failures) =
+            (status.bytes.load(Ordering::Relaxed), status.failures.load(Ordering::Relaxed));
+        metrics.push(counter("sluicegate_access_log_bytes_total", "Bytes written to the access log.", bytes));
+        metrics.push(counter(
+            "sluicegate_access_log_write_failures_total",
+            "Writes to the access log that failed.",
+            failures,
+        ));
+    }
+    metrics
+}
+
+/// What every Prometheus client says of its process; what the kernel does not tell is left out.
+fn process(gateway: &Gateway) -> Vec<Metric> {
+    let mut metrics = vec![
+        gauge(
+            "process_start_time_seconds",
+            "When the process was started, Unix time in seconds.",
+            unix_seconds(gateway.started_at),
+        ),
+        gauge("process_max_fds", "Files that may be open.", gateway.descriptors.limit),
+    ];
+    if let Ok(open) = fs::read_dir("/proc/self/fd") {
+        // The directory itself is open while it is read.
+        let open = (open.count() as u64).saturating_sub(1);
+        metrics.push(gauge("process_open_fds", "Files that are open.", open));
+    }
+    let fields = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    if let Some(pages) = fields("/proc/self/statm").split(' ').nth(1).and_then(|pages| pages.parse().ok()) {
+        let bytes = u64::saturating_mul(pages, param::page_size() as u64);
+        metrics.push(gauge("process_resident_memory_bytes", "Memory in use.", bytes));
+    }
+    if let Some(seconds) = cpu_seconds(&fields("/proc/self/stat")) {
+        let values = Values::One(Number::Fraction(seconds));
+        let (kind, help) = (CounterKind::Counter, "CPU time spent, user and system.");
+        metrics.push(Metric { name: "process_cpu_seconds_total", kind, help, values });
+    }
+    metrics
+}
+
+/// User and system time out of proc(5)'s `stat`. The name of the program, in parentheses, may have spaces in it.
+fn cpu_seconds(stat: &str) -> Option<f64> {
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    let mut fields = after_name.split(' ').skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some((user + system) as f64 / param::clock_ticks_per_second() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_time_is_found_behind_any_name() {
+        let ticks = param::clock_ticks_per_second() as f64;
+        let stat = "7 (a ) b) S 1 7 7 0 -1 4194560 900 0 0 0 50 25 0 0 20 0 4 0 100 0 0";
+        assert_eq!(cpu_seconds(stat), Some(75.0 / ticks));
+        assert_eq!(cpu_seconds(""), None);
+        assert!(cpu_seconds(&fs::read_to_string("/proc/self/stat").unwrap()).is_some());
+    }
+}
