@@ -1,14 +1,50 @@
-//! The rules that need one object only.
+//! The rules that one object keeps or breaks by itself: every problem with its place and what was expected.
 //!
-//! - `protocol`: what a port can speak
+//! Names, types and the ranges of numbers are `config`'s; what several objects say together is the compiler's. An error
+//! refuses the object, a warning says that part of it does not do what it seems to.
+//!
+//! - `place`: where in an object a rule looks, and where what it finds goes
+//! - `names`, `protocol`, `scalars`: domains, addresses, protocols, ports, durations, shares, labels
+//! - `metadata`: what every object has
+//! - `gateway`, `server_tls`, `tls_parameters`: `Gateway`
+//! - `virtual_service`: `VirtualService`
 
+mod gateway;
+mod metadata;
+mod names;
+mod place;
 mod protocol;
+mod scalars;
+mod server_tls;
+#[cfg(test)]
+mod testing;
+mod tls_parameters;
+mod virtual_service;
 
 pub(super) use protocol::Protocol;
 
-use crate::config::{Diagnostic, Resources};
+use crate::config::{Diagnostic, Resource, Resources};
+use place::Findings;
 
-/// Every problem that an object has by itself.
-pub(super) fn validate(_resources: &Resources) -> Vec<Diagnostic> {
-    Vec::new()
+/// Checks every object by itself. The order is that of the kinds, and of the files within each.
+pub(super) fn validate(resources: &Resources) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    istio(&resources.gateways, gateway::check, &mut diagnostics);
+    istio(&resources.virtual_services, virtual_service::check, &mut diagnostics);
+    diagnostics
+}
+
+/// Checks all objects of one of Istio's kinds.
+fn istio<T>(
+    list: &[Resource<T>],
+    check: impl Fn(&Resource<T>, &Findings<'_>),
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for resource in list {
+        let findings = Findings::new(&resource.object);
+        metadata::check(&resource.meta, &findings);
+        metadata::check_annotations(&resource.meta, &findings);
+        check(resource, &findings);
+        diagnostics.extend(findings.into_diagnostics());
+    }
 }

@@ -31,7 +31,6 @@ pub(in crate::compile) enum Protocol {
 
 impl Protocol {
     /// For messages.
-    #[allow(dead_code)]
     pub(super) const NAMES: &str =
         "HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, TLS, TCP, MONGO, MYSQL, REDIS or HTTP_PROXY";
 
