@@ -1,0 +1,170 @@
+//! Origins that echo what they got, or say what a script says.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+/// An origin on a port of this host. Its threads end with the test's process.
+pub(crate) struct Origin {
+    port: u16,
+    requests: Receiver<Request>,
+    connections: Arc<AtomicUsize>,
+}
+
+/// A request as the origin got it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    /// `GET /path HTTP/1.1`
+    pub(crate) line: String,
+    /// Header lines as they came.
+    pub(crate) fields: Vec<(String, String)>,
+    /// The body, without the framing.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    /// The first value of a field; the name in lower case.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The target of the request line.
+    pub(crate) fn target(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap_or("")
+    }
+}
+
+impl Origin {
+    /// Answers every request with 200 and, as text, the request line and the fields it got, then an empty line and the body.
+    pub(crate) fn echo() -> Origin {
+        Origin::named("")
+    }
+
+    /// As `echo`, with a first line `origin: NAME`.
+    pub(crate) fn named(name: &str) -> Origin {
+        let name = name.to_owned();
+        Origin::serve(move |request, stream| {
+            let mut text = if name.is_empty() { String::new() } else { format!("origin: {name}\n") };
+            text.push_str(&request.line);
+            text.push('\n');
+            request.fields.iter().for_each(|(name, value)| text.push_str(&format!("{name}: {value}\n")));
+            text.push('\n');
+            text.push_str(&String::from_utf8_lossy(&request.body));
+            let is_head = request.line.starts_with("HEAD ");
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n",
+                text.len()
+            );
+            stream.write_all(head.as_bytes()).is_ok()
+                && (is_head || stream.write_all(text.as_bytes()).is_ok())
+        })
+    }
+
+    /// Says the bytes of the script one after another, one entry a request, and the last one for ever. A `None` closes
+    /// the connection instead of answering.
+    pub(crate) fn scripted(script: Vec<Option<Vec<u8>>>) -> Origin {
+        let turn = AtomicUsize::new(0);
+        Origin::serve(move |_, stream| {
+            let at = turn.fetch_add(1, Ordering::SeqCst).min(script.len() - 1);
+            script[at].as_ref().is_some_and(|answer| stream.write_all(answer).is_ok())
+        })
+    }
+
+    /// Calls `answer` for each request; the connection goes on as long as it says so.
+    pub(crate) fn serve(answer: impl Fn(&Request, &mut TcpStream) -> bool + Send + Sync + 'static) -> Origin {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, requests) = channel();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (count, answer) = (Arc::clone(&connections), Arc::new(answer));
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                count.fetch_add(1, Ordering::SeqCst);
+                let (answer, sender) = (Arc::clone(&answer), sender.clone());
+                thread::spawn(move || converse(stream, &*answer, &sender));
+            }
+        });
+        Origin { port, requests, connections }
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The next request that it got, in order.
+    pub(crate) fn request(&self) -> Request {
+        self.requests.recv_timeout(Duration::from_secs(30)).expect("a request at the origin")
+    }
+
+    /// A request, if it got another.
+    pub(crate) fn try_request(&self) -> Option<Request> {
+        self.requests.try_recv().ok()
+    }
+
+    /// Connections it has accepted.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// A port of this host on which nobody listens.
+pub(crate) fn dead_port() -> u16 {
+    TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap().local_addr().unwrap().port()
+}
+
+fn converse(
+    mut stream: TcpStream,
+    answer: &dyn Fn(&Request, &mut TcpStream) -> bool,
+    requests: &Sender<Request>,
+) {
+    let _ = stream.set_nodelay(true);
+    let Ok(clone) = stream.try_clone() else { return };
+    let mut reader = BufReader::new(clone);
+    while let Some(request) = read_request(&mut reader) {
+        let _ = requests.send(request.clone());
+        if !answer(&request, &mut stream) {
+            break;
+        }
+    }
+}
+
+fn read_request(reader: &mut impl BufRead) -> Option<Request> {
+    let mut request = Request { line: line(reader)?, ..Request::default() };
+    loop {
+        let text = line(reader)?;
+        let Some((name, value)) = text.split_once(':') else { break };
+        request.fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    if request.field("transfer-encoding").is_some() {
+        loop {
+            let size = usize::from_str_radix(&line(reader)?, 16).ok()?;
+            let mut chunk = vec![0; size + 2];
+            reader.read_exact(&mut chunk).ok()?;
+            request.body.extend_from_slice(&chunk[..size]);
+            if size == 0 {
+                break;
+            }
+        }
+    } else if let Some(length) = request.field("content-length") {
+        request.body = vec![0; length.parse().ok()?];
+        reader.read_exact(&mut request.body).ok()?;
+    }
+    Some(request)
+}
+
+fn line(reader: &mut impl BufRead) -> Option<String> {
+    let mut text = String::new();
+    if reader.read_line(&mut text).ok()? == 0 {
+        return None;
+    }
+    Some(text.trim_end_matches(['\r', '\n']).to_owned())
+}
