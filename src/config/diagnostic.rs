@@ -107,6 +107,18 @@ impl Diagnostic {
     }
 }
 
+/// The most problems that are reported. A file that has more is not what it was taken for, and the problems of one that is
+/// nothing but problems would take more memory than the file.
+pub(super) const DIAGNOSTICS_MAX: usize = 2_000;
+
+/// Keeps a problem, unless there are already so many that there is no use in it: one more than [`DIAGNOSTICS_MAX`] shows
+/// that some are missing.
+pub(super) fn report(diagnostics: &mut Vec<Diagnostic>, diagnostic: Diagnostic) {
+    if diagnostics.len() <= DIAGNOSTICS_MAX {
+        diagnostics.push(diagnostic);
+    }
+}
+
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

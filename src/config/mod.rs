@@ -22,6 +22,8 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+use diagnostic::{DIAGNOSTICS_MAX, report};
+
 pub use diagnostic::{Diagnostic, Label, ObjectRef, Severity};
 pub use load::{Input, load};
 pub use parse::parse;

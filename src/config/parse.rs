@@ -1,9 +1,10 @@
 //! Files' bytes to [`Resources`]: documents, lists, identities, kinds.
 
 use super::{
-    Diagnostic, FileId, ObjectRef, Severity, Span, Spanned,
+    DIAGNOSTICS_MAX, Diagnostic, FileId, ObjectRef, Severity, Span, Spanned,
     decode::{Decode, Decoder, Map, Step},
     kinds::{self, Class, Kind},
+    report,
     resources::{Metadata, ObjectMeta, OtherKind, Resource, Resources},
     yaml::{self, Key, Node, Value},
 };
@@ -11,9 +12,6 @@ use std::collections::HashMap;
 
 /// The largest file. Places are kept in 32 bits, and 64 MiB is some 300,000 routes, more than a gateway should have.
 pub(super) const FILE_BYTES_MAX: usize = 64 << 20;
-
-/// The most problems that are reported. A file that has more is not what it was taken for.
-const DIAGNOSTICS_MAX: usize = 2_000;
 
 /// Reads the contents of files, each with its name. Every problem is reported; an object with an error is left out.
 ///
@@ -57,7 +55,7 @@ impl Reader {
         };
         let file = self.resources.sources.add(name, &text);
         for chunk in yaml::chunks(&text, file, &mut self.diagnostics) {
-            if self.diagnostics.len() >= DIAGNOSTICS_MAX {
+            if self.diagnostics.len() > DIAGNOSTICS_MAX {
                 return;
             }
             self.document(&chunk);
@@ -93,7 +91,7 @@ impl Reader {
         }
         for mut problem in problems {
             problem.object = object.clone();
-            self.diagnostics.push(problem);
+            report(&mut self.diagnostics, problem);
         }
         if let Some(root) = document.root.filter(|_| document.complete) {
             let is_empty = root.is_null();
@@ -139,7 +137,7 @@ impl Reader {
         let Some(Value::List(items)) = node.get("items").map(Node::value) else { return };
         for (index, item) in items.iter().enumerate() {
             let before = self.diagnostics.len();
-            if before >= DIAGNOSTICS_MAX {
+            if before > DIAGNOSTICS_MAX {
                 return;
             }
             self.object(item, Some(identity), condition);
@@ -217,7 +215,7 @@ impl Reader {
     }
 
     fn finish(mut self) -> (Resources, Vec<Diagnostic>) {
-        if self.diagnostics.len() >= DIAGNOSTICS_MAX {
+        if self.diagnostics.len() > DIAGNOSTICS_MAX {
             self.diagnostics.truncate(DIAGNOSTICS_MAX);
             let message = format!("there are more than {DIAGNOSTICS_MAX} problems; the rest is not read");
             self.diagnostics.push(Diagnostic::error("too-many-problems", message));

@@ -13,7 +13,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-use super::{Diagnostic, ObjectRef, Span, yaml};
+use super::{DIAGNOSTICS_MAX, Diagnostic, ObjectRef, Span, report, yaml};
 use std::borrow::Cow;
 use yaml::{Key, Node, Resolved, Value};
 
@@ -75,7 +75,7 @@ impl<'d> Decoder<'d> {
     /// Reports a problem; its field is the path from the value that is being read.
     pub(super) fn report(&mut self, mut diagnostic: Diagnostic) {
         diagnostic.object = self.object.cloned();
-        self.diagnostics.push(diagnostic);
+        report(self.diagnostics, diagnostic);
     }
 
     /// Reads something below the present value: problems found there get `step` before their paths.
@@ -163,6 +163,9 @@ impl<'d> Decoder<'d> {
 
     /// Reports a field that does not exist.
     pub(super) fn unknown_field(&mut self, key: &Key<'_>, fields: &[&str]) {
+        if self.diagnostics.len() > DIAGNOSTICS_MAX {
+            return; // Not even to be compared with the names that exist.
+        }
         let shown = key.text.escape_debug();
         let mut path = String::new();
         Step::Key(&key.text).prepend(&mut path);

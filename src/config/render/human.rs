@@ -80,7 +80,7 @@ fn element<'s>(marks: &[Mark], sources: &'s Sources) -> Option<Element<'s>> {
     let source = file.text.get(lines.clone()).unwrap_or("");
     let mut snippet = Snippet::source(source).path(clean(&file.name)).line_start(line as usize);
     for mark in marks {
-        let first_line = first_line(file, mark.span);
+        let Some(first_line) = first_line(file, mark.span) else { continue };
         let start = boundary(&file.text, mark.span.start).min(first_line.end);
         let end = boundary(&file.text, mark.span.end).clamp(start, first_line.end.max(start));
         let span = start.saturating_sub(lines.start)..end.saturating_sub(lines.start);
@@ -91,7 +91,7 @@ fn element<'s>(marks: &[Mark], sources: &'s Sources) -> Option<Element<'s>> {
 
 /// The lines that have the beginnings of all marks; nothing if a line between them must not be shown.
 fn shown_lines(file: &SourceFile, marks: &[Mark], sources: &Sources) -> Option<Range<usize>> {
-    let lines = marks.iter().map(|mark| first_line(file, mark.span));
+    let lines = marks.iter().filter_map(|mark| first_line(file, mark.span));
     let lines = lines.reduce(|all, line| all.start.min(line.start)..all.end.max(line.end))?;
     let id = marks.first()?.span.file;
     (!sources.is_hidden(id, lines.start as u32, lines.end as u32 + 1)).then_some(lines)
@@ -101,19 +101,29 @@ fn shown_lines(file: &SourceFile, marks: &[Mark], sources: &Sources) -> Option<R
 fn is_shown(span: Span, sources: &Sources) -> bool {
     let Some(file) = sources.file(span.file) else { return false };
     let line = first_line(file, span);
-    line.len() <= LINE_BYTES_MAX && !sources.is_hidden(span.file, line.start as u32, line.end as u32 + 1)
+    line.is_some_and(|line| !sources.is_hidden(span.file, line.start as u32, line.end as u32 + 1))
 }
 
-/// The line that a span begins in: of a span over several lines only the first is pointed at.
-fn first_line(file: &SourceFile, span: Span) -> Range<usize> {
+/// The line that a span begins in: of a span over several lines only the first is pointed at. Nothing if it is too long,
+/// which is found without looking at all of it.
+fn first_line(file: &SourceFile, span: Span) -> Option<Range<usize>> {
     let text = &*file.text;
     let start = boundary(text, span.start);
-    let before = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-    let after = text
-        .get(start..)
-        .and_then(|after| after.find(['\n', '\r']))
-        .map_or(text.len(), |length| start + length);
-    before..after
+    let window = boundary(text, (start.saturating_sub(LINE_BYTES_MAX)) as u32)
+        ..boundary(text, (start + LINE_BYTES_MAX) as u32);
+    let before = text.get(window.start..start)?;
+    let after = text.get(start..window.end)?;
+    let begin = match before.rfind('\n') {
+        Some(newline) => window.start + newline + 1,
+        None if window.start == 0 => 0,
+        None => return None,
+    };
+    let end = match after.find(['\n', '\r']) {
+        Some(length) => start + length,
+        None if window.end == text.len() => text.len(),
+        None => return None,
+    };
+    Some(begin..end)
 }
 
 /// The beginning of the character at an offset, or the end of the text.

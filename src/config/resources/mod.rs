@@ -98,6 +98,9 @@ pub struct OtherKind {
     pub first: Span,
 }
 
+/// A cluster's whole configuration has fewer; more are made to fill the screen.
+const OTHER_KINDS_SHOWN_MAX: usize = 50;
+
 impl Resources {
     /// Whether an object is in the files but was left out because of an error, so that a reference to it is not wrong.
     pub fn is_broken(&self, kind: &str, namespace: &str, name: &str) -> bool {
@@ -108,18 +111,13 @@ impl Resources {
     /// The note about kinds that are not used.
     pub(super) fn note_other_kinds(&self) -> Option<Diagnostic> {
         let first = self.other_kinds.first()?;
-        let list: Vec<String> = self
-            .other_kinds
-            .iter()
-            .map(|other| {
-                format!(
-                    "{} {} ({})",
-                    other.count,
-                    other.kind.escape_debug(),
-                    other.api_version.escape_debug()
-                )
-            })
-            .collect();
+        let name = |other: &OtherKind| {
+            format!("{} {} ({})", other.count, other.kind.escape_debug(), other.api_version.escape_debug())
+        };
+        let mut list: Vec<String> = self.other_kinds.iter().take(OTHER_KINDS_SHOWN_MAX).map(name).collect();
+        if let Some(more) = self.other_kinds.len().checked_sub(list.len()).filter(|more| *more > 0) {
+            list.push(format!("and {more} more kinds"));
+        }
         let note = Diagnostic::note("other-kinds", format!("objects that are not used: {}", list.join(", ")));
         let is_gateway_api = |other: &OtherKind| other.api_version.starts_with("gateway.networking.k8s.io/");
         let note = match self.other_kinds.iter().any(is_gateway_api) {

@@ -147,3 +147,30 @@ fn random_bytes() {
         check((0..length).map(|_| random.below(256) as u8).collect());
     }
 }
+
+/// What costs the square of its length would make this test very slow.
+#[test]
+fn long_repetitions() {
+    const BYTES: usize = 16 << 10;
+    let beginnings =
+        ["", "[", "a: \"", "a: |\n  ", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n"];
+    let more = [
+        "a: 1\n",
+        "- - a\n",
+        "{}",
+        "[]{}",
+        "{\"a\":1}",
+        "é: é, ",
+        "a: &a b\n",
+        "? a\n: b\n",
+        "*a, ",
+        "{a: ",
+        "a,",
+        " # é\n",
+    ];
+    for piece in PIECES.iter().chain(&more) {
+        for beginning in beginnings {
+            check(format!("{beginning}{}", piece.repeat(BYTES / piece.len())).into_bytes());
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use super::{
     Diagnostic, Document, Key, Node, Scalar, Span, Style, Value, json,
     position::Positions,
+    report,
     split::{Chunk, place_after},
 };
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
@@ -197,7 +198,7 @@ impl<'t> Builder<'t, '_> {
                     }
                     _ => {
                         *slot = Slot::Ignored;
-                        self.problems.push(bad_key(node.span));
+                        report(self.problems, bad_key(node.span));
                     }
                 },
             },
@@ -250,7 +251,7 @@ impl<'t> Builder<'t, '_> {
                         "bad-merge",
                         "a merge key `<<` takes a mapping, or a list of mappings",
                     );
-                    self.problems.push(problem.at(key.span));
+                    report(self.problems, problem.at(key.span));
                     continue;
                 };
                 for (key, value) in others {
@@ -284,7 +285,7 @@ impl<'t> Builder<'t, '_> {
     /// The tag is not in the message: it may be a password that begins with `!`.
     fn unknown_tag(&mut self, span: Span) {
         let problem = Diagnostic::error("unknown-tag", "a tag like this has no meaning here").at(span);
-        self.problems.push(problem.help("text that begins with `!` must be in quotes"));
+        report(self.problems, problem.help("text that begins with `!` must be in quotes"));
     }
 
     fn syntax_error(&self, error: &saphyr_parser::ScanError) -> Stop {
@@ -341,7 +342,8 @@ pub(super) fn refuse_duplicates<'t>(entries: &mut Vec<(Key<'t>, Node<'t>)>, prob
     let mut first: HashMap<Cow<'t, str>, Span> = HashMap::with_capacity(entries.len());
     entries.retain(|(key, _)| match first.get(&key.text) {
         Some(&other) => {
-            problems.push(
+            report(
+                problems,
                 Diagnostic::error("duplicate-key", format!("`{}` is written twice", key.text.escape_debug()))
                     .at(key.span)
                     .label(other, "first written here"),

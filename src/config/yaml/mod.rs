@@ -15,7 +15,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
-use super::{Diagnostic, FileId, Span};
+use super::{Diagnostic, FileId, Span, report};
 use std::{borrow::Cow, rc::Rc};
 
 pub(super) use build::document;

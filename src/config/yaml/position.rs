@@ -15,7 +15,7 @@ pub(super) struct Positions<'t> {
     is_ascii: bool,
     /// Where each line begins; empty if every character is one byte.
     lines: Vec<u32>,
-    /// The last position: line, column and offset. Positions come in order, so no character is walked over twice.
+    /// The last position: line, column and offset. The next one is near, so a long line is not walked over each time.
     cursor: Cell<(usize, usize, usize)>,
     end: OnceCell<Span>,
 }
@@ -79,18 +79,23 @@ impl<'t> Positions<'t> {
         let (line, column) = (marker.line().max(1) - 1, marker.col());
         let Some(&start) = self.lines.get(line) else { return self.text.len() };
         let (last_line, last_column, last_offset) = self.cursor.get();
-        let (from_column, from) = match last_line == line && last_column <= column {
-            true => (last_column, last_offset),
-            false => (0, start as usize),
+        let (from_column, from) =
+            if last_line == line { (last_column, last_offset) } else { (0, start as usize) };
+        let (before, after) = self.text.split_at_checked(from).unwrap_or((self.text, ""));
+        let offset = match column.checked_sub(from_column) {
+            Some(forward) => {
+                let mut characters = after.char_indices().enumerate();
+                let end = characters.find(|(count, (_, c))| *count == forward || *c == '\n');
+                from + end.map_or(after.len(), |(_, (offset, _))| offset)
+            }
+            // The beginning of a mapping may be known only after its first key.
+            None => {
+                let back = from_column - column;
+                before.char_indices().rev().nth(back - 1).map_or(0, |(offset, _)| offset).max(start as usize)
+            }
         };
-        let rest = self.text.get(from..).unwrap_or("");
-        let mut ends = rest.char_indices().take_while(|(_, c)| *c != '\n').map(|(at, c)| at + c.len_utf8());
-        let length = match (column - from_column).checked_sub(1) {
-            Some(last) => ends.nth(last).unwrap_or(rest.find('\n').unwrap_or(rest.len())),
-            None => 0,
-        };
-        self.cursor.set((line, column, from + length));
-        from + length
+        self.cursor.set((line, column, offset));
+        offset
     }
 
     /// Where the character at a place of the file ends.

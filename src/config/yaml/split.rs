@@ -97,7 +97,10 @@ impl Cutter<'_> {
             let (value, rest) = text.split_at_checked(end - done).unwrap_or((text, ""));
             let next = rest.trim_start();
             let is_followed = next.starts_with(['{', '[']) && self.chunks.len() < DOCUMENTS_MAX;
-            if is_followed && json::is_value(value) {
+            if is_followed {
+                if !json::is_value(value) {
+                    break;
+                }
                 self.push(value, place);
                 let bytes = text.len() - next.len();
                 place = place_after(place, text, bytes);
