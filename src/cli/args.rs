@@ -146,6 +146,15 @@ pub enum CheckFormat {
     Github,
 }
 
+/// How `explain` and `routes` answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AnswerFormat {
+    /// For people.
+    Text,
+    /// JSON: one object for `explain`, one a line for `routes`.
+    Json,
+}
+
 /// `explain`
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
@@ -165,8 +174,11 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "NAME")]
     pub sni: Option<String>,
     /// The client's address
-    #[arg(long, value_name = "ADDR")]
-    pub from: Option<IpAddr>,
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    pub from: IpAddr,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
+    pub format: AnswerFormat,
     /// Which gateway this is.
     #[command(flatten)]
     pub workload: WorkloadArgs,
@@ -178,6 +190,9 @@ pub struct RoutesArgs {
     /// Where the configuration is.
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// How the routes are written: a line each, aligned on a terminal and with a TAB between columns elsewhere
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
+    pub format: AnswerFormat,
     /// Which gateway this is.
     #[command(flatten)]
     pub workload: WorkloadArgs,

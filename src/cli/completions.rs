@@ -1,9 +1,14 @@
-//! `sluicegate completions`
+//! `sluicegate completions`: what a shell needs to complete the command line.
 
-use super::{FAILED, args::CompletionsArgs};
+use super::{
+    args::{Arguments, CompletionsArgs},
+    output::print,
+};
+use clap::CommandFactory;
 
 /// Runs the subcommand; returns the exit code.
-pub(super) fn run(_args: &CompletionsArgs) -> u8 {
-    eprintln!("error: `completions` is not available in this build");
-    FAILED
+pub(super) fn run(args: &CompletionsArgs) -> u8 {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Arguments::command(), "sluicegate", &mut script);
+    print(&String::from_utf8_lossy(&script))
 }

@@ -2,6 +2,8 @@
 //!
 //! - `args`: the command line
 //! - `load`: files to a snapshot, with every diagnostic printed
+//! - `output`: results to standard output, problems to standard error
+//! - `place`: what stands at a place in the user's files
 //! - `run`, `check`, `explain`, `routes`, `demo`, `completions`, `man`: one subcommand each
 
 mod args;
@@ -11,6 +13,8 @@ mod demo;
 mod explain;
 mod load;
 mod man;
+mod output;
+mod place;
 mod routes;
 mod run;
 

@@ -1,9 +1,186 @@
-//! `sluicegate routes`
+//! `sluicegate routes`: the whole table, one line a route.
 
-use super::{FAILED, args::RoutesArgs};
+use super::{
+    args::{AnswerFormat, RoutesArgs},
+    explain::{Percent, silence_of, source_value},
+    load::load,
+    output::{complain, print, report_errors},
+};
+use crate::table::{Action, Chain, Destination, Forward, Listener, Route, Snapshot, Source, VirtualHost};
+use serde_json::{Value, json};
+use std::{
+    fmt::Write,
+    io::{self, IsTerminal},
+};
 
 /// Runs the subcommand; returns the exit code.
-pub(super) fn run(_args: &RoutesArgs) -> u8 {
-    eprintln!("error: `routes` is not available in this build");
-    FAILED
+pub(super) fn run(args: &RoutesArgs) -> u8 {
+    let port_map = args.workload.port_map.clone().unwrap_or_default();
+    let loaded = load(&args.config.config, &args.workload, &port_map);
+    let code = report_errors(&loaded);
+    let rows = rows(&loaded.compiled.snapshot);
+    let written = print(&match args.format {
+        AnswerFormat::Text => text(&rows, io::stdout().is_terminal()),
+        AnswerFormat::Json => rows.iter().map(|row| format!("{}\n", row.json())).collect(),
+    });
+    for server in &loaded.compiled.inventory.servers {
+        if let Some(silence) = silence_of(server) {
+            complain(&format!("note: {silence}, {}\n", server.source));
+        }
+    }
+    code.max(written)
+}
+
+/// One route of one virtual host of one listener, or what a virtual host does without one.
+struct Row<'a> {
+    listener: &'a Listener,
+    host: &'a VirtualHost,
+    what: What<'a>,
+}
+
+enum What<'a> {
+    /// `httpsRedirect`, before any route.
+    HttpsRedirect,
+    /// The route with this number, from 1.
+    Route(usize, &'a Route),
+    /// No route at all: everything is answered 404.
+    Nothing,
+}
+
+fn rows(snapshot: &Snapshot) -> Vec<Row<'_>> {
+    let mut rows = Vec::new();
+    for listener in &snapshot.listeners {
+        let Chain::Http(id) = listener.chain;
+        let Some(table) = snapshot.route_tables.get(id.0 as usize) else { continue };
+        for host in &table.virtual_hosts {
+            if host.require_tls {
+                rows.push(Row { listener, host, what: What::HttpsRedirect });
+            } else if host.routes.is_empty() {
+                rows.push(Row { listener, host, what: What::Nothing });
+            }
+            let routes = host.routes.iter().zip(1..);
+            rows.extend(routes.map(|(route, number)| Row {
+                listener,
+                host,
+                what: What::Route(number, route),
+            }));
+        }
+    }
+    rows
+}
+
+const COLUMNS: usize = 5;
+const HEADINGS: [&str; COLUMNS] = ["LISTENER", "HOST", "MATCH", "ACTION", "SOURCE"];
+/// A wider column is not worth the blanks in all other lines.
+const WIDTH_MAX: usize = 60;
+
+/// On a terminal aligned and with headings; else a TAB between the columns and nothing else, for `cut` and `grep`.
+fn text(rows: &[Row<'_>], is_terminal: bool) -> String {
+    let cells: Vec<[String; COLUMNS]> = rows.iter().map(Row::cells).collect();
+    if !is_terminal {
+        return cells.iter().map(|cells| cells.join("\t") + "\n").collect();
+    }
+    let headings = HEADINGS.map(str::to_owned);
+    let lines = || std::iter::once(&headings).chain(&cells);
+    let mut widths = [0; COLUMNS];
+    for line in lines() {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = cell.chars().count().min(WIDTH_MAX).max(*width);
+        }
+    }
+    let mut text = String::new();
+    for line in lines() {
+        let mut padded = String::new();
+        for (width, cell) in widths.iter().zip(line) {
+            // Writing to a String does not fail.
+            let _ = write!(padded, "{cell:width$}  ");
+        }
+        text.push_str(padded.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+impl Row<'_> {
+    fn cells(&self) -> [String; COLUMNS] {
+        let (asked, action) = match self.what {
+            What::HttpsRedirect => ("scheme http".to_owned(), "httpsRedirect 301 https://*/*".to_owned()),
+            What::Nothing => ("nothing".to_owned(), "404".to_owned()),
+            What::Route(_, route) => (route.matcher.to_string(), action(route)),
+        };
+        let source = self.source();
+        let place = format!("{} ({}:{})", source.object, source.file, source.line);
+        [self.listener.bind.to_string(), self.host.host.to_string(), asked, action, place].map(|cell| {
+            // A line stays a line, and a column a column.
+            cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+        })
+    }
+
+    fn source(&self) -> &Source {
+        match self.what {
+            What::Route(_, route) => &route.source,
+            What::HttpsRedirect | What::Nothing => &self.host.source,
+        }
+    }
+
+    fn json(&self) -> Value {
+        let (number, name, route) = match self.what {
+            What::Route(number, route) => {
+                (Some(number), Some(&*route.name).filter(|name| !name.is_empty()), Some(route))
+            }
+            What::HttpsRedirect | What::Nothing => (None, None, None),
+        };
+        let [listener, host, asked, action, _] = self.cells();
+        let destinations = match route.map(|route| &route.action) {
+            Some(Action::Forward(forward)) => forward.destinations.as_slice(),
+            _ => &[],
+        };
+        let clusters = destinations.iter().map(
+            |d| json!({ "cluster": &*d.cluster_name, "weight": d.weight, "exists": d.cluster.is_some() }),
+        );
+        json!({
+            "listener": listener,
+            "host": host,
+            "number": number,
+            "name": name,
+            "match": asked,
+            "action": action,
+            "clusters": clusters.collect::<Vec<_>>(),
+            "source": source_value(self.source()),
+        })
+    }
+}
+
+/// What a route does, with Istio's words for the parts.
+fn action(route: &Route) -> String {
+    let mut parts = match &route.action {
+        Action::Redirect(redirect) => vec![format!("redirect {redirect}")],
+        Action::Direct(direct) => {
+            vec![format!("directResponse {}, {} bytes", direct.status, direct.body.len())]
+        }
+        Action::Forward(forward) => forward_parts(forward),
+    };
+    for (what, ops) in [("request", &route.request_headers), ("response", &route.response_headers)] {
+        if !ops.is_empty() {
+            parts.push(format!("{what} headers {ops}"));
+        }
+    }
+    parts.join("; ")
+}
+
+fn forward_parts(forward: &Forward) -> Vec<String> {
+    let share = |destination: &Destination| {
+        let percent = f64::from(destination.weight) * 100.0 / forward.total_weight.max(1) as f64;
+        let missing = if destination.cluster.is_some() { "" } else { " (does not exist: 503)" };
+        match forward.destinations.len() {
+            1 => format!("{}{missing}", destination.cluster_name),
+            _ => format!("{} {}{missing}", Percent(percent), destination.cluster_name),
+        }
+    };
+    let shares: Vec<String> = forward.destinations.iter().map(share).collect();
+    let mut parts = vec![format!("route {}", shares.join(", "))];
+    parts.extend(forward.path_rewrite.as_ref().map(|rewrite| format!("rewrite {rewrite}")));
+    let authority = forward.authority.as_ref();
+    parts.extend(authority.map(|authority| format!("authority {}", String::from_utf8_lossy(authority))));
+    parts
 }

@@ -1,6 +1,7 @@
 //! An exchange without the client's body: the request as it is, and the way back to the client.
 
 use super::{
+    depart,
     downstream::Downstream,
     environment::Scratch,
     exchange::{After, Way},
@@ -41,23 +42,7 @@ impl<'a> Answer<'a> {
     pub(super) fn rewrite(&mut self, way: &Way<'_>, forward: &Forward) {
         self.apply_to_request(way);
         let Scratch { request, original_target, text, .. } = &mut *self.scratch;
-        if let Some(rewrite) = &forward.path_rewrite {
-            original_target.extend_from_slice(&request.target);
-            text.clear();
-            rewrite.apply(request.path(), text);
-            request.set_path(text);
-            if way.settings.envoy_debug_headers {
-                request.fields.push_known(Name::XEnvoy, "x-envoy-original-path", original_target);
-            }
-        }
-        if let Some(authority) = forward.authority.as_ref().or(way.destination.authority.as_ref()) {
-            if way.settings.x_forwarded_host {
-                request.fields.remove(Name::XForwardedHost);
-                request.fields.push_known(Name::XForwardedHost, "x-forwarded-host", &request.authority);
-            }
-            request.authority.clear();
-            request.authority.extend_from_slice(authority);
-        }
+        depart(request, forward, way.destination, way.settings, original_target, text);
     }
 
     fn apply_to_request(&mut self, way: &Way<'_>) {

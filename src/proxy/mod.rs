@@ -1,6 +1,6 @@
 //! Serve one downstream connection, and run each exchange: the spine.
 //!
-//! - `arrival`: how a request is judged and what it is made before a route is looked for
+//! - `passage`: what a request is made before a route is looked for, and for its destination
 //! - `environment`: what a shard lends to every exchange: routing, buffers, clock, log, counters
 //! - `downstream`: one HTTP/1.1 connection of a client: waiting, reading heads, answering, ending
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
@@ -15,19 +15,19 @@
 //! - `record`: the access log's line of an exchange
 
 mod answer;
-mod arrival;
 mod attempt;
 mod download;
 mod downstream;
 mod environment;
 mod exchange;
 mod failure;
+mod passage;
 mod record;
 mod reply;
 mod standard;
 mod tunnel;
 mod upload;
 
-pub use arrival::{arrive, head_policy};
 pub use downstream::serve;
 pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing};
+pub use passage::{arrive, depart, head_policy};

@@ -1,0 +1,246 @@
+//! What a route does with the request.
+
+use super::{
+    story::{Detail, Outcome, Reply, Step, Target},
+    walk::{Arrived, lossy},
+};
+use crate::{
+    filter::{Address, Context, HeaderOps},
+    http::{Name, RequestHead},
+    proxy,
+    table::{
+        Action, Cluster, Destination, DirectResponse, DnsKind, Endpoints, Forward, LoadBalancing, Redirect,
+        Route, Settings, Snapshot, UpstreamProtocol,
+    },
+    telemetry::Flag,
+};
+use std::{fmt, fs, time::SystemTime};
+
+/// Endpoints that are named at most.
+const ENDPOINTS_MAX: usize = 8;
+/// Characters of a body that are shown.
+const BODY_SHOWN_MAX: usize = 200;
+
+/// Where the request has come to.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) route: &'a Route,
+}
+
+/// What happens from the route on.
+pub(super) fn follow(way: Way<'_>, arrived: &Arrived<'_>) -> (Vec<Step>, Outcome) {
+    match &way.route.action {
+        Action::Forward(forward) => way.forward(forward, arrived),
+        Action::Redirect(redirect) => way.redirect(redirect, arrived),
+        Action::Direct(direct) => way.direct(direct),
+    }
+}
+
+impl Way<'_> {
+    fn redirect(&self, redirect: &Redirect, arrived: &Arrived<'_>) -> (Vec<Step>, Outcome) {
+        let mut location = Vec::new();
+        redirect.location(&arrived.request, arrived.scheme, &mut location);
+        let steps = [
+            Some(Step::new("redirect", redirect.to_string())),
+            headers_step("response headers", &self.route.response_headers),
+        ];
+        let reply = Reply {
+            location: Some(lossy(&location)),
+            ..Reply::new(redirect.status, None, "direct_response")
+        };
+        (steps.into_iter().flatten().collect(), Outcome::Reply(reply))
+    }
+
+    fn direct(&self, direct: &DirectResponse) -> (Vec<Step>, Outcome) {
+        let text = format!("answered here with {}, {} bytes", direct.status, direct.body.len());
+        let steps = [
+            Some(Step::new("direct response", text)),
+            headers_step("response headers", &self.route.response_headers),
+        ];
+        let body = String::from_utf8_lossy(&direct.body);
+        let shown: String = body.chars().take(BODY_SHOWN_MAX).flat_map(char::escape_debug).collect();
+        let more = if body.chars().count() > BODY_SHOWN_MAX { "..." } else { "" };
+        let reply =
+            Reply { body: format!("{shown}{more}"), ..Reply::new(direct.status, None, "direct_response") };
+        (steps.into_iter().flatten().collect(), Outcome::Reply(reply))
+    }
+
+    fn forward(&self, forward: &Forward, arrived: &Arrived<'_>) -> (Vec<Step>, Outcome) {
+        let mut steps = Vec::new();
+        let sent = forward.destinations.first().map(|first| self.depart(forward, first, arrived));
+        if let Some(sent) = &sent
+            && let Some(rewrite) = &forward.path_rewrite
+        {
+            let (old, new) = (lossy(&arrived.request.target), lossy(&sent.target));
+            steps.push(Step::new("rewrite", format!("`{old}` becomes `{new}` ({rewrite})")));
+        }
+        steps.extend(headers_step("request headers", &self.route.request_headers));
+        let mut targets = Vec::new();
+        for destination in &forward.destinations {
+            let percent = f64::from(destination.weight) * 100.0 / forward.total_weight.max(1) as f64;
+            let (step, target) = self.destination(destination, percent);
+            steps.push(step);
+            targets.push(target);
+        }
+        steps.extend(headers_step("response headers", &self.route.response_headers));
+        if let Some(sent) = sent {
+            let whose = if targets.len() > 1 { " (at the first destination)" } else { "" };
+            let lines = head_lines(&sent, &arrived.request, &self.snapshot.settings);
+            let step = Step::new("origin gets", format!("{}{whose}", lines.first().map_or("", |line| line)));
+            steps.push(step.with_all(lines.into_iter().skip(1).map(Detail::new)));
+        }
+        // One that is sure to fail is an answer made here.
+        let only_failure = match targets.as_mut_slice() {
+            [only] => only.failure.take(),
+            _ => None,
+        };
+        (steps, only_failure.map_or(Outcome::Forward(targets), Outcome::Reply))
+    }
+
+    fn destination(&self, destination: &Destination, percent: f64) -> (Step, Target) {
+        let name = &destination.cluster_name;
+        let text = if percent < 100.0 { format!("{} {name}", Percent(percent)) } else { name.to_string() };
+        let step = Step::new("destination", text);
+        let cluster = destination.cluster.and_then(|id| self.snapshot.clusters.get(id.0 as usize));
+        let endpoints = cluster.map(endpoints).unwrap_or_default();
+        let failure = match cluster {
+            None => Some(Reply::new(503, Some(Flag::NoCluster.as_str()), "cluster_not_found")),
+            Some(_) if endpoints.is_empty() => Some(Reply {
+                body: "no healthy upstream".to_owned(),
+                ..Reply::new(503, Some(Flag::NoHealthyUpstream.as_str()), "no_healthy_upstream")
+            }),
+            Some(_) => None,
+        };
+        let step = match cluster {
+            Some(cluster) => step.from(&cluster.source).with_all(cluster_details(cluster, &endpoints)),
+            None => step.with(Detail::new(
+                "no ServiceEntry or Service that this gateway sees has this host, port and subset",
+            )),
+        };
+        let headers =
+            [("request", &destination.request_headers), ("response", &destination.response_headers)];
+        let headers = headers.into_iter().filter(|(_, ops)| !ops.is_empty());
+        let step = step.with_all(headers.map(|(what, ops)| Detail::new(format!("{what} headers: {ops}"))));
+        (step, Target { cluster: name.to_string(), percent, endpoints, failure })
+    }
+
+    /// The request as a destination gets it.
+    fn depart(&self, forward: &Forward, destination: &Destination, arrived: &Arrived<'_>) -> RequestHead {
+        let settings = &self.snapshot.settings;
+        let mut request = arrived.request.clone();
+        let hostname = hostname();
+        let mut fields = std::mem::take(&mut request.fields);
+        for ops in [&self.route.request_headers, &destination.request_headers] {
+            let context = self.context(&request, arrived, &destination.cluster_name, &hostname);
+            ops.apply_to_request(&mut fields, &context);
+        }
+        request.fields = fields;
+        proxy::depart(&mut request, forward, destination, settings, &mut Vec::new(), &mut Vec::new());
+        if settings.attempt_count {
+            request.fields.push_known(Name::XEnvoy, "x-envoy-attempt-count", b"1");
+        }
+        request
+    }
+
+    /// What header values may read, as far as it is known before a connection is made.
+    fn context<'c>(
+        &'c self,
+        request: &'c RequestHead,
+        arrived: &Arrived<'_>,
+        cluster: &'c str,
+        hostname: &'c str,
+    ) -> Context<'c> {
+        let unix_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64);
+        Context {
+            start_time_ms: unix_ms,
+            hostname,
+            downstream_remote: arrived.info.peer.map(Address::Ip),
+            downstream_direct_remote: arrived.info.peer.map(Address::Ip),
+            downstream_local: arrived.info.local.map(Address::Ip),
+            protocol: request.version,
+            scheme: arrived.scheme,
+            method: &request.method,
+            target: &request.target,
+            authority: &request.authority,
+            route_name: Some(&*self.route.name).filter(|name| !name.is_empty()),
+            upstream_cluster: Some(cluster),
+            ..Context::default()
+        }
+    }
+}
+
+fn headers_step(name: &'static str, ops: &HeaderOps) -> Option<Step> {
+    (!ops.is_empty()).then(|| Step::new(name, ops.to_string()))
+}
+
+/// How a cluster is reached.
+fn cluster_details(cluster: &Cluster, endpoints: &[String]) -> Vec<Detail> {
+    let protocol = match cluster.protocol {
+        UpstreamProtocol::Http1 => "HTTP/1.1",
+        UpstreamProtocol::Http2 => "HTTP/2",
+    };
+    let balancing = match cluster.load_balancing {
+        LoadBalancing::LeastRequest => "LEAST_REQUEST",
+        LoadBalancing::RoundRobin => "ROUND_ROBIN",
+        LoadBalancing::Random => "RANDOM",
+    };
+    let resolved = match cluster.endpoints {
+        Endpoints::Static(_) => "",
+        Endpoints::Dns { kind: DnsKind::Strict, .. } => ", all addresses of these names",
+        Endpoints::Dns { kind: DnsKind::Logical, .. } => ", the first address of this name",
+    };
+    let how = format!("{protocol}, {balancing}, connect timeout {} s", cluster.connect_timeout.as_secs_f64());
+    let list = match endpoints.len() {
+        0 => "no endpoints".to_owned(),
+        count if count > ENDPOINTS_MAX => {
+            let shown = endpoints.get(..ENDPOINTS_MAX).unwrap_or_default().join(", ");
+            format!("endpoints {shown} and {} more{resolved}", count - ENDPOINTS_MAX)
+        }
+        1 => format!("endpoint {}{resolved}", endpoints.join(", ")),
+        _ => format!("endpoints {}{resolved}", endpoints.join(", ")),
+    };
+    vec![Detail::new(list), Detail::new(how)]
+}
+
+fn endpoints(cluster: &Cluster) -> Vec<String> {
+    let weighted = |address: String, weight: u32| match weight {
+        1 => address,
+        weight => format!("{address} (weight {weight})"),
+    };
+    match &cluster.endpoints {
+        Endpoints::Static(list) => list.iter().map(|e| weighted(e.address.to_string(), e.weight)).collect(),
+        Endpoints::Dns { names, .. } => {
+            names.iter().map(|name| weighted(format!("{}:{}", name.host, name.port), name.weight)).collect()
+        }
+    }
+}
+
+/// The head as it goes out, a line each.
+fn head_lines(sent: &RequestHead, arrived: &RequestHead, settings: &Settings) -> Vec<String> {
+    let mut lines = vec![
+        format!("{} {} HTTP/1.1", lossy(&sent.method), lossy(&sent.target)),
+        format!("host: {}", lossy(&sent.authority)),
+    ];
+    let made_id = arrived.fields.get(Name::XRequestId).filter(|_| settings.request_id);
+    lines.extend(sent.fields.iter().map(|field| match field.name {
+        Name::XRequestId if Some(field.value) == made_id => "x-request-id: (a new one each time)".to_owned(),
+        _ => format!("{}: {}", lossy(field.text), lossy(field.value)),
+    }));
+    lines
+}
+
+/// For `%HOSTNAME%`.
+fn hostname() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| String::new(), |name| name.trim().into())
+}
+
+/// `80%`, `33.3%`
+pub(in crate::cli) struct Percent(pub(in crate::cli) f64);
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = if (self.0 - self.0.round()).abs() < 0.05 { 0 } else { 1 };
+        write!(f, "{:.digits$}%", self.0)
+    }
+}

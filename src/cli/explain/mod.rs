@@ -1,0 +1,51 @@
+//! `sluicegate explain`: what becomes of one request, and why.
+//!
+//! The request is put on the wire, decoded and routed by the data path's own functions.
+//!
+//! - `request`: the command line to the bytes that a client would send
+//! - `listen`: which listener a port means
+//! - `walk`: from the listener to the route
+//! - `action`: what the route does with the request
+//! - `near`: what comes nearest where nothing fits
+//! - `story`: what is told: steps, and the outcome
+//! - `render`: a story for people and for tools
+
+mod action;
+mod listen;
+mod near;
+mod render;
+mod request;
+mod story;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub(super) use action::Percent;
+pub(super) use listen::silence_of;
+pub(super) use render::source_value;
+
+use super::{
+    args::{AnswerFormat, ExplainArgs},
+    load::load,
+    output::{print, report_errors},
+    usage_error,
+};
+use request::Asked;
+
+/// Runs the subcommand; returns the exit code. That the answer is a 404 is no failure.
+pub(super) fn run(args: &ExplainArgs) -> u8 {
+    let asked = match Asked::new(args) {
+        Ok(asked) => asked,
+        Err(message) => return usage_error(message),
+    };
+    let port_map = args.workload.port_map.clone().unwrap_or_default();
+    let loaded = load(&args.config.config, &args.workload, &port_map);
+    let code = report_errors(&loaded);
+    let story = walk::walk(&asked, &loaded.compiled);
+    let sources = &loaded.resources.sources;
+    let written = print(&match args.format {
+        AnswerFormat::Text => render::text(&asked, &story, sources),
+        AnswerFormat::Json => render::json(&asked, &story),
+    });
+    code.max(written)
+}

@@ -1,0 +1,174 @@
+//! The command line to the bytes that a client would send.
+
+use crate::{
+    cli::args::ExplainArgs,
+    http::{Scheme, split_port},
+};
+use std::net::IpAddr;
+
+/// The request that is asked about.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// As given.
+    pub(super) method: String,
+    /// As given.
+    pub(super) url: String,
+    /// What the client speaks: TLS or not.
+    pub(super) scheme: Scheme,
+    /// The URL's host, brackets kept.
+    pub(super) host: String,
+    /// The port that the client connects to: the URL's, or its scheme's.
+    pub(super) port: u16,
+    /// Whether the URL says the port.
+    pub(super) has_port: bool,
+    /// The name in the TLS handshake, if one was given.
+    pub(super) sni: Option<String>,
+    /// The client's address.
+    pub(super) from: IpAddr,
+    /// The head of the request as the client sends it in HTTP/1.1.
+    pub(super) wire: Vec<u8>,
+}
+
+impl Asked {
+    /// Reads the options.
+    ///
+    /// # Errors
+    /// What no client could send. What a client could send and the gateway refuses is for the gateway to say.
+    pub(super) fn new(args: &ExplainArgs) -> Result<Asked, String> {
+        let url = Url::parse(&args.url)?;
+        no_controls("the method", &args.method)?;
+        if args.method.is_empty() || args.method.contains(' ') {
+            return Err(format!("`{}` is not a method", args.method));
+        }
+        Ok(Asked {
+            method: args.method.clone(),
+            url: args.url.clone(),
+            scheme: url.scheme,
+            host: url.host.to_owned(),
+            port: url.port,
+            has_port: url.has_port,
+            sni: args.sni.clone(),
+            from: args.from,
+            wire: wire(args, &url)?,
+        })
+    }
+}
+
+/// The head on the wire. As with curl, a `Host` among the headers takes the place of the URL's.
+fn wire(args: &ExplainArgs, url: &Url<'_>) -> Result<Vec<u8>, String> {
+    let mut head = format!("{} {} HTTP/1.1\r\n", args.method, url.target);
+    let mut fields = Vec::new();
+    for field in &args.headers {
+        no_controls("a header", field)?;
+        let Some((name, value)) = field.split_once(':') else {
+            return Err(format!("`{field}` is not a header: expected 'Name: value'"));
+        };
+        fields.push((name, value.trim()));
+    }
+    if !fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        fields.insert(0, ("Host", &url.authority));
+    }
+    for (name, value) in fields {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    Ok(head.into_bytes())
+}
+
+/// TAB may stand in a value.
+fn no_controls(what: &str, text: &str) -> Result<(), String> {
+    match text.chars().any(|c| c.is_control() && c != '\t') {
+        true => Err(format!("{what} has a control character: {text:?}")),
+        false => Ok(()),
+    }
+}
+
+/// What a URL says.
+#[derive(Debug, PartialEq, Eq)]
+struct Url<'a> {
+    scheme: Scheme,
+    host: &'a str,
+    port: u16,
+    has_port: bool,
+    /// What stands in `Host`: without the port where it is the scheme's own, as clients do it.
+    authority: String,
+    /// Path and query.
+    target: String,
+}
+
+impl<'a> Url<'a> {
+    fn parse(text: &'a str) -> Result<Url<'a>, String> {
+        if text.chars().any(|c| c.is_control() || c == ' ') {
+            return Err(format!("{text:?} is not a URL: blanks and control characters are written %20, %0A"));
+        }
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Https, rest),
+            _ => return Err(format!("`{text}` does not begin with http:// or https://")),
+        };
+        let rest = rest.split('#').next().unwrap_or(rest);
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        // A name and a password go into another header.
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let (host, port) = split_port(authority.as_bytes());
+        let host = authority.get(..host.len()).unwrap_or(authority);
+        if host.is_empty() {
+            return Err(format!("`{text}` names no host"));
+        }
+        let default_port = match scheme {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        };
+        let written = port.filter(|port| !port.is_empty());
+        let has_port = written.is_some();
+        let port = match written.map(|port| String::from_utf8_lossy(port).into_owned()) {
+            None => default_port,
+            Some(digits) => match digits.parse() {
+                Ok(port) if port > 0 => port,
+                _ => return Err(format!("`{digits}` is not a port")),
+            },
+        };
+        let authority = if port == default_port { host.to_owned() } else { format!("{host}:{port}") };
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        Ok(Url { scheme, host, port, has_port, authority, target: format!("{slash}{target}") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn says(text: &str, host: &str, port: u16, authority: &str, target: &str) {
+        let url = Url::parse(text).unwrap();
+        let got = (url.host, url.port, url.authority.as_str(), url.target.as_str());
+        assert_eq!(got, (host, port, authority, target), "{text}");
+    }
+
+    #[test]
+    fn urls() {
+        says("http://a.example", "a.example", 80, "a.example", "/");
+        says("HTTP://a.example:80/x", "a.example", 80, "a.example", "/x");
+        says("https://a.example:/x?y=1#z", "a.example", 443, "a.example", "/x?y=1");
+        says("https://a.example:80?y", "a.example", 80, "a.example:80", "/?y");
+        says("http://me:secret@a.example:8080/@", "a.example", 8080, "a.example:8080", "/@");
+        says("http://[::1]:8080/", "[::1]", 8080, "[::1]:8080", "/");
+        assert_eq!(Url::parse("https://a").unwrap().scheme, Scheme::Https);
+    }
+
+    #[test]
+    fn what_is_no_url() {
+        for text in [
+            "",
+            "a.example/x",
+            "ftp://a",
+            "http://",
+            "http:///x",
+            "http://a:0/",
+            "http://a:x/",
+            "http://a/b c",
+        ] {
+            assert!(Url::parse(text).is_err(), "{text}");
+        }
+    }
+}
