@@ -99,3 +99,119 @@ fn a_drain_lets_what_is_in_flight_end() {
     assert!(client.is_closed());
     assert!(gateway.wait().success());
 }
+
+#[test]
+fn a_client_that_has_said_all_still_gets_its_answer() {
+    let origin = Origin::echo();
+    let gateway = Gateway::start(&[80], &routed(TO_A, &[origin.port()]));
+    let mut client = gateway.connect(80);
+    client.send(b"GET /half HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.half_close();
+    assert!(client.answer("GET").text().starts_with("GET /half "));
+    assert!(client.is_closed());
+    gateway.stop();
+}
+
+#[test]
+fn a_reused_connection_that_died_is_replaced_in_silence() {
+    // The second request of each connection is never answered: the origin closes, as if it had been idle for too long.
+    let turn = std::sync::atomic::AtomicUsize::new(0);
+    let origin = Origin::serve(move |_, stream| {
+        use std::io::Write;
+        let even = turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst).is_multiple_of(2);
+        even && stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_ok()
+    });
+    let gateway = Gateway::start(&[80], &routed(TO_A, &[origin.port()]));
+    let mut client = gateway.connect(80);
+    for _ in 0..10 {
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.answer("GET").status, 200);
+    }
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
+    // Not idempotent, and the origin may have seen it: it is not sent twice.
+    assert_eq!(client.answer("POST").status, 503);
+    gateway.stop();
+}
+
+#[test]
+fn a_websocket_is_a_tunnel_after_the_origin_agreed() {
+    let origin = Origin::serve(|request, stream| {
+        use std::io::{Read, Write};
+        assert_eq!(request.field("upgrade"), Some("websocket"));
+        let agreed =
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello";
+        stream.write_all(agreed).unwrap();
+        let mut bytes = [0; 4];
+        while stream.read_exact(&mut bytes).is_ok() {
+            stream.write_all(&bytes).unwrap();
+        }
+        stream.write_all(b"bye").unwrap();
+        false
+    });
+    let gateway = Gateway::start(&[80], &routed(TO_A, &[origin.port()]));
+    let mut client = gateway.connect(80);
+    client.send(
+        b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    assert_eq!(client.answer("GET").status, 101);
+    assert_eq!(client.raw(5), b"hello");
+    for _ in 0..100 {
+        client.send(b"ping");
+        assert_eq!(client.raw(4), b"ping");
+    }
+    client.half_close();
+    assert_eq!(client.raw(3), b"bye");
+    assert!(client.is_closed());
+    assert!(gateway.log_line().contains("\"GET /ws HTTP/1.1\" 101 - via_upstream - \"-\" 400 408 "));
+    gateway.stop();
+}
+
+#[test]
+fn an_early_answer_is_delivered_though_the_client_still_sends() {
+    let origin =
+        Origin::scripted(vec![Some(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()), None]);
+    let gateway = Gateway::start(&[80], &routed(TO_A, &[origin.port()]));
+    let mut client = gateway.connect(80);
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.answer("GET").text(), "ok");
+    assert_eq!(origin.request().target(), "/");
+    assert!(origin.try_request().is_none());
+    gateway.stop();
+    // A local reply, while a body of which nothing can be said is on its way.
+    let gateway = Gateway::start(&[80], &routed("  - directResponse: {status: 403}", &[]));
+    let mut client = gateway.connect(80);
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nbegin");
+    let answer = client.answer("POST");
+    assert_eq!((answer.status, answer.field("connection")), (403, Some("close")));
+    assert!(client.try_send(b"more"));
+    gateway.stop();
+}
+
+#[test]
+fn the_status_port_says_ready_until_it_drains() {
+    let gateway = Gateway::start(&[80], &routed("  - directResponse: {status: 200}", &[]));
+    let mut client = super::client::Client::connect(gateway.status());
+    client.send(b"GET /healthz/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(client.answer("GET").status, 200);
+    let mut client = super::client::Client::connect(gateway.admin());
+    client.send(b"GET /stats/prometheus HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let page = client.answer("GET");
+    assert!(page.text().contains("# TYPE envoy_http_downstream_rq_total counter"), "{}", page.text());
+    gateway.stop();
+}
+
+#[test]
+fn a_leak_would_show_in_a_thousand_connections() {
+    let origin = Origin::echo();
+    let gateway = Gateway::start_with(&[80], &routed(TO_A, &[origin.port()]), &["--access-log", "off"]);
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", gateway.pid())).unwrap().count();
+    assert_eq!(gateway.get(80, "a", "/").status, 200);
+    let before = descriptors();
+    for _ in 0..1000 {
+        assert_eq!(gateway.get(80, "a", "/").status, 200);
+    }
+    // The last few may be closing still, and each worker keeps a connection to the origin.
+    assert!(descriptors() <= before + 8, "{} descriptors, {before} before", descriptors());
+    gateway.stop();
+}

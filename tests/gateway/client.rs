@@ -67,11 +67,6 @@ impl Client {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Our own address.
-    pub(crate) fn local(&self) -> SocketAddr {
-        self.stream.local_addr().unwrap()
-    }
-
     /// Reads more; false at the end.
     fn more(&mut self) -> bool {
         let mut buffer = [0; 65536];

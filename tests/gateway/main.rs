@@ -4,10 +4,17 @@
 //! - `client`: a client that sends bytes as they are and reads answers strictly
 //! - `origin`: origins that echo what they got, or say what a script says
 //! - `basics`: it starts, serves and ends
+//! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 
+// A test that can't go on has failed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod basics;
+mod cases_actions;
 mod cases_http1;
+mod cases_listeners;
+mod cases_routing;
 mod client;
 mod harness;
 mod origin;

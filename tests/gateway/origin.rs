@@ -1,7 +1,7 @@
 //! Origins that echo what they got, or say what a script says.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
