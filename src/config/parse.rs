@@ -294,7 +294,8 @@ impl<'n, 't> Object<'_, 'n, 't> {
             reader.broken(self.object);
             return;
         };
-        if let Some(&first) = reader.seen.get(self.object) {
+        let first = reader.seen.get(self.object).filter(|_| !meta.name.is_empty());
+        if let Some(&first) = first {
             reader.diagnostics.push(
                 Diagnostic::error("duplicate-object", format!("{} is defined twice", self.object))
                     .at(meta.name.span)
@@ -324,7 +325,11 @@ impl<'n, 't> Object<'_, 'n, 't> {
             None => ObjectMeta::default(),
         };
         let ObjectMeta { name, namespace, labels, annotations, creation_timestamp, .. } = meta;
-        let Some(name) = name.filter(|name| !name.is_empty()) else {
+        let name = name.filter(|name| !name.is_empty());
+        // `istioctl install -f` takes IstioOperators without a name, and its own profiles have none.
+        let unnamed =
+            (self.kind.name == "IstioOperator").then(|| Spanned::new(String::new(), self.node.span));
+        let Some(name) = name.or(unnamed) else {
             let place = node.map_or(self.node.span, |node| node.span);
             let problem =
                 Diagnostic::error("missing-field", "the object has no name").at(place).field("metadata.name");

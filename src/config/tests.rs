@@ -163,6 +163,36 @@ fn what_is_no_object() {
     );
 }
 
+/// As in Istio's own profiles.
+#[test]
+fn an_operator_needs_no_name() {
+    let operator = "apiVersion: install.istio.io/v1alpha1
+kind: IstioOperator
+spec:
+  hub: docker.io/istio
+  meshConfig:
+    accessLogFile: /dev/stdout
+    enablePrometheusMerge: true
+    defaultConfig: {proxyMetadata: {}, holdApplicationUntilProxyStarts: true}
+  components:
+    base: {enabled: true}
+    ingressGateways:
+    - name: istio-ingressgateway
+      enabled: true
+      label: {istio: ingressgateway}
+      k8s:
+        resources: {requests: {cpu: 10m}}
+        service:
+          ports: [{port: 80, targetPort: 8080, name: http2}]
+  values:
+    defaultRevision: ''
+    global: {proxy: {clusterDomain: cluster.local}}
+    gateways: {istio-ingressgateway: {autoscaleEnabled: false}}
+";
+    let resources = good(&format!("{operator}---\n{operator}"));
+    assert_eq!(resources.istio_operators.len(), 2);
+}
+
 #[test]
 fn lists() {
     let item = |name: &str| format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}");

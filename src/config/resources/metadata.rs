@@ -44,10 +44,10 @@ object! {
     }
 }
 
-/// `metadata` of an object that has a name.
+/// `metadata` of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metadata {
-    /// The name within kind and namespace.
+    /// The name within kind and namespace; empty only for an `IstioOperator` without one.
     pub name: Spanned<String>,
     /// The namespace; `default`, at the place of the name, if it is not written.
     pub namespace: Spanned<String>,
