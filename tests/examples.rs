@@ -1,0 +1,266 @@
+//! Every example in `config/` is loaded, has no problem but the ones named here, and does what its comments say.
+
+use sluicegate::{
+    compile::{Compiled, Options, compile},
+    config::{Diagnostic, Input, Resources, Severity, load},
+    http::{RequestHead, Scheme},
+    table::{Action, BindAddress, Chain, Destination, Endpoints, Lookup},
+};
+use std::path::{Path, PathBuf};
+
+/// Some files, compiled.
+struct Example {
+    resources: Resources,
+    /// Those of reading, then those of compiling.
+    problems: Vec<Diagnostic>,
+    compiled: Compiled,
+}
+
+impl Example {
+    /// Files and directories below `config/`.
+    fn load(paths: &[&str], options: &Options) -> Example {
+        let inputs: Vec<Input> = paths.iter().map(|path| Input::Path(config().join(path))).collect();
+        let (resources, mut problems) = load(&inputs);
+        let mut compiled = compile(&resources, options);
+        problems.append(&mut compiled.diagnostics);
+        Example { resources, problems, compiled }
+    }
+
+    /// One file or directory without any problem.
+    fn clean(path: &str) -> Example {
+        Example::load(&[path], &Options::default()).with_problems(&[])
+    }
+
+    /// Fails unless there is exactly one problem, a warning, for each of these, in this order: a code and words of it.
+    fn with_problems(self, expected: &[(&str, &str)]) -> Example {
+        let texts: Vec<String> = self.problems.iter().map(|problem| self.text(problem)).collect();
+        let same = self.problems.iter().zip(&texts).zip(expected).all(|((problem, text), (code, words))| {
+            problem.severity == Severity::Warning && problem.code == *code && text.contains(words)
+        });
+        assert!(same && texts.len() == expected.len(), "expected {expected:#?}, got {texts:#?}");
+        self
+    }
+
+    fn text(&self, problem: &Diagnostic) -> String {
+        let place = problem.span.and_then(|span| {
+            let file = self.resources.sources.file(span.file)?;
+            Some(format!("{}:{}", file.name, span.line))
+        });
+        let (code, field, message) = (problem.code, &problem.field, &problem.message);
+        format!("{} {} {code} {field}: {message}", problem.severity, place.unwrap_or_default())
+    }
+
+    /// What becomes of `GET` to a listener: `outbound|80||a.internal at 127.0.0.1:9000`, several with their weights before
+    /// them; `redirect`; a status.
+    fn get(&self, listener: &str, host: &str, target: &str, fields: &[(&str, &str)]) -> String {
+        let snapshot = &self.compiled.snapshot;
+        let listener = snapshot.listeners.iter().find(|known| known.bind.to_string() == listener);
+        let Some(Chain::Http(table)) = listener.map(|listener| listener.chain.clone()) else {
+            return "refused".into();
+        };
+        let mut request = RequestHead {
+            method: b"GET".to_vec(),
+            authority: host.into(),
+            target: target.into(),
+            path_len: target.find('?').unwrap_or(target.len()),
+            ..RequestHead::default()
+        };
+        for (name, value) in fields {
+            request.fields.push(name.as_bytes(), value.as_bytes());
+        }
+        match snapshot.route_tables[table.0 as usize].find(&request, Scheme::Http) {
+            Lookup::NoHost | Lookup::NoRoute(_) => "404".into(),
+            Lookup::HttpsRedirect(_) => "https".into(),
+            Lookup::Route(_, route) => match &route.action {
+                Action::Redirect(_) => "redirect".into(),
+                Action::Direct(response) => response.status.to_string(),
+                Action::Forward(forward) => match forward.destinations.as_slice() {
+                    [only] => self.destination(only),
+                    several => {
+                        let share = |one: &Destination| format!("{} {}", one.weight, self.destination(one));
+                        several.iter().map(share).collect::<Vec<_>>().join(", ")
+                    }
+                },
+            },
+        }
+    }
+
+    fn destination(&self, destination: &Destination) -> String {
+        let Some(cluster) = destination.cluster else { return format!("{}: 503", destination.cluster_name) };
+        let cluster = &self.compiled.snapshot.clusters[cluster.0 as usize];
+        let endpoints: Vec<String> = match &cluster.endpoints {
+            Endpoints::Static(endpoints) => endpoints.iter().map(|one| one.address.to_string()).collect(),
+            Endpoints::Dns { names, .. } => {
+                names.iter().map(|name| format!("{}:{}", name.host, name.port)).collect()
+            }
+        };
+        format!("{} at {}", cluster.name, endpoints.join(" "))
+    }
+}
+
+/// What the Bookinfo Gateway asks for and this gateway can't do yet.
+const BOOKINFO: &[(&str, &str)] = &[
+    ("not-supported-yet", "this HTTPS server on port 443 will not listen"),
+    ("not-supported-yet", "this HTTPS server on port 9443 will not listen"),
+    ("not-supported-yet", "this MONGO server on port 2379 will not listen"),
+    ("not-supported-yet", "spec.tcp: `tcp` is not supported yet"),
+];
+
+fn config() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
+}
+
+fn in_namespace(namespace: &str) -> Options {
+    Options { namespace: Some(namespace.into()), ..Options::default() }
+}
+
+const PORT: &str = "0.0.0.0:8080";
+
+#[test]
+fn hello() {
+    let example = Example::clean("hello.yaml");
+    assert_eq!(example.get(PORT, "any.example", "/", &[]), "outbound|9000||hello.internal at 127.0.0.1:9000");
+}
+
+#[test]
+fn canary() {
+    let example = Example::clean("canary.yaml");
+    let get = |target, fields| example.get(PORT, "shop.example.com", target, fields);
+    let (old, new) =
+        ("outbound|80|v1|shop.internal at 127.0.0.1:9101", "outbound|80|v2|shop.internal at 127.0.0.1:9102");
+    assert_eq!(get("/", &[]), format!("95 {old}, 5 {new}"));
+    assert_eq!(get("/", &[("x-canary", "always")]), new);
+    assert_eq!(get("/pay/1", &[("cookie", "a=b; shop=new; c=d")]), new);
+    assert_eq!(get("/pay/1", &[("cookie", "workshop=new")]), old);
+}
+
+#[test]
+fn rewrite_and_redirect() {
+    let example = Example::clean("rewrite-and-redirect.yaml");
+    let get = |target| example.get(PORT, "www.example.com", target, &[]);
+    let (api, pages) =
+        ("outbound|9201||api.internal at 127.0.0.1:9201", "outbound|9202||pages.internal at 127.0.0.1:9202");
+    assert_eq!(example.get(PORT, "example.com", "/a?b=c", &[]), "redirect");
+    assert_eq!(get("/blog/hello"), "redirect");
+    assert_eq!(get("/guestbook"), "410");
+    assert_eq!(get("/api/users/7"), api);
+    assert_eq!(get("/user/7/photo"), api);
+    assert_eq!(get("/apiary"), pages);
+    assert_eq!(get("/shop/"), pages);
+}
+
+#[test]
+fn headers() {
+    let example = Example::clean("headers.yaml");
+    let forms = "outbound|9301||forms.internal at 127.0.0.1:9301";
+    assert_eq!(example.get(PORT, "forms.example.com", "/?lang=fr", &[]), forms);
+    assert_eq!(example.get(PORT, "forms.example.com", "/", &[]), forms);
+}
+
+#[test]
+fn egress() {
+    let example = Example::clean("egress.yaml");
+    let get = |host| example.get(PORT, host, "/", &[]);
+    assert_eq!(get("www.example.org"), "outbound|80||www.example.org at www.example.org:80");
+    let mirrors = "mirror-1.example.net:80 mirror-2.example.net:8000";
+    assert_eq!(get("files.example.net"), format!("outbound|80||files.example.net at {mirrors}"));
+    assert_eq!(get("anything.else.example"), "404");
+}
+
+#[test]
+fn unix_socket() {
+    let example = Example::clean("unix-socket.yaml");
+    let listener = &example.compiled.snapshot.listeners[0];
+    assert_eq!(listener.bind, BindAddress::Unix("/run/sluicegate/http.sock".into()));
+    let found = example.get(&listener.bind.to_string(), "app.example.com", "/", &[]);
+    assert_eq!(found, "outbound|80||app.internal at /run/app/app.sock");
+}
+
+#[test]
+fn kubernetes_services() {
+    let example = Example::clean("kubernetes-services.yaml");
+    let get = |target| example.get(PORT, "books.example.com", target, &[]);
+    assert_eq!(get("/catalog/1"), "outbound|80||catalog.books.svc.cluster.local at 127.0.0.1:9401");
+    assert_eq!(get("/admin/"), "outbound|8081||catalog.books.svc.cluster.local at 127.0.0.1:9402");
+}
+
+#[test]
+fn operator() {
+    let options = Options { gateway: Some("istio-ingressgateway".into()), ..Options::default() };
+    let example = Example::load(&["operator.yaml"], &options).with_problems(&[]);
+    let get = |target| example.get(PORT, "intranet.example.com", target, &[]);
+    assert_eq!(get("/news/today"), "200");
+    assert_eq!(get("/"), "outbound|9501||intranet.internal at 127.0.0.1:9501");
+    assert_eq!(example.compiled.access_log_file.as_deref(), Some("/dev/stdout"));
+    assert_eq!(example.compiled.snapshot.settings.trusted_proxies, 1);
+}
+
+#[test]
+fn multi_team() {
+    let example = Example::load(&["multi-team"], &in_namespace("platform")).with_problems(&[]);
+    let get = |host, target| example.get(PORT, host, target, &[]);
+    let (beds, flowers) = (
+        "outbound|80||beds.garden.svc.cluster.local at 127.0.0.1:9601",
+        "outbound|80||flowers.garden.svc.cluster.local at 127.0.0.1:9601",
+    );
+    assert_eq!(get("garden.example.com", "/"), beds);
+    assert_eq!(get("roses.garden.example.com", "/"), flowers);
+    assert_eq!(get("kitchen.example.com", "/herbs/"), beds);
+    assert_eq!(
+        get("kitchen.example.com", "/"),
+        "outbound|80||stove.kitchen.svc.cluster.local at 127.0.0.1:9701"
+    );
+    assert_eq!(get("status.example.com", "/"), "200");
+}
+
+#[test]
+fn bookinfo() {
+    let example = Example::load(&["bookinfo"], &Options::default()).with_problems(BOOKINFO);
+    let get = |target, fields| example.get("0.0.0.0:9080", "uk.bookinfo.com", target, fields);
+    let (v1, v2) = (
+        "outbound|9080|v1|reviews.prod.svc.cluster.local at 127.0.0.1:9902",
+        "outbound|9080|v2|reviews.prod.svc.cluster.local at 127.0.0.1:9903",
+    );
+    assert_eq!(get("/reviews/1", &[]), format!("80 {v1}, 20 {v2}"));
+    assert_eq!(get("/reviews/1", &[("end-user", "jason")]), v2);
+    assert_eq!(get("/reviews/1", &[("cookie", "user=dev-123")]), v2);
+    assert_eq!(get("/ratings/1", &[]), "outbound|9080||ratings.prod.svc.cluster.local at 127.0.0.1:9904");
+    assert_eq!(
+        get("/productpage", &[]),
+        "outbound|9080||productpage.prod.svc.cluster.local at 127.0.0.1:9901"
+    );
+    assert_eq!(example.get("0.0.0.0:9080", "example.com", "/", &[]), "404");
+    assert_eq!(example.get("0.0.0.0:80", "uk.bookinfo.com", "/reviews/1", &[]), "https");
+}
+
+/// All files that stand in `config/` itself are one configuration: `check config` is clean.
+#[test]
+fn they_go_together() {
+    let example = Example::load(&["."], &Options::default()).with_problems(&[]);
+    assert_eq!(example.get(PORT, "shop.example.com", "/", &[("x-canary", "always")]).split(' ').count(), 3);
+    assert!(example.get(PORT, "any.example", "/", &[]).contains("hello.internal"));
+}
+
+/// Nothing in `config/` is left out above.
+#[test]
+fn every_example_has_a_test() {
+    let mut names: Vec<String> = std::fs::read_dir(config())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !matches!(&**name, "README.md" | "origins.py"))
+        .collect();
+    names.sort();
+    let tested = [
+        "bookinfo",
+        "canary.yaml",
+        "egress.yaml",
+        "headers.yaml",
+        "hello.yaml",
+        "kubernetes-services.yaml",
+        "multi-team",
+        "operator.yaml",
+        "rewrite-and-redirect.yaml",
+        "unix-socket.yaml",
+    ];
+    assert_eq!(names, tested);
+}
