@@ -1,4 +1,4 @@
-//! What may not be called on the data plane, and what may panic.
+//! What may not be called on the data plane and in tests, and what may panic.
 
 use crate::{
     each,
@@ -46,6 +46,11 @@ const PANICS: &[&str] = &[
     "unimplemented!",
 ];
 
+/// What a test may not call: it would be slow on a fast machine and wrong on a slow one. Time is handed in.
+const WALL_CLOCK: &[&str] = &["thread::sleep", "time::sleep", ".elapsed()"];
+/// Tests of programs that measure time.
+const MEASURES: &[&str] = &["loadtest/", "benches/"];
+
 fn on_a_shard(tree: &Tree) -> impl Iterator<Item = &Source> {
     tree.sources.iter().filter(|source| source.module().is_some_and(|module| DATA_PLANE.contains(&module)))
 }
@@ -81,6 +86,19 @@ fn panicking(tree: &Tree) -> Vec<String> {
     for source in &tree.sources {
         for what in PANICS {
             failures.extend(places(&source.shipped, what).map(|at| source.failure(at, format!("`{what}`"))));
+        }
+    }
+    failures
+}
+
+/// Tests wait for what happens, not for time to pass.
+fn waiting(tree: &Tree) -> Vec<String> {
+    let mut failures = Vec::new();
+    for source in tree.sources.iter().filter(|source| !source.is_in(MEASURES)) {
+        for what in WALL_CLOCK {
+            let shipped = |at: &usize| source.shipped[*at..].starts_with(what);
+            let found = places(&source.code, what).filter(|at| !shipped(at));
+            failures.extend(found.map(|at| source.failure(at, format!("`{what}` in a test"))));
         }
     }
     failures
@@ -145,4 +163,19 @@ fn the_panicking_rule_sees_what_breaks_it() {
         &panicking(&tree),
         &["src/cli/a.rs:1: `.unwrap()`", "src/cli/a.rs:1: `.expect(`", "loadtest/src/a.rs:1: `unreachable!`"],
     );
+}
+
+#[test]
+fn tests_wait_for_what_happens() {
+    none("waiting", &waiting(Tree::here()));
+}
+
+#[test]
+fn the_waiting_rule_sees_what_breaks_it() {
+    let tree = Tree::of(&[
+        ("src/a.rs", "fn f() { start.elapsed(); }\n#[cfg(test)]\nmod tests { fn f() { start.elapsed(); } }"),
+        ("tests/a.rs", "fn f() { std::thread::sleep(d); }"),
+        ("loadtest/src/a.rs", "fn f() { thread::sleep(d); }"),
+    ]);
+    each(&waiting(&tree), &["src/a.rs:3: `.elapsed()`", "tests/a.rs:1: `thread::sleep`"]);
 }

@@ -4,7 +4,7 @@
 //! - `scan`: what of a Rust file is code, what is comment, and what is only for tests
 //! - `paths`: the paths that code names
 //! - `layers`: which module may use which, and which crate or part of the standard library
-//! - `calls`: what may not be called on the data plane, and what may panic
+//! - `calls`: what may not be called on the data plane and in tests, and what may panic
 //! - `unsafety`: which files may hold `unsafe`, and that each says why it is sound
 //! - `size`: how long files and functions may be
 //! - `maps`: that every `mod.rs` says what it is for and lists its files
