@@ -2,6 +2,7 @@
 //!
 //! The steps, in order:
 //! - `validate`: the rules that need one object only
+//! - `incomplete`: the same for objects that could not be read completely
 //! - `unsupported`: fields and servers without effect yet
 //! - `workload`, `mesh`: what this gateway process is, and what holds for the whole mesh
 //! - `select`: which Gateways and VirtualServices apply
@@ -20,6 +21,7 @@
 mod attach;
 mod clusters;
 mod host_name;
+mod incomplete;
 mod inventory;
 mod merge;
 mod mesh;
@@ -57,7 +59,9 @@ use workload::PortMap;
 ///
 /// The same resources and options always give the same result. Nothing is read, asked or timed here.
 pub fn compile(resources: &Resources, options: &Options) -> Compiled {
-    let mut report = Report::new(validate::validate(resources));
+    let mut found = validate::validate(resources);
+    found.extend(incomplete::validate(resources));
+    let mut report = Report::new(found);
     let report = &mut report;
     unsupported::report_fields(resources, report);
 

@@ -27,5 +27,5 @@ use diagnostic::{DIAGNOSTICS_MAX, report};
 pub use diagnostic::{Diagnostic, Label, ObjectRef, Severity};
 pub use load::{Input, load};
 pub use parse::parse;
-pub use resources::{Resource, Resources};
+pub use resources::{Incomplete, Resource, Resources};
 pub use span::{FileId, SourceFile, Sources, Span, Spanned};

@@ -283,35 +283,41 @@ impl<'n, 't> Object<'_, 'n, 't> {
         }
     }
 
-    /// Puts the object into its list if nothing is wrong with it. `before` is how many problems there were before it.
+    /// Puts the object into its list if nothing is wrong with it, else among the incomplete ones. `before` is how many problems there were before it.
     fn keep<T>(&mut self, before: usize, spec: Option<T>, list: fn(&mut Resources) -> &mut Vec<Resource<T>>) {
         let meta = self.metadata();
         let reader = &mut *self.reader;
-        let mut problems = reader.diagnostics.iter().skip(before);
-        let has_error = problems.any(|problem| problem.severity == Severity::Error)
-            || self.condition == Condition::Broken;
-        let (Some(meta), Some(spec), false) = (meta, spec, has_error) else {
+        let problems = reader.diagnostics.iter().skip(before);
+        let unread: Vec<String> = problems
+            .filter(|problem| problem.severity == Severity::Error)
+            .map(|problem| problem.field.clone())
+            .collect();
+        let (Some(meta), Some(spec), Condition::Good) = (meta, spec, self.condition) else {
             reader.broken(self.object);
             return;
         };
-        let first = reader.seen.get(self.object).filter(|_| !meta.name.is_empty());
+        let resource = Resource { meta, spec, span: self.node.span, object: self.object.clone() };
+        if !unread.is_empty() {
+            reader.broken(self.object);
+            let incomplete = reader.resources.incomplete.get_or_insert_default();
+            incomplete.unread.entry(self.object.clone()).or_default().extend(unread);
+            list(&mut incomplete.objects).push(resource);
+            return;
+        }
+        let name = &resource.meta.name;
+        let first = reader.seen.get(self.object).filter(|_| !name.is_empty());
         if let Some(&first) = first {
             reader.diagnostics.push(
                 Diagnostic::error("duplicate-object", format!("{} is defined twice", self.object))
-                    .at(meta.name.span)
+                    .at(name.span)
                     .about(self.object)
                     .field("metadata.name")
                     .label(first, "first defined here"),
             );
             return;
         }
-        reader.seen.insert(self.object.clone(), meta.name.span);
-        list(&mut reader.resources).push(Resource {
-            meta,
-            spec,
-            span: self.node.span,
-            object: self.object.clone(),
-        });
+        reader.seen.insert(self.object.clone(), name.span);
+        list(&mut reader.resources).push(resource);
     }
 
     fn metadata(&mut self) -> Option<Metadata> {

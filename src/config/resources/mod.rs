@@ -37,7 +37,7 @@ pub use service_entry::*;
 pub use virtual_service::*;
 
 use super::{Diagnostic, ObjectRef, Sources, Span};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// One object.
 #[derive(Clone, Debug)]
@@ -83,6 +83,17 @@ pub struct Resources {
     pub sources: Sources,
     /// The objects that are left out because of an error.
     pub(super) broken: HashSet<ObjectRef>,
+    /// Those of them of which most could be read, so that all their problems are found in one run.
+    pub(super) incomplete: Option<Box<Incomplete>>,
+}
+
+/// Objects that have fields which could not be read. Nothing may be served by them.
+#[derive(Clone, Debug, Default)]
+pub struct Incomplete {
+    /// What could be read.
+    pub objects: Resources,
+    /// For each object the paths to the fields that could not be read.
+    pub unread: HashMap<ObjectRef, Vec<String>>,
 }
 
 /// Objects of a kind that is not used.
@@ -106,6 +117,11 @@ impl Resources {
     pub fn is_broken(&self, kind: &str, namespace: &str, name: &str) -> bool {
         let object = ObjectRef { kind: kind.into(), namespace: namespace.into(), name: name.into() };
         self.broken.contains(&object)
+    }
+
+    /// The objects that have fields which could not be read; they are in none of the lists.
+    pub fn incomplete(&self) -> Option<&Incomplete> {
+        self.incomplete.as_deref()
     }
 
     /// The note about kinds that are not used.
