@@ -7,8 +7,9 @@
 //! - `names`, `protocol`, `scalars`: domains, addresses, protocols, ports, durations, shares, labels
 //! - `metadata`: what every object has
 //! - `gateway`, `server_tls`, `tls_parameters`: `Gateway`
-//! - `virtual_service`: `VirtualService`
+//! - `virtual_service`, `destination_rule`, `service_entry`, `workload_entry`: the kinds of these names
 
+mod destination_rule;
 mod gateway;
 mod metadata;
 mod names;
@@ -16,10 +17,12 @@ mod place;
 mod protocol;
 mod scalars;
 mod server_tls;
+mod service_entry;
 #[cfg(test)]
 mod testing;
 mod tls_parameters;
 mod virtual_service;
+mod workload_entry;
 
 pub(super) use protocol::Protocol;
 
@@ -31,6 +34,9 @@ pub(super) fn validate(resources: &Resources) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     istio(&resources.gateways, gateway::check, &mut diagnostics);
     istio(&resources.virtual_services, virtual_service::check, &mut diagnostics);
+    istio(&resources.destination_rules, destination_rule::check, &mut diagnostics);
+    istio(&resources.service_entries, service_entry::check, &mut diagnostics);
+    istio(&resources.workload_entries, workload_entry::check, &mut diagnostics);
     diagnostics
 }
 

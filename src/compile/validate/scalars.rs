@@ -77,6 +77,24 @@ pub(super) fn check_labels(name: &'static str, labels: &Map<String>, at: &Place<
     }
 }
 
+/// The labels by which workloads are selected: no wildcards, and a selection without labels is not what it seems.
+pub(super) fn check_selector(name: &'static str, labels: &Map<String>, at: &Place<'_>) {
+    if labels.is_empty() {
+        let problem =
+            Diagnostic::warning("empty-selector", "the selector has no labels, so it selects every workload");
+        at.absent(name).report(problem.help("name the labels, or leave the selector out"));
+    }
+    for (at, key, value) in at.entries(name, labels) {
+        if key.is_empty() {
+            let problem = Diagnostic::error("bad-label", "a label without a name can't be selected");
+            at.pointing_at(key.span).report(problem);
+        } else if key.contains('*') || value.contains('*') {
+            let problem = Diagnostic::error("bad-label", "wildcards are not supported in a selector");
+            at.report(problem.help("write the label as the workload has it"));
+        }
+    }
+}
+
 /// The namespaces that an object is exported to. `allows_nobody`: `~` may stand alone, as on a ServiceEntry.
 pub(super) fn check_export_to(
     list: &[Spanned<String>],
