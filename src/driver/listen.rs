@@ -2,7 +2,7 @@
 
 use super::{Deadline, Deadlines, ReadHalf, WriteHalf, runtime, stream};
 use monoio::net::{TcpListener, TcpStream, UnixListener};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 use std::{
     io,
     net::SocketAddr,
@@ -61,6 +61,21 @@ impl Listener {
         Ok(Listener { socket, wildcard: address.ip().is_unspecified() })
     }
 
+    /// Whether nobody listens on an address: `SO_REUSEPORT` alone would let two gateways of one user share a port, and
+    /// each get a part of the connections.
+    ///
+    /// # Errors
+    /// Somebody does, or what else `bind(2)` says.
+    pub fn check_free(address: SocketAddr) -> io::Result<()> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // With this, only sockets that listen are in the way, not connections that a gateway before us had.
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())
+    }
+
     /// Binds a Unix socket. A path that begins with `@` is in the abstract namespace. A Unix socket can't be bound
     /// twice, so shards share one: use [`duplicate`](Self::duplicate).
     pub fn unix(path: &Path) -> io::Result<Listener> {
@@ -78,6 +93,30 @@ impl Listener {
     /// The address it is bound to: the port that the kernel chose, where 0 was asked for.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok().and_then(|address| address.as_socket())
+    }
+
+    /// Takes no new clients, while those whose handshake is done or under way can still be accepted: their first packets
+    /// are dropped, so they come again later and find somebody else, or nobody. Closing at once would reset connections
+    /// that their clients hold for open. Nothing changes on a Unix socket, which hands out what it has after closing.
+    pub fn stop_admitting(&self) {
+        // In the TCP header (RFC 9293 section 3.1) byte 13 has the flags, of which a first packet has SYN without ACK.
+        const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+        const AND: u16 = (libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16;
+        const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+        const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+        const SYN: u32 = 0x02;
+        const ACK: u32 = 0x10;
+        let filter = [
+            SockFilter::new(LOAD_BYTE, 0, 0, 13),
+            SockFilter::new(AND, 0, 0, SYN | ACK),
+            SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+            SockFilter::new(RETURN, 0, 0, 0),
+            SockFilter::new(RETURN, 0, 0, u32::MAX),
+        ];
+        if self.local_address().is_some() {
+            // Where a sandbox forbids it new clients go on being accepted until the listener closes.
+            let _ = self.socket.attach_filter(&filter);
+        }
     }
 
     /// Stops to listen. Accepting ends with an error, on every handle.

@@ -45,6 +45,7 @@ pub fn bind(listener: &Listener, shards: usize) -> Result<Vec<driver::Listener>,
         |error| BindError { bind: listener.bind.clone(), source: listener.source.to_string(), error };
     match &listener.bind {
         BindAddress::Tcp(address) => {
+            driver::Listener::check_free(*address).map_err(failed)?;
             let first = driver::Listener::tcp(*address).map_err(failed)?;
             let bound = first.local_address().unwrap_or(*address);
             let mut all = vec![first];
@@ -82,6 +83,15 @@ mod tests {
         let sockets = bind(&listener(BindAddress::Tcp(([127, 0, 0, 1], 0).into())), 3).unwrap();
         let ports: Vec<_> = sockets.iter().filter_map(|s| s.local_address()).map(|a| a.port()).collect();
         assert!(ports.len() == 3 && ports.iter().all(|port| *port == ports[0] && *port != 0));
+    }
+
+    #[test]
+    fn a_port_that_another_gateway_listens_on_is_not_shared() {
+        let other = bind(&listener(BindAddress::Tcp(([127, 0, 0, 1], 0).into())), 1).unwrap();
+        let taken = other[0].local_address().unwrap();
+        let error = bind(&listener(BindAddress::Tcp(taken)), 1).err().unwrap();
+        assert_eq!(error.error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("another program listens there"));
     }
 
     #[test]

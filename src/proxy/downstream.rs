@@ -96,7 +96,6 @@ impl Downstream {
             let class = Class::for_bytes(scratch.request.wire_len as usize);
             env.keep_scratch(scratch);
             match after {
-                After::KeepAlive if env.draining.get() && inbound.buffer.is_empty() => return Next::Close,
                 After::KeepAlive => {}
                 After::Linger => {
                     self.linger(inbound).await;

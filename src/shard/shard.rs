@@ -21,6 +21,10 @@ use std::{
 /// answered with `connection: close`. A client that has just been answered may be about to send.
 const DRAIN_QUIET: Duration = Duration::from_secs(1);
 
+/// When a drain begins no new client gets in, but listeners close only after so many ticks: who has begun to connect
+/// needs a round trip until it can be accepted, and must not find its connection reset.
+const ADMITTING_TICKS: u32 = 3;
+
 /// Idle upstream connections are looked at every so many ticks.
 const SWEEP_TICKS: u64 = 10;
 
@@ -137,7 +141,7 @@ async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Repor
         let listening = Listening { socket, bind: listener.bind, chain: listener.chain };
         driver::spawn(listener::run(listening, Rc::clone(&env)));
     }
-    let drain = Rc::new(Drain { left: Cell::new(None), sockets });
+    let drain = Rc::new(Drain { left: Cell::new(None), closes_in: Cell::new(0), sockets });
     driver::spawn(hear(inbox, Rc::clone(&env), Rc::clone(&drain)));
     let _ = plan.reports.send(started);
     let cut = tick(&env, &drain).await;
@@ -150,6 +154,8 @@ async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Repor
 /// The drain: nothing, or the ticks that are left of it.
 struct Drain {
     left: Cell<Option<u128>>,
+    /// Ticks until the listeners close; 0 once they have.
+    closes_in: Cell<u32>,
     sockets: Vec<Rc<driver::Listener>>,
 }
 
@@ -171,8 +177,37 @@ async fn hear(inbox: Inbox, env: Rc<Environment>, drain: Rc<Drain>) {
 fn begin_drain(env: &Environment, drain: &Drain, within: Duration) {
     env.draining.set(true);
     let left = within.as_millis().div_ceil(TICK.as_millis());
+    let is_first = drain.left.get().is_none();
     drain.left.set(Some(drain.left.get().map_or(left, |already| already.min(left))));
-    drain.sockets.iter().for_each(|socket| socket.close());
+    if left == 0 {
+        drain.close();
+    } else if is_first {
+        drain.sockets.iter().for_each(|socket| socket.stop_admitting());
+        drain.closes_in.set(ADMITTING_TICKS);
+    }
+}
+
+impl Drain {
+    fn close(&self) {
+        self.closes_in.set(0);
+        self.sockets.iter().for_each(|socket| socket.close());
+    }
+
+    /// Whether nobody can come any more. Called at every tick.
+    fn is_closed(&self) -> bool {
+        match self.closes_in.get() {
+            0 => true,
+            1 => {
+                self.close();
+                // What was accepted last is still to be counted.
+                false
+            }
+            more => {
+                self.closes_in.set(more - 1);
+                false
+            }
+        }
+    }
 }
 
 /// Ticks until drained. Returns how many connections had to be cut.
@@ -192,7 +227,8 @@ async fn tick(env: &Environment, drain: &Drain) -> usize {
         }
         let Some(left) = drain.left.get() else { continue };
         let active = env.counters.downstream_connections_active.load(Ordering::Relaxed) as usize;
-        if active == 0 {
+        let is_closed = drain.is_closed();
+        if active == 0 && is_closed {
             return 0;
         }
         if left == 0 {

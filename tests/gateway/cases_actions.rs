@@ -61,9 +61,9 @@ fn case_79_a_redirect_has_its_code_and_the_routes_response_headers() {
 #[test]
 fn case_80_a_redirect_code_that_is_none_is_refused_at_load() {
     let yaml = routed("  - {redirect: {uri: /x, redirectCode: 317}}\n", &[]);
-    let mut gateway = Gateway::spawn(&[80], &yaml, &[]);
-    assert_eq!(gateway.wait().code(), Some(1));
-    let said = gateway.said("redirectCode");
+    let ended = Gateway::try_start(&[80], &yaml, &[]).err().unwrap();
+    assert_eq!(ended.code, Some(1));
+    let said = ended.said;
     assert!(said.contains("317") && said.contains("config.yaml:"), "{said}");
 }
 

@@ -1,7 +1,7 @@
 //! A client that sends bytes as they are and reads answers strictly.
 
 use std::{
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     time::Duration,
 };
@@ -46,10 +46,20 @@ impl Answer {
 impl Client {
     /// Connects to a port of this host.
     pub(crate) fn connect(port: u16) -> Client {
-        let stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+        Client::try_connect(port).unwrap()
+    }
+
+    /// Connects to a port of this host, if somebody listens.
+    pub(crate) fn try_connect(port: u16) -> io::Result<Client> {
+        let stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)))?;
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        Client { stream, unread: Vec::new() }
+        Ok(Client { stream, unread: Vec::new() })
+    }
+
+    /// This end's address.
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
     }
 
     /// Sends bytes.

@@ -8,28 +8,59 @@
 //! gateway.stop();
 //! ```
 //!
+//! `Gateway::launch` gives more to say, such as variables of the environment; `try_start` is for those that are to be
+//! refused. Nothing here sleeps: everything waits for a byte, a line, or the end of a process, and `PATIENCE` only turns
+//! a test that would hang into one that fails.
+//!
 //! Declared ports are mapped to ports that the kernel chose and that nobody else gets meanwhile. The program is told to
 //! use epoll where `SLUICEGATE_TEST_DRIVER=epoll` is in the environment. Dropping a gateway ends its process.
 
 use super::client::{Answer, Client};
 use sluicegate::control::{PortMap, Reservation};
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fmt::Write as _,
     fs,
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering},
-        mpsc::{Receiver, channel},
+        mpsc::{Receiver, RecvTimeoutError, channel},
     },
     thread,
     time::Duration,
 };
 
 /// Nothing that a test waits for takes so long unless something is broken.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a gateway is started.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Launch<'a> {
+    /// The ports that its Gateways declare.
+    pub(crate) declared: &'a [u16],
+    /// Its configuration.
+    pub(crate) yaml: &'a str,
+    /// More arguments for `run`; those for `--workers`, `--admin` and `--status` replace the harness's.
+    pub(crate) arguments: &'a [&'a str],
+    /// Variables of its environment.
+    pub(crate) variables: &'a [(&'a str, &'a str)],
+    /// Nobody reads its standard output, a pipe that is full at some time.
+    pub(crate) unread: bool,
+}
+
+/// What a process left behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its exit code; nothing if a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// Lines of the access log that nobody has asked for.
+    pub(crate) log: Vec<String>,
+    /// Everything that it said on standard error.
+    pub(crate) said: String,
+}
 
 /// A running gateway.
 pub(crate) struct Gateway {
@@ -39,6 +70,8 @@ pub(crate) struct Gateway {
     status: u16,
     log: Receiver<String>,
     said: Receiver<String>,
+    /// What was taken from `said`.
+    heard: RefCell<String>,
     files: PathBuf,
     _reserved: Reservation,
 }
@@ -51,47 +84,65 @@ impl Gateway {
 
     /// As `start`, with more arguments for `run`.
     pub(crate) fn start_with(declared: &[u16], yaml: &str, arguments: &[&str]) -> Gateway {
-        let mut gateway = Gateway::spawn(declared, yaml, arguments);
-        let mut said = Vec::new();
-        while let Ok(line) = gateway.said.recv_timeout(PATIENCE) {
-            if line.contains("ready:") {
-                return gateway;
-            }
-            said.push(line);
-        }
-        let status = gateway.child.try_wait();
-        panic!("the gateway did not become ready ({status:?}); it said:\n{}", said.join("\n"));
+        Gateway::launch(Launch { declared, yaml, arguments, ..Launch::default() })
     }
 
-    /// Starts it and does not wait: for configurations that it is to refuse.
-    pub(crate) fn spawn(declared: &[u16], yaml: &str, arguments: &[&str]) -> Gateway {
+    /// Starts it and waits until it serves.
+    pub(crate) fn launch(launch: Launch<'_>) -> Gateway {
+        Gateway::try_launch(launch).unwrap_or_else(|ended| panic!("it did not become ready: {ended:#?}"))
+    }
+
+    /// As `start_with`, for configurations that it is to refuse: what it left behind, if it ended.
+    pub(crate) fn try_start(declared: &[u16], yaml: &str, arguments: &[&str]) -> Result<Gateway, Ended> {
+        Gateway::try_launch(Launch { declared, yaml, arguments, ..Launch::default() })
+    }
+
+    fn try_launch(launch: Launch<'_>) -> Result<Gateway, Ended> {
+        let gateway = Gateway::spawn(launch);
+        loop {
+            match gateway.next_said() {
+                Ok(line) if line.contains("ready:") => return Ok(gateway),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(gateway.end()),
+                Err(RecvTimeoutError::Timeout) => panic!("not ready:\n{}", gateway.said_so_far()),
+            }
+        }
+    }
+
+    fn spawn(launch: Launch<'_>) -> Gateway {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let files = std::env::temp_dir().join(format!("sluicegate-test-{}-{number}", std::process::id()));
         fs::create_dir_all(&files).unwrap();
-        fs::write(files.join("config.yaml"), yaml).unwrap();
+        fs::write(files.join("config.yaml"), launch.yaml).unwrap();
         // Two ports for the gateway's own pages; no Gateway declares them.
         let mut wanted = "65534=0,65535=0".to_owned();
-        declared.iter().for_each(|port| write!(wanted, ",{port}=0").unwrap());
+        launch.declared.iter().for_each(|port| write!(wanted, ",{port}=0").unwrap());
         let (map, reserved) = wanted.parse::<PortMap>().unwrap().reserve().unwrap();
         let mut ports: BTreeMap<u16, u16> = map.entries().iter().copied().collect();
         let (admin, status) = (ports.remove(&65534).unwrap(), ports.remove(&65535).unwrap());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
-        command.arg("run").arg("-c").arg(files.join("config.yaml"));
+        let mut command = program();
+        command.arg("run").arg("-c").arg(files.join("config.yaml")).current_dir(&files);
         let text = ports.iter().map(|(from, to)| format!("{from}={to}")).collect::<Vec<_>>().join(",");
         if !text.is_empty() {
             command.arg("--port-map").arg(text);
         }
-        command.args(["--workers", "2"]);
-        command.arg("--admin").arg(format!("127.0.0.1:{admin}"));
-        command.arg("--status").arg(format!("127.0.0.1:{status}"));
-        if let Ok(driver) = std::env::var("SLUICEGATE_TEST_DRIVER") {
-            command.arg("--driver").arg(driver);
+        let driver = std::env::var("SLUICEGATE_TEST_DRIVER").unwrap_or_else(|_| "auto".to_owned());
+        let (admin_at, status_at) = (format!("127.0.0.1:{admin}"), format!("127.0.0.1:{status}"));
+        let usual =
+            [("--workers", "2"), ("--admin", &admin_at), ("--status", &status_at), ("--driver", &driver)];
+        for (name, value) in usual.iter().filter(|(name, _)| !launch.arguments.contains(name)) {
+            command.args([name, value]);
         }
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(launch.arguments).envs(launch.variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let (log, said) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
-        Gateway { child, ports, admin, status, log, said, files, _reserved: reserved }
+        let out = if launch.unread { None } else { child.stdout.take() };
+        // What is left in `child` stays open, and nobody reads it.
+        let log = out.map_or_else(|| channel().1, lines);
+        let said = lines(child.stderr.take().unwrap());
+        let heard = RefCell::default();
+        Gateway { child, ports, admin, status, log, said, heard, files, _reserved: reserved }
     }
 
     /// Where a declared port is listened on.
@@ -146,16 +197,52 @@ impl Gateway {
         self.log.recv_timeout(PATIENCE).expect("a line of the access log")
     }
 
-    /// What it says on standard error, up to the first line that has `part` in it.
+    /// What it says on standard error, up to the first line that has `part` in it. Every line is looked at once.
     pub(crate) fn said(&self, part: &str) -> String {
         let mut said = String::new();
-        while let Ok(line) = self.said.recv_timeout(PATIENCE) {
+        while let Ok(line) = self.next_said() {
             writeln!(said, "{line}").unwrap();
             if line.contains(part) {
                 return said;
             }
         }
-        panic!("it never said `{part}`, but:\n{said}");
+        panic!("it never said `{part}`, but:\n{}", self.said_so_far());
+    }
+
+    /// Everything that it has said on standard error.
+    pub(crate) fn said_so_far(&self) -> String {
+        while let Ok(line) = self.said.try_recv() {
+            writeln!(self.heard.borrow_mut(), "{line}").unwrap();
+        }
+        self.heard.borrow().clone()
+    }
+
+    fn next_said(&self) -> Result<String, RecvTimeoutError> {
+        let line = self.said.recv_timeout(PATIENCE)?;
+        writeln!(self.heard.borrow_mut(), "{line}").unwrap();
+        Ok(line)
+    }
+
+    /// An admin page.
+    pub(crate) fn admin_page(&self, path: &str) -> Answer {
+        page(self.admin, path)
+    }
+
+    /// A status page.
+    pub(crate) fn status_page(&self, path: &str) -> Answer {
+        page(self.status, path)
+    }
+
+    /// A number of the metrics, the sum over all labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let page = self.admin_page("/stats/prometheus");
+        let lines = page.text().lines().filter(|line| line.split([' ', '{']).next() == Some(name));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// The directory of its configuration, in which it runs.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.files
     }
 
     /// Sends a signal.
@@ -169,11 +256,25 @@ impl Gateway {
         self.child.wait().unwrap()
     }
 
+    /// Waits for its end; returns what it left behind.
+    pub(crate) fn end(mut self) -> Ended {
+        loop {
+            match self.next_said() {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end:\n{}", self.said_so_far()),
+            }
+        }
+        let code = self.wait().code();
+        Ended { code, log: self.log.iter().collect(), said: self.said_so_far() }
+    }
+
     /// Ends it with SIGTERM; it has to end well.
-    pub(crate) fn stop(mut self) {
+    pub(crate) fn stop(self) -> Ended {
         self.signal("TERM");
-        let status = self.wait();
-        assert!(status.success(), "{status}");
+        let ended = self.end();
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        ended
     }
 }
 
@@ -182,7 +283,33 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.files);
+        if thread::panicking() {
+            eprintln!("the gateway said:\n{}", self.said_so_far());
+        }
     }
+}
+
+/// Runs the program with these arguments to its end: exit code, standard output, standard error.
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = program().args(arguments).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// The program, without options from this process's environment.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SLUICEGATE_")) {
+        command.env_remove(name);
+    }
+    command.env("NO_COLOR", "1").env_remove("NOTIFY_SOCKET");
+    command
+}
+
+fn page(port: u16, path: &str) -> Answer {
+    let mut client = Client::connect(port);
+    client.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes());
+    client.answer("GET")
 }
 
 /// The lines of a stream, as they come. The channel is bounded by what the process writes in one test.
@@ -234,4 +361,9 @@ pub(crate) fn service_entry(host: &str, port: u16) -> String {
          spec:\n  hosts: [{host}]\n  ports: [{{number: 80, name: http, protocol: HTTP, targetPort: {port}}}]\n  \
          resolution: STATIC\n  endpoints: [{{address: 127.0.0.1}}]\n"
     )
+}
+
+/// As `routed`, with a fixed answer to everything.
+pub(crate) fn answering(text: &str) -> String {
+    routed(&format!("  - directResponse: {{status: 200, body: {{string: {text:?}}}}}"), &[])
 }

@@ -3,18 +3,28 @@
 //! - `harness`: starts the program with a configuration, and stops it
 //! - `client`: a client that sends bytes as they are and reads answers strictly
 //! - `origin`: origins that echo what they got, or say what a script says
+//! - `dns`: a DNS server that answers with what it is told
 //! - `basics`: it starts, serves and ends
+//! - `life`, `drain`: its start, its end, and what it tells of its state
+//! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 
 // A test that can't go on has failed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod access_log;
 mod basics;
 mod cases_actions;
 mod cases_http1;
 mod cases_listeners;
 mod cases_routing;
 mod client;
+mod dns;
+mod drain;
 mod harness;
+mod life;
+mod names;
 mod origin;
+mod pages;
+mod usage;

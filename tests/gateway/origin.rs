@@ -80,7 +80,14 @@ impl Origin {
 
     /// Calls `answer` for each request; the connection goes on as long as it says so.
     pub(crate) fn serve(answer: impl Fn(&Request, &mut TcpStream) -> bool + Send + Sync + 'static) -> Origin {
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        Origin::serve_on(TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap(), answer)
+    }
+
+    /// As `serve`, on a socket that is there already.
+    pub(crate) fn serve_on(
+        listener: TcpListener,
+        answer: impl Fn(&Request, &mut TcpStream) -> bool + Send + Sync + 'static,
+    ) -> Origin {
         let port = listener.local_addr().unwrap().port();
         let (sender, requests) = channel();
         let connections = Arc::new(AtomicUsize::new(0));
