@@ -214,6 +214,23 @@ fn multi_team() {
 }
 
 #[test]
+fn demo() {
+    let example = Example::clean("demo");
+    let get = |target, fields| example.get(PORT, "127.0.0.1:8080", target, fields);
+    let (v1, v2) = (
+        "outbound|80|v1|origin.demo.internal at 127.0.0.1:9001",
+        "outbound|80|v2|origin.demo.internal at 127.0.0.1:9002",
+    );
+    assert_eq!(get("/hello", &[]), "200");
+    assert_eq!(get("/old", &[]), "redirect");
+    assert_eq!(get("/api/echo", &[]), v1);
+    assert_eq!(get("/split", &[]), format!("80 {v1}, 20 {v2}"));
+    assert_eq!(get("/version", &[]), v1);
+    assert_eq!(get("/version", &[("x-tester", "yes")]), v2);
+    assert_eq!(get("/nowhere", &[]), "404");
+}
+
+#[test]
 fn bookinfo() {
     let example = Example::load(&["bookinfo"], &Options::default()).with_problems(BOOKINFO);
     let get = |target, fields| example.get("0.0.0.0:9080", "uk.bookinfo.com", target, fields);
@@ -253,6 +270,7 @@ fn every_example_has_a_test() {
     let tested = [
         "bookinfo",
         "canary.yaml",
+        "demo",
         "egress.yaml",
         "headers.yaml",
         "hello.yaml",

@@ -13,4 +13,5 @@ mod routes;
 mod server;
 
 pub use pages::Pages;
+pub use routes::route as route_json;
 pub use server::{Server, bind};

@@ -9,8 +9,8 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 
-/// One route.
-pub(super) fn route(route: &Route) -> Value {
+/// One route: `name`, `match`, `route` or `redirect` or `directResponse`, `requestHeaders`, `responseHeaders`, `source`.
+pub fn route(route: &Route) -> Value {
     let mut object = Map::new();
     let action = match &route.action {
         Action::Forward(forward) => ("route", self::forward(forward)),

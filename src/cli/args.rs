@@ -18,12 +18,20 @@ use std::{
 /// An ingress gateway that reads Istio resources and serves them from one io_uring per core.
 #[derive(Debug, Parser)]
 #[command(name = "sluicegate", version, about, propagate_version = true, max_term_width = 100)]
+#[command(long_version = LONG_VERSION)]
 #[command(after_help = "Exit codes: 0 good, 1 an error in the configuration or at run time, 2 wrong usage.")]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub subcommand: Subcommand,
 }
+
+/// What this build can do, beside its version.
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ndrivers: io_uring (with less of it on older kernels), epoll",
+    "\nserves: HTTP/1.1, plain text"
+);
 
 /// What to do.
 #[derive(Debug, ClapSubcommand)]
@@ -201,9 +209,12 @@ pub struct RoutesArgs {
 /// `demo`
 #[derive(Args, Debug)]
 pub struct DemoArgs {
-    /// The port that the gateway listens on
+    /// The port that the gateway listens on; 0 lets the kernel choose one, which is printed
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub port: u16,
+    /// How it runs.
+    #[command(flatten)]
+    pub process: ProcessArgs,
 }
 
 /// `completions`

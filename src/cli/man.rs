@@ -50,7 +50,8 @@ fn write_subcommand(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     for line in String::from_utf8_lossy(&parts).lines() {
         match line.strip_prefix(".SH ") {
             Some(heading) => writeln!(page, ".SS {heading}")?,
-            // Definitions of another output device; the title has them.
+            // What an apostrophe is on this output device has been said at the title.
+            None if line.starts_with(".ie ") || line.starts_with(".el ") => {}
             None => writeln!(page, "{line}")?,
         }
     }

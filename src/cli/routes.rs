@@ -6,7 +6,10 @@ use super::{
     load::load,
     output::{complain, print, report_errors},
 };
-use crate::table::{Action, Chain, Destination, Forward, Listener, Route, Snapshot, Source, VirtualHost};
+use crate::{
+    admin::route_json,
+    table::{Action, Chain, Destination, Forward, Listener, Route, Snapshot, Source, VirtualHost},
+};
 use serde_json::{Value, json};
 use std::{
     fmt::Write,
@@ -123,29 +126,20 @@ impl Row<'_> {
         }
     }
 
+    /// `route` is that of the admin pages; `null` where there is none.
     fn json(&self) -> Value {
-        let (number, name, route) = match self.what {
-            What::Route(number, route) => {
-                (Some(number), Some(&*route.name).filter(|name| !name.is_empty()), Some(route))
-            }
-            What::HttpsRedirect | What::Nothing => (None, None, None),
+        let (number, route) = match self.what {
+            What::Route(number, route) => (Some(number), Some(route_json(route))),
+            What::HttpsRedirect | What::Nothing => (None, None),
         };
         let [listener, host, asked, action, _] = self.cells();
-        let destinations = match route.map(|route| &route.action) {
-            Some(Action::Forward(forward)) => forward.destinations.as_slice(),
-            _ => &[],
-        };
-        let clusters = destinations.iter().map(
-            |d| json!({ "cluster": &*d.cluster_name, "weight": d.weight, "exists": d.cluster.is_some() }),
-        );
         json!({
             "listener": listener,
             "host": host,
             "number": number,
-            "name": name,
             "match": asked,
             "action": action,
-            "clusters": clusters.collect::<Vec<_>>(),
+            "route": route,
             "source": source_value(self.source()),
         })
     }

@@ -8,7 +8,9 @@ use super::{
 };
 use crate::admin::{self, Pages};
 use crate::config::render::{Color, Format, render};
-use crate::control::{self, Descriptors, End, LogTarget, Reports, Reservation, Setup, Signals, Workers, log};
+use crate::control::{
+    self, Descriptors, End, Gateway, LogTarget, Reports, Reservation, Setup, Signals, Workers, log,
+};
 use std::{
     env,
     io::{self, IsTerminal, Write},
@@ -19,12 +21,17 @@ use std::{
 
 /// Runs the subcommand; returns the exit code.
 pub(super) fn run(args: &RunArgs) -> u8 {
+    run_and(args, |_| {})
+}
+
+/// As `run`, and calls `listening` as soon as clients can connect.
+pub(super) fn run_and(args: &RunArgs, listening: impl FnOnce(&Gateway)) -> u8 {
     log::set_level(args.process.log_level);
     let workers = match Workers::place(args.process.workers, args.process.cpus.as_ref()) {
         Ok(workers) => workers,
         Err(error) => return usage_error(error),
     };
-    match control::block_on(serve(args, workers)) {
+    match control::block_on(serve(args, workers, listening)) {
         Ok(served) => served.unwrap_or_else(|failure| failure.code()),
         Err(error) => Failure::Runtime(error).code(),
     }
@@ -57,7 +64,7 @@ impl Failure {
     }
 }
 
-async fn serve(args: &RunArgs, workers: Workers) -> Result<u8, Failure> {
+async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway)) -> Result<u8, Failure> {
     // First, so that a signal that comes while files are read is not lost, and none ends the process by default.
     let signals = Signals::new().map_err(Failure::Runtime)?;
     let (port_map, reserved) =
@@ -84,6 +91,7 @@ async fn serve(args: &RunArgs, workers: Workers) -> Result<u8, Failure> {
     for server in servers {
         server.start(Rc::clone(&gateway)).map_err(Failure::Runtime)?;
     }
+    listening(&gateway);
     let end = control::supervise(gateway, reports, commands, signals, args.process.resolver).await;
     Ok(if end == End::Asked { GOOD } else { FAILED })
 }

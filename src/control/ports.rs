@@ -46,6 +46,16 @@ impl Reservation {
     }
 }
 
+/// Declared and listening ports; each declared port at most once.
+impl FromIterator<(u16, u16)> for PortMap {
+    fn from_iter<I: IntoIterator<Item = (u16, u16)>>(entries: I) -> Self {
+        let mut map: Vec<(u16, u16)> = entries.into_iter().collect();
+        map.sort_unstable();
+        map.dedup_by_key(|(from, _)| *from);
+        PortMap(map)
+    }
+}
+
 impl FromStr for PortMap {
     type Err = PortMapError;
     fn from_str(text: &str) -> Result<Self, PortMapError> {

@@ -103,7 +103,11 @@ const CRATES: &[Confined] = &[
     Confined::to("httparse", &["src/http1/tests/"], "the parser is our own; httparse is its second opinion"),
     Confined::to("serde_yaml", &["src/config/yaml/"], YAML),
     Confined::to("saphyr_parser", &["src/config/yaml/"], YAML),
-    Confined::to("tokio", &["src/control/", "src/admin/"], "tokio serves the control thread only"),
+    Confined::to(
+        "tokio",
+        &["src/control/", "src/admin/", "src/cli/demo/"],
+        "tokio serves the control thread, and the origin of the demo",
+    ),
     Confined::to("clap", &["src/cli/", "src/main.rs"], "only the command line knows its parser"),
     Confined::to("libc", &["src/driver/", "src/control/", "src/admin/"], "system calls are the driver's"),
 ];

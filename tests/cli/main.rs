@@ -1,0 +1,17 @@
+//! Tests of the command line: the real program, what it writes and how it ends.
+//!
+//! - `program`: runs it
+//! - `check`: every problem in one run
+//! - `explain`: the way of a request, from files to words
+//! - `routes`: the table
+//! - `shell`: completions, the manual page, versions, wrong usage
+//! - `demo`: every line that the demo prints works
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod check;
+mod demo;
+mod explain;
+mod program;
+mod routes;
+mod shell;

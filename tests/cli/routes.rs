@@ -1,0 +1,67 @@
+//! The table.
+
+use crate::program::{Files, run};
+use serde_json::Value;
+
+#[test]
+fn one_line_a_route() {
+    let ended = run(&["routes", "-c", "config/demo"]).with(0);
+    let lines: Vec<Vec<&str>> = ended.out.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(lines.len(), 14, "{}", ended.out);
+    assert!(lines.iter().all(|cells| cells.len() == 5 && cells[0] == "0.0.0.0:8080" && cells[1] == "*"));
+    let action = |asked: &str| {
+        let line = lines.iter().find(|cells| cells[2] == asked);
+        line.unwrap_or_else(|| panic!("no {asked:?} in:\n{}", ended.out))[3]
+    };
+    assert_eq!(action("uri exact /hello"), "directResponse 200, 23 bytes");
+    assert_eq!(action("uri exact /old"), "redirect 301 *://*/hello");
+    assert_eq!(
+        action("uri prefix /api/"),
+        "route outbound|80|v1|origin.demo.internal; rewrite first 5 bytes -> /"
+    );
+    assert_eq!(
+        action("uri exact /split"),
+        "route 80% outbound|80|v1|origin.demo.internal, 20% outbound|80|v2|origin.demo.internal; rewrite whole path -> /version"
+    );
+    assert!(action("uri exact /headers").contains("; response headers add x-demo: added by the gateway"));
+    assert_eq!(
+        action("uri exact /version, header x-tester exact yes"),
+        "route outbound|80|v2|origin.demo.internal"
+    );
+    assert!(lines[0][4].starts_with("VirtualService default/demo (config/demo/demo.yaml:"), "{:?}", lines[0]);
+    // The first to be tried comes first.
+    let position = |asked: &str| lines.iter().position(|cells| cells[2] == asked);
+    assert!(position("uri exact /version, header x-tester exact yes") < position("uri exact /version"));
+}
+
+#[test]
+fn redirects_of_hosts_and_servers_that_do_not_listen() {
+    let ended = run(&["routes", "-c", "config/bookinfo", "--port-map", "80=8000"]).with(0);
+    let redirect = "0.0.0.0:8000\tuk.bookinfo.com\tscheme http\thttpsRedirect 301 https://*/*\tGateway ";
+    ended.tells(&[redirect]).complains(&[
+        "note: the HTTPS server on port 443 for uk.bookinfo.com, eu.bookinfo.com does not listen: its protocol is not supported yet, Gateway some-config-namespace/my-gateway (config/bookinfo/gateway.yaml:",
+        "note: the MONGO server on port 2379",
+    ]);
+}
+
+#[test]
+fn tools_get_objects() {
+    let ended = run(&["routes", "-c", "config/canary.yaml", "--format", "json"]).with(0);
+    let routes: Vec<Value> = ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = routes.last().unwrap();
+    assert_eq!((&last["number"], &last["host"]), (&4.into(), &"shop.example.com".into()));
+    assert_eq!(last["route"]["name"], "everybody");
+    assert_eq!(last["route"]["route"]["destinations"][1]["weight"], 5);
+    assert_eq!(last["source"]["file"], "config/canary.yaml");
+}
+
+#[test]
+fn what_is_right_is_listed_beside_errors() {
+    let hello = std::fs::read_to_string("config/hello.yaml").unwrap();
+    let wrong = "kind: Gateway\napiVersion: networking.istio.io/v1\nmetadata: {name: wrong}\nspec: {}\n";
+    let files = Files::new(&[("hello.yaml", &hello), ("wrong.yaml", wrong)]);
+    run(&["routes", "-c", files.directory().to_str().unwrap()])
+        .with(1)
+        .tells(&["0.0.0.0:8080\t*\turi prefix /\troute outbound|9000||hello.internal\t"])
+        .complains(&["error[", "wrong.yaml:", "`run` does not start with these errors"]);
+}
