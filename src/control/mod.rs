@@ -12,6 +12,7 @@
 //! - `ports`: declared ports to listening ports
 //! - `log_writer`: the thread that writes the access log
 //! - `signals`: what the operating system asks for
+//! - `unix`: the files of Unix sockets
 //! - `start`: sockets, shards, log: from a snapshot to a running gateway
 //! - `gateway`: the running gateway as its control thread and its pages see it
 //! - `supervise`: from start to end: readiness, names, drain
@@ -28,6 +29,7 @@ mod runtime;
 mod signals;
 mod start;
 mod supervise;
+mod unix;
 
 pub use cpus::{CpuError, CpuList, Workers};
 pub use descriptors::Descriptors;

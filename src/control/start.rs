@@ -2,7 +2,7 @@
 
 use super::{
     Bound, Command, Descriptors, Gateway, LogTarget, Shard, State, Workers, log_writer::LogWriter,
-    ports::Reservation,
+    ports::Reservation, unix,
 };
 use crate::{
     driver::{self, DriverChoice},
@@ -127,6 +127,7 @@ fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Sockets, BindError> {
     let (mut bound, mut per_shard) = (Vec::new(), Vec::new());
     per_shard.resize_with(workers, Vec::new);
     for listener in &snapshot.listeners {
+        unix::remove_stale(&listener.bind);
         let sockets = listener::bind(listener, workers)?;
         let address = sockets.first().and_then(driver::Listener::local_address);
         bound.push(Bound { listener: listener.clone(), address });

@@ -4,6 +4,7 @@ use super::{
     Command, Gateway, Signal, Signals, State, log,
     names::{Answer, Names},
     resolver::Resolver,
+    unix,
 };
 use crate::{
     driver::{Driver, LadderStep},
@@ -125,7 +126,14 @@ impl Life {
                 self.ended(id, 0);
                 self.stop();
             }
-            Report::Ended { id, cut } => self.ended(id, cut),
+            Report::Ended { id, cut } => {
+                if self.gateway.state() != State::Draining {
+                    log::error(format_args!("worker {} ended by itself", id.0));
+                    self.end = End::Failed;
+                    self.drain("the end of a worker");
+                }
+                self.ended(id, cut);
+            }
         }
     }
 
@@ -137,7 +145,7 @@ impl Life {
         // What one shard gets, all get: one of them is enough to read about.
         if is_first {
             for step in failed {
-                log::warn(format_args!("driver: {step}; continuing with the next"));
+                log::warn(format_args!("driver: {step}"));
             }
             let with = if failed.is_empty() { "" } else { "continuing with " };
             log::info(format_args!("driver: {with}{driver}"));
@@ -257,6 +265,7 @@ impl Life {
                 self.gateway.log_target
             ));
         }
+        unix::remove(&self.gateway.listeners);
         match self.cut {
             0 => log::info("ended; no connection was cut"),
             cut => log::warn(format_args!("ended; {} cut", count(cut, "connection"))),

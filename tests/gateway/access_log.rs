@@ -1,13 +1,12 @@
 //! The access log: its fields, where it goes, and what happens when it can't go there.
 
 use super::{
-    harness::{Gateway, Launch, PATIENCE, answering, routed},
+    harness::{Gateway, Launch, answering, routed},
     origin::Origin,
 };
 use std::{
     fs,
     io::{BufRead, BufReader},
-    time::Instant,
 };
 
 /// The fields of a line: quoted ones without their quotes.
@@ -93,12 +92,9 @@ fn a_file_is_opened_again_after_it_was_renamed() {
     gateway.signal("USR1");
     gateway.said("access.log opened again");
     gateway.get(80, "web.test", "/after");
-    let begin = Instant::now();
     let count =
         || [&renamed, &file].map(|path| BufReader::new(fs::File::open(path).unwrap()).lines().count());
-    while count().iter().sum::<usize>() < 2 {
-        assert!(begin.elapsed() < PATIENCE, "the lines do not come");
-    }
+    gateway.until("both lines are written", || count().iter().sum::<usize>() == 2);
     let after = fs::read_to_string(&file).unwrap();
     assert!(after.contains("/after"), "{after}");
     gateway.stop();
@@ -109,11 +105,10 @@ fn a_log_that_cannot_be_written_is_told_once_and_stops_nobody() {
     let gateway = Gateway::start_with(&[80], &answering("hi"), &["--access-log", "/dev/full"]);
     gateway.get(80, "web.test", "/");
     gateway.said("the access log can't be written to /dev/full: No space left on device");
-    let begin = Instant::now();
-    while gateway.metric("sluicegate_access_log_write_failures_total") < 3.0 {
+    gateway.until("three failures are counted", || {
         gateway.get(80, "web.test", "/");
-        assert!(begin.elapsed() < PATIENCE, "failures are not counted");
-    }
+        gateway.metric("sluicegate_access_log_write_failures_total") >= 3.0
+    });
     let ended = gateway.stop();
     assert_eq!(ended.said.matches("can't be written").count(), 1, "{}", ended.said);
 }

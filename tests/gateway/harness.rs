@@ -36,6 +36,9 @@ use std::{
 /// Nothing that a test waits for takes so long unless something is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Looks at something that nobody announces, with a request between two of them: far more than it takes.
+const LOOKS_MAX: usize = 20_000;
+
 /// How a gateway is started.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Launch<'a> {
@@ -240,6 +243,16 @@ impl Gateway {
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
+    /// Waits until something holds that nobody announces; between two looks it asks for a page, which takes a while.
+    pub(crate) fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let look = |_| {
+            let is_so = holds();
+            assert!(is_so || self.status_page("/healthz/live").status == 200);
+            is_so
+        };
+        assert!((0..LOOKS_MAX).any(look), "never so: {what}");
+    }
+
     /// The directory of its configuration, in which it runs.
     pub(crate) fn directory(&self) -> &Path {
         &self.files
@@ -297,7 +310,7 @@ pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 /// The program, without options from this process's environment.
-fn program() -> Command {
+pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SLUICEGATE_")) {
         command.env_remove(name);

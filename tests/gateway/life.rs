@@ -1,7 +1,12 @@
 //! What it says at its start, what it refuses, and what it tells others of its state.
 
 use super::harness::{Gateway, Launch, PATIENCE, answering};
-use std::{net::TcpListener, os::unix::net::UnixDatagram, process::Command};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    os::unix::net::{UnixDatagram, UnixStream},
+    process::{Command, Stdio},
+};
 
 #[test]
 fn the_start_says_where_it_listens_on_what_and_with_what() {
@@ -117,4 +122,46 @@ fn the_environment_gives_options() {
     assert!(info.text().contains("\"drain_seconds\": 7.0"), "{}", info.text());
     assert!(gateway.admin_page("/logging").text().contains("debug"));
     gateway.stop();
+}
+
+#[test]
+fn a_unix_socket_is_taken_over_from_the_dead_and_removed_at_the_end() {
+    let path = std::env::temp_dir().join(format!("sluicegate-unix-{}.sock", std::process::id()));
+    let yaml = answering("hi").replace("bind: 127.0.0.1", &format!("bind: \"unix://{}\"", path.display()));
+    let yaml = yaml.replace("number: 80,", "number: 0,");
+    let ask = || {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: web.test\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let first = Gateway::start(&[], &yaml);
+    assert!(ask().ends_with("\r\n\r\nhi"));
+    let second = Gateway::try_start(&[], &yaml, &[]).err().unwrap();
+    assert!(second.code == Some(1) && second.said.contains("Address already in use"), "{second:#?}");
+    first.signal("KILL");
+    first.end();
+    assert!(path.exists());
+    let third = Gateway::start(&[], &yaml);
+    assert!(third.said_so_far().contains("a socket that nobody listened on is removed"));
+    assert!(ask().ends_with("\r\n\r\nhi"));
+    third.stop();
+    assert!(!path.exists());
+}
+
+#[test]
+fn standard_input_is_read() {
+    let mut child = super::harness::program()
+        .args(["run", "-c", "-", "--admin", "off", "--status", "off", "--workers", "1", "--port-map", "80=0"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(answering("hi").as_bytes()).unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.take_while(|line| !line.contains("ready:")).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(said.iter().any(|line| line.contains("Gateway default/gw (<stdin>:6:")), "{said:#?}");
 }

@@ -2,13 +2,12 @@
 
 use super::{
     dns::DnsServer,
-    harness::{GATEWAY, Gateway, PATIENCE, virtual_service},
+    harness::{GATEWAY, Gateway, virtual_service},
     origin::{Origin, Request},
 };
 use std::{
     io::Write,
     net::{TcpListener, TcpStream},
-    time::Instant,
 };
 
 /// Two origins with one port on two addresses, 127.0.0.2 and 127.0.0.3, which answer with their own name.
@@ -46,10 +45,7 @@ fn start(dns: &DnsServer, entry: &str) -> Gateway {
 
 /// Asks until the answer is this one.
 fn get_until(gateway: &Gateway, wanted: &str) {
-    let begin = Instant::now();
-    while gateway.get(80, "web.test", "/").text() != wanted {
-        assert!(begin.elapsed() < PATIENCE, "the answer never is {wanted:?}: {}", gateway.said_so_far());
-    }
+    gateway.until(wanted, || gateway.get(80, "web.test", "/").text() == wanted);
 }
 
 #[test]
