@@ -27,6 +27,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 /// As `run`, and calls `listening` as soon as clients can connect.
 pub(super) fn run_and(args: &RunArgs, listening: impl FnOnce(&Gateway)) -> u8 {
     log::set_level(args.process.log_level);
+    crate::driver::without_huge_pages();
     let workers = match Workers::place(args.process.workers, args.process.cpus.as_ref()) {
         Ok(workers) => workers,
         Err(error) => return usage_error(error),

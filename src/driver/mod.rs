@@ -6,11 +6,13 @@
 //! - `connect`: opening a connection to an endpoint
 //! - `listen`: binding with `SO_REUSEPORT`, accepting
 //! - `deadline`: one deadline a connection, swept by a tick
+//! - `memory`: how the process's memory is mapped
 //! - `tick`: the shard's 100 ms tick and the bell that other threads ring
 
 mod connect;
 mod deadline;
 mod listen;
+mod memory;
 mod runtime;
 mod stream;
 mod tick;
@@ -18,6 +20,7 @@ mod tick;
 pub use connect::connect;
 pub use deadline::{Deadline, Deadlines, Phase, TICK, pause};
 pub use listen::{Accepted, Listener, Peer, unix_address};
+pub use memory::without_huge_pages;
 pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};
 pub use stream::{PendingRead, Read, ReadHalf, SendError, WriteHalf};
 pub use tick::{Bell, Ticker};
