@@ -178,6 +178,9 @@ pub struct ExplainArgs {
     /// A header field of the request, such as 'Name: value'; may be repeated
     #[arg(short = 'H', long = "header", value_name = "FIELD")]
     pub headers: Vec<String>,
+    /// The Unix socket that the client connects to; the URL's port then means nothing
+    #[arg(long, value_name = "PATH")]
+    pub unix_socket: Option<PathBuf>,
     /// The name in the TLS handshake [default: the URL's host]
     #[arg(long, value_name = "NAME")]
     pub sni: Option<String>,

@@ -4,20 +4,15 @@ use super::{
     FAILED, GOOD,
     args::{Listen, ProcessArgs, RunArgs},
     load::{Loaded, load},
+    output::report,
     usage_error,
 };
 use crate::admin::{self, Pages};
-use crate::config::render::{Color, Format, render};
+use crate::config::Severity;
 use crate::control::{
     self, Descriptors, End, Gateway, LogTarget, Reports, Reservation, Setup, Signals, Workers, log,
 };
-use std::{
-    env,
-    io::{self, IsTerminal, Write},
-    net::SocketAddr,
-    process,
-    rc::Rc,
-};
+use std::{io, net::SocketAddr, process, rc::Rc};
 
 /// Runs the subcommand; returns the exit code.
 pub(super) fn run(args: &RunArgs) -> u8 {
@@ -71,7 +66,7 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
     let (port_map, reserved) =
         args.workload.port_map.clone().unwrap_or_default().reserve().map_err(Failure::Runtime)?;
     let loaded = load(&args.config.config, &args.workload, &port_map);
-    print_diagnostics(&loaded);
+    report(&loaded, Severity::Note);
     if loaded.has_errors() {
         return Err(Failure::Configuration);
     }
@@ -140,13 +135,4 @@ fn log_target(process: &ProcessArgs, mesh: Option<&str>) -> LogTarget {
         (None, None | Some("/dev/stdout")) => LogTarget::Stdout,
         (None, Some(path)) => LogTarget::File(path.into()),
     }
-}
-
-fn print_diagnostics(loaded: &Loaded) {
-    let is_for_people =
-        io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let color = if is_for_people { Color::Ansi } else { Color::None };
-    let text = render(&loaded.diagnostics, &loaded.resources.sources, Format::Human(color));
-    // Nobody can be told that standard error is gone.
-    let _ = io::stderr().write_all(text.as_bytes());
 }

@@ -64,7 +64,7 @@ fn prepare(args: &DemoArgs) -> Result<Demo, String> {
     Ok(Demo { files, tour, _reserved: reserved })
 }
 
-/// The gateway would share the port with another gateway of the same user, and answer every other request.
+/// The gateway says the same, but does not know of the demo's option.
 fn is_free(port: u16) -> Result<(), String> {
     match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
         Ok(_) => Ok(()),

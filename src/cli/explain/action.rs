@@ -68,7 +68,9 @@ impl Way<'_> {
 
     fn forward(&self, forward: &Forward, arrived: &Arrived<'_>) -> (Vec<Step>, Outcome) {
         let mut steps = Vec::new();
-        let sent = forward.destinations.first().map(|first| self.depart(forward, first, arrived));
+        // What is not there gets nothing.
+        let first = forward.destinations.iter().find(|destination| destination.cluster.is_some());
+        let sent = first.map(|first| self.depart(forward, first, arrived));
         if let Some(sent) = &sent
             && let Some(rewrite) = &forward.path_rewrite
         {
@@ -85,7 +87,7 @@ impl Way<'_> {
         }
         steps.extend(headers_step("response headers", &self.route.response_headers));
         if let Some(sent) = sent {
-            let whose = if targets.len() > 1 { " (at the first destination)" } else { "" };
+            let whose = if targets.len() > 1 { " (the first destination that exists)" } else { "" };
             let lines = head_lines(&sent, &arrived.request, &self.snapshot.settings);
             let step = Step::new("origin gets", format!("{}{whose}", lines.first().map_or("", |line| line)));
             steps.push(step.with_all(lines.into_iter().skip(1).map(Detail::new)));

@@ -9,13 +9,16 @@ use crate::{
     http::Scheme,
     table::{BindAddress, Listener},
 };
-use std::net::IpAddr;
+use std::{net::IpAddr, path::Path};
 
 /// Listeners and servers that are listed at most, where nothing listens.
 const LISTED_MAX: usize = 8;
 
 /// The listener that the client reaches, and the step that tells so; without one, why not.
 pub(super) fn listener<'c>(asked: &Asked, compiled: &'c Compiled) -> Result<(&'c Listener, Step), Step> {
+    if let Some(path) = &asked.unix_socket {
+        return unix(path, compiled);
+    }
     let candidates = candidates(asked.port, compiled);
     let Some((listener, declared)) = choose(asked, &candidates) else { return Err(nothing(asked, compiled)) };
     let port = match declared {
@@ -91,10 +94,27 @@ fn nothing(asked: &Asked, compiled: &Compiled) -> Step {
     };
     let step = Step::new("listener", format!("nothing listens on port {}{why}", asked.port));
     let step = step.with_all(silent_servers(asked.port, None, compiled));
+    step.with_all(listeners(compiled))
+}
+
+fn unix<'c>(path: &Path, compiled: &'c Compiled) -> Result<(&'c Listener, Step), Step> {
+    let is_bound = |listener: &&Listener| matches!(&listener.bind, BindAddress::Unix(bound) if bound == path);
+    match compiled.snapshot.listeners.iter().find(is_bound) {
+        Some(listener) => {
+            Ok((listener, Step::new("listener", listener.bind.to_string()).from(&listener.source)))
+        }
+        None => {
+            let step = Step::new("listener", format!("nothing listens on {}", path.display()));
+            Err(step.with_all(listeners(compiled)))
+        }
+    }
+}
+
+/// The listeners that there are.
+fn listeners(compiled: &Compiled) -> Vec<Detail> {
     let listeners = &compiled.snapshot.listeners;
     if listeners.is_empty() {
-        return step
-            .with(Detail::new("there are no listeners at all: no Gateway applies, or none can be served"));
+        return vec![Detail::new("there are no listeners at all: no Gateway applies, or none can be served")];
     }
     let servers = &compiled.inventory.servers;
     let listed = listeners.iter().enumerate().take(LISTED_MAX).map(|(position, listener)| {
@@ -115,7 +135,7 @@ fn nothing(asked: &Asked, compiled: &Compiled) -> Step {
     });
     let more = listeners.len().saturating_sub(LISTED_MAX);
     let more = (more > 0).then(|| Detail::new(format!("and {more} more; `routes` lists them")));
-    step.with_all(listed).with_all(more)
+    listed.chain(more).collect()
 }
 
 /// Servers on a port that do not serve, and why.

@@ -7,12 +7,14 @@
 //! - `walk`: from the listener to the route
 //! - `action`: what the route does with the request
 //! - `near`: what comes nearest where nothing fits
+//! - `refusal`: why a request head is refused, in words
 //! - `story`: what is told: steps, and the outcome
 //! - `render`: a story for people and for tools
 
 mod action;
 mod listen;
 mod near;
+mod refusal;
 mod render;
 mod request;
 mod story;

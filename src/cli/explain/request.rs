@@ -4,7 +4,7 @@ use crate::{
     cli::args::ExplainArgs,
     http::{Scheme, split_port},
 };
-use std::net::IpAddr;
+use std::{net::IpAddr, path::PathBuf};
 
 /// The request that is asked about.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Asked {
     pub(super) port: u16,
     /// Whether the URL says the port.
     pub(super) has_port: bool,
+    /// The Unix socket that the client connects to instead.
+    pub(super) unix_socket: Option<PathBuf>,
     /// The name in the TLS handshake, if one was given.
     pub(super) sni: Option<String>,
     /// The client's address.
@@ -47,6 +49,7 @@ impl Asked {
             host: url.host.to_owned(),
             port: url.port,
             has_port: url.has_port,
+            unix_socket: args.unix_socket.clone(),
             sni: args.sni.clone(),
             from: args.from,
             wire: wire(args, &url)?,

@@ -149,7 +149,7 @@ fn a_hit_tells_the_whole_way() {
             "20% outbound|80|v2|origin.example\n",
             "- request headers: add x-version: 2",
             "response headers  set x-out: 1",
-            "POST /v2/items?a=1 HTTP/1.1 (at the first destination)",
+            "POST /v2/items?a=1 HTTP/1.1 (the first destination that exists)",
             "- host: inner.example\n",
             "- x-forwarded-for: 127.0.0.1\n",
             "- x-team: blue\n",
@@ -234,7 +234,11 @@ fn ports_are_found_by_either_number() {
 fn what_the_gateway_refuses_is_not_routed() {
     tells(
         &told(&["http://shop.example/", "-H", "Content-Length: x"]),
-        &["refused before it is routed", "400", "DPE, http1.invalid_content_length"],
+        &[
+            "refused before it is routed: `content-length` is not a number",
+            "400",
+            "DPE, http1.invalid_content_length",
+        ],
     );
     tells(&told(&["https://shop.example:80/"]), &["TLS handshake, which is no HTTP", "400"]);
     tells(&told(&["http://shop.example/hello", "--sni", "a"]), &["`a` has no part in it"]);
@@ -270,4 +274,21 @@ fn tools_get_the_same_story() {
     assert_eq!((&miss["outcome"]["status"], &miss["outcome"]["flag"]), (&404.into(), &"NR".into()));
     let reasons = &miss["steps"].as_array().unwrap().last().unwrap()["details"][0]["reasons"];
     assert!(reasons[0].as_str().unwrap().starts_with("path `/`"), "{reasons}");
+}
+
+#[test]
+fn a_unix_socket_is_a_listener_too() {
+    let yaml = "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: g}
+spec:
+  servers: [{port: {number: 0, name: http, protocol: HTTP}, bind: 'unix:///run/g.sock', hosts: ['*']}]
+";
+    let at = |path| ask(yaml, &[], &["http://a.example/", "--unix-socket", path], false);
+    tells(&at("/run/g.sock"), &["listener          unix:///run/g.sock\n", "404"]);
+    tells(
+        &at("/run/h.sock"),
+        &["nothing listens on /run/h.sock\n", "- there is unix:///run/g.sock, Gateway"],
+    );
 }

@@ -2,7 +2,7 @@
 
 use super::{
     action::{self, Way},
-    listen, near,
+    listen, near, refusal,
     request::Asked,
     story::{Detail, Outcome, Reply, Step, Story},
 };
@@ -88,16 +88,16 @@ impl<'a> Walk<'a> {
         match decode::request(&self.asked.wire, &proxy::head_policy(settings), &mut request) {
             Ok(decode::Decoded::Head { .. }) => {}
             Ok(decode::Decoded::Incomplete) => return Err(self.refused("the head does not end")),
-            Err(refusal) => {
-                self.steps.push(Step::new("request", "the head is refused before it is routed"));
-                return Err(Outcome::Reply(bad(refusal.status(), refusal.detail())));
+            Err(bad_head) => {
+                let text = format!("refused before it is routed: {}", refusal::reason(bad_head));
+                self.steps.push(Step::new("request", text));
+                return Err(Outcome::Reply(bad(bad_head.status(), bad_head.detail())));
             }
         }
-        let local = match listener.bind {
-            BindAddress::Tcp(address) => Some(address),
-            BindAddress::Unix(_) => None,
+        let (peer, local) = match listener.bind {
+            BindAddress::Tcp(address) => (Peer::Tcp(SocketAddr::new(self.asked.from, 0)), Some(address)),
+            BindAddress::Unix(_) => (Peer::Unix, None),
         };
-        let peer = Peer::Tcp(SocketAddr::new(self.asked.from, 0));
         let info = ConnectionInfo::new(peer, local, listener.bind.to_string().into(), id);
         let sent = lossy(request.path());
         let mut text = Vec::new();
