@@ -8,19 +8,25 @@ use crate::{
     driver::{self, DriverChoice},
     listener::{self, BindError},
     shard::{self, Limits, Plan, Report, ShardId, ShardListener},
-    table::Snapshot,
+    table::{Listener, Snapshot},
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
     fmt, io,
     rc::Rc,
     sync::{Arc, mpsc::Sender},
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::mpsc;
 
 /// Commands of pages that may wait. One does what ten do.
 const COMMANDS_MAX: usize = 8;
+
+/// A port that is taken is tried so many times more, a second in all.
+const BIND_TRIES: u32 = 20;
+/// Between two tries.
+const BIND_PAUSE: Duration = Duration::from_millis(50);
 
 /// Everything a gateway starts with.
 pub struct Setup {
@@ -127,8 +133,7 @@ fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Sockets, BindError> {
     let (mut bound, mut per_shard) = (Vec::new(), Vec::new());
     per_shard.resize_with(workers, Vec::new);
     for listener in &snapshot.listeners {
-        unix::remove_stale(&listener.bind);
-        let sockets = listener::bind(listener, workers)?;
+        let sockets = bind(listener, workers)?;
         let address = sockets.first().and_then(driver::Listener::local_address);
         bound.push(Bound { listener: listener.clone(), address });
         for (socket, shard) in sockets.into_iter().zip(&mut per_shard) {
@@ -145,4 +150,17 @@ fn hostname() -> Box<str> {
         "" => "localhost".into(),
         name => name.into(),
     }
+}
+
+/// Binds a listener. The kernel takes the rings of a process that was killed apart after its end, and its sockets with
+/// them: one that was started again at once would find its own port taken, so a taken port is tried a few times.
+fn bind(listener: &Listener, workers: usize) -> Result<Vec<driver::Listener>, BindError> {
+    for _ in 0..BIND_TRIES {
+        unix::remove_stale(&listener.bind);
+        match listener::bind(listener, workers) {
+            Err(error) if error.error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
+            bound => return bound,
+        }
+    }
+    listener::bind(listener, workers)
 }

@@ -13,7 +13,8 @@ fn wrong_usage_is_exit_code_2() {
 
 #[test]
 fn help_and_version_are_good() {
-    assert_eq!(run(&["--version"]).1, format!("sluicegate {}\n", env!("CARGO_PKG_VERSION")));
+    let version = format!("sluicegate {}\n", env!("CARGO_PKG_VERSION"));
+    assert!(run(&["--version"]).1.starts_with(&version));
     let (code, help, _) = run(&["run", "--help"]);
     assert_eq!(code, Some(0));
     let options = [
