@@ -165,6 +165,12 @@ impl Outcome {
         }
     }
 
+    /// The first diagnostic with this code about an object of this kind.
+    pub(super) fn of_kind(&self, code: &str, kind: &str) -> &Diagnostic {
+        let is_it = |d: &&Diagnostic| d.code == code && d.object.as_ref().is_some_and(|o| &*o.kind == kind);
+        self.0.diagnostics.iter().find(is_it).unwrap_or_else(|| panic!("{:#?}", self.0.diagnostics))
+    }
+
     pub(super) fn has(&self, code: &str) -> bool {
         self.0.diagnostics.iter().any(|d| d.code == code)
     }

@@ -1,8 +1,15 @@
 //! The acceptance cases of specification section 9 that compiling decides, each named after its number, and what is
 //! said about configurations that do not do what they seem to.
 
+mod actions;
+mod endpoints;
 mod hosts;
+mod matching;
 mod redirects;
+mod surprises;
+mod unsupported;
+mod upstream;
+mod workloads;
 
 use super::testing::*;
 use super::*;

@@ -1,0 +1,262 @@
+//! What istiod drops in silence, or does unexpectedly, is said (specification section 8.7).
+
+use super::*;
+
+fn warned(objects: &[String], code: &str) -> Diagnostic {
+    compiled(&objects.concat()).diagnostic(code).clone()
+}
+
+use crate::config::{Diagnostic, Severity};
+
+#[test]
+fn gateways_that_do_not_exist() {
+    let diagnostic = warned(
+        &[
+            http_gateway("name: public, namespace: infra", "'*'"),
+            rules("name: v", "a.com", "public", "{directResponse: {status: 200}}"),
+        ],
+        "unknown-gateway",
+    );
+    assert_eq!(diagnostic.field, "spec.gateways[0]");
+    assert_eq!(diagnostic.help.as_deref(), Some("did you mean `infra/public`?"));
+    assert_eq!(diagnostic.labels[0].span.line, 3);
+}
+
+#[test]
+fn gateways_for_other_workloads() {
+    let gateway = object(
+        "Gateway",
+        "name: g",
+        "{selector: {istio: other}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}",
+    );
+    let yaml = format!("{gateway}{}", rules("name: v", "a.com", "g", "{directResponse: {status: 200}}"));
+    let outcome = compiled_with(&ingress(), &yaml);
+    assert_eq!(outcome.diagnostic("gateway-not-bound").labels[0].span.line, 3);
+    assert_eq!(outcome.diagnostic("gateway-not-selected").severity, Severity::Note);
+}
+
+#[test]
+fn hosts_that_no_gateway_has() {
+    let diagnostic = warned(
+        &[
+            http_gateway("name: g", "'*.example.com', other.com"),
+            rules("name: v", "a.example.com, example.org", "g", "{directResponse: {status: 200}}"),
+        ],
+        "host-not-covered",
+    );
+    assert_eq!(diagnostic.field, "spec.hosts[1]");
+    assert_eq!(diagnostic.help.as_deref(), Some("they have: *.example.com, other.com"));
+}
+
+#[test]
+fn hosts_for_another_namespace() {
+    let diagnostic = warned(
+        &[
+            http_gateway("name: g", "shop/*.example.com"),
+            rules("name: v", "a.example.com", "g", "{directResponse: {status: 200}}"),
+        ],
+        "host-of-other-namespace",
+    );
+    assert!(
+        diagnostic.message.contains("in namespace `shop`, and this one is in `default`"),
+        "{}",
+        diagnostic.message
+    );
+    assert_eq!(diagnostic.labels.len(), 1);
+}
+
+#[test]
+fn gateways_that_share_a_host() {
+    let note =
+        warned(&[http_gateway("name: a", "x.com"), http_gateway("name: b", "x.com, y.com")], "shared-host");
+    assert_eq!(note.severity, Severity::Note);
+    assert_eq!(note.field, "spec.servers[0].hosts[0]");
+    let apart = [http_gateway("name: a", "n1/x.com"), http_gateway("name: b", "n2/x.com")].concat();
+    assert!(!compiled(&apart).has("shared-host"));
+}
+
+fn two_services(first: &str, second: &str) -> Outcome {
+    compiled(&format!(
+        "{}{}{}",
+        http_gateway("name: g", "'*'"),
+        rules("name: a", "x.com", "g", &format!("{{match: [{first}], directResponse: {{status: 201}}}}")),
+        rules("name: b", "x.com", "g", &format!("{{match: [{second}], directResponse: {{status: 202}}}}")),
+    ))
+}
+
+#[test]
+fn rules_that_are_shadowed() {
+    for (first, second) in [
+        ("{uri: {prefix: /a}}", "{uri: {prefix: /a/b}}"),
+        ("{uri: {prefix: /a}}", "{uri: {exact: /a/b}}"),
+        ("{uri: {prefix: /a}}", "{uri: {prefix: /ab}, method: {exact: GET}}"),
+        ("{uri: {prefix: /A}, ignoreUriCase: true}", "{uri: {prefix: /a/b}}"),
+        ("{uri: {exact: /A}, ignoreUriCase: true}", "{uri: {exact: /a}}"),
+        ("{uri: {exact: /a}}", "{uri: {exact: /a}, headers: {x: {exact: y}}}"),
+        ("{uri: {regex: '/a.*'}}", "{uri: {regex: '/a.*'}}"),
+        ("{method: {exact: GET}}", "{uri: {regex: '/a.*'}, method: {exact: GET}}"),
+        ("{headers: {a: {}, b: {exact: c}}}", "{headers: {b: {exact: c}, a: {}}, uri: {prefix: /x}}"),
+        ("{uri: {prefix: /1/2/3}}, {uri: {prefix: /1}}", "{uri: {prefix: /1/2/4}}"),
+    ] {
+        assert!(two_services(first, second).has("shadowed-rule"), "{first} {second}");
+    }
+}
+
+#[test]
+fn rules_that_are_not() {
+    for (first, second) in [
+        ("{uri: {prefix: /a/b}}", "{uri: {prefix: /a}}"),
+        ("{uri: {exact: /a}}", "{uri: {prefix: /a}}"),
+        ("{uri: {prefix: /a}, method: {exact: GET}}", "{uri: {prefix: /a/b}}"),
+        ("{uri: {prefix: /a}, method: {exact: GET}}", "{uri: {prefix: /a/b}, method: {exact: PUT}}"),
+        ("{uri: {prefix: /a}}", "{uri: {prefix: /A/b}}"),
+        ("{uri: {prefix: /a}}", "{uri: {prefix: /a/b}, ignoreUriCase: true}"),
+        ("{headers: {a: {exact: b}}}", "{withoutHeaders: {a: {exact: b}}}"),
+        ("{queryParams: {a: {}}}", "{headers: {a: {}}}"),
+        ("{uri: {regex: '/a.*'}}", "{uri: {regex: '/a.+'}}"),
+    ] {
+        assert!(!two_services(first, second).has("shadowed-rule"), "{first} {second}");
+    }
+}
+
+#[test]
+fn one_pair_of_rules_is_told_once() {
+    let outcome = compiled(&format!(
+        "{}{}{}",
+        http_gateway("name: g", "'*'"),
+        rules("name: a", "x.com, y.com", "g", "{directResponse: {status: 201}}"),
+        rules("name: b", "x.com, y.com", "g", "{directResponse: {status: 202}}"),
+    ));
+    assert!(outcome.diagnostic("shadowed-rule").message.contains("`x.com`"));
+}
+
+#[test]
+fn wildcards_behind_narrower_hosts() {
+    let objects = |last: &str| {
+        [
+            http_gateway("name: g", "'*'"),
+            rules("name: a", "'*.example.com'", "g", "{directResponse: {status: 201}}"),
+            rules(
+                "name: b",
+                "www.example.com",
+                "g",
+                &format!("{{match: [{{uri: {{prefix: /a}}}}], directResponse: {{status: 202}}}}{last}"),
+            ),
+        ]
+        .concat()
+    };
+    let outcome = compiled(&objects(""));
+    assert_eq!(outcome.get("www.example.com/b"), "404");
+    let hidden = outcome.diagnostic("hidden-wildcard");
+    assert_eq!(hidden.object.as_ref().unwrap().name.as_ref(), "a");
+    assert!(hidden.message.contains("`www.example.com`"), "{}", hidden.message);
+    // With a rule for everything else nobody could expect the wildcard.
+    assert!(!compiled(&objects(", {directResponse: {status: 203}}")).has("hidden-wildcard"));
+}
+
+#[test]
+fn secrets() {
+    let secret = |namespace: &str, name: &str, keys: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{namespace: {namespace}, name: {name}}}\nstringData: {{{keys}}}\n---\n"
+        )
+    };
+    let server = |tls: &str| gateway("name: g", &[("HTTPS", 443, "a.com", &format!(", tls: {{{tls}}}"))]);
+    let code = |tls: &str, secrets: &[String]| {
+        let yaml = format!("{}{}", server(tls), secrets.concat());
+        let outcome = compiled(&yaml);
+        outcome.warnings().into_iter().find(|w| w.contains("secret")).unwrap_or_default()
+    };
+    let simple = "mode: SIMPLE, credentialName: c";
+    let good = secret("default", "c", "tls.crt: x, tls.key: y");
+    assert_eq!(code(simple, std::slice::from_ref(&good)), "");
+    assert_eq!(code(simple, &[secret("default", "c", "cert: x, key: y")]), "");
+    assert_eq!(code(simple, &[]), "missing-secret 4");
+    assert_eq!(code(simple, &[secret("app", "c", "tls.crt: x, tls.key: y")]), "missing-secret 4");
+    assert_eq!(code(simple, &[secret("default", "c", "tls.crt: x, tls.key: ''")]), "incomplete-secret 4");
+    assert_eq!(
+        code("mode: SIMPLE, credentialName: app/c", std::slice::from_ref(&good)),
+        "secret-namespace 4"
+    );
+    let mutual = "mode: MUTUAL, credentialName: c";
+    assert_eq!(code(mutual, std::slice::from_ref(&good)), "incomplete-secret 4");
+    assert_eq!(code(mutual, &[secret("default", "c", "tls.crt: x, tls.key: y, ca.crt: z")]), "");
+    let with_ca = |keys| [good.clone(), secret("default", "c-cacert", keys)];
+    assert_eq!(code(mutual, &with_ca("cacert: z")), "");
+    assert_eq!(code(mutual, &with_ca("other: z")), "incomplete-secret 4");
+}
+
+#[test]
+fn destination_rules_for_nothing() {
+    let diagnostic = warned(
+        &[service("p.com"), object("DestinationRule", "name: r", "{host: reviews, subsets: [{name: v1}]}")],
+        "no-service",
+    );
+    assert!(diagnostic.message.contains("`reviews.default.svc.cluster.local`"));
+    assert!(diagnostic.help.as_ref().unwrap().contains("a name without dots"));
+}
+
+#[test]
+fn plain_text_to_a_port_that_speaks_tls() {
+    let entry = object(
+        "ServiceEntry",
+        "name: p",
+        "{hosts: [p.com], resolution: DNS, ports: [{number: 443, name: https, protocol: HTTPS}]}",
+    );
+    let outcome = compiled(&format!(
+        "{}{}{entry}",
+        http_gateway("name: g", "'*'"),
+        rules("name: v", "'*'", "g", &everything_to("p.com"))
+    ));
+    assert!(outcome.diagnostic("plain-text-to-tls-port").message.contains("`p.com`, port 443"));
+}
+
+#[test]
+fn the_worked_example_of_appendix_e() {
+    let redirect = ", tls: {httpsRedirect: true}";
+    let tls = ", tls: {mode: SIMPLE, credentialName: wildcard}";
+    let yaml = [
+        gateway(
+            "name: public, namespace: infra",
+            &[("HTTP", 80, "'*.example.com'", redirect), ("HTTPS", 443, "shop/*.example.com, api.example.com", tls)],
+        ),
+        rules(
+            "name: web, namespace: shop",
+            "www.example.com, api.example.com",
+            "infra/public",
+            "{match: [{uri: {prefix: /api}}], route: [{destination: {host: api, port: {number: 8080}}}]}, {route: [{destination: {host: web}}]}",
+        ),
+    ]
+    .concat();
+    let outcome = compiled_with(&ingress(), &yaml);
+    assert_eq!(outcome.tables(), ["http.80"]);
+    assert_eq!(outcome.hosts(80), ["www.example.com 2", "api.example.com 2", "*.example.com 0"]);
+    assert_eq!(outcome.get("other.example.com/"), "301");
+    assert_eq!(outcome.get("example.com/"), "404");
+    let https = &outcome.0.inventory.servers[1];
+    assert_eq!(https.hosts, ["*.example.com", "api.example.com"]);
+    assert_eq!(https.virtual_services.len(), 1);
+    assert!(outcome.diagnostic("missing-secret").message.contains("istio-system/wildcard"));
+}
+
+#[test]
+fn the_same_files_give_the_same_result() {
+    let yaml: String = (0..40)
+        .map(|n| {
+            rules(
+                &format!("name: v{n}"),
+                &format!("h{n}.com, '*.x{n}.com'"),
+                "g, missing",
+                &everything_to("p.com"),
+            )
+        })
+        .chain([http_gateway("name: g", "'*'")])
+        .collect();
+    let text = |outcome: &Outcome| {
+        format!("{:?} {:?} {:?}", outcome.hosts(80), outcome.0.diagnostics, outcome.0.snapshot.clusters)
+    };
+    let first = text(&compiled(&yaml));
+    for _ in 0..5 {
+        assert_eq!(text(&compiled(&yaml)), first);
+    }
+}

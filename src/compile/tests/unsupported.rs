@@ -1,0 +1,123 @@
+//! What is valid but has no effect yet is said, field by field.
+
+use super::*;
+
+fn not_supported(yaml: &str) -> Vec<String> {
+    let outcome = compiled(yaml);
+    let fields =
+        outcome.0.diagnostics.iter().filter(|d| d.code == "not-supported-yet" || d.code == "no-effect");
+    fields.map(|d| d.field.clone()).collect()
+}
+
+#[test]
+fn rules_of_virtual_services() {
+    let http = "{timeout: 1s, retries: {attempts: 1}, fault: {abort: {httpStatus: 500, percentage: {value: 1}}}, mirror: {host: p.com}, mirrorPercentage: {value: 1}, corsPolicy: {allowOrigins: [{exact: a}]}, match: [{uri: {prefix: /a}, statPrefix: x}], route: [{destination: {host: p.com}}]}, {mirrors: [{destination: {host: p.com}}], route: [{destination: {host: p.com}}]}";
+    let yaml = format!(
+        "{}{}{}",
+        http_gateway("name: g", "'*'"),
+        rules("name: v", "'*'", "g", http),
+        service("p.com")
+    );
+    let mut expected =
+        ["timeout", "retries", "fault", "mirror", "mirrorPercentage", "corsPolicy", "match[0].statPrefix"]
+            .map(|field| format!("spec.http[0].{field}"))
+            .to_vec();
+    expected.push("spec.http[1].mirrors".to_owned());
+    assert_eq!(not_supported(&yaml), expected);
+}
+
+#[test]
+fn a_rule_with_a_delegate_is_left_out() {
+    let delegate = "{match: [{uri: {prefix: /a}}], delegate: {name: d}}";
+    let yaml = format!(
+        "{}{}{}{}",
+        http_gateway("name: g", "'*'"),
+        rules("name: v", "'*'", "g", &format!("{delegate}, {}", everything_to("p.com"))),
+        object("VirtualService", "name: d", "{http: [{directResponse: {status: 200}}]}"),
+        service("p.com")
+    );
+    let outcome = compiled(&yaml);
+    assert_eq!(outcome.get("x/a"), "outbound|80||p.com");
+    assert_eq!(outcome.warnings(), ["not-supported-yet 9"]);
+}
+
+#[test]
+fn tls_and_tcp_rules() {
+    let routes = "route: [{destination: {host: p.com}}]";
+    let spec = format!(
+        "{{hosts: [a.com], gateways: [g], tls: [{{match: [{{sniHosts: [a.com]}}], {routes}}}], tcp: [{{{routes}}}]}}"
+    );
+    let yaml = format!("{}{}", http_gateway("name: g", "a.com"), object("VirtualService", "name: v", &spec));
+    assert_eq!(not_supported(&yaml), ["spec.tls", "spec.tcp"]);
+}
+
+#[test]
+fn servers_that_do_not_listen_yet() {
+    let tls = ", tls: {mode: ISTIO_MUTUAL}";
+    let yaml = gateway(
+        "name: g",
+        &[
+            ("HTTPS", 443, "a.com", tls),
+            ("TLS", 8443, "a.com", ", tls: {mode: PASSTHROUGH}"),
+            ("MONGO", 2379, "a.com", ""),
+            ("HTTP2", 80, "a.com", ""),
+        ],
+    );
+    let outcome = compiled(&yaml);
+    let messages: Vec<_> = outcome.0.diagnostics.iter().map(|d| d.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "ending TLS is not supported yet: this HTTPS server on port 443 will not listen",
+            "passing TLS through is not supported yet: this TLS server on port 8443 will not listen",
+            "plain TCP is not supported yet: this MONGO server on port 2379 will not listen",
+            "HTTP/2 is not supported yet: this HTTP2 server answers HTTP/1.1 only",
+        ]
+    );
+    assert_eq!(outcome.listeners(), ["0.0.0.0_80"]);
+}
+
+#[test]
+fn destination_rules() {
+    let policy = "{outlierDetection: {interval: 1s}, proxyProtocol: {version: V1}, loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 1s}}, connectionPool: {tcp: {connectTimeout: 1s, maxConnections: 1}, http: {maxRetries: 1, useClientProtocol: true}}, portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]}";
+    let rule = format!(
+        "{{host: p.com, trafficPolicy: {policy}, subsets: [{{name: v1, trafficPolicy: {{tls: {{mode: DISABLE}}}}}}]}}"
+    );
+    let mut fields =
+        not_supported(&format!("{}{}", service("p.com"), object("DestinationRule", "name: r", &rule)));
+    fields.sort();
+    assert_eq!(
+        fields,
+        [
+            "connectionPool.http.maxRetries",
+            "connectionPool.http.useClientProtocol",
+            "connectionPool.tcp.maxConnections",
+            "loadBalancer.warmup",
+            "outlierDetection",
+            "portLevelSettings[0].tls",
+            "proxyProtocol",
+        ]
+        .map(|field| format!("spec.trafficPolicy.{field}"))
+    );
+}
+
+#[test]
+fn many_of_a_kind_are_counted() {
+    let http: Vec<_> = (0..300)
+        .map(|n| {
+            format!("{{timeout: 1s, match: [{{uri: {{exact: /{n}}}}}], route: [{{destination: {{host: p.com}}}}]}}")
+        })
+        .collect();
+    let yaml = format!(
+        "{}{}{}",
+        http_gateway("name: g", "'*'"),
+        rules("name: v", "'*'", "g", &http.join(", ")),
+        service("p.com")
+    );
+    let outcome = compiled(&yaml);
+    assert_eq!(outcome.0.diagnostics.len(), 201);
+    assert_eq!(
+        outcome.diagnostic("more-of-the-same").message,
+        "100 more diagnostics like `timeout` are not listed"
+    );
+}
