@@ -6,6 +6,7 @@ use super::{
     protocol::Protocol,
     scalars::check_port,
     server_tls,
+    wording::shown,
 };
 use crate::config::{
     Diagnostic, Resource, Spanned,
@@ -22,7 +23,7 @@ const UNIX: &str = "unix://";
 pub(super) fn check(gateway: &Resource<Gateway>, findings: &Findings<'_>) {
     let name = &gateway.meta.name;
     if name.contains('.') {
-        let message = format!("`{}` can't be the name of a Gateway: it has a dot", name.escape_debug());
+        let message = format!("`{}` can't be the name of a Gateway: it has a dot", shown(name));
         let problem = Diagnostic::error("bad-name", message);
         let help = "VirtualServices name it as `namespace/name`, where both are single labels";
         findings.root("metadata", name.span).field("name", name).report(problem.help(help));
@@ -45,7 +46,7 @@ fn check_server(server: &Server, at: &Place<'_>) {
     for (at, host) in at.items("hosts", &server.hosts) {
         check_host(host, &at);
         if let Some(first) = seen.insert(host.to_ascii_lowercase(), host) {
-            let message = format!("the host `{}` is listed twice", host.escape_debug());
+            let message = format!("the host `{}` is listed twice", shown(host));
             at.report(Diagnostic::warning("duplicate-host", message).label(first.span, "the first one"));
         }
     }
@@ -81,7 +82,7 @@ fn check_server_port(port: &Port, server: &Server, at: &Place<'_>) -> Option<Pro
             None
         }
         None => {
-            let message = format!("`{}` is not a protocol", written.escape_debug());
+            let message = format!("`{}` is not a protocol", shown(written));
             at.report(
                 Diagnostic::error("bad-protocol", message).help(format!("expected {}", Protocol::NAMES)),
             );
@@ -94,14 +95,14 @@ fn check_server_port(port: &Port, server: &Server, at: &Place<'_>) -> Option<Pro
 fn check_bind(bind: &str, port: Option<&Spanned<Port>>, at: &Place<'_>) {
     let Some(path) = bind.strip_prefix(UNIX) else {
         if !names::is_ip(bind) {
-            let message = format!("`{}` is not an IP address", bind.escape_debug());
+            let message = format!("`{}` is not an IP address", shown(bind));
             let help = "expected an IP address, or `unix://` and an absolute path; absent: every address";
             at.report(Diagnostic::error("bad-bind", message).help(help));
         }
         return;
     };
     if !names::is_socket_path(path) {
-        let message = format!("`{}` is not the path of a socket", path.escape_debug());
+        let message = format!("`{}` is not the path of a socket", shown(path));
         let help = "expected an absolute path as in `unix:///run/gateway.sock`, or `unix://@name`";
         at.report(Diagnostic::error("bad-bind", message).help(help));
     }
@@ -121,7 +122,7 @@ fn check_host(entry: &str, at: &Place<'_>) {
         }
         None => entry,
     };
-    let shown = host.escape_debug();
+    let shown = shown(host);
     let problem = match names::check_wildcard_domain(host) {
         _ if names::is_ip(host) || host == "*" => return,
         Err(NameError::Star) => {
@@ -147,7 +148,7 @@ fn check_host_namespace(namespace: &str, at: &Place<'_>) {
         "*" | "." => return,
         "~" => Diagnostic::error("bad-host", "`~` is not a namespace: no VirtualService could be attached"),
         name if names::is_dns_label(name) => return,
-        name => Diagnostic::error("bad-host", format!("`{}` is not a namespace", name.escape_debug())),
+        name => Diagnostic::error("bad-host", format!("`{}` is not a namespace", shown(name))),
     };
     at.report(problem.help("before `/` expected `*`, `.` for the Gateway's own, or the name of a namespace"));
 }
@@ -161,10 +162,8 @@ fn check_unique_names(servers: &[Spanned<Server>], at: &Place<'_>) {
         if let Some((port, name)) = port.and_then(|port| Some((port, text(&port.name)?)))
             && let Some(first) = ports.insert(name, name)
         {
-            let problem = Diagnostic::error(
-                "duplicate-port-name",
-                format!("two ports are named `{}`", name.escape_debug()),
-            );
+            let problem =
+                Diagnostic::error("duplicate-port-name", format!("two ports are named `{}`", shown(name)));
             let problem =
                 problem.label(first.span, "the first one").help("give each port of the Gateway its own name");
             at.field("port", port).field("name", name).report(problem);
@@ -172,7 +171,7 @@ fn check_unique_names(servers: &[Spanned<Server>], at: &Place<'_>) {
         if let Some(name) = text(&server.name)
             && let Some(first) = names.insert(name, name)
         {
-            let message = format!("two servers are named `{}`", name.escape_debug());
+            let message = format!("two servers are named `{}`", shown(name));
             let problem =
                 Diagnostic::warning("duplicate-server-name", message).label(first.span, "the first one");
             at.field("name", name).report(problem.help("their statistics will be added up"));

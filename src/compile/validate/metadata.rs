@@ -1,6 +1,6 @@
 //! `metadata` of every object, and the annotations that Istio keeps to itself.
 
-use super::{names, place::Findings};
+use super::{names, place::Findings, wording::shown};
 use crate::config::{Diagnostic, resources::Metadata};
 
 /// Annotations that a user may not set on an Istio object, and why.
@@ -15,12 +15,12 @@ const REFUSED_ANNOTATIONS: &[(&str, &str)] = &[
 pub(super) fn check(meta: &Metadata, findings: &Findings<'_>) {
     let at = findings.root("metadata", meta.name.span);
     if !names::is_object_name(&meta.name) {
-        let message = format!("`{}` can't be the name of an object", meta.name.escape_debug());
+        let message = format!("`{}` can't be the name of an object", shown(&meta.name));
         let help = "expected letters, digits, inner dashes and dots, at most 253 of them";
         at.field("name", &meta.name).report(Diagnostic::error("bad-name", message).help(help));
     }
     if !names::is_dns_label(&meta.namespace) {
-        let message = format!("`{}` can't be a namespace", meta.namespace.escape_debug());
+        let message = format!("`{}` can't be a namespace", shown(&meta.namespace));
         let help = "expected letters, digits and inner dashes, at most 63 of them";
         at.field("namespace", &meta.namespace).report(Diagnostic::error("bad-name", message).help(help));
     }

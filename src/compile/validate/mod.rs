@@ -5,14 +5,22 @@
 //!
 //! - `place`: where in an object a rule looks, and where what it finds goes
 //! - `names`, `protocol`, `scalars`: domains, addresses, protocols, ports, durations, shares, labels
+//! - `wording`: what the user wrote, in messages
 //! - `metadata`: what every object has
 //! - `gateway`, `server_tls`, `tls_parameters`: `Gateway`
 //! - `virtual_service`, `destination_rule`, `service_entry`, `workload_entry`: the kinds of these names
+//! - `kubernetes`: `Service`, `Endpoints`, `EndpointSlice`, `Secret`, `ConfigMap`
+//! - `operator`, `mesh`: `IstioOperator` and its `meshConfig`
 
 mod destination_rule;
 mod gateway;
+mod kubernetes;
+mod mesh;
 mod metadata;
+#[cfg(test)]
+mod mutations;
 mod names;
+mod operator;
 mod place;
 mod protocol;
 mod scalars;
@@ -22,6 +30,7 @@ mod service_entry;
 mod testing;
 mod tls_parameters;
 mod virtual_service;
+mod wording;
 mod workload_entry;
 
 pub(super) use protocol::Protocol;
@@ -37,11 +46,30 @@ pub(super) fn validate(resources: &Resources) -> Vec<Diagnostic> {
     istio(&resources.destination_rules, destination_rule::check, &mut diagnostics);
     istio(&resources.service_entries, service_entry::check, &mut diagnostics);
     istio(&resources.workload_entries, workload_entry::check, &mut diagnostics);
+    each(&resources.istio_operators, operator::check, &mut diagnostics);
+    each(&resources.services, kubernetes::check_service, &mut diagnostics);
+    each(&resources.endpoints, kubernetes::check_endpoints, &mut diagnostics);
+    each(&resources.endpoint_slices, kubernetes::check_endpoint_slice, &mut diagnostics);
+    each(&resources.secrets, kubernetes::check_secret, &mut diagnostics);
+    each(&resources.config_maps, kubernetes::check_config_map, &mut diagnostics);
     diagnostics
 }
 
-/// Checks all objects of one of Istio's kinds.
+/// Checks all objects of one of Istio's networking kinds, which have annotations of their own.
 fn istio<T>(
+    list: &[Resource<T>],
+    check: impl Fn(&Resource<T>, &Findings<'_>),
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let check = |resource: &Resource<T>, findings: &Findings<'_>| {
+        metadata::check_annotations(&resource.meta, findings);
+        check(resource, findings);
+    };
+    each(list, check, diagnostics);
+}
+
+/// Checks all objects of one kind.
+fn each<T>(
     list: &[Resource<T>],
     check: impl Fn(&Resource<T>, &Findings<'_>),
     diagnostics: &mut Vec<Diagnostic>,
@@ -49,7 +77,6 @@ fn istio<T>(
     for resource in list {
         let findings = Findings::new(&resource.object);
         metadata::check(&resource.meta, &findings);
-        metadata::check_annotations(&resource.meta, &findings);
         check(resource, &findings);
         diagnostics.extend(findings.into_diagnostics());
     }

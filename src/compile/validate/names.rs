@@ -1,5 +1,6 @@
 //! Names: DNS labels and domains, wildcards, addresses, and which name covers which.
 
+use super::wording::shown;
 use std::{fmt, net::IpAddr};
 
 /// The longest domain, in bytes (istiod's limit).
@@ -70,11 +71,14 @@ pub(super) fn is_partial_wildcard(text: &str) -> bool {
 
 /// Whether every host that `name` stands for is also one that `other` stands for. Both without regard to case.
 pub(super) fn is_subset(name: &str, other: &str) -> bool {
-    let (name, other) = (name.to_ascii_lowercase(), other.to_ascii_lowercase());
+    let ends_with = |name: &str, suffix: &str| {
+        let tail = name.len().checked_sub(suffix.len()).and_then(|at| name.as_bytes().get(at..));
+        tail.is_some_and(|tail| tail.eq_ignore_ascii_case(suffix.as_bytes()))
+    };
     match (name.strip_prefix('*'), other.strip_prefix('*')) {
-        (_, None) => name == other,
-        (None, Some(suffix)) => name.ends_with(suffix),
-        (Some(name), Some(suffix)) => name.ends_with(suffix),
+        (_, None) => name.eq_ignore_ascii_case(other),
+        (None, Some(suffix)) => ends_with(name, suffix),
+        (Some(name), Some(suffix)) => ends_with(name, suffix),
     }
 }
 
@@ -154,7 +158,7 @@ impl fmt::Display for NameError {
                 write!(f, "`{label}` is longer than {LABEL_BYTES_MAX} characters")
             }
             NameError::BadLabel { label } => {
-                write!(f, "`{}` is not made of letters, digits and inner dashes", label.escape_debug())
+                write!(f, "`{}` is not made of letters, digits and inner dashes", shown(label))
             }
             NameError::Star => f.write_str("`*` may stand only at the very beginning"),
             NameError::NumericEnd { label } => write!(f, "its last part, `{label}`, is a number"),

@@ -1,14 +1,25 @@
 //! Where in an object a rule looks, and where what it finds goes.
 
-use crate::config::{Diagnostic, ObjectRef, Span, Spanned, resources::Map};
+use crate::config::{Diagnostic, ObjectRef, Severity, Span, Spanned, resources::Map};
 use std::{cell::RefCell, fmt};
 
 /// What was found in one object.
 pub(super) struct Findings<'o> {
     object: &'o ObjectRef,
     /// Every [`Place`] of the object adds to it.
-    found: RefCell<Vec<Diagnostic>>,
+    found: RefCell<Found>,
 }
+
+#[derive(Default)]
+struct Found {
+    diagnostics: Vec<Diagnostic>,
+    /// How many more there were than are listed.
+    more: usize,
+    has_error: bool,
+}
+
+/// The most diagnostics of one object. Who has that many made one mistake, in every rule of a large object.
+const LISTED_MAX: usize = 100;
 
 /// A value in an object: the path to it and where it is written. Made on the way down, on the stack: a path becomes
 /// text only when something is wrong there.
@@ -20,6 +31,8 @@ pub(super) struct Place<'a> {
 }
 
 enum Step<'a> {
+    /// The object: the path to a field of it begins with the field.
+    Object,
     Field(&'static str),
     Item(&'static str, usize),
     Entry(&'static str, &'a str),
@@ -35,9 +48,30 @@ impl<'o> Findings<'o> {
         Place { findings: self, parent: None, step: Step::Field(field), span }
     }
 
-    /// Everything that was reported, in the order of the reports.
+    /// The object as a whole, for kinds whose fields are beside `metadata`.
+    pub(super) fn object(&'o self, span: Span) -> Place<'o> {
+        Place { findings: self, parent: None, step: Step::Object, span }
+    }
+
+    /// What was reported, in the order of the reports. An object with an error has one in here.
     pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
-        self.found.into_inner()
+        let Found { mut diagnostics, more, .. } = self.found.into_inner();
+        if more > 0 {
+            let note = format!("{more} more problems of {} are not listed", self.object);
+            diagnostics.push(Diagnostic::note("more-of-the-same", note).about(self.object));
+        }
+        diagnostics
+    }
+
+    fn add(&self, problem: impl FnOnce() -> Diagnostic, severity: Severity) {
+        let mut found = self.found.borrow_mut();
+        let is_first_error = severity == Severity::Error && !found.has_error;
+        found.has_error |= severity == Severity::Error;
+        if found.diagnostics.len() < LISTED_MAX || is_first_error {
+            found.diagnostics.push(problem());
+        } else {
+            found.more += 1;
+        }
     }
 }
 
@@ -84,9 +118,9 @@ impl<'a> Place<'a> {
 
     /// Adds a problem with this value, unless it has a place of its own already.
     pub(super) fn report(&self, problem: Diagnostic) {
+        let severity = problem.severity;
         let span = problem.span.unwrap_or(self.span);
-        let problem = problem.at(span).about(self.findings.object).field(self.to_string());
-        self.findings.found.borrow_mut().push(problem);
+        self.findings.add(|| problem.at(span).about(self.findings.object).field(self.to_string()), severity);
     }
 
     /// The value of a field that must be set; reports it if it is not.
@@ -127,10 +161,11 @@ impl<'a> Place<'a> {
 /// The path, such as `spec.servers[0].port.number`.
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(parent) = self.parent {
+        if let Some(parent) = self.parent.filter(|parent| !matches!(parent.step, Step::Object)) {
             write!(f, "{parent}.")?;
         }
         match self.step {
+            Step::Object => Ok(()),
             Step::Field(name) => f.write_str(name),
             Step::Item(name, index) => write!(f, "{name}[{index}]"),
             Step::Entry(name, key) if is_word(key) => write!(f, "{name}.{key}"),

@@ -1,6 +1,6 @@
 //! Values that many kinds have: ports, durations, shares, hosts, labels.
 
-use super::{names, place::Place};
+use super::{names, place::Place, wording::shown};
 use crate::config::{Diagnostic, Spanned, resources::Map};
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -54,7 +54,7 @@ pub(super) fn check_percent<N: PartialOrd + From<u8> + fmt::Display>(share: N, a
 /// One label of a domain: a namespace, a subset, the name of a port.
 pub(super) fn check_dns_label(text: &str, what: &str, code: &'static str, at: &Place<'_>) {
     if !names::is_dns_label(text) {
-        let message = format!("`{}` can't be {what}", text.escape_debug());
+        let message = format!("`{}` can't be {what}", shown(text));
         let help = "expected letters, digits and inner dashes, at most 63 of them";
         at.report(Diagnostic::error(code, message).help(help));
     }
@@ -64,13 +64,13 @@ pub(super) fn check_dns_label(text: &str, what: &str, code: &'static str, at: &P
 pub(super) fn check_labels(name: &'static str, labels: &Map<String>, at: &Place<'_>) {
     for (at, key, value) in at.entries(name, labels) {
         if !names::is_label_value(value) {
-            let message = format!("`{}` can't be the value of a label", value.escape_debug());
+            let message = format!("`{}` can't be the value of a label", shown(value));
             let help =
                 "expected at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at each end";
             at.report(Diagnostic::error("bad-label", message).help(help));
         }
         if !names::is_label_key(key) {
-            let message = format!("`{}` can't be the name of a label", key.escape_debug());
+            let message = format!("`{}` can't be the name of a label", shown(key));
             let help = "expected at most 63 letters, digits, `-`, `_` and `.`, before which a domain and `/` may stand";
             at.pointing_at(key.span).report(Diagnostic::error("bad-label", message).help(help));
         }
@@ -97,17 +97,18 @@ pub(super) fn check_selector(name: &'static str, labels: &Map<String>, at: &Plac
 
 /// The namespaces that an object is exported to. `allows_nobody`: `~` may stand alone, as on a ServiceEntry.
 pub(super) fn check_export_to(
+    name: &'static str,
     list: &[Spanned<String>],
     namespace: &str,
     allows_nobody: bool,
     at: &Place<'_>,
 ) {
     let mut seen: HashMap<&str, &Spanned<String>> = HashMap::new();
-    for (at, entry) in at.items("exportTo", list) {
+    for (at, entry) in at.items(name, list) {
         let meant = if **entry == "." { namespace } else { entry };
         if let Some(first) = seen.insert(meant, entry) {
             let message = match **first == **entry {
-                true => format!("`{}` is listed twice", entry.escape_debug()),
+                true => format!("`{}` is listed twice", shown(entry)),
                 false => format!("`.` and `{namespace}` are the same namespace"),
             };
             let problem = Diagnostic::error("bad-export-to", message).help("remove one of the two");
@@ -134,7 +135,7 @@ fn check_export_entry(entry: &str, entries: usize, allows_nobody: bool, at: &Pla
             .help("expected `*`, `.` or names of namespaces"),
         name if names::is_dns_label(name) => return,
         name => {
-            let message = format!("`{}` is not a namespace", name.escape_debug());
+            let message = format!("`{}` is not a namespace", shown(name));
             Diagnostic::error("bad-export-to", message).help("expected `*`, `.` or names of namespaces")
         }
     };

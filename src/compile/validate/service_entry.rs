@@ -5,13 +5,14 @@ use super::{
     place::{Findings, Place, missing, text, without_effect},
     protocol::Protocol,
     scalars::{check_dns_label, check_export_to, check_port, check_selector},
+    wording::shown,
     workload_entry::{self, Addresses},
 };
 use crate::config::{
     Diagnostic, Resource, Spanned,
     resources::{Resolution, ServiceEntry, ServicePort},
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ pub(super) fn check(entry: &Resource<ServiceEntry>, findings: &Findings<'_>) {
     }
     check_one_protocol(spec, &at);
     check_workloads(spec, resolution, &at);
-    check_export_to(&spec.export_to, &entry.meta.namespace, true, &at);
+    check_export_to("exportTo", &spec.export_to, &entry.meta.namespace, true, &at);
 }
 
 fn resolution(spec: &ServiceEntry) -> Resolution {
@@ -43,7 +44,7 @@ fn check_hosts(spec: &ServiceEntry, at: &Place<'_>) {
         at.absent("hosts").report(missing("hosts").help("write at least one: destinations name it"));
     }
     for (at, host) in at.items("hosts", &spec.hosts) {
-        let shown = host.escape_debug();
+        let shown = shown(host);
         let problem = if **host == "*" {
             Diagnostic::error("bad-host", "`*` can't be a service")
                 .help("name the host, or write `*.example.com`")
@@ -66,7 +67,7 @@ fn check_hosts(spec: &ServiceEntry, at: &Place<'_>) {
 fn check_addresses(spec: &ServiceEntry, at: &Place<'_>) {
     let resolution = resolution(spec);
     for (at, address) in at.items("addresses", &spec.addresses) {
-        let shown = address.escape_debug();
+        let shown = shown(address);
         if !names::is_subnet(address) {
             let problem =
                 Diagnostic::error("bad-subnet", format!("`{shown}` is not an address or a range of them"));
@@ -99,7 +100,7 @@ fn check_ports(spec: &ServiceEntry, at: &Place<'_>) {
             if let Some(first) = names.insert(name, name) {
                 let problem = Diagnostic::error(
                     "duplicate-port-name",
-                    format!("two ports are named `{}`", name.escape_debug()),
+                    format!("two ports are named `{}`", shown(name)),
                 );
                 at.report(problem.label(first.span, "the first one").help("give each port its own name"));
             }
@@ -133,7 +134,7 @@ fn check_port_protocol(port: &ServicePort, at: &Place<'_>) {
     match Protocol::parse(protocol) {
         None => {
             let problem =
-                Diagnostic::error("bad-protocol", format!("`{}` is not a protocol", protocol.escape_debug()));
+                Diagnostic::error("bad-protocol", format!("`{}` is not a protocol", shown(protocol)));
             at.report(problem.help(format!("expected {}", Protocol::NAMES)));
         }
         Some(Protocol::Udp) => {
@@ -174,8 +175,7 @@ fn check_dns(spec: &ServiceEntry, resolution: Resolution, at: &Place<'_>) {
     if spec.endpoints.is_empty() {
         for (at, host) in at.items("hosts", &spec.hosts) {
             if host.contains('*') && names::check_wildcard_domain(host).is_ok() {
-                let problem =
-                    Diagnostic::error("bad-host", format!("`{}` can't be resolved", host.escape_debug()));
+                let problem = Diagnostic::error("bad-host", format!("`{}` can't be resolved", shown(host)));
                 at.report(problem.help("write a full domain name, or `endpoints` with names to resolve"));
             }
         }
@@ -195,7 +195,7 @@ fn check_dynamic(spec: &ServiceEntry, at: &Place<'_>) {
     for (at, host) in at.items("hosts", &spec.hosts).filter(|(_, host)| !host.starts_with("*.")) {
         let problem = Diagnostic::error(
             "bad-host",
-            format!("DYNAMIC_DNS is for wildcards, and `{}` is none", host.escape_debug()),
+            format!("DYNAMIC_DNS is for wildcards, and `{}` is none", shown(host)),
         );
         at.report(problem.help("write `*.example.com`, or `resolution: DNS`"));
     }
@@ -222,7 +222,7 @@ fn check_dynamic(spec: &ServiceEntry, at: &Place<'_>) {
 }
 
 fn check_endpoints(spec: &ServiceEntry, addresses: Addresses, at: &Place<'_>) {
-    let ports: Vec<&str> =
+    let ports: BTreeSet<&str> =
         spec.ports.iter().filter_map(|port| text(&port.name)).map(|name| name.as_str()).collect();
     for (at, endpoint) in at.items("endpoints", &spec.endpoints) {
         workload_entry::check_endpoint(endpoint, addresses, Some(&ports), &at);

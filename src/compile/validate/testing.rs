@@ -43,3 +43,10 @@ pub(super) fn object(kind: &str, spec: &str) -> String {
         "apiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{name: x, namespace: app}}\nspec:\n{spec}\n"
     )
 }
+
+/// What is said about a file, whatever that is.
+pub(super) fn problems(yaml: &str) -> Vec<String> {
+    let (resources, mut problems) = config::parse(vec![("test.yaml".to_owned(), yaml.as_bytes().to_vec())]);
+    problems.extend(validate(&resources));
+    problems.iter().map(line).collect()
+}

@@ -1,6 +1,6 @@
 //! Cipher suites and curves, on a Gateway's server and for the whole mesh.
 
-use super::place::Place;
+use super::{place::Place, wording::shown};
 use crate::config::{Diagnostic, Spanned};
 use std::collections::HashMap;
 
@@ -50,7 +50,7 @@ fn check_list(
 ) {
     let mut seen: HashMap<&str, &Spanned<String>> = HashMap::new();
     for (at, name) in at.items(field, list) {
-        let shown = name.escape_debug();
+        let shown = shown(name);
         if !is_known(name) {
             let problem = Diagnostic::warning(
                 "unknown-tls-name",

@@ -4,8 +4,10 @@ use super::{
     names,
     place::{Findings, Place, text},
     scalars::{check_dns_label, check_labels, check_port},
+    wording::{list, shown},
 };
 use crate::config::{Diagnostic, Resource, resources::WorkloadEntry};
+use std::collections::BTreeSet;
 
 #[cfg(test)]
 mod tests;
@@ -29,19 +31,18 @@ pub(super) fn check(entry: &Resource<WorkloadEntry>, findings: &Findings<'_>) {
 pub(super) fn check_endpoint(
     entry: &WorkloadEntry,
     addresses: Addresses,
-    ports: Option<&[&str]>,
+    ports: Option<&BTreeSet<&str>>,
     at: &Place<'_>,
 ) {
     check_address(entry, addresses, ports, at);
     for (at, name, number) in at.entries("ports", &entry.ports) {
         check_port(**number, &at);
         let at = at.pointing_at(name.span);
-        if ports.is_some_and(|ports| !ports.contains(&name.as_str())) {
-            let problem = Diagnostic::error(
-                "unknown-port",
-                format!("the service has no port `{}`", name.escape_debug()),
-            );
-            let help = format!("its ports are {}", ports.unwrap_or_default().join(", ").escape_debug());
+        if ports.is_some_and(|ports| !ports.contains(name.as_str())) {
+            let problem =
+                Diagnostic::error("unknown-port", format!("the service has no port `{}`", shown(name)));
+            let help =
+                format!("its ports are {}", ports.map_or(String::new(), |ports| list(ports.iter().copied())));
             at.report(problem.help(help));
         } else {
             check_dns_label(name, "the name of a port", "bad-name", &at);
@@ -50,7 +51,12 @@ pub(super) fn check_endpoint(
     check_labels("labels", &entry.labels, at);
 }
 
-fn check_address(entry: &WorkloadEntry, addresses: Addresses, ports: Option<&[&str]>, at: &Place<'_>) {
+fn check_address(
+    entry: &WorkloadEntry,
+    addresses: Addresses,
+    ports: Option<&BTreeSet<&str>>,
+    at: &Place<'_>,
+) {
     let Some(address) = text(&entry.address) else {
         return match text(&entry.network) {
             None => {
@@ -66,16 +72,14 @@ fn check_address(entry: &WorkloadEntry, addresses: Addresses, ports: Option<&[&s
         };
     };
     let at_address = at.field("address", address);
-    let shown = address.escape_debug();
+    let written = shown(address);
     if let Some(path) = address.strip_prefix("unix://") {
         if addresses == Addresses::Names {
             let problem = Diagnostic::error("bad-address", "a Unix socket can't be resolved");
             at_address.report(problem.help("write `resolution: STATIC`"));
         } else if !names::is_socket_path(path) {
-            let problem = Diagnostic::error(
-                "bad-address",
-                format!("`{}` is not the path of a socket", path.escape_debug()),
-            );
+            let problem =
+                Diagnostic::error("bad-address", format!("`{}` is not the path of a socket", shown(path)));
             at_address.report(problem.help("expected an absolute path as in `unix:///run/app.sock`"));
         }
         if let Some((name, _)) = entry.ports.first() {
@@ -95,15 +99,15 @@ fn check_address(entry: &WorkloadEntry, addresses: Addresses, ports: Option<&[&s
     let problem = match checked {
         _ if names::is_ip(address) => return,
         Ok(()) if addresses != Addresses::Static => return,
-        Ok(()) => Diagnostic::error("bad-address", format!("`{shown}` is not an IP address"))
+        Ok(()) => Diagnostic::error("bad-address", format!("`{written}` is not an IP address"))
             .help("write an IP address, or `resolution: DNS`"),
         Err(_) if addresses == Addresses::Static => {
-            Diagnostic::error("bad-address", format!("`{shown}` is not an IP address"))
+            Diagnostic::error("bad-address", format!("`{written}` is not an IP address"))
                 .help("expected an IP address without a port: that is in `ports`")
         }
         Err(error) => Diagnostic::error(
             "bad-address",
-            format!("`{shown}` is neither an IP address nor a name: {error}"),
+            format!("`{written}` is neither an IP address nor a name: {error}"),
         )
         .help("expected an IP address or a full domain name, without a port: that is in `ports`"),
     };

@@ -1,6 +1,9 @@
 //! TLS to the endpoints (specification section 4.6).
 
-use super::super::place::{Place, text, without_effect};
+use super::super::{
+    place::{Place, text, without_effect},
+    wording::shown,
+};
 use crate::config::{
     Diagnostic, Span, Spanned,
     resources::{ClientTlsMode as Mode, ClientTlsSettings},
@@ -68,7 +71,7 @@ fn check_credential(credential: &Spanned<String>, mode: Mode, namespace: &str, a
                 .help("name a Secret, or write `mode: SIMPLE`")
         }
         Some((other, _)) if other != namespace => {
-            let message = format!("the ConfigMap is in another namespace, `{}`", other.escape_debug());
+            let message = format!("the ConfigMap is in another namespace, `{}`", shown(other));
             Diagnostic::error("bad-credential", message).help(format!("write `configmap://{namespace}/...`"))
         }
         _ => Diagnostic::error("bad-credential", "this names no ConfigMap")

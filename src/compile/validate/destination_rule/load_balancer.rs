@@ -4,6 +4,7 @@ use super::{
     super::{
         place::{Place, conflicting, deprecated, missing, text, without_effect},
         scalars::{OMIT_FOR_DEFAULT, check_duration},
+        wording::shown,
     },
     locality::{check_failover, check_locality},
 };
@@ -59,7 +60,7 @@ fn check_hash(hash: &ConsistentHashLb, at: &Place<'_>) {
     if let Some(name) = &hash.http_header_name
         && (name.is_empty() || !name.bytes().all(is_token_byte))
     {
-        let message = format!("`{}` is not the name of a header field", name.escape_debug());
+        let message = format!("`{}` is not the name of a header field", shown(name));
         at.field("httpHeaderName", name).report(Diagnostic::error("bad-header-name", message));
     }
     if let Some(name) = hash.http_query_parameter_name.as_ref().filter(|name| name.is_empty()) {
@@ -136,7 +137,7 @@ fn check_cookie(cookie: &HttpCookie, at: &Place<'_>) {
         && !name.bytes().all(is_token_byte)
     {
         let problem =
-            Diagnostic::error("bad-name", format!("`{}` can't be the name of a cookie", name.escape_debug()));
+            Diagnostic::error("bad-name", format!("`{}` can't be the name of a cookie", shown(name)));
         at.field("name", name).report(problem.help("expected a token (RFC 6265, section 4.1.1)"));
     }
     let is_attribute = |text: &str| text.bytes().all(|byte| !byte.is_ascii_control() && byte != b';');
@@ -161,16 +162,14 @@ fn check_cookie(cookie: &HttpCookie, at: &Place<'_>) {
         };
         let at = at.field("name", name);
         if !name.bytes().all(is_token_byte) {
-            let problem = Diagnostic::error(
-                "bad-name",
-                format!("`{}` can't be the name of an attribute", name.escape_debug()),
-            );
+            let problem =
+                Diagnostic::error("bad-name", format!("`{}` can't be the name of an attribute", shown(name)));
             at.report(problem.help("expected a token (RFC 6265, section 4.1.1)"));
         }
         if let Some(first) = names.insert(name.to_ascii_lowercase(), name) {
             let problem = Diagnostic::error(
                 "duplicate-item",
-                format!("the attribute `{}` is there twice", name.escape_debug()),
+                format!("the attribute `{}` is there twice", shown(name)),
             );
             at.report(problem.label(first.span, "the first one").help("remove one of the two"));
         }

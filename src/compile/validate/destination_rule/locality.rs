@@ -1,6 +1,9 @@
 //! Which places are preferred: `region/zone/subzone`.
 
-use super::super::place::{Place, conflicting, text};
+use super::super::{
+    place::{Place, conflicting, text},
+    wording::shown,
+};
 use crate::config::{
     Diagnostic, Span, Spanned,
     resources::{LocalityDistribute, LocalityFailover, LocalityLbSetting},
@@ -10,6 +13,9 @@ use std::collections::HashMap;
 /// Labels that say where an endpoint is: `failover` has an opinion on these already.
 const PLACE_LABELS: &[&str] =
     &["topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"];
+
+/// Region, zone, subzone.
+const PARTS_MAX: usize = 3;
 
 /// `has_outlier`: whether endpoints are left out when they fail, without which nobody ever goes elsewhere.
 pub(in super::super) fn check_locality(setting: &LocalityLbSetting, has_outlier: bool, at: &Place<'_>) {
@@ -90,8 +96,7 @@ fn check_regions(entry: &LocalityFailover, at: &Place<'_>) {
     for (name, region) in regions {
         let Some(region) = at.require_text(name, region, "name a region") else { continue };
         if region.contains('/') || region.contains('*') {
-            let problem =
-                Diagnostic::error("bad-locality", format!("`{}` is not a region", region.escape_debug()));
+            let problem = Diagnostic::error("bad-locality", format!("`{}` is not a region", shown(region)));
             at.field(name, region)
                 .report(problem.help("expected a region alone, without zone and without `*`"));
         }
@@ -99,8 +104,7 @@ fn check_regions(entry: &LocalityFailover, at: &Place<'_>) {
     if let (Some(from), Some(to)) = (text(&entry.from), text(&entry.to))
         && from == to
     {
-        let problem =
-            Diagnostic::error("bad-locality", format!("`{}` can't stand in for itself", to.escape_debug()));
+        let problem = Diagnostic::error("bad-locality", format!("`{}` can't stand in for itself", shown(to)));
         at.field("to", to).report(problem.label(from.span, "the same region").help("name another region"));
     }
 }
@@ -118,13 +122,13 @@ struct Places {
 impl Places {
     /// Adds a place; reports it if it is not one or overlaps with an earlier one. `*` may come last, for the rest.
     fn add(&mut self, place: &Spanned<String>, at: &Place<'_>) {
-        let shown = place.escape_debug();
+        let shown = shown(place);
         let parts: Vec<&str> = match place.strip_suffix("/*") {
             Some(rest) => rest.split('/').collect(),
             None if **place == "*" => Vec::new(),
             None => place.split('/').collect(),
         };
-        if parts.iter().any(|part| part.is_empty() || part.contains('*')) {
+        if parts.len() > PARTS_MAX || parts.iter().any(|part| part.is_empty() || part.contains('*')) {
             let problem = Diagnostic::error("bad-locality", format!("`{shown}` is not a place"));
             return at.report(problem.help("expected `region/zone/subzone`, of which the end may be `*`"));
         }

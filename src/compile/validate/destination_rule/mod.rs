@@ -13,10 +13,14 @@ mod policy;
 #[cfg(test)]
 mod tests;
 
+pub(super) use connection_pool::{check_keepalive, check_outlier_detection, check_pool};
+pub(super) use locality::check_locality;
+
 use super::{
     names,
     place::{Findings, Place},
     scalars::{check_dns_label, check_export_to, check_labels, check_selector},
+    wording::shown,
 };
 use crate::config::{Diagnostic, Resource, Spanned, resources::DestinationRule};
 use std::collections::HashMap;
@@ -28,8 +32,7 @@ pub(super) fn check(rule: &Resource<DestinationRule>, findings: &Findings<'_>) {
     if let Some(host) = at.require_text("host", &spec.host, "name the service that the rule is for")
         && let Err(error) = names::check_wildcard_domain(host)
     {
-        let problem =
-            Diagnostic::error("bad-host", format!("`{}` is not a host: {error}", host.escape_debug()));
+        let problem = Diagnostic::error("bad-host", format!("`{}` is not a host: {error}", shown(host)));
         let help = "expected the host of a ServiceEntry, the name of a Service, or a wildcard of them";
         at.field("host", host).report(problem.help(help));
     }
@@ -37,7 +40,7 @@ pub(super) fn check(rule: &Resource<DestinationRule>, findings: &Findings<'_>) {
         policy::check(policy, None, namespace, &at.field("trafficPolicy", policy));
     }
     check_subsets(rule, &at);
-    check_export_to(&spec.export_to, namespace, false, &at);
+    check_export_to("exportTo", &spec.export_to, namespace, false, &at);
     if let Some(selector) = &spec.workload_selector {
         check_selector("matchLabels", &selector.match_labels, &at.field("workloadSelector", selector));
         check_exports_with_selector(&spec.export_to, namespace, &at);
@@ -52,10 +55,8 @@ fn check_subsets(rule: &Resource<DestinationRule>, at: &Place<'_>) {
             let at = at.field("name", name);
             check_dns_label(name, "the name of a subset", "bad-subset-name", &at);
             if let Some(first) = names.insert(name, name) {
-                let problem = Diagnostic::error(
-                    "duplicate-subset",
-                    format!("two subsets are named `{}`", name.escape_debug()),
-                );
+                let problem =
+                    Diagnostic::error("duplicate-subset", format!("two subsets are named `{}`", shown(name)));
                 at.report(
                     problem.label(first.span, "the first one").help("only one of them could ever be used"),
                 );

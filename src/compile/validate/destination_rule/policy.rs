@@ -5,6 +5,7 @@ use super::{
         names,
         place::{Place, conflicting, missing, text},
         scalars::{check_percent, check_port},
+        wording::shown,
     },
     client_tls,
     connection_pool::{check_outlier_detection, check_pool},
@@ -171,18 +172,15 @@ fn check_tunnel(tunnel: &TunnelSettings, at: &Place<'_>) {
     if let Some(protocol) =
         text(&tunnel.protocol).filter(|protocol| !["CONNECT", "POST"].contains(&protocol.as_str()))
     {
-        let problem = Diagnostic::error(
-            "bad-protocol",
-            format!("`{}` is not a way to make a tunnel", protocol.escape_debug()),
-        );
+        let problem =
+            Diagnostic::error("bad-protocol", format!("`{}` is not a way to make a tunnel", shown(protocol)));
         at.field("protocol", protocol).report(problem.help("expected CONNECT or POST; absent: CONNECT"));
     }
     if let Some(host) = at.require_text("targetHost", &tunnel.target_host, "name the host behind the proxy")
         && !names::is_ip(host)
         && let Err(error) = names::check_domain(host)
     {
-        let problem =
-            Diagnostic::error("bad-host", format!("`{}` is not a host: {error}", host.escape_debug()));
+        let problem = Diagnostic::error("bad-host", format!("`{}` is not a host: {error}", shown(host)));
         at.field("targetHost", host).report(problem.help("expected a full domain name or an IP address"));
     }
     if let Some(port) = at.require("targetPort", &tunnel.target_port, "name the port behind the proxy") {

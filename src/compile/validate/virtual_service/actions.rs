@@ -5,6 +5,7 @@ use super::{
     super::{
         place::{Place, conflicting, missing, text},
         scalars::{check_dns_label, check_port},
+        wording::shown,
     },
     headers::check_authority_value,
 };
@@ -62,8 +63,7 @@ fn check_redirect(redirect: &HttpRedirect, route: &HttpRoute, at: &Place<'_>) {
         check_authority_value(authority, &at.field("authority", authority));
     }
     if let Some(scheme) = text(scheme).filter(|scheme| !["http", "https"].contains(&scheme.as_str())) {
-        let problem =
-            Diagnostic::error("bad-scheme", format!("`{}` can't be redirected to", scheme.escape_debug()));
+        let problem = Diagnostic::error("bad-scheme", format!("`{}` can't be redirected to", shown(scheme)));
         at.field("scheme", scheme).report(problem.help("expected http or https"));
     }
     if let Some(port) = port {

@@ -70,6 +70,7 @@ impl Conditions for TlsMatchAttributes {
         let covers_name = |name: &Spanned<String>| self.sni_hosts.iter().any(|wider| is_subset(name, wider));
         covers_number(&self.port, &later.port)
             && covers_gateways(&self.gateways, &later.gateways)
+            && are_few(&self.sni_hosts, &later.sni_hosts)
             && later.sni_hosts.iter().all(covers_name)
     }
 
@@ -98,6 +99,14 @@ impl Conditions for L4MatchAttributes {
     }
 }
 
+/// The most pairs of conditions of two matches that are compared. People write a handful of each.
+const PAIRS_MAX: usize = 10_000;
+
+/// Whether two lists may be compared element by element.
+fn are_few<T>(one: &[T], other: &[T]) -> bool {
+    one.len().saturating_mul(other.len()) <= PAIRS_MAX
+}
+
 /// Whether every path is matched: no condition, or one that is always met.
 fn is_any_path(uri: &Option<Spanned<StringMatch>>) -> bool {
     let Some(uri) = uri else { return true };
@@ -116,11 +125,12 @@ fn covers_name(one: &Option<Spanned<String>>, later: &Option<Spanned<String>>) -
 }
 
 fn covers_gateways(one: &[Spanned<String>], later: &[Spanned<String>]) -> bool {
-    one.is_empty() || (!later.is_empty() && later.iter().all(|gateway| one.contains(gateway)))
+    let is_listed = |gateway| one.contains(gateway);
+    one.is_empty() || (!later.is_empty() && are_few(one, later) && later.iter().all(is_listed))
 }
 
 fn covers_labels(one: &Map<String>, later: &Map<String>) -> bool {
-    one.iter().all(|(key, value)| later.get(key).is_some_and(|other| other == value))
+    are_few(one, later) && one.iter().all(|(key, value)| later.get(key).is_some_and(|other| other == value))
 }
 
 fn covers_path(one: &HttpMatchRequest, later: &HttpMatchRequest) -> bool {
@@ -180,5 +190,6 @@ fn covers_fields(
     later: &Map<StringMatch>,
     covers: impl Fn(&StringMatch, &StringMatch) -> bool,
 ) -> bool {
-    one.iter().all(|(name, matcher)| later.get(name).is_some_and(|other| covers(matcher, other)))
+    let is_covered = |name: &str, matcher| later.get(name).is_some_and(|other| covers(matcher, other));
+    are_few(one, later) && one.iter().all(|(name, matcher)| is_covered(name, matcher))
 }

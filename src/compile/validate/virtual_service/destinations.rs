@@ -5,6 +5,7 @@ use super::{
         names,
         place::{Place, missing, text},
         scalars::{check_dns_label, check_port},
+        wording::shown,
     },
     headers,
 };
@@ -59,7 +60,7 @@ fn check_entry(destination: &Option<Spanned<Destination>>, at: &Place<'_>) {
 }
 
 fn check_host(host: &str, at: &Place<'_>) {
-    let shown = host.escape_debug();
+    let shown = shown(host);
     let problem = if names::is_ip(host) {
         Diagnostic::error("bad-host", format!("the address `{shown}` can't be a destination"))
             .help("write a ServiceEntry with the address as its endpoint, and its host here")

@@ -1,6 +1,6 @@
 //! References to Gateways: `namespace/name`, `name`, `mesh`.
 
-use super::super::{names, place::Place};
+use super::super::{names, place::Place, wording::shown};
 use crate::config::{Diagnostic, Spanned};
 
 /// The word for all sidecars, which is no gateway.
@@ -11,23 +11,23 @@ pub(super) fn check(list: &[Spanned<String>], at: &Place<'_>) {
     const EXPECTED: &str =
         "expected `namespace/name`, the name of a Gateway in the same namespace, or `mesh`";
     for (at, entry) in at.items("gateways", list) {
-        let shown = entry.escape_debug();
+        let written = shown(entry);
         if let Some((namespace, name)) = entry.split_once('/') {
             if namespace != "." && !names::is_dns_label(namespace) {
-                let message = format!("`{}` in `{shown}` is not a namespace", namespace.escape_debug());
+                let message = format!("`{}` in `{written}` is not a namespace", shown(namespace));
                 at.report(Diagnostic::error("bad-gateway-name", message).help(EXPECTED));
             }
             if !names::is_dns_label(name) {
-                let message = format!("`{}` in `{shown}` is not the name of a Gateway", name.escape_debug());
+                let message = format!("`{}` in `{written}` is not the name of a Gateway", shown(name));
                 at.report(Diagnostic::error("bad-gateway-name", message).help(EXPECTED));
             }
         } else if names::check_domain(entry).is_err() {
-            let message = format!("`{shown}` is not the name of a Gateway");
+            let message = format!("`{written}` is not the name of a Gateway");
             at.report(Diagnostic::error("bad-gateway-name", message).help(EXPECTED));
         } else if entry.contains('.') {
             let problem = Diagnostic::warning(
                 "legacy-gateway-name",
-                format!("`{shown}` is the old form of a Gateway's name"),
+                format!("`{written}` is the old form of a Gateway's name"),
             );
             at.report(problem.help(format!("write `{}`", resolve(entry, ""))));
         }

@@ -1,6 +1,9 @@
 //! Changes of header fields, on a rule or on one of its destinations.
 
-use super::super::place::{Place, text, without_effect};
+use super::super::{
+    place::{Place, text, without_effect},
+    wording::shown,
+};
 use crate::{
     config::{
         Diagnostic, Span, Spanned,
@@ -118,7 +121,7 @@ fn check_values(field: &'static str, values: &Map<String>, side: Side, at: &Plac
             check_name(key, &at);
         }
         if let Some(first) = seen.insert(key.to_ascii_lowercase(), key.span) {
-            let message = format!("`{}` is the same field as one before", key.escape_debug());
+            let message = format!("`{}` is the same field as one before", shown(key));
             let problem = Diagnostic::warning("duplicate-header", message);
             at.report(problem.label(first, "the first one").help("the case of a name does not matter"));
         }
@@ -141,7 +144,7 @@ fn check_value(value: &Spanned<String>, sets_host: bool, at: &Place<'_>) {
 /// A host, perhaps with a port, as it is sent on.
 pub(super) fn check_authority_value(value: &str, at: &Place<'_>) {
     if !is_authority(value.as_bytes()) {
-        let problem = Diagnostic::error("bad-authority", format!("`{}` is not a host", value.escape_debug()));
+        let problem = Diagnostic::error("bad-authority", format!("`{}` is not a host", shown(value)));
         at.report(problem.help("expected a host as in `example.com` or `example.com:8080`"));
     }
 }
@@ -156,5 +159,5 @@ fn check_name(name: &str, at: &Place<'_>) {
 }
 
 fn bad_name(name: &str, why: &str) -> Diagnostic {
-    Diagnostic::error("bad-header-name", format!("`{}`: {why}", name.escape_debug()))
+    Diagnostic::error("bad-header-name", format!("`{}`: {why}", shown(name)))
 }

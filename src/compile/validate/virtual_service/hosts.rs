@@ -1,7 +1,11 @@
 //! The hosts of a VirtualService.
 
 use super::{
-    super::{names, place::Place},
+    super::{
+        names,
+        place::Place,
+        wording::{list, shown},
+    },
     Scope,
 };
 use crate::config::{Diagnostic, Spanned, resources::VirtualService};
@@ -11,7 +15,7 @@ pub(super) fn check(spec: &VirtualService, scope: &Scope<'_>, at: &Place<'_>) {
     let allows_sni = spec.tls.iter().flat_map(|route| &route.r#match).any(|m| !m.sni_hosts.is_empty());
     let mut all_are_good = true;
     for (at, host) in at.items("hosts", &spec.hosts) {
-        let shown = host.escape_debug();
+        let shown = shown(host);
         let is_sni = allows_sni && is_auto_passthrough(host);
         let checked = names::check_wildcard_domain(host).map_err(|error| error.to_string());
         match checked {
@@ -33,7 +37,7 @@ pub(super) fn check(spec: &VirtualService, scope: &Scope<'_>, at: &Place<'_>) {
         }
     }
     if all_are_good {
-        check_overlaps(&spec.hosts, at);
+        scope.hosts.check_overlaps(at);
     }
 }
 
@@ -45,42 +49,73 @@ pub(super) fn is_auto_passthrough(host: &str) -> bool {
         Some((port, subset, host))
     });
     parts.is_some_and(|(port, subset, host)| {
-        let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-        is_number && (subset.is_empty() || names::is_dns_label(subset)) && names::check_domain(host).is_ok()
+        port.parse::<u16>().is_ok_and(|port| port > 0)
+            && (subset.is_empty() || names::is_dns_label(subset))
+            && names::check_domain(host).is_ok()
     })
 }
 
-/// No host may be the same as another one, or be covered by it.
-fn check_overlaps(hosts: &[Spanned<String>], at: &Place<'_>) {
-    // What follows the `*`, which the names that it covers end with.
-    let mut wildcards: HashMap<String, &Spanned<String>> = HashMap::new();
-    let mut exact: HashMap<String, &Spanned<String>> = HashMap::new();
-    for (at, host) in at.items("hosts", hosts) {
-        let name = host.to_ascii_lowercase();
-        let same = match name.strip_prefix('*') {
-            Some(suffix) => wildcards.insert(suffix.to_owned(), host),
-            None => exact.insert(name, host),
-        };
-        if let Some(first) = same {
-            let problem =
-                Diagnostic::error("duplicate-host", format!("the host `{}` is listed twice", **host));
-            at.report(problem.label(first.span, "the first one"));
+/// The hosts of a VirtualService, found by the names that they cover.
+pub(super) struct HostIndex<'v> {
+    hosts: &'v [Spanned<String>],
+    exact: HashMap<String, &'v Spanned<String>>,
+    /// By what stands behind the `*`, with which the names that it covers end.
+    wildcards: HashMap<String, &'v Spanned<String>>,
+}
+
+impl<'v> HostIndex<'v> {
+    /// Of hosts that are listed twice the first is kept.
+    pub(super) fn new(spec: &'v VirtualService) -> Self {
+        let mut index = HostIndex { hosts: &spec.hosts, exact: HashMap::new(), wildcards: HashMap::new() };
+        for host in index.hosts {
+            let name = host.to_ascii_lowercase();
+            match name.strip_prefix('*') {
+                Some(suffix) => index.wildcards.entry(suffix.to_owned()).or_insert(host),
+                None => index.exact.entry(name).or_insert(host),
+            };
+        }
+        index
+    }
+
+    /// Whether a name, which may be a wildcard, is one of the hosts or covered by one. It must be a good name, and so a
+    /// short one.
+    pub(super) fn covers(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        match name.strip_prefix('*') {
+            Some(suffix) => self.wildcard_behind(suffix, 0).is_some(),
+            None => self.exact.contains_key(&name) || self.wildcard_behind(&name, 0).is_some(),
         }
     }
-    for (at, host) in at.items("hosts", hosts) {
-        let name = host.to_ascii_lowercase();
-        let (begin, covered) = match name.strip_prefix('*') {
-            Some(suffix) => (1, suffix),
-            None => (0, name.as_str()),
-        };
-        let suffixes = (begin..=covered.len()).filter_map(|at| covered.get(at..));
-        if let Some(wider) = suffixes.filter_map(|suffix| wildcards.get(suffix)).next() {
-            let problem = Diagnostic::error(
-                "duplicate-host",
-                format!("the host `{}` is covered by `{}`", **host, ***wider),
-            );
-            let problem = problem.label(wider.span, "this covers it");
-            at.report(problem.help("remove one of the two, or put it into a VirtualService of its own"));
+
+    /// For messages.
+    pub(super) fn list(&self) -> String {
+        list(self.hosts.iter().map(|host| host.as_str()))
+    }
+
+    /// The longest wildcard that covers names with this ending, of which at least `from` bytes are in front of it.
+    fn wildcard_behind(&self, ending: &str, from: usize) -> Option<&'v Spanned<String>> {
+        let suffixes = (from..=ending.len()).filter_map(|at| ending.get(at..));
+        suffixes.filter_map(|suffix| self.wildcards.get(suffix)).next().copied()
+    }
+
+    /// No host may be the same as another one, or be covered by it. All must be good names.
+    fn check_overlaps(&self, at: &Place<'_>) {
+        for (at, host) in at.items("hosts", self.hosts) {
+            let name = host.to_ascii_lowercase();
+            let (same, wider) = match name.strip_prefix('*') {
+                Some(suffix) => (self.wildcards.get(suffix), self.wildcard_behind(suffix, 1)),
+                None => (self.exact.get(&name), self.wildcard_behind(&name, 0)),
+            };
+            if let Some(first) = same.filter(|first| first.span != host.span) {
+                let problem =
+                    Diagnostic::error("duplicate-host", format!("the host `{}` is listed twice", **host));
+                at.report(problem.label(first.span, "the first one"));
+            } else if let Some(wider) = wider {
+                let message = format!("the host `{}` is covered by `{}`", **host, **wider);
+                let problem =
+                    Diagnostic::error("duplicate-host", message).label(wider.span, "this covers it");
+                at.report(problem.help("remove one of the two, or put it into a VirtualService of its own"));
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use super::{
         names,
         place::{Place, missing, text, without_effect},
         scalars::{check_labels, check_port},
+        wording::shown,
     },
     Scope, destinations, gateways, hosts,
     matches::check_listed,
@@ -107,10 +108,8 @@ fn unused_at_gateways(name: &str) -> Diagnostic {
 
 fn check_subnet(subnet: &str, at: &Place<'_>) {
     if !names::is_subnet(subnet) {
-        let problem = Diagnostic::error(
-            "bad-subnet",
-            format!("`{}` is not a range of addresses", subnet.escape_debug()),
-        );
+        let problem =
+            Diagnostic::error("bad-subnet", format!("`{}` is not a range of addresses", shown(subnet)));
         at.report(
             problem.help("expected an IP address, or one with the length of its prefix as in 10.0.0.0/8"),
         );
@@ -119,7 +118,7 @@ fn check_subnet(subnet: &str, at: &Place<'_>) {
 
 /// A name in a ClientHello: one of the VirtualService's hosts, or narrower.
 fn check_sni(sni: &str, scope: &Scope<'_>, at: &Place<'_>) {
-    let shown = sni.escape_debug();
+    let shown = shown(sni);
     if hosts::is_auto_passthrough(sni) {
     } else if names::is_ip(sni) {
         let problem = Diagnostic::warning(
@@ -134,12 +133,11 @@ fn check_sni(sni: &str, scope: &Scope<'_>, at: &Place<'_>) {
         let problem = Diagnostic::error("bad-host", format!("`*` in `{shown}` is not its whole first part"));
         return at.report(problem.help("connections are told apart by full names, `*.example.com` and `*`"));
     }
-    if !scope.hosts.iter().any(|host| names::is_subset(sni, host)) {
-        let hosts: Vec<&str> = scope.hosts.iter().map(|host| host.as_str()).collect();
+    if !scope.hosts.covers(sni) {
         let problem = Diagnostic::error(
             "sni-not-in-hosts",
             format!("`{shown}` is not covered by the hosts of the VirtualService"),
         );
-        at.report(problem.help(format!("add it to `hosts`, which are: {}", hosts.join(", ").escape_debug())));
+        at.report(problem.help(format!("add it to `hosts`, which are: {}", scope.hosts.list())));
     }
 }

@@ -4,6 +4,7 @@ use super::{
     super::{
         place::{Place, without_effect},
         scalars::{check_dns_label, check_labels, check_port},
+        wording::{list, shown},
     },
     Scope, gateways, is_presence,
 };
@@ -114,8 +115,8 @@ fn check_path(name: &'static str, path: &Option<Spanned<String>>, at: &Place<'_>
     let is_all = name == "prefix" && path.is_empty();
     // `*` is the target of a request that is about the whole server (OPTIONS).
     let problem = if !is_all && !path.starts_with('/') && **path != "*" {
-        never(format!("`{}` can't be a path: it does not begin with `/`", path.escape_debug()))
-            .help(format!("write `/{}`", path.escape_debug()))
+        never(format!("`{}` can't be a path: it does not begin with `/`", shown(path)))
+            .help(format!("write `/{}`", shown(path)))
     } else if path.contains('?') {
         never("a path has no query".to_owned()).help("match parameters with `queryParams`")
     } else if path.contains('#') {
@@ -131,16 +132,15 @@ fn warn_of_values_that_never_are(matcher: &HttpMatchRequest, at: &Place<'_>) {
     if let Some((method, exact)) = method
         && exact.bytes().any(|byte| byte.is_ascii_lowercase())
     {
-        let problem = never(format!("no client sends the method `{}`", exact.escape_debug()));
-        let help =
-            format!("methods are in upper case: write `{}`", exact.to_ascii_uppercase().escape_debug());
+        let problem = never(format!("no client sends the method `{}`", shown(exact)));
+        let help = format!("methods are in upper case: write `{}`", shown(&exact.to_ascii_uppercase()));
         at.field("method", method).field("exact", exact).report(problem.help(help));
     }
     let scheme = matcher.scheme.as_ref().and_then(|scheme| Some((scheme, scheme.exact.as_ref()?)));
     if let Some((scheme, exact)) = scheme
         && !["http", "https"].contains(&exact.as_str())
     {
-        let problem = never(format!("no request has the scheme `{}`", exact.escape_debug()));
+        let problem = never(format!("no request has the scheme `{}`", shown(exact)));
         at.field("scheme", scheme).field("exact", exact).report(problem.help("expected http or https"));
     }
 }
@@ -166,7 +166,7 @@ fn check_fields(field: &'static str, fields: &Map<StringMatch>, scope: &Scope<'_
             check_text(value, &at);
         }
         let at = at.pointing_at(key.span);
-        let shown = key.escape_debug();
+        let shown = shown(key);
         if is_claim(key) {
             if scope.has_mesh() {
                 let problem = Diagnostic::error(
@@ -237,9 +237,11 @@ pub(super) fn check_listed(gateways: &[Spanned<String>], scope: &Scope<'_>, at: 
     for (at, entry) in at.items("gateways", gateways) {
         let resolved = gateways::resolve(entry, scope.namespace);
         if !scope.gateways.contains(&resolved) {
-            let message = format!("the VirtualService is not bound to `{}`", resolved.escape_debug());
+            let message = format!("the VirtualService is not bound to `{}`", shown(&resolved));
             let problem = Diagnostic::warning("unlisted-gateway", message);
-            at.report(problem.help(format!("it is bound to {}", scope.gateways.join(", "))));
+            at.report(
+                problem.help(format!("it is bound to {}", list(scope.gateways.iter().map(String::as_str)))),
+            );
         }
     }
 }

@@ -24,21 +24,25 @@ mod reach;
 #[cfg(test)]
 mod tests;
 
+pub(super) use policies::check_retries;
+
 use super::{
     place::{Findings, Place},
     scalars::check_export_to,
 };
 use crate::config::{
-    Diagnostic, Resource, Spanned,
+    Diagnostic, Resource,
     resources::{StringMatch, VirtualService},
 };
+use hosts::HostIndex;
+use std::collections::BTreeSet;
 
 /// What a rule must know of the VirtualService that it is in.
 struct Scope<'v> {
     namespace: &'v str,
-    hosts: &'v [Spanned<String>],
-    /// The Gateways it is bound to, resolved: `namespace/name`, or `mesh`.
-    gateways: Vec<String>,
+    hosts: HostIndex<'v>,
+    /// The Gateways it is bound to, resolved: `namespace/name`, or `mesh`. In order, for messages.
+    gateways: BTreeSet<String>,
     /// It has no hosts: its rules belong to another one's rules.
     is_delegate: bool,
 }
@@ -65,7 +69,7 @@ pub(super) fn check(service: &Resource<VirtualService>, findings: &Findings<'_>)
     for (at, route) in at.items("tcp", &spec.tcp) {
         layer4::check_tcp(route, &scope, &at);
     }
-    check_export_to(&spec.export_to, scope.namespace, false, &at);
+    check_export_to("exportTo", &spec.export_to, scope.namespace, false, &at);
     reach::check(spec, &at);
 }
 
@@ -75,15 +79,15 @@ impl<'v> Scope<'v> {
         let gateways = &service.spec.gateways;
         let is_delegate = service.spec.hosts.is_empty();
         let gateways = match gateways.is_empty() {
-            true => vec![gateways::MESH.to_owned()],
+            true => BTreeSet::from([gateways::MESH.to_owned()]),
             false => gateways.iter().map(|gateway| gateways::resolve(gateway, namespace)).collect(),
         };
-        Scope { namespace, hosts: &service.spec.hosts, gateways, is_delegate }
+        Scope { namespace, hosts: HostIndex::new(&service.spec), gateways, is_delegate }
     }
 
     /// Whether it applies to sidecars as well.
     fn has_mesh(&self) -> bool {
-        self.gateways.iter().any(|gateway| gateway == gateways::MESH)
+        self.gateways.contains(gateways::MESH)
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     super::{
         place::{Place, deprecated, missing, text, without_effect},
         scalars::{OMIT_FOR_DEFAULT, check_duration, check_not_negative, check_percent},
+        wording::shown,
     },
     actions::check_status,
     destinations,
@@ -87,7 +88,7 @@ pub(super) fn check(route: &HttpRoute, at: &Place<'_>) {
 }
 
 /// `retries` of a rule, or `defaultHttpRetryPolicy` of the mesh.
-fn check_retries(retries: &HttpRetry, at: &Place<'_>) {
+pub(in super::super) fn check_retries(retries: &HttpRetry, at: &Place<'_>) {
     let attempts = retries.attempts.as_ref().map_or(0, |attempts| **attempts);
     if let Some(attempts) = &retries.attempts {
         check_not_negative(**attempts, &at.field("attempts", attempts));
@@ -135,7 +136,7 @@ fn check_retry_on(reasons: &str, at: &Place<'_>) {
         if RETRY_REASONS.contains(&reason) || is_status {
             continue;
         }
-        let shown = reason.escape_debug();
+        let shown = shown(reason);
         let help = match reason.trim() {
             "" => "remove the comma that nothing follows".to_owned(),
             trimmed if trimmed != reason => "write commas without spaces".to_owned(),
@@ -197,7 +198,7 @@ fn check_abort(abort: &FaultAbort, at: &Place<'_>) {
         check_status(i64::from(**status), &at.field("httpStatus", status));
     } else if let Some(status) = &abort.grpc_status {
         if !GRPC_STATUSES.contains(&status.as_str()) {
-            let message = format!("`{}` is not a status of gRPC", status.escape_debug());
+            let message = format!("`{}` is not a status of gRPC", shown(status));
             let help = format!("expected one of {}", GRPC_STATUSES.join(", "));
             at.field("grpcStatus", status).report(Diagnostic::error("bad-status", message).help(help));
         }
@@ -276,15 +277,14 @@ fn check_cors(cors: &CorsPolicy, at: &Place<'_>) {
     }
     for (at, method) in at.items("allowMethods", &cors.allow_methods) {
         if **method != "*" && !METHODS.contains(&method.as_str()) {
-            let problem =
-                Diagnostic::error("bad-method", format!("`{}` is not a method", method.escape_debug()));
+            let problem = Diagnostic::error("bad-method", format!("`{}` is not a method", shown(method)));
             at.report(problem.help(format!("expected `*`, or one of {}", METHODS.join(", "))));
         }
     }
     for (name, list) in [("allowHeaders", &cors.allow_headers), ("exposeHeaders", &cors.expose_headers)] {
         for (at, field) in at.items(name, list) {
             if field.is_empty() || !field.bytes().all(is_token_byte) {
-                let message = format!("`{}` is not the name of a header field", field.escape_debug());
+                let message = format!("`{}` is not the name of a header field", shown(field));
                 at.report(
                     Diagnostic::error("bad-header-name", message).help("expected a name, or `*` for all"),
                 );
@@ -313,8 +313,8 @@ fn check_origin(origin: &StringMatch, at: &Place<'_>) {
     } else if !exact.contains("://") && !["*", "null"].contains(&exact.as_str()) {
         let problem = Diagnostic::warning(
             "never-matches",
-            format!("no origin is `{}`: it has no scheme", exact.escape_debug()),
+            format!("no origin is `{}`: it has no scheme", shown(exact)),
         );
-        at.report(problem.help(format!("write `https://{}`", exact.escape_debug())));
+        at.report(problem.help(format!("write `https://{}`", shown(exact))));
     }
 }

@@ -1,12 +1,15 @@
 //! Tests: what a rule asks of a request.
 
 use super::{ROUTE, matcher, service};
+use crate::compile::validate::testing::{object, problems};
 
 const AT: &str = "match[0]";
 
 #[test]
 fn case_161_header_matches() {
-    // A value that is null is refused when the file is read.
+    let null = format!("hosts: [a.com]\nhttp:\n- match: [{{headers: {{a: null}}}}]\n  {ROUTE}");
+    let found = problems(&object("VirtualService", &null));
+    assert_eq!(found, ["error null-value 7 spec.http[0].match[0].headers.a"]);
     matcher("headers: {a: {prefix: ''}}", &[&format!("error empty-value {AT}.headers.a.prefix")]);
     matcher("headers: {a: {regex: ''}}", &[&format!("error empty-value {AT}.headers.a.regex")]);
     matcher("withoutHeaders: {a: {regex: ''}}", &[&format!("error empty-value {AT}.withoutHeaders.a.regex")]);
