@@ -67,7 +67,7 @@ const fn name_bytes() -> [bool; 256] {
 
 fn is_port(digits: &[u8]) -> bool {
     let value = digits.iter().try_fold(0u32, |sum, digit| match digit {
-        b'0'..=b'9' => Some(sum.saturating_mul(10).saturating_add(u32::from(digit - b'0'))),
+        b'0'..=b'9' if sum <= 65535 => Some(sum * 10 + u32::from(digit - b'0')),
         _ => None,
     });
     digits.is_empty() || value.is_some_and(|value| (1..=65535).contains(&value))

@@ -1,6 +1,7 @@
 //! The header fields of one message, in order, in one arena.
 
 use super::Name;
+use super::name::lower_into;
 
 /// The header fields of one message in the order they came. Names are in lower case; values are as received,
 /// without the white space around them.
@@ -61,63 +62,25 @@ impl Fields {
 
     /// Appends a field. `text` may be in any case; it is stored in lower case.
     pub fn push(&mut self, text: &[u8], value: &[u8]) {
-        self.push_named(text, value);
-    }
-
-    /// As [`Fields::push`], and says which name it is.
-    pub fn push_named(&mut self, text: &[u8], value: &[u8]) -> Name {
         let at = self.arena.len();
         self.arena.extend(text.iter().map(u8::to_ascii_lowercase));
-        let name = Name::of(&self.arena[at..]);
-        self.push_value(
-            Entry { at: at as u32, value_len: value.len() as u32, name_len: text.len() as u16, name },
-            value,
-        );
-        name
+        self.push_value(at, Name::of(text), value);
     }
 
     /// Appends a field whose name is already in lower case and known: no look at its text is needed.
     pub fn push_known(&mut self, name: Name, lower: &'static str, value: &[u8]) {
         let at = self.arena.len();
         self.arena.extend_from_slice(lower.as_bytes());
-        self.push_value(
-            Entry { at: at as u32, value_len: value.len() as u32, name_len: lower.len() as u16, name },
-            value,
-        );
+        self.push_value(at, name, value);
     }
 
-    fn push_value(&mut self, entry: Entry, value: &[u8]) {
-        debug_assert!(
-            memchr::memchr3(b'\r', b'\n', 0, value).is_none(),
-            "a value that would split the message"
-        );
-        self.arena.extend_from_slice(SEPARATOR);
-        self.arena.extend_from_slice(value);
-        self.arena.extend_from_slice(LINE_END);
-        self.list.push(entry);
-    }
-
-    /// Appends a whole line, `Name: value` and CRLF with exactly one space, and says which name it is. The name may
-    /// be in any case. The caller has checked the line.
-    pub fn push_line(&mut self, line: &[u8], name_len: usize) -> Name {
-        debug_assert!(
-            line.get(name_len..).is_some_and(|rest| rest.starts_with(SEPARATOR)) && line.ends_with(LINE_END)
-        );
+    /// Copies a whole field section, lines that end in CRLF each, into the arena. What becomes a field of it is
+    /// chosen with [`Section::keep`].
+    pub(crate) fn copy_section(&mut self, bytes: &[u8], lines: usize) -> Section<'_> {
         let at = self.arena.len();
-        self.arena.extend_from_slice(line);
-        let lower = &mut self.arena[at..][..name_len];
-        lower_name(lower);
-        let name = Name::of(lower);
-        let value_len = line.len() - name_len - SEPARATOR.len() - LINE_END.len();
-        self.list.push(Entry { at: at as u32, value_len: value_len as u32, name_len: name_len as u16, name });
-        name
-    }
-
-    /// Removes the field that was appended last.
-    pub fn pop(&mut self) {
-        if let Some(entry) = self.list.pop() {
-            self.arena.truncate(entry.at as usize);
-        }
+        self.arena.extend_from_slice(bytes);
+        self.list.reserve(lines);
+        Section { fields: self, at }
     }
 
     /// The first value of a known name.
@@ -147,8 +110,7 @@ impl Fields {
     /// Removes every field with this name in lower case. Returns how many there were.
     pub fn remove_text(&mut self, lower: &[u8]) -> usize {
         let before = self.list.len();
-        let arena = &self.arena;
-        self.list.retain(|e| name_of(arena, e) != lower);
+        self.retain(|field| field.text != lower);
         before - self.list.len()
     }
 
@@ -194,8 +156,76 @@ impl Fields {
         self.scratch = scratch;
     }
 
+    /// Appends the value to the name that lies in the arena from `at` on, and lists the field.
+    fn push_value(&mut self, at: usize, name: Name, value: &[u8]) {
+        debug_assert!(
+            memchr::memchr3(b'\r', b'\n', 0, value).is_none(),
+            "a value that would split the message"
+        );
+        let name_len = self.arena.len() - at;
+        self.arena.extend_from_slice(SEPARATOR);
+        self.arena.extend_from_slice(value);
+        self.arena.extend_from_slice(LINE_END);
+        self.list.push(Entry {
+            at: at as u32,
+            value_len: value.len() as u32,
+            name_len: name_len as u16,
+            name,
+        });
+    }
+
     fn value(&self, entry: &Entry) -> &[u8] {
         field_of(&self.arena, entry).value
+    }
+}
+
+/// A field section in the arena of some [`Fields`]. None of its lines is a field before it is kept.
+pub(crate) struct Section<'a> {
+    fields: &'a mut Fields,
+    at: usize,
+}
+
+/// A line of a [`Section`], which its owner has checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SectionLine<'a> {
+    /// Where it begins in the section.
+    pub(crate) at: usize,
+    /// What the proxy knows the name as.
+    pub(crate) name: Name,
+    /// The name, case kept.
+    pub(crate) text: &'a [u8],
+    /// The value, without the white space around it.
+    pub(crate) value: &'a [u8],
+    /// Whether it lies in the arena as a field must.
+    pub(crate) spacing: Spacing,
+}
+
+/// What is in a line besides name, colon and value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spacing {
+    /// One space before the value, and CRLF right after it.
+    Canonical,
+    /// Other white space, or none.
+    Other,
+}
+
+impl Section<'_> {
+    /// Makes a field of a line: of where it lies, or of a copy where that is not as a field must lie.
+    pub(crate) fn keep(&mut self, line: &SectionLine<'_>) {
+        let at = self.at + line.at;
+        if line.spacing == Spacing::Other {
+            let at = self.fields.arena.len();
+            self.fields.arena.extend(line.text.iter().map(u8::to_ascii_lowercase));
+            return self.fields.push_value(at, line.name, line.value);
+        }
+        let name_len = line.text.len();
+        lower_into(&mut self.fields.arena[at..][..name_len], line.text);
+        self.fields.list.push(Entry {
+            at: at as u32,
+            value_len: line.value.len() as u32,
+            name_len: name_len as u16,
+            name: line.name,
+        });
     }
 }
 
@@ -203,27 +233,6 @@ impl Entry {
     fn value_at(&self) -> usize {
         self.at as usize + self.name_len as usize + SEPARATOR.len()
     }
-}
-
-/// Puts an ASCII name in lower case, a word at a time; the last word overlaps the one before.
-fn lower_name(name: &mut [u8]) {
-    let last = name.len().wrapping_sub(8);
-    if last > name.len() {
-        return name.make_ascii_lowercase();
-    }
-    for at in (0..last).step_by(8).chain([last]) {
-        if let Some(word) = name[at..].first_chunk_mut::<8>() {
-            *word = lower_word(u64::from_le_bytes(*word)).to_le_bytes();
-        }
-    }
-}
-
-/// Puts eight ASCII bytes in lower case: those from `A` to `Z` get the bit 0x20.
-fn lower_word(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let from_a = word + ONES * (0x80 - u64::from(b'A'));
-    let after_z = word + ONES * (0x80 - u64::from(b'Z') - 1);
-    word | (from_a & !after_z & (ONES * 0x80)) >> 2
 }
 
 fn name_of<'a>(arena: &'a [u8], entry: &Entry) -> &'a [u8] {
@@ -250,17 +259,26 @@ mod tests {
         assert_eq!(fields.get_text(b"x-a"), Some(&b"1"[..]));
     }
 
+    /// Keeps one line of a section.
+    fn keep(fields: &mut Fields, line: &str) -> Name {
+        let (name, value) = line.split_once(':').unwrap();
+        let spacing = if value.starts_with(' ') { Spacing::Canonical } else { Spacing::Other };
+        let mut section = fields.copy_section(line.as_bytes(), 1);
+        let (text, value) = (name.as_bytes(), value.trim_ascii().as_bytes());
+        section.keep(&SectionLine { at: 0, name: Name::of(text), text, value, spacing });
+        Name::of(text)
+    }
+
     #[test]
     fn names_of_every_length_are_lowered() {
         for len in 1..40 {
-            let name: Vec<u8> =
-                (b'!'..=b'~').filter(|byte| *byte != b':').cycle().skip(len).take(len).collect();
+            let name: String = ('!'..='~').filter(|byte| *byte != ':').cycle().skip(len).take(len).collect();
             let mut fields = Fields::default();
-            fields.push_line(&[&name, &b": V\r\n"[..]].concat(), len);
+            keep(&mut fields, &format!("{name}: V\r\n"));
             let wanted = name.to_ascii_lowercase();
             assert_eq!(
                 fields.iter().map(|field| (field.text, field.value)).next(),
-                Some((&wanted[..], &b"V"[..]))
+                Some((wanted.as_bytes(), &b"V"[..]))
             );
         }
     }
@@ -277,16 +295,16 @@ mod tests {
     #[test]
     fn lines_leave_as_they_came_but_for_what_was_removed() {
         let mut fields = Fields::default();
-        assert_eq!(fields.push_line(b"Host: a\r\n", 4), Name::Host);
-        fields.pop();
-        assert_eq!(fields.push_line(b"A: 1\r\n", 1), Name::Other);
+        fields.copy_section(b"Not: kept\r\n", 1);
+        assert_eq!(keep(&mut fields, "A: 1\r\n"), Name::Other);
         fields.push(b"b", b"2");
-        fields.push_line(b"C: \r\n", 1);
+        keep(&mut fields, "C: \r\n");
+        assert_eq!(keep(&mut fields, "Server:d \r\n"), Name::Server);
         fields.push_known(Name::Date, "date", b"now");
         fields.remove_text(b"b");
         let mut out = Vec::new();
         fields.write_lines(&mut out);
-        assert_eq!(out, b"a: 1\r\nc: \r\ndate: now\r\n");
+        assert_eq!(out, b"a: 1\r\nc: \r\nserver: d\r\ndate: now\r\n");
         assert_eq!(fields.get_text(b"c"), Some(&b""[..]));
     }
 }

@@ -14,6 +14,7 @@ mod path;
 
 pub use authority::{AUTHORITY_BYTES_MAX, is_authority, same_authority, split_port};
 pub use fields::{Field, Fields};
+pub(crate) use fields::{SectionLine, Spacing};
 pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Upgrade, Version};
-pub use name::{Name, is_token_byte};
+pub use name::{Name, has_underscore, is_token_byte};
 pub use path::{BadPath, PathNormalization, normalize_path};

@@ -78,36 +78,116 @@ const KNOWN: [(&[u8], Name); 21] = [
     (b"x-request-id", Name::XRequestId),
 ];
 
-/// For each first letter (its low five bits), a bit for each length that a known name has. Most names are not known,
-/// and this says so with one look.
-const LENGTHS: [u32; 32] = lengths();
+/// For each first letter (its low five bits) and each length, one more than the index of the only known name with
+/// these, or 0. Most names are not known, and this says so with one look.
+static PLACES: [[u8; 32]; 32] = places();
 
-const fn lengths() -> [u32; 32] {
-    let mut lengths = [0; 32];
+const fn places() -> [[u8; 32]; 32] {
+    let mut places = [[0; 32]; 32];
     let mut at = 0;
     while at < KNOWN.len() {
         let text = KNOWN[at].0;
-        assert!(text.len() < 32);
-        lengths[(text[0] & 31) as usize] |= 1 << text.len();
+        let place = &mut places[(text[0] & 31) as usize][text.len()];
+        assert!(*place == 0, "two known names with the same first letter and length");
+        *place = at as u8 + 1;
         at += 1;
     }
-    lengths
+    places
 }
 
 impl Name {
-    /// The variant for a name that is already in lower case.
-    pub fn of(lower: &[u8]) -> Name {
-        let Some(first) = lower.first() else { return Name::Other };
-        let lengths = LENGTHS[usize::from(first & 31)];
-        if lower.len() < 32 && lengths >> lower.len() & 1 != 0 {
-            for (text, name) in KNOWN {
-                if text == lower {
-                    return name;
-                }
+    /// The variant for a name in any case.
+    #[inline]
+    pub fn of(text: &[u8]) -> Name {
+        let Some(first) = text.first() else { return Name::Other };
+        let place = PLACES[usize::from(first & 31)].get(text.len()).copied().unwrap_or(0);
+        if let Some((lower, name)) = KNOWN.get(usize::from(place).wrapping_sub(1))
+            && is_same(text, lower)
+        {
+            return *name;
+        }
+        match text.first_chunk() {
+            Some(start)
+                if first.eq_ignore_ascii_case(&b'x') && lowered(u64::from_le_bytes(*start)) == X_ENVOY =>
+            {
+                Name::XEnvoy
+            }
+            _ => Name::Other,
+        }
+    }
+}
+
+const X_ENVOY: u64 = u64::from_le_bytes(*b"x-envoy-");
+
+// Most names have 4 to 16 bytes. These are looked at as two words that overlap: a loop over their bytes would end where
+// no processor expects it.
+
+/// Two words that together hold the bytes of a name of 4 to 16 bytes.
+fn words(name: &[u8]) -> Option<[u64; 2]> {
+    if name.len() > 16 {
+        return None;
+    }
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        return Some([u64::from_le_bytes(*first), u64::from_le_bytes(*last)]);
+    }
+    let first = u32::from_le_bytes(*name.first_chunk()?);
+    let last = u32::from_le_bytes(*name.last_chunk()?);
+    let both = u64::from(first) | u64::from(last) << 32;
+    Some([both; 2])
+}
+
+/// Writes a name in lower case over as many bytes.
+pub(super) fn lower_into(lower: &mut [u8], name: &[u8]) {
+    debug_assert_eq!(lower.len(), name.len());
+    match words(name).map(|words| words.map(|word| lowered(word).to_le_bytes())) {
+        Some([first, last]) if name.len() >= 8 => {
+            lower[..8].copy_from_slice(&first);
+            lower[name.len() - 8..].copy_from_slice(&last);
+        }
+        Some([both, _]) => {
+            lower[..4].copy_from_slice(&both[..4]);
+            lower[name.len() - 4..].copy_from_slice(&both[4..]);
+        }
+        None => {
+            for (to, from) in lower.iter_mut().zip(name) {
+                *to = from.to_ascii_lowercase();
             }
         }
-        if *first == b'x' && lower.starts_with(b"x-envoy-") { Name::XEnvoy } else { Name::Other }
     }
+}
+
+/// Whether a name has an underscore.
+pub fn has_underscore(name: &[u8]) -> bool {
+    match words(name) {
+        Some([first, last]) => underscores(first) | underscores(last) != 0,
+        None => name.contains(&b'_'),
+    }
+}
+
+/// Whether `lower`, which is in lower case, is this name.
+fn is_same(name: &[u8], lower: &[u8]) -> bool {
+    name.len() == lower.len()
+        && match (words(name), words(lower)) {
+            (Some(words), Some(wanted)) => words.map(lowered) == wanted,
+            _ => name.eq_ignore_ascii_case(lower),
+        }
+}
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGHS: u64 = ONES * 0x80;
+
+/// Puts the letters among eight bytes in lower case: those from `A` to `Z` get the bit 0x20.
+fn lowered(word: u64) -> u64 {
+    let low_bits = word & !HIGHS;
+    let from_a = low_bits + ONES * (0x80 - u64::from(b'A'));
+    let after_z = low_bits + ONES * (0x80 - u64::from(b'Z') - 1);
+    word | (from_a & !after_z & !word & HIGHS) >> 2
+}
+
+/// Not 0 if any of eight bytes is an underscore.
+fn underscores(word: u64) -> u64 {
+    let others = word ^ (ONES * u64::from(b'_'));
+    others.wrapping_sub(ONES) & !others & HIGHS
 }
 
 /// Whether a byte may be part of a token: a method, a field name (RFC 9110 section 5.6.2).
@@ -140,6 +220,7 @@ mod tests {
     fn every_known_name_is_found() {
         for (text, name) in KNOWN {
             assert_eq!(Name::of(text), name);
+            assert_eq!(Name::of(&text.to_ascii_uppercase()), name);
             let longer = [text, b"s"].concat();
             assert_eq!(Name::of(&longer), Name::Other);
         }
@@ -147,5 +228,31 @@ mod tests {
             assert_eq!(Name::of(other.as_bytes()), Name::Other, "{other}");
         }
         assert_eq!(Name::of(b"x-envoy-retry-on"), Name::XEnvoy);
+    }
+
+    #[test]
+    fn no_other_byte_makes_a_known_name() {
+        for (text, name) in KNOWN {
+            for place in 0..text.len() {
+                for byte in 0..=255u8 {
+                    let mut other = text.to_vec();
+                    other[place] = byte;
+                    let is_same = byte.eq_ignore_ascii_case(&text[place]);
+                    assert_eq!(Name::of(&other) == name, is_same, "{}", other.escape_ascii());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn underscores_are_seen_at_every_place() {
+        for len in 0..40 {
+            assert!(!has_underscore(&vec![b'^'; len]) && !has_underscore(&vec![b'`'; len]));
+            for place in 0..len {
+                let mut name = vec![b'-'; len];
+                name[place] = b'_';
+                assert!(has_underscore(&name));
+            }
+        }
     }
 }

@@ -16,7 +16,6 @@
 
 use std::ops::Range;
 
-use super::decode::is_text;
 use crate::http::is_token_byte;
 
 /// Takes the chunked coding off a body.
@@ -241,6 +240,11 @@ impl ChunkDecoder {
 
 fn expect(byte: u8, wanted: u8, next: State) -> Result<State, BadChunk> {
     if byte == wanted { Ok(next) } else { Err(BadChunk::LineEnd) }
+}
+
+/// Whether a byte may be in a value: HTAB, SP, VCHAR and obs-text (RFC 9110 section 5.5).
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ const YAML: &str = "nobody else names the YAML crates";
 const CRATES: &[Confined] = &[
     Confined::to("monoio", &["src/driver/", "src/buffer/"], DRIVER),
     Confined::to("io_uring", &["src/driver/"], DRIVER),
-    Confined::to("httparse", &["src/http1/tests/"], "the parser is our own; httparse is its second opinion"),
+    Confined::to("httparse", &["src/http1/decode/"], "nobody else parses HTTP/1"),
     Confined::to("serde_yaml", &["src/config/yaml/"], YAML),
     Confined::to("saphyr_parser", &["src/config/yaml/"], YAML),
     Confined::to(

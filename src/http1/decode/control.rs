@@ -1,8 +1,8 @@
 //! What the fields say that are about the message or the connection and not for the next hop.
 
 use super::BadFields;
-use super::fields::{Fate, Line};
-use crate::http::{Fields, Name, Upgrade};
+use super::fields::Fate;
+use crate::http::{Fields, Name, SectionLine, Upgrade};
 
 /// What the control fields said.
 #[derive(Default)]
@@ -41,7 +41,7 @@ const LENGTH_DIGITS_MAX: usize = 20;
 
 impl Control {
     /// Takes note of one line, and says whether it is for the next hop (RFC 9110 section 7.6.1).
-    pub(super) fn note(&mut self, line: &Line<'_>) -> Result<Fate, BadFields> {
+    pub(super) fn note(&mut self, line: &SectionLine<'_>) -> Result<Fate, BadFields> {
         match line.name {
             Name::ContentLength => self.content_length(line.value)?,
             Name::TransferEncoding => self.transfer_encoding(line.value)?,

@@ -1,19 +1,8 @@
-//! The field section that both heads share: line after line, each checked, copied and shown to its message's rules.
+//! The field section that both heads share: each line that httparse found is checked, shown to its message's rules
+//! and kept or not.
 
-use super::{BadFields, Stop, scan};
-use crate::http::{Fields, Name};
-
-/// One field line as it came.
-pub(super) struct Line<'a> {
-    /// What the proxy knows the name as.
-    pub(super) name: Name,
-    /// The name, case kept.
-    pub(super) text: &'a [u8],
-    /// The value, without the white space around it.
-    pub(super) value: &'a [u8],
-    /// Whether the name has an underscore.
-    pub(super) has_underscore: bool,
-}
+use super::{BadFields, Stop};
+use crate::http::{Fields, Name, SectionLine, Spacing};
 
 /// What becomes of a field.
 pub(super) enum Fate {
@@ -23,94 +12,75 @@ pub(super) enum Fate {
     Drop,
 }
 
-/// Decodes the field section that begins at `at` and returns where it ends, after the empty line.
-/// `judge` sees every line, whatever it then becomes.
-pub(super) fn decode<'a, E: From<BadFields>>(
-    bytes: &'a [u8],
-    mut at: usize,
-    fields_max: usize,
+/// Takes what httparse found in `section`, which ends with the empty line. `judge` sees every line, whatever it then
+/// becomes.
+///
+/// The lines must account for every byte: `name ":" OWS value OWS CRLF` each (RFC 9112 section 5), and CRLF after the
+/// last. So nothing that httparse may pass over, and no bare LF, gets past this.
+pub(super) fn take<'a, E: From<BadFields>>(
+    section: &'a [u8],
+    lines: &[httparse::Header<'a>],
     fields: &mut Fields,
-    mut judge: impl FnMut(Line<'a>) -> Result<Fate, E>,
-) -> Result<usize, Stop<E>> {
-    let mut lines = 0;
-    loop {
-        match bytes.get(at..) {
-            None | Some([]) | Some([b'\r']) => return Err(Stop::Short),
-            Some([b'\r', b'\n', ..]) => return Ok(at + 2),
-            Some([b'\r', ..]) => return Err(Stop::Bad(BadFields::End.into())),
-            Some([b'\n', ..]) => return Err(Stop::Bad(BadFields::End.into())),
-            Some(_) => {}
+    mut judge: impl FnMut(&SectionLine<'a>) -> Result<Fate, E>,
+) -> Result<(), E> {
+    let mut kept = fields.copy_section(section, lines.len());
+    let mut at = 0;
+    for line in lines {
+        let (text, value) = (line.name.as_bytes(), line.value);
+        if text.len() > usize::from(u16::MAX) {
+            return Err(BadFields::Name.into());
         }
-        let parts = split(bytes, at)?;
-        lines += 1;
-        if lines > fields_max {
-            return Err(Stop::Bad(BadFields::TooMany.into()));
+        let (spacing, len) = spacing(&section[at..], text.len(), value.len())?;
+        let line = SectionLine { at, name: Name::of(text), text, value, spacing };
+        if let Fate::Keep = judge(&line)? {
+            kept.keep(&line);
         }
-        let text = &bytes[at..parts.name_end];
-        let value = &bytes[parts.value_at..parts.value_end];
-        let name = if parts.is_canonical(bytes) {
-            fields.push_line(&bytes[at..parts.next], text.len())
-        } else {
-            fields.push_named(text, value)
-        };
-        let line = Line { name, text, value, has_underscore: parts.has_underscore };
-        if let Fate::Drop = judge(line).map_err(Stop::Bad)? {
-            fields.pop();
-        }
-        at = parts.next;
+        at += len;
+    }
+    match &section[at..] {
+        b"\r\n" => Ok(()),
+        _ => Err(BadFields::End.into()),
     }
 }
 
-/// Where the parts of a line are. All lie within the bytes.
-struct Parts {
-    name_end: usize,
-    has_underscore: bool,
-    value_at: usize,
-    value_end: usize,
-    next: usize,
+/// Why a field section that follows a good start line is not whole: what httparse says, and what it does not mind.
+#[cold]
+pub(super) fn stop<E: From<BadFields>>(section: &[u8], outcome: Result<(), httparse::Error>) -> Stop<E> {
+    let bad = match outcome {
+        Ok(()) => match bare_line_end(section) {
+            None => return Stop::Short,
+            Some(bad) => bad,
+        },
+        Err(httparse::Error::HeaderValue) => BadFields::Value,
+        Err(httparse::Error::NewLine) => BadFields::End,
+        Err(httparse::Error::TooManyHeaders) => BadFields::TooMany,
+        Err(_) => BadFields::Name,
+    };
+    Stop::Bad(bad.into())
 }
 
-impl Parts {
-    /// Whether the line has exactly one space before its value, and nothing but CRLF after it.
-    fn is_canonical(&self, bytes: &[u8]) -> bool {
-        self.value_at == self.name_end + 2
-            && bytes.get(self.name_end + 1) == Some(&b' ')
-            && self.next == self.value_end + 2
+/// The white space in the line that `bytes` begin with, and the length of that line.
+fn spacing(bytes: &[u8], name_len: usize, value_len: usize) -> Result<(Spacing, usize), BadFields> {
+    let len = name_len + value_len + 4;
+    if let Some(line) = bytes.get(..len)
+        && line[name_len..].starts_with(b": ")
+        && line.ends_with(b"\r\n")
+    {
+        return Ok((Spacing::Canonical, len));
+    }
+    // Neither name nor value has a line end in it, so the next LF ends this line.
+    match memchr::memchr(b'\n', bytes) {
+        Some(at) if at > name_len && bytes[at - 1] == b'\r' => Ok((Spacing::Other, at + 1)),
+        _ => Err(BadFields::Value),
     }
 }
 
-/// Splits the line that begins at `at`: `field-name ":" OWS field-value OWS CRLF` (RFC 9112 section 5).
-fn split<E: From<BadFields>>(bytes: &[u8], at: usize) -> Result<Parts, Stop<E>> {
-    let name = scan::name_end(bytes, at);
-    match bytes.get(name.at) {
-        None => return Err(Stop::Short),
-        Some(b':') if name.at > at && name.at - at <= usize::from(u16::MAX) => {}
-        Some(_) => return Err(Stop::Bad(BadFields::Name.into())),
-    }
-    let mut value_at = name.at + 1;
-    while is_space(bytes, value_at) {
-        value_at += 1;
-    }
-    let line_end = scan::value_end(bytes, value_at);
-    match bytes.get(line_end..) {
-        None | Some([]) | Some([b'\r']) => return Err(Stop::Short),
-        Some([b'\r', b'\n', ..]) => {}
-        Some(_) => return Err(Stop::Bad(BadFields::Value.into())),
-    }
-    let mut value_end = line_end;
-    while value_end > value_at && is_space(bytes, value_end - 1) {
-        value_end -= 1;
-    }
-    Ok(Parts {
-        name_end: name.at,
-        has_underscore: name.has_underscore,
-        value_at,
-        value_end,
-        next: line_end + 2,
+/// What is wrong with the first line that ends without CR, which httparse allows.
+fn bare_line_end(section: &[u8]) -> Option<BadFields> {
+    let is_bare = |at: &usize| section[..*at].last() != Some(&b'\r');
+    let at = memchr::memchr_iter(b'\n', section).find(is_bare)?;
+    Some(match section[..at].last() {
+        None | Some(b'\n') => BadFields::End,
+        Some(_) => BadFields::Value,
     })
-}
-
-/// Whether there is optional white space at this index.
-fn is_space(bytes: &[u8], at: usize) -> bool {
-    matches!(bytes.get(at), Some(b' ' | b'\t'))
 }

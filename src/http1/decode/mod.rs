@@ -6,11 +6,11 @@
 //! - `target`: what a request target may be
 //! - `fields`: the field section that both share
 //! - `control`: what the fields say that are about the message or the connection
-//! - `scan`: where runs of allowed bytes end
 //!
-//! The parser is our own because the rules are stricter than any general one's (no bare LF, no folds, HTTP/1.2 is
-//! 1.1), and because a line that is in canonical form goes into [`crate::http::Fields`] in one copy.
-//! The tests hold it against httparse.
+//! httparse finds the parts of a head and the bytes that may not be in them. It is more lenient than a gateway may
+//! be, so what it found must account for every byte of the head in the strict grammar: no bare LF, single spaces in
+//! the start line, no empty lines but the few before a request. The field section goes into [`crate::http::Fields`]
+//! in one copy.
 
 mod control;
 mod error;
@@ -18,14 +18,13 @@ mod fields;
 mod policy;
 mod request;
 mod response;
-mod scan;
 mod target;
 
 pub use error::{BadFields, BadRequest, BadResponse};
+use policy::FIELDS_MAX;
 pub use policy::{Http10, Limits, OtherUpgrades, Policy, Underscores};
 pub use request::request;
 pub use response::response;
-pub(super) use scan::is_text;
 
 /// What came of looking at bytes that hold no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +71,17 @@ impl<'a> Window<'a> {
             || self.bytes.len() <= REPARSED_BYTES_MAX
             || memchr::memmem::find(self.bytes, b"\r\n\r\n").is_some()
     }
+}
+
+/// A copy of a head in which the version at `version_at`, `HTTP/1.` and a higher digit, is HTTP/1.1: httparse knows
+/// none above. Nobody sends one in earnest, so this may allocate.
+#[cold]
+fn as_http11(bytes: &[u8], version_at: usize) -> Vec<u8> {
+    let mut copy = bytes.to_vec();
+    if let Some(version) = copy.get_mut(version_at..).and_then(<[u8]>::first_chunk_mut) {
+        *version = *b"HTTP/1.1";
+    }
+    copy
 }
 
 #[cfg(test)]

@@ -6,14 +6,17 @@ pub struct Limits {
     /// Bytes of the head on the wire, with its start line and the empty line at its end. [`super::request()`] and
     /// [`super::response()`] never ask for more than this, so a buffer of this size always suffices.
     pub head_bytes: usize,
-    /// Field lines.
+    /// Field lines, at most 100: the decoder has room for no more.
     pub fields: usize,
 }
+
+/// What [`Limits::fields`] may be at most.
+pub(super) const FIELDS_MAX: usize = 100;
 
 impl Default for Limits {
     /// Envoy's, which Istio leaves alone: 60 KiB and 100 fields.
     fn default() -> Self {
-        Limits { head_bytes: 60 * 1024, fields: 100 }
+        Limits { head_bytes: 60 * 1024, fields: FIELDS_MAX }
     }
 }
 

@@ -1,10 +1,19 @@
 //! The request head (RFC 9112 section 3).
 
+use std::mem::MaybeUninit;
+
+use httparse::Status;
+
 use super::control::{Coding, Control};
-use super::fields::{self, Fate, Line};
+use super::fields::{self, Fate};
 use super::target::{self, Form};
-use super::{BadFields, BadRequest, Decoded, Http10, OtherUpgrades, Policy, Stop, Underscores, Window, scan};
-use crate::http::{BodyLength, Name, RequestHead, Upgrade, Version, is_authority};
+use super::{
+    BadFields, BadRequest, Decoded, FIELDS_MAX, Http10, OtherUpgrades, Policy, Stop, Underscores, Window,
+    as_http11,
+};
+use crate::http::{
+    BodyLength, Name, RequestHead, SectionLine, Upgrade, Version, has_underscore, is_authority, is_token_byte,
+};
 
 /// Decodes the request head at the beginning of `bytes` into `head`, whose memory is used again; `head.scheme` must be
 /// that of the connection and stays.
@@ -50,69 +59,111 @@ fn empty_lines(bytes: &[u8]) -> usize {
     skipped
 }
 
+/// httparse finds the parts; the rules about them are ours.
 fn parse(bytes: &[u8], policy: &Policy, head: &mut RequestHead) -> Result<usize, Stop<BadRequest>> {
-    let line = request_line(bytes, head)?;
-    head.version = line.version;
-    check_line(&line, policy, head).map_err(Stop::Bad)?;
+    match bytes {
+        // A lone CR may be the first half of an empty line.
+        b"\r" => return Err(Stop::Short),
+        // httparse passes over any number of empty lines, bare LF too.
+        [b'\r' | b'\n', ..] => return Err(Stop::Bad(BadRequest::RequestLine)),
+        _ => {}
+    }
+    let mut lines = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut parsed = httparse::Request::new(&mut []);
+    let outcome = parsed.parse_with_uninit_headers(bytes, &mut lines[..policy.limits.fields.min(FIELDS_MAX)]);
+    let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
+        let version_at = unfinished_line(bytes, parsed.method, parsed.path)?;
+        return parse(&as_http11(bytes, version_at), policy, head);
+    };
+    let line = RequestLine { method: method.as_bytes(), target: target.as_bytes(), minor };
+    let fields_at = request_line(bytes, &line, policy, head)?;
     let form = target::decode(line.target, head).map_err(Stop::Bad)?;
+    let section = match outcome {
+        Ok(Status::Complete(end)) => &bytes[fields_at..end],
+        Ok(Status::Partial) => return Err(fields::stop(&bytes[fields_at..], Ok(()))),
+        Err(error) => return Err(fields::stop(&bytes[fields_at..], Err(error))),
+    };
     let mut notes = Notes::default();
-    let fields_max = policy.limits.fields;
-    let end = fields::decode(bytes, line.end, fields_max, &mut head.fields, |line| {
-        notes.take(&line, policy.underscores)
-    })?;
+    fields::take(section, parsed.headers, &mut head.fields, |line| notes.take(line, policy.underscores))
+        .map_err(Stop::Bad)?;
     finish(&notes, form, policy, head).map_err(Stop::Bad)?;
-    notes.control.remove_nominated(&bytes[line.end..end], &mut head.fields);
-    Ok(end)
+    notes.control.remove_nominated(section, &mut head.fields);
+    Ok(fields_at + section.len())
 }
 
 struct RequestLine<'a> {
+    method: &'a [u8],
     target: &'a [u8],
-    version: Version,
-    end: usize,
+    minor: u8,
 }
 
-/// Splits `method SP request-target SP HTTP-version CRLF`: single spaces, no other white space.
-fn request_line<'a>(bytes: &'a [u8], head: &mut RequestHead) -> Result<RequestLine<'a>, Stop<BadRequest>> {
-    let method_end = scan::name_end(bytes, 0).at.min(METHOD_BYTES_MAX + 1);
-    if method_end > METHOD_BYTES_MAX {
+/// Takes what httparse found in the request line, `method SP request-target SP HTTP-version CRLF`, and returns where
+/// the line ends.
+fn request_line(
+    bytes: &[u8],
+    line: &RequestLine<'_>,
+    policy: &Policy,
+    head: &mut RequestHead,
+) -> Result<usize, Stop<BadRequest>> {
+    if line.method.len() > METHOD_BYTES_MAX {
         return Err(Stop::Bad(BadRequest::MethodTooLong));
     }
-    match bytes.get(method_end) {
-        // A lone CR may be the first half of an empty line.
+    // httparse lets obs-text pass if it is UTF-8.
+    if !line.target.is_ascii() {
+        return Err(Stop::Bad(BadRequest::Target));
+    }
+    let end = line.method.len() + line.target.len() + b"  HTTP/1.1".len();
+    match &bytes[end..] {
+        [] | [b'\r'] => return Err(Stop::Short),
+        [b'\r', b'\n', ..] => {}
+        _ => return Err(Stop::Bad(BadRequest::Version)),
+    }
+    head.method.extend_from_slice(line.method);
+    head.version = if line.minor == 0 { Version::Http10 } else { Version::Http11 };
+    check_line(policy, head).map_err(Stop::Bad)?;
+    Ok(end + 2)
+}
+
+/// Why httparse stopped within the request line, or where in it is a version that it does not know and we do.
+#[cold]
+fn unfinished_line(
+    bytes: &[u8],
+    method: Option<&str>,
+    target: Option<&str>,
+) -> Result<usize, Stop<BadRequest>> {
+    let end_of = |bytes: &[u8], is_part: fn(u8) -> bool| bytes.iter().position(|byte| !is_part(*byte));
+    let method_len = method.map_or_else(|| end_of(bytes, is_token_byte).unwrap_or(bytes.len()), str::len);
+    if method_len > METHOD_BYTES_MAX {
+        return Err(Stop::Bad(BadRequest::MethodTooLong));
+    }
+    match bytes.get(method_len) {
         None => return Err(Stop::Short),
-        Some(b'\r') if bytes.len() == 1 => return Err(Stop::Short),
-        Some(b' ') if method_end > 0 => {}
-        Some(_) if method_end > 0 => return Err(Stop::Bad(BadRequest::Method)),
+        Some(b' ') if method_len > 0 => {}
+        Some(_) if method_len > 0 => return Err(Stop::Bad(BadRequest::Method)),
         Some(_) => return Err(Stop::Bad(BadRequest::RequestLine)),
     }
-    let target_at = method_end + 1;
-    let target_end = scan::visible_end(bytes, target_at);
-    match bytes.get(target_end) {
+    let rest = &bytes[method_len + 1..];
+    let target_len = end_of(rest, |byte| byte.is_ascii_graphic()).unwrap_or(rest.len());
+    match rest.get(target_len) {
         None => return Err(Stop::Short),
-        Some(b' ') if target_end > target_at => {}
+        Some(b' ') if target_len > 0 && target.is_some() => {}
         Some(b' ' | b'\r' | b'\n') => return Err(Stop::Bad(BadRequest::RequestLine)),
         Some(_) => return Err(Stop::Bad(BadRequest::Target)),
     }
-    head.method.extend_from_slice(&bytes[..method_end]);
-    let version_at = target_end + 1;
-    let version = version(&bytes[version_at..])?;
-    Ok(RequestLine { target: &bytes[target_at..target_end], version, end: version_at + VERSION_LINE_BYTES })
+    let version_at = method_len + 1 + target_len + 1;
+    check_version(&bytes[version_at..])?;
+    Ok(version_at)
 }
 
-/// `HTTP/1.1` and CRLF.
-const VERSION_LINE_BYTES: usize = 10;
-
-/// Reads the version at the beginning of `bytes` and the end of the line after it. A higher minor version of HTTP/1
-/// is read as HTTP/1.1 (RFC 9110 section 2.5).
-fn version(bytes: &[u8]) -> Result<Version, Stop<BadRequest>> {
-    let Some(line) = bytes.first_chunk::<VERSION_LINE_BYTES>() else {
+/// Judges a version that httparse does not know. A higher minor version of HTTP/1 is read as HTTP/1.1 (RFC 9110
+/// section 2.5).
+fn check_version(bytes: &[u8]) -> Result<(), Stop<BadRequest>> {
+    let Some(line) = bytes.first_chunk::<{ b"HTTP/1.1\r\n".len() }>() else {
         let may_become_one = b"HTTP/".iter().zip(bytes).all(|(wanted, byte)| wanted == byte);
         return Err(if may_become_one { Stop::Short } else { Stop::Bad(BadRequest::Version) });
     };
     match line {
-        b"HTTP/1.1\r\n" => Ok(Version::Http11),
-        b"HTTP/1.0\r\n" => Ok(Version::Http10),
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b'\r', b'\n'] => Ok(Version::Http11),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', b'\r', b'\n'] => Ok(()),
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', b'\r', b'\n'] => {
             Err(Stop::Bad(BadRequest::VersionUnknown))
         }
@@ -121,8 +172,8 @@ fn version(bytes: &[u8]) -> Result<Version, Stop<BadRequest>> {
 }
 
 /// What is refused whatever the fields say.
-fn check_line(line: &RequestLine<'_>, policy: &Policy, head: &RequestHead) -> Result<(), BadRequest> {
-    if line.version == Version::Http10 && policy.http10 == Http10::Refuse {
+fn check_line(policy: &Policy, head: &RequestHead) -> Result<(), BadRequest> {
+    if head.version == Version::Http10 && policy.http10 == Http10::Refuse {
         return Err(BadRequest::Http10);
     }
     match head.method.as_slice() {
@@ -149,11 +200,10 @@ enum Expectation {
 }
 
 impl<'a> Notes<'a> {
-    fn take(&mut self, line: &Line<'a>, underscores: Underscores) -> Result<Fate, BadRequest> {
-        if line.has_underscore {
-            return underscored(line.text, underscores);
-        }
+    fn take(&mut self, line: &SectionLine<'a>, underscores: Underscores) -> Result<Fate, BadRequest> {
         match line.name {
+            // No name that is known whole has one.
+            Name::Other | Name::XEnvoy if has_underscore(line.text) => underscored(line.text, underscores),
             Name::Host if self.host.is_some() => Err(BadRequest::HostRepeated),
             Name::Host => {
                 self.host = Some(line.value);

@@ -1,7 +1,11 @@
 //! The response head (RFC 9112 section 4).
 
+use std::mem::MaybeUninit;
+
+use httparse::{ParserConfig, Status};
+
 use super::control::{Coding, Control};
-use super::{BadFields, BadResponse, Decoded, Limits, Stop, Window, fields, scan};
+use super::{BadFields, BadResponse, Decoded, FIELDS_MAX, Limits, Stop, Window, as_http11, fields};
 use crate::http::{BodyLength, ResponseHead, Upgrade, Version};
 
 /// Decodes the response head at the beginning of `bytes` into `head`, whose memory is used again. It may be an interim
@@ -36,6 +40,7 @@ impl From<BadFields> for BadResponse {
     }
 }
 
+/// httparse finds the parts; the rules about them are ours.
 fn parse(
     bytes: &[u8],
     limits: &Limits,
@@ -43,49 +48,79 @@ fn parse(
     upgrade_asked: Upgrade,
     head: &mut ResponseHead,
 ) -> Result<usize, Stop<BadResponse>> {
-    let line_end = status_line(bytes, head)?;
+    // httparse passes over any number of empty lines, bare LF too.
+    if let Some(b'\r' | b'\n') = bytes.first() {
+        return Err(Stop::Bad(BadResponse::StatusLine));
+    }
+    let mut lines = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut parsed = httparse::Response::new(&mut []);
+    let outcome = ParserConfig::default().parse_response_with_uninit_headers(
+        &mut parsed,
+        bytes,
+        &mut lines[..limits.fields.min(FIELDS_MAX)],
+    );
+    if outcome == Err(httparse::Error::Version) && is_newer(bytes) {
+        let copy = as_http11(bytes, 0);
+        return parse(&copy, limits, request_method, upgrade_asked, head);
+    }
+    let fields_at = status_line(bytes, &parsed, outcome, head)?;
+    let section = match outcome {
+        Ok(Status::Complete(end)) => &bytes[fields_at..end],
+        Ok(Status::Partial) => return Err(fields::stop(&bytes[fields_at..], Ok(()))),
+        Err(error) => return Err(fields::stop(&bytes[fields_at..], Err(error))),
+    };
     let mut control = Control::default();
-    let end = fields::decode(bytes, line_end, limits.fields, &mut head.fields, |line| {
-        control.note(&line).map_err(BadResponse::from)
-    })?;
+    fields::take(section, parsed.headers, &mut head.fields, |line| control.note(line))
+        .map_err(|bad: BadFields| Stop::Bad(bad.into()))?;
     finish(&control, request_method, upgrade_asked, head).map_err(Stop::Bad)?;
-    control.remove_nominated(&bytes[line_end..end], &mut head.fields);
-    Ok(end)
+    control.remove_nominated(section, &mut head.fields);
+    Ok(fields_at + section.len())
+}
+
+/// Whether the head is of a higher minor version of HTTP/1, to be read as HTTP/1.1 (RFC 9110 section 2.5).
+fn is_newer(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9', ..])
 }
 
 /// `HTTP/1.1 200`
 const STATUS_BYTES: usize = 12;
 
-/// Reads `HTTP-version SP status-code SP reason-phrase CRLF` and returns where it ends. The reason is dropped; many
-/// origins leave out the space before one that is empty.
-fn status_line(bytes: &[u8], head: &mut ResponseHead) -> Result<usize, Stop<BadResponse>> {
-    let Some(start) = bytes.first_chunk::<STATUS_BYTES>() else {
-        let may_become_one = b"HTTP/1.".iter().zip(bytes).all(|(wanted, byte)| wanted == byte);
-        return Err(if may_become_one { Stop::Short } else { Stop::Bad(BadResponse::StatusLine) });
+/// Takes what httparse found in the status line, `HTTP-version SP status-code SP reason-phrase CRLF`, and returns
+/// where the line ends. The reason is dropped; many origins leave out the space before one that is empty.
+fn status_line(
+    bytes: &[u8],
+    parsed: &httparse::Response<'_, '_>,
+    outcome: httparse::Result<usize>,
+    head: &mut ResponseHead,
+) -> Result<usize, Stop<BadResponse>> {
+    let stop = |bad| Err(if outcome.is_ok() { Stop::Short } else { Stop::Bad(bad) });
+    let Some(minor) = parsed.version else { return stop(unknown_version(bytes)) };
+    let Some(status) = parsed.code else {
+        // There must be one space before the status.
+        let bad = if bytes.get(8) == Some(&b' ') { BadResponse::Status } else { BadResponse::StatusLine };
+        return stop(bad);
     };
-    let [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b' ', status @ ..] = start else {
-        return Err(Stop::Bad(BadResponse::StatusLine));
-    };
-    head.version = match (major, minor) {
-        (b'1', b'0') => Version::Http10,
-        (b'1', b'1'..=b'9') => Version::Http11,
-        _ => return Err(Stop::Bad(BadResponse::Version)),
-    };
-    head.status = match status {
-        [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] => {
-            status.iter().fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'))
-        }
-        _ => return Err(Stop::Bad(BadResponse::Status)),
-    };
-    let reason_end = match bytes.get(STATUS_BYTES) {
-        Some(b' ') => scan::value_end(bytes, STATUS_BYTES + 1),
-        _ => STATUS_BYTES,
-    };
-    match bytes.get(reason_end..) {
-        None | Some([]) | Some([b'\r']) => Err(Stop::Short),
-        Some([b'\r', b'\n', ..]) => Ok(reason_end + 2),
-        Some([b'0'..=b'9', ..]) => Err(Stop::Bad(BadResponse::Status)),
-        Some(_) => Err(Stop::Bad(BadResponse::StatusLine)),
+    if status < 100 {
+        return Err(Stop::Bad(BadResponse::Status));
+    }
+    head.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+    head.status = status;
+    if parsed.reason.is_none() {
+        let is_longer = bytes.get(STATUS_BYTES).is_some_and(u8::is_ascii_digit);
+        return stop(if is_longer { BadResponse::Status } else { BadResponse::StatusLine });
+    }
+    // The reason's length is not to be had from httparse: it gives an empty one for obs-text.
+    match memchr::memchr(b'\n', bytes) {
+        Some(end) if bytes[end - 1] == b'\r' => Ok(end + 1),
+        _ => Err(Stop::Bad(BadResponse::StatusLine)),
+    }
+}
+
+/// What to call a version that httparse does not know.
+fn unknown_version(bytes: &[u8]) -> BadResponse {
+    match bytes {
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', ..] => BadResponse::Version,
+        _ => BadResponse::StatusLine,
     }
 }
 

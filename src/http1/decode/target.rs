@@ -62,15 +62,16 @@ fn absolute<'a>(target: &'a [u8], head: &mut RequestHead) -> Result<Form<'a>, Ba
 
 /// Keeps path and query, cuts the fragment, and puts the `/` where an absolute target has no path.
 fn set_path(path: &[u8], head: &mut RequestHead) -> Result<(), BadRequest> {
-    let path = match memchr::memchr(b'#', path) {
-        Some(at) if at > 0 && path[at - 1] == b'?' => return Err(BadRequest::Fragment),
-        Some(at) => &path[..at],
+    let query_at = memchr::memchr2(b'?', b'#', path).unwrap_or(path.len());
+    let path = match memchr::memchr(b'#', &path[query_at..]) {
+        Some(at) if path[..query_at + at].ends_with(b"?") => return Err(BadRequest::Fragment),
+        Some(at) => &path[..query_at + at],
         None => path,
     };
     if !matches!(path.first(), Some(b'/' | b'*')) {
         head.target.push(b'/');
     }
+    head.path_len = head.target.len() + query_at;
     head.target.extend_from_slice(path);
-    head.path_len = memchr::memchr(b'?', &head.target).unwrap_or(head.target.len());
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What the cases in `tests/http1` do not say: each choice of policy, each member of the heads, each status.
 
 use super::*;
-use crate::http::{BodyLength, RequestHead, ResponseHead, Scheme, Upgrade, Version};
+use crate::http::{BodyLength, RequestHead, ResponseHead, Scheme, Upgrade, Version, is_token_byte};
 
 fn decode(bytes: &str) -> Result<RequestHead, BadRequest> {
     decode_with(bytes, &Policy::default())
@@ -304,4 +304,111 @@ fn a_slow_sender_of_a_long_head_is_not_parsed_anew() {
     assert_eq!(request(&bytes, &Policy::default(), &mut head), Ok(Decoded::Incomplete));
     bytes.extend_from_slice(b"\r\n\r\n");
     assert_eq!(request(&bytes, &Policy::default(), &mut head), Err(BadRequest::Fields(BadFields::Name)));
+}
+
+/// Puts each byte at each place of `len` bytes, in a head made from them, and says which were allowed.
+fn every_byte_at_every_place(len: usize, is_allowed: fn(u8, usize) -> bool, accepts: impl Fn(&[u8]) -> bool) {
+    for byte in 0..=255 {
+        for place in 0..len {
+            let mut part = vec![b'x'; len];
+            part[place] = byte;
+            assert_eq!(accepts(&part), is_allowed(byte, place), "{byte:#x} at {place}");
+        }
+    }
+}
+
+#[test]
+fn which_bytes_a_request_may_have() {
+    let accepts = |bytes: &[u8]| {
+        let decoded = request(bytes, &Policy::default(), &mut RequestHead::default());
+        decoded == Ok(Decoded::Head { len: bytes.len() })
+    };
+    let head = |start: &[u8], part: &[u8], end: &[u8]| accepts(&[start, part, end].concat());
+    every_byte_at_every_place(
+        10,
+        |byte, _| is_token_byte(byte),
+        |part| head(b"", part, b" / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    );
+    every_byte_at_every_place(
+        70,
+        |byte, _| byte.is_ascii_graphic(),
+        |part| head(b"GET /", part, b" HTTP/1.1\r\nHost: a\r\n\r\n"),
+    );
+    every_byte_at_every_place(
+        20,
+        |byte, place| is_token_byte(byte) || (byte == b':' && place > 0),
+        |part| head(b"GET / HTTP/1.1\r\nHost: a\r\n", part, b": v\r\n\r\n"),
+    );
+    every_byte_at_every_place(
+        70,
+        |byte, _| byte == b'\t' || (byte >= b' ' && byte != 0x7f),
+        |part| head(b"GET / HTTP/1.1\r\nHost: a\r\nA:", part, b"\r\n\r\n"),
+    );
+}
+
+#[test]
+fn which_bytes_a_reason_may_have() {
+    every_byte_at_every_place(
+        20,
+        |byte, _| byte == b'\t' || (byte >= b' ' && byte != 0x7f),
+        |part| {
+            let bytes = [b"HTTP/1.1 200 ", part, b"\r\n\r\n"].concat();
+            let mut head = ResponseHead::default();
+            let decoded = response(&bytes, &Limits::default(), b"GET", Upgrade::None, &mut head);
+            decoded == Ok(Decoded::Head { len: bytes.len() })
+        },
+    );
+}
+
+#[test]
+fn what_httparse_tolerates_is_refused() {
+    use BadRequest as Bad;
+    for (bytes, bad) in [
+        ("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Bad::RequestLine),
+        ("\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Bad::RequestLine),
+        ("\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Bad::RequestLine),
+        ("GET / HTTP/1.1\nHost: a\r\n\r\n", Bad::Version),
+        ("GET / HTTP/1.1\r\nHost: a\n\r\n", Bad::Fields(BadFields::Value)),
+        ("GET / HTTP/1.1\r\nHost: a\nB: c\r\n\r\n", Bad::Fields(BadFields::Value)),
+        ("GET / HTTP/1.1\r\nHost: a\r\nB:\n\r\n", Bad::Fields(BadFields::Value)),
+        ("GET / HTTP/1.1\r\nHost: a\r\nB: \t\n\r\n", Bad::Fields(BadFields::Value)),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\n", Bad::Fields(BadFields::End)),
+        ("GET / HTTP/1.1\r\n\nHost: a\r\n\r\n", Bad::Fields(BadFields::End)),
+        ("GET /\u{fc} HTTP/1.1\r\nHost: a\r\n\r\n", Bad::Target),
+        // Seen before the head is whole.
+        ("GET / HTTP/1.1\n", Bad::Version),
+        ("GET / HTTP/1.1\r\nHost: a\nB", Bad::Fields(BadFields::Value)),
+        ("GET / HTTP/1.1\r\nHost: a\r\nB: c\n", Bad::Fields(BadFields::Value)),
+        ("GET /\u{fc}", Bad::Target),
+    ] {
+        let decoded = request(bytes.as_bytes(), &Policy::default(), &mut RequestHead::default());
+        assert_eq!(decoded, Err(bad), "{bytes:?}");
+    }
+    for (bytes, bad) in [
+        ("\r\nHTTP/1.1 200 OK\r\n\r\n", BadResponse::StatusLine),
+        ("HTTP/1.1 200 OK\n\r\n", BadResponse::StatusLine),
+        ("HTTP/1.1 200\n\r\n", BadResponse::StatusLine),
+        ("HTTP/1.1 200 caf\u{e9}\n\r\n", BadResponse::StatusLine),
+        ("HTTP/1.1 200 OK\r\nA: b\n\r\n", BadResponse::Fields(BadFields::Value)),
+        ("HTTP/1.1 200 OK\r\n\n", BadResponse::Fields(BadFields::End)),
+        ("HTTP/1.1 200 OK\r\nA: b\nC", BadResponse::Fields(BadFields::Value)),
+    ] {
+        assert_eq!(answer(bytes, "GET").err(), Some(bad), "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_higher_minor_version_is_read_as_1_1() {
+    let whole = "GET /a HTTP/1.2\r\nHost: a\r\nB: c\r\n\r\n";
+    let head = decode(whole).unwrap();
+    assert_eq!((head.version, text(&head.target), head.fields.len()), (Version::Http11, "/a".into(), 1));
+    for len in 0..whole.len() {
+        let decoded = request(&whole.as_bytes()[..len], &Policy::default(), &mut RequestHead::default());
+        assert_eq!(decoded, Ok(Decoded::Incomplete), "{len}");
+    }
+    let repeated = "GET / HTTP/1.9\r\nHost: a\r\nHost: a\r\n\r\n";
+    assert_eq!(decode(repeated).err(), Some(BadRequest::HostRepeated));
+    assert_eq!(decode("GET / HTTP/1.2\nHost: a\r\n\r\n").err(), Some(BadRequest::Version));
+    let head = answer("HTTP/1.2 204 No Content\r\nB: c\r\n\r\n", "GET").unwrap();
+    assert_eq!((head.version, head.status, head.fields.len()), (Version::Http11, 204, 1));
 }

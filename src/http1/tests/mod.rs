@@ -1,4 +1,4 @@
-//! The codec as a whole against the cases in `tests/http1`, against httparse, and against its own invariants.
+//! The codec as a whole against the cases in `tests/http1`, against a plain parser, and against its own invariants.
 
 mod corpus;
 mod fuzz;
