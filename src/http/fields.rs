@@ -15,6 +15,9 @@ use super::name::lower_into;
 pub struct Fields {
     arena: Vec<u8>,
     list: Vec<Entry>,
+    /// The bit of each [`Name`] that a field has, and no other: most questions are for names that are absent, and
+    /// this answers them without a walk.
+    present: u32,
     /// Memory for values while they are made; empty otherwise.
     scratch: Vec<u8>,
 }
@@ -48,6 +51,7 @@ impl Fields {
     pub fn clear(&mut self) {
         self.arena.clear();
         self.list.clear();
+        self.present = 0;
     }
 
     /// How many fields there are; a name that occurs twice counts twice.
@@ -83,9 +87,17 @@ impl Fields {
         Section { fields: self, at }
     }
 
+    /// Whether any field has this name; for [`Name::Other`], whether any has a name that is not known.
+    pub fn contains(&self, name: Name) -> bool {
+        self.present & name.bit() != 0
+    }
+
     /// The first value of a known name.
     pub fn get(&self, name: Name) -> Option<&[u8]> {
         debug_assert!(name != Name::Other && name != Name::XEnvoy);
+        if !self.contains(name) {
+            return None;
+        }
         self.list.iter().find(|e| e.name == name).map(|e| self.value(e))
     }
 
@@ -102,8 +114,12 @@ impl Fields {
     /// Removes every field of a known name. Returns how many there were.
     pub fn remove(&mut self, name: Name) -> usize {
         debug_assert!(name != Name::Other);
+        if !self.contains(name) {
+            return 0;
+        }
         let before = self.list.len();
         self.list.retain(|e| e.name != name);
+        self.present &= !name.bit();
         before - self.list.len()
     }
 
@@ -117,7 +133,15 @@ impl Fields {
     /// Keeps the fields for which `keep` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) {
         let arena = &self.arena;
-        self.list.retain(|e| keep(field_of(arena, e)));
+        let mut present = 0;
+        self.list.retain(|entry| {
+            let keeps = keep(field_of(arena, entry));
+            if keeps {
+                present |= entry.name.bit();
+            }
+            keeps
+        });
+        self.present = present;
     }
 
     /// Replaces all fields of this name (in lower case) by one with this value; appends it where there was none.
@@ -166,12 +190,12 @@ impl Fields {
         self.arena.extend_from_slice(SEPARATOR);
         self.arena.extend_from_slice(value);
         self.arena.extend_from_slice(LINE_END);
-        self.list.push(Entry {
-            at: at as u32,
-            value_len: value.len() as u32,
-            name_len: name_len as u16,
-            name,
-        });
+        self.list(Entry { at: at as u32, value_len: value.len() as u32, name_len: name_len as u16, name });
+    }
+
+    fn list(&mut self, entry: Entry) {
+        self.present |= entry.name.bit();
+        self.list.push(entry);
     }
 
     fn value(&self, entry: &Entry) -> &[u8] {
@@ -220,7 +244,7 @@ impl Section<'_> {
         }
         let name_len = line.text.len();
         lower_into(&mut self.fields.arena[at..][..name_len], line.text);
-        self.fields.list.push(Entry {
+        self.fields.list(Entry {
             at: at as u32,
             value_len: line.value.len() as u32,
             name_len: name_len as u16,
@@ -306,5 +330,31 @@ mod tests {
         fields.write_lines(&mut out);
         assert_eq!(out, b"a: 1\r\nc: \r\nserver: d\r\ndate: now\r\n");
         assert_eq!(fields.get_text(b"c"), Some(&b""[..]));
+    }
+
+    #[test]
+    fn absent_names_are_known_to_be_absent() {
+        let mut fields = Fields::default();
+        let known = |fields: &Fields| {
+            [Name::Date, Name::Server, Name::XEnvoy, Name::Other].map(|name| fields.contains(name))
+        };
+        assert_eq!(known(&fields), [false; 4]);
+        fields.push(b"Date", b"now");
+        fields.push_known(Name::Server, "server", b"a");
+        fields.push(b"x-envoy-a", b"1");
+        keep(&mut fields, "X-Envoy-B: 2\r\n");
+        keep(&mut fields, "B:1\r\n");
+        assert_eq!(known(&fields), [true; 4]);
+        assert_eq!((fields.remove(Name::Server), fields.remove(Name::Server)), (1, 0));
+        assert_eq!((fields.get(Name::Server), fields.get(Name::Date)), (None, Some(&b"now"[..])));
+        fields.remove_text(b"x-envoy-a");
+        assert_eq!(known(&fields), [true, false, true, true]);
+        fields.retain(|field| field.name != Name::XEnvoy);
+        assert_eq!(known(&fields), [true, false, false, true]);
+        fields.set(b"date", b"then");
+        fields.remove_text(b"b");
+        assert_eq!(known(&fields), [true, false, false, false]);
+        fields.clear();
+        assert_eq!(known(&fields), [false; 4]);
     }
 }

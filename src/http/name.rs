@@ -115,6 +115,12 @@ impl Name {
             _ => Name::Other,
         }
     }
+
+    /// A bit of its own, for sets of names.
+    pub(super) const fn bit(self) -> u32 {
+        const { assert!((Name::XEnvoy as u8) < 32) };
+        1 << self as u8
+    }
 }
 
 const X_ENVOY: u64 = u64::from_le_bytes(*b"x-envoy-");
