@@ -33,6 +33,9 @@ pub(super) fn run_and(args: &RunArgs, listening: impl FnOnce(&Gateway)) -> u8 {
     }
 }
 
+/// A limit of open files below this is said to be too low: two for a connection, and as many again for the process.
+const OPEN_FILES_MIN: u64 = 4096;
+
 /// Why nothing was served.
 enum Failure {
     /// The configuration has errors, which have been printed.
@@ -78,6 +81,7 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
     let setup = setup(args, workers, loaded, reserved);
     let (reports_to, reports) = Reports::new().map_err(Failure::Runtime)?;
     let (gateway, commands) = control::start(setup, &reports_to).map_err(Failure::Start)?;
+    log::info(format_args!("connections: at most {} for each worker", gateway.connections_per_worker));
     for bound in &gateway.listeners {
         log::info(format_args!("listening on {} for {}", bound.text(), bound.listener.source));
     }
@@ -112,6 +116,12 @@ fn bind_pages(process: &ProcessArgs) -> Result<Vec<admin::Server>, Failure> {
 fn setup(args: &RunArgs, workers: Workers, loaded: Loaded, reserved: Reservation) -> Setup {
     let descriptors = Descriptors::raise();
     log::info(format_args!("open files: at most {}, raised from {}", descriptors.limit, descriptors.before));
+    if descriptors.limit < OPEN_FILES_MIN {
+        log::warn(format_args!(
+            "so few open files allow hardly any connections: raise the limit (ulimit -n, LimitNOFILE=) to {OPEN_FILES_MIN} \
+             at least"
+        ));
+    }
     log::info(format_args!("workers: {}, {}", workers.cpus.len(), workers.reason));
     let log_target = log_target(&args.process, loaded.compiled.access_log_file.as_deref());
     log::info(format_args!("access log: {log_target}"));
