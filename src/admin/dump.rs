@@ -22,6 +22,8 @@ pub(super) fn dump(gateway: &Gateway) -> Vec<u8> {
     out.list(&gateway.listeners, |out, bound| {
         let chain = match &bound.listener.chain {
             Chain::Http(table) => json!({"http": snapshot.route_tables.get(table.0 as usize).map(|t| &t.name)}),
+            Chain::Tcp(chain) => json!({"tcp": chain.route.source.to_string()}),
+            Chain::Tls(index) => json!({"tls": index.chains().iter().map(|chain| &chain.name).collect::<Vec<_>>()}),
         };
         out.value(&json!({
             "name": bound.listener.name,

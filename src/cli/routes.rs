@@ -53,7 +53,7 @@ enum What<'a> {
 fn rows(snapshot: &Snapshot) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     for listener in &snapshot.listeners {
-        let Chain::Http(id) = listener.chain;
+        let Chain::Http(id) = listener.chain else { continue };
         let Some(table) = snapshot.route_tables.get(id.0 as usize) else { continue };
         for host in &table.virtual_hosts {
             if host.require_tls {

@@ -95,6 +95,8 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
             listeners: tables.listeners,
             route_tables: tables.tables,
             clusters: rules.clusters.finish(),
+            server_tls: Vec::new(),
+            client_tls: Vec::new(),
         },
         diagnostics: std::mem::take(report).finish(),
         access_log_file: mesh.access_log_file(),

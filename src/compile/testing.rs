@@ -116,7 +116,7 @@ impl Outcome {
     pub(super) fn table(&self, port: u16) -> Option<&RouteTable> {
         let is_it = |bind: &BindAddress| matches!(bind, BindAddress::Tcp(a) if a.port() == port);
         let listener = self.0.snapshot.listeners.iter().find(|listener| is_it(&listener.bind))?;
-        let Chain::Http(id) = listener.chain;
+        let Chain::Http(id) = listener.chain else { panic!("not plain HTTP") };
         self.0.snapshot.route_tables.get(id.0 as usize)
     }
 

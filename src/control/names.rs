@@ -197,6 +197,9 @@ mod tests {
             load_balancing: LoadBalancing::default(),
             protocol: UpstreamProtocol::default(),
             connect_timeout: Duration::from_secs(10),
+            tls: None,
+            proxy_protocol: None,
+            tcp_idle_timeout: Some(Duration::from_secs(3600)),
             source: Source::built_in("test"),
         }
     }

@@ -20,7 +20,7 @@ pub struct Listening {
 
 /// Accepts and serves until the socket is closed.
 pub async fn run(listening: Listening, env: Rc<Environment>) {
-    let Chain::Http(table) = listening.chain;
+    let Chain::Http(table) = listening.chain else { return };
     let fixed = listening.socket.local_address();
     let text: Rc<str> = fixed.map_or_else(|| listening.bind.to_string(), |a| a.to_string()).into();
     let local = Local { fixed, text };

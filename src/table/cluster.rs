@@ -20,8 +20,46 @@ pub struct Cluster {
     pub protocol: UpstreamProtocol,
     /// `connectionPool.tcp.connectTimeout`; 10 s by default.
     pub connect_timeout: Duration,
+    /// TLS to the endpoints; `None`: plain text.
+    pub tls: Option<UpstreamTls>,
+    /// `proxyProtocol`: the client's address is sent before everything else.
+    pub proxy_protocol: Option<ProxyVersion>,
+    /// `connectionPool.tcp.idleTimeout`: a TCP connection on which nothing moves in either direction is closed after this
+    /// long; an hour by default, and `None` (`0s`) never.
+    pub tcp_idle_timeout: Option<Duration>,
     /// The ServiceEntry or Service that it comes from.
     pub source: Source,
+}
+
+/// An index into [`Snapshot::client_tls`](super::Snapshot::client_tls).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientTlsId(pub u32);
+
+/// TLS to a cluster's endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// Certificates, authorities and versions.
+    pub context: ClientTlsId,
+    /// What is sent as SNI.
+    pub server_name: ServerName,
+}
+
+/// What is sent as SNI to an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerName {
+    /// The request's host as the destination sees it, without its port; none for TCP (`sni` is not set).
+    FromAuthority,
+    /// Always this.
+    Fixed(Box<str>),
+}
+
+/// The version of the PROXY protocol that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// The text form.
+    V1,
+    /// The binary form.
+    V2,
 }
 
 /// Where a cluster's endpoints come from.

@@ -1,7 +1,7 @@
 //! Where connections come in.
 
-use super::{Source, TableId};
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use super::{ChainIndex, Source, TableId, TcpChain};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
 /// One (bind address, port) with what happens to the connections that it accepts.
 #[derive(Clone, Debug)]
@@ -34,9 +34,13 @@ impl fmt::Display for BindAddress {
     }
 }
 
-/// What a listener does for its connections. TLS filter chains and TCP routing join here as variants.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a listener does for its connections.
+#[derive(Clone, Debug)]
 pub enum Chain {
     /// Plain-text HTTP, routed by this table.
     Http(TableId),
+    /// Plain TCP.
+    Tcp(Arc<TcpChain>),
+    /// TLS: the ClientHello's SNI chooses one of several filter chains.
+    Tls(Arc<ChainIndex>),
 }

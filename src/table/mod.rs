@@ -5,6 +5,7 @@
 //!
 //! - `cluster`: where requests go: endpoints and policy
 //! - `display`: what a route asks, in Istio's words
+//! - `filter_chain`: the filter chains of one TLS port, found by SNI
 //! - `explain`: why a request finds what it finds
 //! - `host`: route tables and virtual hosts, and how a request finds its route
 //! - `host_index`, `route_index`: how `host` finds things without looking at all of them
@@ -16,11 +17,13 @@
 //! - `rewrite`: `rewrite.uri` and `rewrite.uriRegexRewrite`
 //! - `route`: routes and what they do
 //! - `settings`: what holds for the whole gateway
+//! - `tcp`: where connections go that are not HTTP
 //! - `source`: where in the user's files a thing comes from
 
 mod cluster;
 mod display;
 mod explain;
+mod filter_chain;
 mod host;
 mod host_index;
 mod listener;
@@ -33,17 +36,19 @@ mod route;
 mod route_index;
 mod settings;
 mod source;
+mod tcp;
 #[cfg(test)]
 mod test_support;
 
 pub use cluster::{
-    Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, LoadBalancing,
-    UpstreamProtocol,
+    ClientTlsId, Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, LoadBalancing,
+    ProxyVersion, ServerName, UpstreamProtocol, UpstreamTls,
 };
 pub use explain::{
     Condition, NearHost, Nearness, RouteReport, Verdict, explain_match, explain_routes, nearest_hosts,
     nearest_routes,
 };
+pub use filter_chain::{ChainAction, ChainIndex, FilterChain, ServerTlsId};
 pub use host::{Lookup, RouteTable, TableId, VirtualHost};
 pub use listener::{BindAddress, Chain, Listener};
 pub use matcher::{HeaderMatch, HeaderName, PathMatch, QueryMatch, RouteMatch, StringMatch, ValueMatch};
@@ -51,8 +56,13 @@ pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
 pub use redirect::{Redirect, RedirectPath, RedirectPort, https_location};
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
 pub use route::{Action, Destination, DirectResponse, Forward, Route};
-pub use settings::{PathNormalization, ServerHeader, Settings, UnderscoreAction};
+pub use settings::{
+    ForwardClientCert, PathNormalization, ProxyProtocol, ServerHeader, Settings, UnderscoreAction,
+};
 pub use source::Source;
+pub use tcp::{TcpChain, TcpDestination, TcpProtocol, TcpRoute};
+
+use crate::tls::{ClientSpec, ServerSpec};
 
 /// Everything compiled from the resources: immutable, with one generation number.
 #[derive(Debug, Default)]
@@ -67,4 +77,8 @@ pub struct Snapshot {
     pub route_tables: Vec<RouteTable>,
     /// Clusters that some route names; a [`ClusterId`] is an index into this.
     pub clusters: Vec<Cluster>,
+    /// How TLS is ended; a [`ServerTlsId`] is an index into this.
+    pub server_tls: Vec<ServerSpec>,
+    /// How TLS is begun; a [`ClientTlsId`] is an index into this.
+    pub client_tls: Vec<ClientSpec>,
 }

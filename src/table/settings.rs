@@ -25,6 +25,13 @@ pub struct Settings {
     pub underscores: UnderscoreAction,
     /// Accept HTTP/1.0 requests (istiod's `PILOT_HTTP10`, or proxy metadata `HTTP10`); otherwise 426.
     pub http10: bool,
+    /// `gatewayTopology.forwardClientCertDetails`: what happens to `x-forwarded-client-cert`.
+    pub forward_client_cert: ForwardClientCert,
+    /// `gatewayTopology.proxyProtocol`: every TCP connection begins with a PROXY header, v1 or v2. `None`: none does.
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// A Host that another server of the same TLS port owns is answered with 421 (RFC 9110 section 15.5.20); otherwise it
+    /// is looked up in the chosen server's table alone, which is Istio's 404.
+    pub misdirected_421: bool,
 }
 
 impl Default for Settings {
@@ -40,8 +47,35 @@ impl Default for Settings {
             x_forwarded_port: false,
             underscores: UnderscoreAction::Allow,
             http10: false,
+            forward_client_cert: ForwardClientCert::SanitizeSet,
+            proxy_protocol: None,
+            misdirected_421: true,
         }
     }
+}
+
+/// `gatewayTopology.forwardClientCertDetails`: what happens to `x-forwarded-client-cert` (XFCC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ForwardClientCert {
+    /// `SANITIZE`: the client's field is removed.
+    Sanitize,
+    /// `FORWARD_ONLY`: the client's field passes where the client has shown a certificate, and is removed otherwise.
+    ForwardOnly,
+    /// `APPEND_FORWARD`: as `FORWARD_ONLY`, with what is known of the certificate appended.
+    AppendForward,
+    /// `SANITIZE_SET`: the client's field is replaced by what is known of its certificate. The default.
+    #[default]
+    SanitizeSet,
+    /// `ALWAYS_FORWARD_ONLY`: the client's field passes, always.
+    AlwaysForwardOnly,
+}
+
+/// `gatewayTopology.proxyProtocol`
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ProxyProtocol {
+    /// Networks whose PROXY headers are believed, as address and prefix length. A connection from elsewhere is closed.
+    /// Empty: everybody is believed, as in Istio.
+    pub trusted: Vec<(std::net::IpAddr, u8)>,
 }
 
 /// What happens to `server` in a response.

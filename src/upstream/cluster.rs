@@ -193,6 +193,9 @@ mod tests {
             load_balancing: LoadBalancing::RoundRobin,
             protocol: table::UpstreamProtocol::Http1,
             connect_timeout: Duration::from_secs(10),
+            tls: None,
+            proxy_protocol: None,
+            tcp_idle_timeout: Some(Duration::from_secs(3600)),
             source: table::Source::built_in("test"),
         })
     }

@@ -56,7 +56,9 @@ impl<'a> Walk<'a> {
                 return Outcome::NoConnection { reason };
             }
         };
-        let Chain::Http(id) = listener.chain;
+        let Chain::Http(id) = listener.chain else {
+            return Outcome::NoConnection { reason: "this port does not speak plain HTTP".to_owned() };
+        };
         let Some(table) = self.compiled.snapshot.route_tables.get(id.0 as usize) else {
             return Outcome::Reply(not_found());
         };

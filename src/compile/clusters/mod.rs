@@ -241,6 +241,9 @@ impl<'r, 'w> Clusters<'r, 'w> {
             load_balancing: load_balancing(simple),
             protocol,
             connect_timeout: self.connect_timeout(policy),
+            tls: None,
+            proxy_protocol: None,
+            tcp_idle_timeout: Some(std::time::Duration::from_secs(3600)),
             source: self.origins.source(&service.title, service.span),
         };
         Made { cluster, missing }

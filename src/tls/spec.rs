@@ -1,0 +1,183 @@
+//! What a server or an upstream asks of TLS, as compiled: pure data. Certificates and keys are named, not held: the
+//! control thread loads them, and loads them again when they change.
+
+use std::{fmt, path::PathBuf};
+
+/// How TLS is ended for one server of a Gateway (`ServerTLSSettings`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSpec {
+    /// For logs, metrics and the admin page: `Gateway infra/public servers[1]`.
+    pub name: Box<str>,
+    /// At least one. With several the first is used whose key the client can check.
+    pub certificates: Vec<CertificateSource>,
+    /// What is asked of the client.
+    pub client: ClientAuthentication,
+    /// Versions, suites and groups.
+    pub parameters: Parameters,
+    /// What is offered by ALPN, strongest first. A client that offers none of these gets none.
+    pub alpn: Vec<Box<[u8]>>,
+}
+
+/// How TLS is spoken to an upstream (`ClientTLSSettings`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSpec {
+    /// For logs, metrics and the admin page: `DestinationRule default/reviews`.
+    pub name: Box<str>,
+    /// Our certificate (`MUTUAL`, `ISTIO_MUTUAL`).
+    pub certificate: Option<CertificateSource>,
+    /// By whose word an upstream's certificate is believed.
+    pub verify: ServerVerification,
+    /// Versions, suites and groups.
+    pub parameters: Parameters,
+    /// What is offered by ALPN; empty: nothing is.
+    pub alpn: Vec<Box<[u8]>>,
+}
+
+/// What is asked of a client that connects with TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// No certificate is asked for (`SIMPLE`).
+    None,
+    /// A certificate is asked for.
+    Certificate {
+        /// `MUTUAL` and `ISTIO_MUTUAL`: none is refused. Otherwise `OPTIONAL_MUTUAL`.
+        required: bool,
+        /// By whose word it is believed.
+        authorities: AuthoritySource,
+        /// `subjectAltNames`: it must have one of these, exactly. Empty: any will do.
+        names: Vec<Box<str>>,
+        /// `verifyCertificateSpki` and `verifyCertificateHash`: SHA-256 of its public key (SubjectPublicKeyInfo) or of the
+        /// whole certificate; one match in either list is enough. Both empty: any will do.
+        pins: Pins,
+        /// `insecureSkipVerify`: one that nobody vouches for is accepted (its possessor still proves to have its key).
+        accept_untrusted: bool,
+    },
+}
+
+/// Certificates by their SHA-256.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pins {
+    /// Of the public key.
+    pub keys: Vec<[u8; 32]>,
+    /// Of the certificate.
+    pub certificates: Vec<[u8; 32]>,
+}
+
+/// How an upstream's certificate is judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerVerification {
+    /// `insecureSkipVerify`: not at all.
+    None,
+    /// It must come from one of these authorities.
+    Chain {
+        /// `None`: those of the operating system.
+        authorities: Option<AuthoritySource>,
+        /// What it must be called.
+        names: NameRule,
+    },
+}
+
+/// What a certificate must be called (specification section 4.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NameRule {
+    /// One of these, exactly (`subjectAltNames`).
+    Listed(Vec<Box<str>>),
+    /// The name that was sent as SNI; any, where none was sent.
+    ServerName,
+    /// Any (`sni` is set and `subjectAltNames` is not).
+    Any,
+}
+
+/// Where a certificate chain and its key are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CertificateSource {
+    /// Two PEM files.
+    Files {
+        /// The chain, leaf first.
+        certificate: PathBuf,
+        /// The key.
+        key: PathBuf,
+    },
+    /// A Secret: `cert` and `key`, or `tls.crt` and `tls.key` (specification section 1.8).
+    Secret(SecretName),
+}
+
+/// Where authorities and what they have revoked are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum AuthoritySource {
+    /// PEM files.
+    Files {
+        /// The authorities.
+        authorities: PathBuf,
+        /// Revoked certificates; if given, there must be a list of every authority in a chain.
+        revoked: Option<PathBuf>,
+    },
+    /// The Secret `<name>-cacert` if there is one, else the Secret itself: `cacert` and `crl`, or `ca.crt` and `ca.crl`.
+    Secret(SecretName),
+    /// This Secret alone (`caCertCredentialName`).
+    Exactly(SecretName),
+}
+
+/// The name of a Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SecretName {
+    /// Its namespace.
+    pub namespace: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Versions, cipher suites and groups. What can't be had was reported by the compiler and is not in here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// TLS 1.2 is spoken.
+    pub tls12: bool,
+    /// TLS 1.3 is spoken.
+    pub tls13: bool,
+    /// Suites of TLS 1.2, strongest first; empty: all there are. Those of TLS 1.3 can't be chosen.
+    pub suites: Vec<Suite>,
+    /// Groups of the key exchange, strongest first; empty: all there are.
+    pub groups: Vec<Group>,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters { tls12: true, tls13: true, suites: Vec::new(), groups: Vec::new() }
+    }
+}
+
+/// A cipher suite of TLS 1.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Suite {
+    /// `ECDHE-ECDSA-AES128-GCM-SHA256`
+    EcdsaAes128,
+    /// `ECDHE-ECDSA-AES256-GCM-SHA384`
+    EcdsaAes256,
+    /// `ECDHE-ECDSA-CHACHA20-POLY1305`
+    EcdsaChacha20,
+    /// `ECDHE-RSA-AES128-GCM-SHA256`
+    RsaAes128,
+    /// `ECDHE-RSA-AES256-GCM-SHA384`
+    RsaAes256,
+    /// `ECDHE-RSA-CHACHA20-POLY1305`
+    RsaChacha20,
+}
+
+/// A group of the key exchange (`ecdhCurves`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// `X25519MLKEM768`
+    X25519MlKem768,
+    /// `X25519`
+    X25519,
+    /// `P-256`
+    P256,
+    /// `P-384`
+    P384,
+}
