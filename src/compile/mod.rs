@@ -10,7 +10,8 @@
 //! - `attach`: which VirtualServices are on which servers, with which hosts
 //! - `services`, `clusters`: what destinations mean; endpoints and DestinationRules
 //! - `rules`, `tables`: rules to routes, virtual hosts and route tables
-//! - `shadow`, `secrets`, `review`: what is right by itself but surprises together
+//! - `tls`: TLS of servers and destinations, and Secrets
+//! - `shadow`, `review`: what is right by itself but surprises together
 //! - `inventory`: what is attached to what, for those who explain
 //!
 //! Beside them:
@@ -31,11 +32,11 @@ mod report;
 mod review;
 mod rules;
 mod scope;
-mod secrets;
 mod select;
 mod services;
 mod shadow;
 mod tables;
+mod tls;
 mod unsupported;
 mod validate;
 mod workload;
@@ -45,7 +46,7 @@ mod testing;
 mod tests;
 
 pub use inventory::{Inventory, ServerEntry, ServerState};
-pub use options::{Compiled, Options, Workload};
+pub use options::{Compiled, Identity, Misdirected, Options, Workload};
 
 use crate::{config::Resources, table::Snapshot};
 use clusters::{Clusters, Policies};
@@ -75,7 +76,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let attachments = attach::attach(&selection, &merged, report);
     unsupported::report_servers(&merged, &selection, report);
     review::report_shared_hosts(&merged, &selection, report);
-    secrets::report(resources, &workload, (&merged, &selection), report);
+    tls::report(resources, &workload, (&merged, &selection), report);
 
     let registry = Registry::new(resources, &workload, &mesh, report);
     let export_to = mesh.destination_rule_export_to();
@@ -87,6 +88,8 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let mut rules = RuleCompiler::new(&selection, &workload, &origins, clusters);
     let tables = tables::build(&merged, &attachments, &mut rules, report);
     let inventory = Inventory::new(&merged, &attachments, &tables.positions, (&selection, &origins));
+
+    let secrets = tls::extract(resources, &workload, report);
 
     Compiled {
         snapshot: Snapshot {
@@ -102,5 +105,6 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
         access_log_file: mesh.access_log_file(),
         inventory,
         workload,
+        secrets,
     }
 }

@@ -4,8 +4,9 @@ use super::inventory::Inventory;
 use crate::{
     config::{Diagnostic, Severity},
     table::Snapshot,
+    tls::Secrets,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 /// What the gateway process is told about itself, beside the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,35 @@ pub struct Options {
     pub root_namespace: Option<String>,
     /// The domain behind the full names of Kubernetes Services. `None`: `cluster.local`.
     pub cluster_domain: Option<String>,
+    /// `--identity-cert`, `--identity-key`, `--identity-ca`: what `ISTIO_MUTUAL` uses. `None`: there is no identity, and
+    /// `ISTIO_MUTUAL` is an error.
+    pub identity: Option<Identity>,
+    /// `--proxy-protocol-from`: networks whose PROXY headers are believed, as address and prefix length. Empty: all, as in
+    /// Istio.
+    pub proxy_protocol_from: Vec<(IpAddr, u8)>,
+    /// `--misdirected`: what a Host gets that belongs to another server of the TLS port.
+    pub misdirected: Misdirected,
+}
+
+/// The gateway's own identity in a mesh, in PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The mesh's authorities.
+    pub authorities: PathBuf,
+}
+
+/// What a request gets whose Host belongs to another server of the TLS port than its connection's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Misdirected {
+    /// 421: a browser asks again on a connection of its own (RFC 9110 section 15.5.20).
+    #[default]
+    Status421,
+    /// 404, as in Istio.
+    Status404,
 }
 
 /// What the options and the files together say about this gateway process.
@@ -53,6 +83,8 @@ pub struct Compiled {
     pub access_log_file: Option<String>,
     /// What is attached to what, for those who explain.
     pub inventory: Inventory,
+    /// The content of the Secrets in the gateway's namespace.
+    pub secrets: Secrets,
 }
 
 impl Compiled {

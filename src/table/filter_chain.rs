@@ -14,6 +14,9 @@ pub struct FilterChain {
     pub name: Box<str>,
     /// Lower case: `a.example.com`, `*.example.com`, `*`. With `*` it also takes those who send no name.
     pub server_names: Vec<Box<str>>,
+    /// Only clients that offer one of these by ALPN; `None`: all. Others are closed: a chain with a less specific name
+    /// does not take them, as in Envoy.
+    pub alpn: Option<&'static [&'static [u8]]>,
     /// What happens.
     pub action: ChainAction,
     /// The server, or the rule of a VirtualService (passthrough).
@@ -29,6 +32,12 @@ pub enum ChainAction {
     TerminateTcp(ServerTlsId, Option<TcpRoute>),
     /// The bytes pass as they are.
     Passthrough(TcpRoute),
+}
+
+impl FilterChain {
+    fn admits(&self, offered: &[Box<[u8]>]) -> bool {
+        self.alpn.is_none_or(|wanted| offered.iter().any(|offer| wanted.contains(&&**offer)))
+    }
 }
 
 /// All filter chains of one TLS listener.
@@ -69,9 +78,15 @@ impl ChainIndex {
         &self.chains
     }
 
-    /// The position of the chain for a server name (lower case, without a trailing dot), or for none: exact, longest
-    /// wildcard, catch-all.
-    pub fn find(&self, server_name: Option<&str>) -> Option<usize> {
+    /// The position of the chain for a client that sends a server name (lower case, without a trailing dot) or none, and
+    /// offers these protocols: exact, longest wildcard, catch-all. The name decides alone; the chain that it finds may
+    /// then refuse the protocols.
+    pub fn find(&self, server_name: Option<&str>, offered: &[Box<[u8]>]) -> Option<usize> {
+        self.named(server_name)
+            .filter(|position| self.chains.get(*position).is_some_and(|c| c.admits(offered)))
+    }
+
+    fn named(&self, server_name: Option<&str>) -> Option<usize> {
         let Some(name) = server_name else { return self.catch_all };
         if let Some(position) = self.exact.get(name) {
             return Some(*position);
@@ -93,10 +108,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn protocols_are_asked_for_after_the_name() {
+        let chain = |name: &str, alpn| FilterChain {
+            name: "c".into(),
+            server_names: vec![name.into()],
+            alpn,
+            action: ChainAction::TerminateHttp(ServerTlsId(0), TableId(0)),
+            source: Source::built_in("test"),
+        };
+        let mesh: &[&[u8]] = &[b"istio", b"istio-http/1.1"];
+        let index = ChainIndex::new(vec![chain("a.b", Some(mesh)), chain("*", None)]);
+        let offer = |names: &[&[u8]]| names.iter().map(|name| Box::from(*name)).collect::<Vec<Box<[u8]>>>();
+        assert_eq!(index.find(Some("a.b"), &offer(&[b"h2", b"istio"])), Some(0));
+        assert_eq!(index.find(Some("a.b"), &offer(&[b"h2"])), None);
+        assert_eq!(index.find(Some("a.b"), &[]), None);
+        assert_eq!(index.find(Some("c.b"), &[]), Some(1));
+    }
+
+    #[test]
     fn exact_then_longest_wildcard_then_catch_all() {
         let chain = |names: &[&str]| FilterChain {
             name: "c".into(),
             server_names: names.iter().map(|name| Box::from(*name)).collect(),
+            alpn: None,
             action: ChainAction::TerminateHttp(ServerTlsId(0), TableId(0)),
             source: Source::built_in("test"),
         };
@@ -115,9 +149,9 @@ mod tests {
             (Some(".example.com"), 0),
             (None, 0),
         ] {
-            assert_eq!(index.find(name), Some(expected), "{name:?}");
+            assert_eq!(index.find(name, &[]), Some(expected), "{name:?}");
         }
-        assert_eq!(ChainIndex::new(vec![chain(&["a.b"])]).find(None), None);
-        assert_eq!(ChainIndex::new(vec![chain(&["a.b"])]).find(Some("b.b")), None);
+        assert_eq!(ChainIndex::new(vec![chain(&["a.b"])]).find(None, &[]), None);
+        assert_eq!(ChainIndex::new(vec![chain(&["a.b"])]).find(Some("b.b"), &[]), None);
     }
 }

@@ -6,5 +6,5 @@ mod spec;
 
 pub use spec::{
     AuthoritySource, CertificateSource, ClientAuthentication, ClientSpec, Group, NameRule, Parameters, Pins,
-    SecretName, ServerSpec, ServerVerification, Suite,
+    SecretName, Secrets, ServerSpec, ServerVerification, Suite,
 };

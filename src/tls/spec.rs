@@ -1,7 +1,7 @@
 //! What a server or an upstream asks of TLS, as compiled: pure data. Certificates and keys are named, not held: the
 //! control thread loads them, and loads them again when they change.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 /// How TLS is ended for one server of a Gateway (`ServerTLSSettings`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +130,18 @@ pub struct SecretName {
 impl fmt::Display for SecretName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// The content of the Secrets that this gateway may use, by name and key.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets(pub BTreeMap<SecretName, BTreeMap<String, Vec<u8>>>);
+
+/// Values may be private keys: only the names are shown.
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|(name, keys)| (name.to_string(), keys.keys().collect::<Vec<_>>()));
+        f.debug_map().entries(names).finish()
     }
 }
 

@@ -1,19 +1,41 @@
 //! Whether the Secrets that servers name are there and have what is needed (specification section 1.8).
 
-use super::{
-    Workload,
-    merge::{Merged, MergedServer, ends_tls},
-    report::{Report, one_of},
-    select::Selection,
+use crate::{
+    compile::{
+        Workload,
+        merge::{Merged, MergedServer, ends_tls},
+        report::{Report, one_of},
+        select::Selection,
+    },
+    config::{
+        Diagnostic, ObjectRef, Resource, Resources, Spanned,
+        resources::{Secret, ServerTlsMode, ServerTlsSettings},
+    },
+    tls::{SecretName, Secrets},
 };
-use crate::config::{
-    Diagnostic, ObjectRef, Resource, Resources, Spanned,
-    resources::{Secret, ServerTlsMode, ServerTlsSettings},
-};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+/// The content of the Secrets in the gateway's namespace, which are all that it may use (specification section 1.8).
+pub(in crate::compile) fn extract(resources: &Resources, workload: &Workload, report: &Report) -> Secrets {
+    let own = resources.secrets.iter().filter(|secret| secret.meta.namespace.value == workload.namespace);
+    let good = own.filter(|secret| !report.is_broken(&secret.object));
+    let content = |secret: &Resource<Secret>| {
+        let data = secret.spec.data.iter().map(|(key, value)| (key.value.clone(), value.value.0.clone()));
+        let text = secret.spec.string_data.iter();
+        // The later one stays: `stringData` is stronger.
+        let text = text.map(|(key, value)| (key.value.clone(), value.value.clone().into_bytes()));
+        data.chain(text).collect::<BTreeMap<String, Vec<u8>>>()
+    };
+    let named = good.map(|secret| {
+        let meta = &secret.meta;
+        let name = SecretName { namespace: meta.namespace.as_str().into(), name: meta.name.as_str().into() };
+        (name, content(secret))
+    });
+    Secrets(named.collect())
+}
 
 /// Reports Secrets that are missing, in another namespace, or incomplete.
-pub(super) fn report(
+pub(in crate::compile) fn report(
     resources: &Resources,
     workload: &Workload,
     (merged, selection): (&Merged<'_>, &Selection<'_>),
@@ -198,6 +220,17 @@ fn has_pair(secret: &Resource<Secret>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn content_of_the_gateways_namespace() {
+        let yaml = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {x: YQ==, y: YQ==}\nstringData: {y: b}\n---\n\
+                    apiVersion: v1\nkind: Secret\nmetadata: {name: b, namespace: other}\ndata: {x: YQ==}\n";
+        let secrets = crate::compile::testing::compiled(yaml).0.secrets;
+        let name = SecretName { namespace: "default".into(), name: "a".into() };
+        let expected = [("x".to_owned(), b"a".to_vec()), ("y".to_owned(), b"b".to_vec())];
+        assert_eq!(secrets, Secrets([(name, expected.into())].into()));
+        assert_eq!(format!("{secrets:?}"), r#"{"default/a": ["x", "y"]}"#);
+    }
 
     #[test]
     fn names_of_credentials() {
