@@ -121,6 +121,13 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts(self.at(self.start), self.end - self.start) }
     }
 
+    /// The unread bytes, to be changed in place.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let len = self.len();
+        // SAFETY: as in `bytes`; `&mut self` makes this the only access.
+        unsafe { std::slice::from_raw_parts_mut(self.at_mut(self.start), len) }
+    }
+
     /// How many unread bytes there are.
     pub fn len(&self) -> usize {
         self.end - self.start
@@ -153,6 +160,28 @@ impl Buffer {
     /// Forgets the unread bytes behind the first `count`.
     pub fn truncate(&mut self, count: usize) {
         self.end = self.end.min(self.start + count);
+    }
+
+    /// Forgets the unread bytes in front of `range` and behind it.
+    pub fn narrow(&mut self, range: std::ops::Range<usize>) {
+        let end = range.end.min(self.len());
+        self.end = self.start + end;
+        self.start += range.start.min(end);
+    }
+
+    /// Room in front of the unread bytes, for [`place_before`](Self::place_before).
+    pub fn headroom(&self) -> usize {
+        self.start
+    }
+
+    /// An empty buffer from the same pool.
+    pub fn sibling(&self, class: Class) -> Buffer {
+        self.pool.lease(class)
+    }
+
+    /// A buffer without memory, of the same pool.
+    pub fn nothing(&self) -> Buffer {
+        self.pool.empty()
     }
 
     /// Forgets all bytes and leaves `headroom` in front of what comes next, for [`place_before`](Self::place_before).
@@ -262,6 +291,19 @@ mod tests {
         assert!(buffer.place_before(b"longer head "));
         assert_eq!(buffer.bytes(), b"longer head body");
         assert!(!buffer.place_before(&[0; 64]));
+    }
+
+    #[test]
+    fn a_part_is_kept_and_changed_in_place() {
+        let mut buffer = Pool::new().lease(Class::Wait);
+        assert!(buffer.extend(b"header|body|trailer"));
+        buffer.narrow(7..11);
+        buffer.bytes_mut()[0] = b'B';
+        assert_eq!((buffer.bytes(), buffer.headroom()), (&b"Body"[..], 7));
+        buffer.narrow(2..100);
+        assert_eq!(buffer.bytes(), b"dy");
+        buffer.narrow(9..3);
+        assert!(buffer.is_empty());
     }
 
     #[test]
