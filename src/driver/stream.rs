@@ -118,6 +118,15 @@ impl WriteHalf {
         (Ok(()), bytes)
     }
 
+    /// Sends what the socket takes at once, and forgets the rest: for a last word that nobody waits for.
+    pub fn send_now(&self, bytes: &[u8]) {
+        // SAFETY: as in `ReadHalf::read`; only the descriptor is looked at.
+        let fd = unsafe { &*self.0.get() }.as_raw_fd();
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // SAFETY: a plain system call on an open descriptor, with memory that outlives it.
+        unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) };
+    }
+
     async fn write<T: IoBuf>(&mut self, bytes: T) -> BufResult<usize, T> {
         // SAFETY: as in `ReadHalf::read`: one send at a time, nothing shared with reads.
         unsafe { &mut *self.0.get() }.write(bytes).await

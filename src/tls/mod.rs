@@ -1,15 +1,28 @@
 //! TLS on a stream: read a ClientHello, end TLS for a client, begin it to an upstream.
 //!
 //! - `hello`: what a client says first, read before anything is decided
+//! - `handshake`: the handshake, by rustls
+//! - `stream`: a stream in two halves, plain or TLS; nobody outside has to know which
+//! - `reader`, `writer`: the halves of TLS
+//! - `session`: what both halves share
 //! - `record`: records after the handshake, sealed and opened in place
 //! - `spec`: what a server or an upstream asks of TLS, as compiled
 
+mod handshake;
 mod hello;
+mod reader;
 mod record;
+mod session;
 mod spec;
+mod stream;
+mod writer;
 
+pub use handshake::{Agreed, Established, HandshakeError, accept, connect};
 pub use hello::{BadHello, ClientHello, HELLO_MAX, Peeked, peek};
+pub use reader::Reader;
 pub use spec::{
     AuthoritySource, CertificateSource, ClientAuthentication, ClientSpec, Group, NameRule, Parameters, Pins,
     SecretName, Secrets, ServerSpec, ServerVerification, Suite,
 };
+pub use stream::{PendingRead, Read, ReadHalf, WriteHalf};
+pub use writer::Writer;

@@ -54,7 +54,9 @@ fn names_are_lower_case_and_without_a_dot() {
 #[test]
 fn names_that_are_none_are_refused() {
     let long = [b"a".repeat(63), b"b".repeat(63), b"c".repeat(63), b"d".repeat(63)].join(&b'.');
-    for bad in [&b""[..], b".", b"a..b", b"a\0b.com", b"[foo.com]", "b\u{fc}cher.de".as_bytes(), b"a b", &long] {
+    for bad in
+        [&b""[..], b".", b"a..b", b"a\0b.com", b"[foo.com]", "b\u{fc}cher.de".as_bytes(), b"a b", &long]
+    {
         assert_eq!(server_name_of(&with_names(&[name(bad)])), Err(BadHello::BadName), "{bad:?}");
     }
     assert_eq!(server_name_of(&with_names(&[name(b"a.b"), name(b"c.d")])), Err(BadHello::BadName));

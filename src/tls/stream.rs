@@ -1,0 +1,108 @@
+//! A stream in two halves, plain or TLS; nobody outside has to know which.
+
+use super::{reader::Reader, writer::Writer};
+use crate::{
+    buffer::Buffer,
+    driver::{self, SendError},
+};
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+/// The half that reads.
+pub enum ReadHalf {
+    /// Bytes as they come.
+    Plain(driver::ReadHalf),
+    /// Records.
+    Tls(Box<Reader>),
+}
+
+/// The half that sends. The connection ends when both halves are dropped.
+pub enum WriteHalf {
+    /// Bytes as they are.
+    Plain(driver::WriteHalf),
+    /// Records.
+    Tls(Box<Writer>),
+}
+
+impl ReadHalf {
+    /// As [`driver::ReadHalf::read`]; a TLS stream may give back another buffer, of the same class or a larger one.
+    pub async fn read(&mut self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
+        match self {
+            ReadHalf::Plain(half) => half.read(buffer).await,
+            ReadHalf::Tls(reader) => reader.read(buffer).await,
+        }
+    }
+
+    /// As [`driver::ReadHalf::start_read`].
+    pub fn start_read(self, buffer: Buffer) -> PendingRead {
+        match self {
+            ReadHalf::Plain(half) => PendingRead::Plain(half.start_read(buffer)),
+            ReadHalf::Tls(mut reader) => PendingRead::Tls(Box::pin(async move {
+                let (result, buffer) = reader.read(buffer).await;
+                (result, buffer, reader)
+            })),
+        }
+    }
+
+    /// Whether the bytes are the peer's as they are.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, ReadHalf::Plain(_))
+    }
+}
+
+/// A read that is under way, as [`driver::PendingRead`].
+pub enum PendingRead {
+    /// Of bytes.
+    Plain(driver::PendingRead),
+    /// Of a record.
+    Tls(Pin<Box<dyn Future<Output = (io::Result<usize>, Buffer, Box<Reader>)>>>),
+}
+
+/// What a read gave: how many bytes, or why none; the buffer; and the half, to read again.
+pub type Read = (io::Result<usize>, Buffer, ReadHalf);
+
+impl Future for PendingRead {
+    type Output = Read;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Read> {
+        match &mut *self {
+            PendingRead::Plain(pending) => Pin::new(pending)
+                .poll(context)
+                .map(|(result, buffer, half)| (result, buffer, ReadHalf::Plain(half))),
+            PendingRead::Tls(pending) => pending
+                .as_mut()
+                .poll(context)
+                .map(|(result, buffer, half)| (result, buffer, ReadHalf::Tls(half))),
+        }
+    }
+}
+
+impl WriteHalf {
+    /// As [`driver::WriteHalf::send`].
+    pub async fn send(&mut self, buffer: Buffer) -> (io::Result<()>, Buffer) {
+        match self {
+            WriteHalf::Plain(half) => half.send(buffer).await,
+            WriteHalf::Tls(writer) => writer.send(buffer).await,
+        }
+    }
+
+    /// As [`driver::WriteHalf::send_all`].
+    pub async fn send_all(&mut self, bytes: Vec<u8>) -> (Result<(), SendError>, Vec<u8>) {
+        match self {
+            WriteHalf::Plain(half) => half.send_all(bytes).await,
+            WriteHalf::Tls(writer) => writer.send_all(bytes).await,
+        }
+    }
+
+    /// Says that no more will be sent (TLS: `close_notify`, then the end of the TCP stream); the other direction stays open.
+    pub async fn shutdown(&mut self) {
+        match self {
+            WriteHalf::Plain(half) => half.shutdown().await,
+            WriteHalf::Tls(writer) => writer.shutdown().await,
+        }
+    }
+}
