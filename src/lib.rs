@@ -70,6 +70,7 @@ pub mod tls;
 pub mod proxy;
 pub mod filter;
 pub mod upstream;
+pub mod relay;
 
 // Leaves: no I/O, no clock, no knowledge of who calls.
 pub mod http;

@@ -7,6 +7,7 @@
 //! - `listen`: binding with `SO_REUSEPORT`, accepting
 //! - `deadline`: one deadline a connection, swept by a tick
 //! - `memory`: how the process's memory is mapped
+//! - `splice`: moving bytes between two sockets through a pipe
 //! - `tick`: the shard's 100 ms tick and the bell that other threads ring
 
 mod connect;
@@ -14,6 +15,7 @@ mod deadline;
 mod listen;
 mod memory;
 mod runtime;
+mod splice;
 mod stream;
 mod tick;
 
@@ -22,5 +24,6 @@ pub use deadline::{Deadline, Deadlines, Phase, TICK, pause};
 pub use listen::{Accepted, Listener, Peer, unix_address};
 pub use memory::without_huge_pages;
 pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};
+pub use splice::{PIPE_BYTES, Pipe};
 pub use stream::{PendingRead, Read, ReadHalf, SendError, WriteHalf};
 pub use tick::{Bell, Ticker};

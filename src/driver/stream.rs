@@ -1,7 +1,7 @@
 //! A connected socket in two halves that own their buffers while they work.
 #![allow(unsafe_code)]
 
-use super::{Deadline, Deadlines};
+use super::{Deadline, Deadlines, runtime};
 use crate::buffer::Buffer;
 use monoio::{
     BufResult,
@@ -10,27 +10,82 @@ use monoio::{
     net::TcpStream,
 };
 use std::{
-    cell::UnsafeCell,
+    cell::{Cell, UnsafeCell},
     future::Future,
     io,
-    os::fd::AsRawFd,
+    os::fd::{AsRawFd, BorrowedFd},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
 };
 
 /// The half that reads. TCP and Unix sockets are the same to the ring.
-pub struct ReadHalf(Rc<UnsafeCell<TcpStream>>);
+pub struct ReadHalf(Rc<Shared>);
 
 /// The half that sends. The socket is closed when both halves are dropped. (The runtime's own halves end the sending
 /// direction with a system call of its own first, which a connection per request would feel.)
-pub struct WriteHalf(Rc<UnsafeCell<TcpStream>>);
+pub struct WriteHalf(Rc<Shared>);
+
+/// The socket of two halves.
+pub(super) struct Shared {
+    stream: UnsafeCell<TcpStream>,
+    /// The descriptor does not block, on a ring: operations give `WouldBlock` instead of waiting, and readiness has to be
+    /// asked for first.
+    polled: Cell<bool>,
+}
 
 /// Splits a connected socket and gives it a deadline, which must be dropped before the halves.
 pub(super) fn split(stream: TcpStream, deadlines: &Rc<Deadlines>) -> (ReadHalf, WriteHalf, Deadline) {
     let deadline = deadlines.register(stream.as_raw_fd());
-    let shared = Rc::new(UnsafeCell::new(stream));
+    let shared = Rc::new(Shared { stream: UnsafeCell::new(stream), polled: Cell::new(false) });
     (ReadHalf(Rc::clone(&shared)), WriteHalf(shared), deadline)
+}
+
+impl Shared {
+    #[expect(clippy::mut_from_ref)]
+    fn stream(&self) -> &mut TcpStream {
+        // SAFETY: the stream takes `&mut self` only to submit an operation on its shared descriptor; it has no state
+        // that a read and a send would both change, and each half does one thing at a time (`&mut self`).
+        unsafe { &mut *self.stream.get() }
+    }
+
+    /// The descriptor.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is open as long as the stream, and that as long as this.
+        unsafe { BorrowedFd::borrow_raw(self.stream().as_raw_fd()) }
+    }
+
+    /// Makes system calls on the descriptor return `WouldBlock` rather than stop the whole shard. What a ring needs to
+    /// wait for the socket is asked for from now on; without a ring it is so from the start.
+    pub(super) fn never_block(&self) -> io::Result<()> {
+        if runtime::is_io_uring() && !self.polled.get() {
+            rustix::io::ioctl_fionbio(self.fd(), true)?;
+            self.polled.set(true);
+        }
+        Ok(())
+    }
+
+    /// Takes `never_block` back: the ring waits by itself again, which saves it an operation.
+    fn may_block(&self) {
+        if self.polled.get() && rustix::io::ioctl_fionbio(self.fd(), false).is_ok() {
+            self.polled.set(false);
+        }
+    }
+
+    async fn read(&self, mut buffer: Buffer) -> BufResult<usize, Buffer> {
+        loop {
+            if self.polled.get()
+                && let Err(error) = self.stream().readable(false).await
+            {
+                return (Err(error), buffer);
+            }
+            let (result, back) = self.stream().read(buffer).await;
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.polled.get() => buffer = back,
+                result => return (result, back),
+            }
+        }
+    }
 }
 
 impl ReadHalf {
@@ -38,17 +93,41 @@ impl ReadHalf {
     /// The buffer must have room. Never drop the future before it is done: its bytes would be lost.
     pub async fn read(&mut self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
         debug_assert!(buffer.room() > 0);
-        // SAFETY: the stream takes `&mut self` only to submit an operation on its shared descriptor; it has no state
-        // that a read and a send would both change, and this half does one read at a time (`&mut self`).
-        unsafe { &mut *self.0.get() }.read(buffer).await
+        self.0.read(buffer).await
+    }
+
+    /// Waits until there is something to read, or the peer has ended, without a buffer. It costs an operation of its
+    /// own, so it is for what may have to wait long, or needs a large buffer.
+    ///
+    /// # Errors
+    /// Those of `poll(2)`.
+    pub async fn readable(&mut self) -> io::Result<()> {
+        self.0.stream().readable(false).await
     }
 
     /// A read that is under way, to be kept while nobody waits for it. The ring has it from now on.
     pub fn start_read(self, buffer: Buffer) -> PendingRead {
         debug_assert!(buffer.room() > 0);
-        // SAFETY: as in `read`. The future borrows nothing: the operation owns the buffer and shares the descriptor.
-        let future = unsafe { &mut *self.0.get() }.read(buffer);
+        if self.0.polled.get() {
+            let shared = Rc::clone(&self.0);
+            return PendingRead {
+                future: Box::pin(async move { shared.read(buffer).await }),
+                half: Some(self),
+            };
+        }
+        // SAFETY: as in `Shared::stream`. The future borrows nothing: the operation owns the buffer and shares the
+        // descriptor.
+        let future = unsafe { &mut *self.0.stream.get() }.read(buffer);
         PendingRead { future: Box::pin(future), half: Some(self) }
+    }
+
+    /// After splicing: the ring waits by itself again.
+    pub fn rest(&mut self) {
+        self.0.may_block();
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0
     }
 }
 
@@ -120,23 +199,42 @@ impl WriteHalf {
 
     /// Sends what the socket takes at once, and forgets the rest: for a last word that nobody waits for.
     pub fn send_now(&self, bytes: &[u8]) {
-        // SAFETY: as in `ReadHalf::read`; only the descriptor is looked at.
-        let fd = unsafe { &*self.0.get() }.as_raw_fd();
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: a plain system call on an open descriptor, with memory that outlives it.
-        unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) };
+        unsafe { libc::send(self.0.fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
     }
 
-    async fn write<T: IoBuf>(&mut self, bytes: T) -> BufResult<usize, T> {
-        // SAFETY: as in `ReadHalf::read`: one send at a time, nothing shared with reads.
-        unsafe { &mut *self.0.get() }.write(bytes).await
+    async fn write<T: IoBuf>(&mut self, mut bytes: T) -> BufResult<usize, T> {
+        loop {
+            let (result, back) = self.0.stream().write(bytes).await;
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.0.polled.get() => {
+                    bytes = back
+                }
+                result => return (result, back),
+            }
+            if let Err(error) = self.writable().await {
+                return (Err(error), bytes);
+            }
+        }
+    }
+
+    /// Waits until there is room to send, or the connection is broken.
+    ///
+    /// # Errors
+    /// Those of `poll(2)`.
+    pub async fn writable(&mut self) -> io::Result<()> {
+        self.0.stream().writable(false).await
     }
 
     /// Says that no more will be sent; the other direction stays open.
     pub async fn shutdown(&mut self) {
         // The socket may be gone already; then there is nothing to end.
-        // SAFETY: as in `ReadHalf::read`.
-        let _ = unsafe { &mut *self.0.get() }.shutdown().await;
+        let _ = self.0.stream().shutdown().await;
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0
     }
 }
 

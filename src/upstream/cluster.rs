@@ -3,7 +3,7 @@
 use super::{Random, balance, pool::Idle};
 use crate::{
     driver,
-    table::{self, ClusterId, DnsKind, EndpointAddress, Endpoints, LoadBalancing, Snapshot},
+    table::{self, ClusterId, DnsKind, EndpointAddress, Endpoints, LoadBalancing, ProxyVersion, Snapshot},
 };
 use socket2::SockAddr;
 use std::{
@@ -66,6 +66,10 @@ pub struct Cluster {
     pub name: Box<str>,
     /// Time to connect.
     pub connect_timeout: Duration,
+    /// A TCP connection on which nothing moves for so long is closed; `None`: never.
+    pub tcp_idle_timeout: Option<Duration>,
+    /// The client's address is sent before everything else.
+    pub proxy_protocol: Option<ProxyVersion>,
     policy: LoadBalancing,
     first_only: bool,
     endpoints: RefCell<Vec<Rc<Endpoint>>>,
@@ -78,6 +82,8 @@ impl Cluster {
         let cluster = Cluster {
             name: compiled.name.clone(),
             connect_timeout: compiled.connect_timeout,
+            tcp_idle_timeout: compiled.tcp_idle_timeout,
+            proxy_protocol: compiled.proxy_protocol,
             policy: compiled.load_balancing,
             first_only: matches!(compiled.endpoints, Endpoints::Dns { kind: DnsKind::Logical, .. }),
             endpoints: RefCell::default(),

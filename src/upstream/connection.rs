@@ -1,9 +1,9 @@
 //! One connection to an endpoint.
 
-use super::{Active, Cluster, Endpoint};
+use super::{Active, Cluster, Endpoint, Stream, open_stream};
 use crate::{
     buffer::{Buffer, Class, Pool},
-    driver::{self, Deadline, Deadlines, PendingRead, ReadHalf, WriteHalf},
+    driver::{Deadline, Deadlines, PendingRead, ReadHalf, WriteHalf},
 };
 use std::{
     future::poll_fn,
@@ -41,23 +41,22 @@ impl Connection {
     /// Connects to an endpoint and starts to read.
     ///
     /// # Errors
-    /// Those of [`driver::connect`].
+    /// Those of [`open_stream`].
     pub async fn open(
         cluster: &Cluster,
         endpoint: &Rc<Endpoint>,
         pool: &Pool,
         deadlines: &Rc<Deadlines>,
     ) -> io::Result<Connection> {
-        let active = Some(endpoint.begin());
-        let (read, write, deadline, local) =
-            driver::connect(endpoint.address(), cluster.connect_timeout, deadlines).await?;
+        let Stream { read, write, deadline, local, active, .. } =
+            open_stream(cluster, endpoint, deadlines, Vec::new()).await?;
         let mut connection = Connection {
             write,
             deadline,
             reader: Reader { reading: Reading::Over, pool: pool.clone() },
             endpoint: Rc::clone(endpoint),
-            active,
-            local: local.map_or_else(|| "".into(), |local| local.to_string().into()),
+            active: Some(active),
+            local,
             served: 0,
         };
         connection.reader.start(read, None);

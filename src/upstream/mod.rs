@@ -3,14 +3,17 @@
 //! - `cluster`: a cluster's endpoints on this shard, and how they follow the snapshot and the resolver
 //! - `balance`: choosing an endpoint
 //! - `connection`: one connection to an endpoint
+//! - `stream`: opening a connection, whatever is spoken on it
 //! - `pool`: idle connections, kept alive and watched
 
 mod balance;
 mod cluster;
 mod connection;
 mod pool;
+mod stream;
 
 pub use balance::Random;
 pub use cluster::{Active, Cluster, Clusters, Endpoint, ResolvedEndpoints};
 pub use connection::{Connection, HEADROOM, Reader};
 pub use pool::IDLE_TIMEOUT;
+pub use stream::{Stream, open_stream};

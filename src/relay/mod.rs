@@ -1,0 +1,19 @@
+//! Move bytes between two ends, both ways at the same time, until both directions have ended.
+//!
+//! - `both`: both directions, the idle time, and how it ended
+//! - `direction`: one direction: when it copies and when it splices
+//! - `copy`: one direction by buffers
+//! - `splice`: one direction through a pipe
+//! - `pipes`: the pipes of one shard
+//! - `tap`: who looks at the bytes as they pass
+
+mod both;
+mod copy;
+mod direction;
+mod pipes;
+mod splice;
+mod tap;
+
+pub use both::{End, Ended, Relayed, Terms, both};
+pub use pipes::Pipes;
+pub use tap::{Blind, Tap};
