@@ -1,10 +1,14 @@
-//! A small HTTP client: asks once before a measurement, holds idle connections, reads the gateway's counters.
+//! A small HTTP client, with TLS or without: asks once before a measurement, holds idle connections, reads the gateway's
+//! counters.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustls::{ClientConnection, HandshakeKind, StreamOwned};
+
 use crate::error::{During, Error, Result};
+use crate::tls;
 
 /// A proxy that takes longer than this for one small request is not measured.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -22,17 +26,31 @@ pub(crate) struct Answer {
 }
 
 /// A connection to a port on 127.0.0.1.
-pub(crate) struct Connection(TcpStream);
+pub(crate) struct Connection(Stream);
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
 
 impl Connection {
     /// Connects.
     pub(crate) fn open(port: u16) -> Result<Connection> {
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let stream =
-            TcpStream::connect_timeout(&address, ANSWER_MAX).during(|| format!("connecting to {address}"))?;
-        stream.set_read_timeout(Some(ANSWER_MAX)).during(|| "setting a timeout".to_owned())?;
-        stream.set_write_timeout(Some(ANSWER_MAX)).during(|| "setting a timeout".to_owned())?;
-        Ok(Connection(stream))
+        Ok(Connection(Stream::Plain(connect(port)?)))
+    }
+
+    /// Connects; TLS begins with the first request.
+    pub(crate) fn open_tls(port: u16, client: &tls::Client) -> Result<Connection> {
+        let stream = StreamOwned::new(client.connection()?, connect(port)?);
+        Ok(Connection(Stream::Tls(Box::new(stream))))
+    }
+
+    /// Whether it goes on with the session of an earlier one. Known once there was an answer.
+    pub(crate) fn is_resumed(&self) -> bool {
+        match &self.0 {
+            Stream::Plain(_) => false,
+            Stream::Tls(stream) => stream.conn.handshake_kind() == Some(HandshakeKind::Resumed),
+        }
     }
 
     /// One GET, whose answer must have a `Content-Length`; the connection stays open.
@@ -67,9 +85,9 @@ impl Connection {
 
     /// Whether the other side has neither closed it nor said anything.
     pub(crate) fn is_idle(&mut self) -> bool {
-        let silent = self.0.set_nonblocking(true).is_ok()
+        let silent = self.0.socket().set_nonblocking(true).is_ok()
             && matches!(self.0.read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock);
-        silent && self.0.set_nonblocking(false).is_ok()
+        silent && self.0.socket().set_nonblocking(false).is_ok()
     }
 
     fn send(&mut self, path: &str, version: &str, headers: &[&str]) -> Result<()> {
@@ -104,6 +122,49 @@ impl Connection {
         bytes.extend(piece.iter().take(count));
         Ok(())
     }
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.write(bytes),
+            Stream::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(socket) => socket.flush(),
+            Stream::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+fn connect(port: u16) -> Result<TcpStream> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let stream =
+        TcpStream::connect_timeout(&address, ANSWER_MAX).during(|| format!("connecting to {address}"))?;
+    stream.set_read_timeout(Some(ANSWER_MAX)).during(|| "setting a timeout".to_owned())?;
+    stream.set_write_timeout(Some(ANSWER_MAX)).during(|| "setting a timeout".to_owned())?;
+    Ok(stream)
 }
 
 #[derive(Debug, PartialEq)]

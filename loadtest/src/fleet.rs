@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::machine::{Machine, Ports};
 use crate::process::{Interrupt, Process};
 use crate::programs::{Inventory, Program};
-use crate::proxies::{self, Places, Proxy, Subject};
+use crate::proxies::{self, Entrances, Places, Proxy, StreamModule, Subject};
+use crate::tls::Identity;
 use crate::workspace::Workspace;
 
 /// The slowest start is that of a gateway with 10,000 hosts on a busy machine.
@@ -29,11 +30,20 @@ pub(crate) struct Ground {
     pub(crate) gateway: Option<PathBuf>,
     /// The other build of it that `--before` names.
     pub(crate) before: Option<PathBuf>,
+    /// What every proxy shows to clients of TLS.
+    pub(crate) identity: Identity,
     /// The person's wish to stop.
     pub(crate) interrupt: Interrupt,
 }
 
 impl Ground {
+    /// What nginx has for TCP.
+    fn stream_module(&self) -> Option<StreamModule> {
+        let module = self.inventory.path(Program::NginxStream).ok()?;
+        let is_program = self.inventory.path(Program::Nginx).is_ok_and(|nginx| nginx == module);
+        Some(if is_program { StreamModule::BuiltIn } else { StreamModule::File(module.to_owned()) })
+    }
+
     /// The executable of a proxy.
     pub(crate) fn executable(&self, proxy: Proxy) -> Result<PathBuf> {
         let own = match proxy {
@@ -52,8 +62,8 @@ impl Ground {
 /// A proxy that listens.
 pub(crate) struct Running {
     process: Process,
-    /// Its port on 127.0.0.1.
-    pub(crate) port: u16,
+    /// Its ports on 127.0.0.1.
+    pub(crate) entrances: Entrances,
     /// The port of its counters, if it is sluicegate.
     pub(crate) admin_port: Option<u16>,
 }
@@ -81,14 +91,20 @@ pub(crate) struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    /// Writes what the origin serves, and starts it.
+    /// Writes what the origin serves and what the proxies show to clients of TLS, and starts the origin.
     pub(crate) fn with_origin(ground: &'a Ground) -> Result<Fleet<'a>> {
         for (name, bytes) in [("www/16k", 16 << 10), ("www/1m", 1 << 20)] {
             ground.workspace.write(name, &noise(bytes))?;
         }
+        let Identity { certificate, key, .. } = &ground.identity;
+        ground.workspace.write("tls.crt", certificate.as_bytes())?;
+        ground.workspace.write("tls.key", key.as_bytes())?;
+        // HAProxy wants both in one file.
+        ground.workspace.write("tls.pem", format!("{certificate}{key}").as_bytes())?;
         let mut ports = Ports::new();
         let origin_port = ports.take()?;
-        let places = places(ground, ground.inventory.path(Program::Nginx)?.to_owned(), [0, 0, origin_port]);
+        let program = ground.inventory.path(Program::Nginx)?.to_owned();
+        let places = places(ground, program, Entrances::default(), origin_port);
         let written = proxies::origin_configuration(&places)?;
         let path = ground.workspace.write(&written.file, written.text.as_bytes())?;
         let invocation = proxies::nginx(&places, &path);
@@ -113,8 +129,10 @@ impl<'a> Fleet<'a> {
 
     /// Writes the subject's configuration and returns its path; `check` needs no more.
     pub(crate) fn configure(&mut self, subject: Subject) -> Result<(Places, PathBuf)> {
-        let ports = [self.ports.take()?, self.ports.take()?, self.origin_port];
-        let places = places(self.ground, self.ground.executable(subject.proxy)?, ports);
+        let mut take = || self.ports.take();
+        let entrances = Entrances { http: take()?, tls: take()?, tcp: take()?, admin: take()? };
+        let program = self.ground.executable(subject.proxy)?;
+        let places = places(self.ground, program, entrances, self.origin_port);
         let written = proxies::configuration(subject, &places)?;
         let path = self.ground.workspace.write(&written.file, written.text.as_bytes())?;
         Ok((places, path))
@@ -130,19 +148,19 @@ impl<'a> Fleet<'a> {
         let invocation = proxies::invocation(subject, &places, &path);
         let label = subject.label();
         let mut process = Process::start(&label, &invocation, &self.ground.workspace.log(&label))?;
-        wait_until_it_listens(&mut process, places.port, &self.ground.interrupt)?;
+        wait_until_it_listens(&mut process, places.entrances.http, &self.ground.interrupt)?;
         self.ground.interrupt.sleep(SETTLE)?;
-        let admin_port = (!subject.proxy.is_peer()).then_some(places.admin_port);
-        Ok(Running { process, port: places.port, admin_port })
+        let admin_port = (!subject.proxy.is_peer()).then_some(places.entrances.admin);
+        Ok(Running { process, entrances: places.entrances, admin_port })
     }
 }
 
-fn places(ground: &Ground, program: PathBuf, [port, admin_port, origin_port]: [u16; 3]) -> Places {
+fn places(ground: &Ground, program: PathBuf, entrances: Entrances, origin_port: u16) -> Places {
     Places {
         run: ground.workspace.run.clone(),
         program,
-        port,
-        admin_port,
+        entrances,
+        stream_module: ground.stream_module(),
         origin_port,
         load_core: ground.machine.cores.load,
         proxy_core: ground.machine.cores.proxy,

@@ -3,7 +3,7 @@
 //! In the order in which they act: [`args`], [`workspace`] and [`machine`] (where and on what), [`programs`] (what has to be
 //! installed), [`works`] (the list of what is measured), [`fleet`] with [`proxies`] and [`virtual_hosts`] (who is running),
 //! [`measure`] with [`wrk`], [`client`] and [`counters`] (a run), [`figure`] (median and ratio), [`table`] and [`json`].
-//! Below them: [`process`] (starting and stopping), [`procfs`] and [`rings`] (what the
+//! Below them: [`tls`] (the certificate of all proxies, and its client), [`process`] (starting and stopping), [`procfs`] and [`rings`] (what the
 //! kernel tells of a process), [`error`].
 
 use std::env;
@@ -24,6 +24,7 @@ mod measure;
 mod wrk;
 mod client;
 mod counters;
+mod tls;
 mod figure;
 mod table;
 mod json;
@@ -40,6 +41,7 @@ use measure::{Effort, Outcome};
 use process::Interrupt;
 use programs::{Installing, Inventory, Program};
 use proxies::{Proxy, Subject};
+use tls::Identity;
 use works::{Kind, Subjects, Work};
 use workspace::Workspace;
 
@@ -78,7 +80,8 @@ fn run(args: &Args) -> Result<Verdict> {
         .map(|path| path.canonicalize().during(|| format!("--before {}", path.display())));
     let gateway = obtain_gateway(args, &workspace, &interrupt)?;
     let revision = workspace.revision().filter(|_| args.gateway.is_none() && gateway.is_some());
-    let ground = Ground { workspace, machine, inventory, gateway, before: before.transpose()?, interrupt };
+    let (before, identity) = (before.transpose()?, Identity::make()?);
+    let ground = Ground { workspace, machine, inventory, gateway, before, identity, interrupt };
 
     let effort = Effort { rounds: args.rounds.into(), secs: args.secs.into() };
     let command = command_line();
@@ -104,7 +107,9 @@ fn obtain_programs(
     if works.iter().any(|work| matches!(work.kind, Kind::Wrk(_))) {
         wanted.push(Program::Wrk);
     }
-    wanted.extend(args.proxies.iter().filter_map(|proxy| proxy.program()));
+    for work in works {
+        wanted.extend(args.proxies.iter().flat_map(|proxy| proxy.programs_for(work.kind.listener())));
+    }
     let mut seen = Vec::new();
     wanted.retain(|program| {
         !seen.contains(program) && {
@@ -160,8 +165,9 @@ fn every_proxy(args: &Args, work: &Work, ground: &Ground) -> Vec<Subject> {
     let before = ground.before.as_ref().map(|_| Proxy::Before);
     let mut subjects = Vec::new();
     for proxy in before.into_iter().chain(args.proxies.iter().copied()) {
-        if proxy.program().is_some_and(|program| !ground.inventory.has(program)) {
-            println!("LEFT OUT    {}: the row of {}, which is missing", work.name, proxy.name());
+        let programs = proxy.programs_for(work.kind.listener());
+        if let Some(missing) = programs.into_iter().find(|program| !ground.inventory.has(*program)) {
+            println!("LEFT OUT    {}: the row of {}: {} is missing", work.name, proxy.name(), missing.name());
         } else if !subjects.contains(&Subject::plain(proxy)) {
             subjects.push(Subject::plain(proxy));
         }

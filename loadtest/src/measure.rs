@@ -12,9 +12,10 @@ use crate::figure::{Inside, LoadSample, Row, Sample};
 use crate::fleet::{Fleet, Ground, Running};
 use crate::process::{self, Invocation};
 use crate::procfs::{self, Cpu};
-use crate::proxies::{self, Setup, Subject};
+use crate::proxies::{self, Listener, Setup, Subject};
 use crate::rings::Rings;
-use crate::works::{Kind, Work};
+use crate::tls::Client;
+use crate::works::{Kind, Waiting, Work};
 use crate::wrk::{self, Load, Shot};
 
 /// Before the memory of idle connections is read: for buffers that are given back late.
@@ -84,11 +85,11 @@ fn sample(work: &Work, subject: Subject, secs: u64, fleet: &mut Fleet<'_>) -> Re
             let ground = fleet.ground;
             under_load(load, secs, fleet.running(subject)?, ground)
         }
-        Kind::Idle(connections) => {
+        Kind::Idle(waiting) => {
             // A process that has served other works has memory to spare, which would hide its growth.
             fleet.stop(subject);
             let ground = fleet.ground;
-            let sample = idle(*connections, fleet.running(subject)?, ground);
+            let sample = idle(*waiting, fleet.running(subject)?, ground);
             fleet.stop(subject);
             sample
         }
@@ -97,11 +98,15 @@ fn sample(work: &Work, subject: Subject, secs: u64, fleet: &mut Fleet<'_>) -> Re
 }
 
 fn under_load(load: &Load, secs: u64, running: &mut Running, ground: &Ground) -> Result<Sample> {
-    let answer =
-        Connection::open(running.port).and_then(|mut connection| connection.get(load.path, load.headers))?;
-    expect_answer(&answer, load.body_bytes)?;
+    let client = ground.identity.client()?;
+    let mut connection = connect(running, load.listener, &client)?;
+    expect_answer(&connection.get(load.path, load.headers)?, load.body_bytes)?;
+    if load.shakes_hands() {
+        expect_full_handshake(load, running, &client)?;
+    }
     let before = Look::at(running)?;
-    let shot = Shot { port: running.port, secs, core: ground.machine.cores.load };
+    let port = running.entrances.port(load.listener);
+    let shot = Shot { port, secs, core: ground.machine.cores.load };
     let report = wrk::run(load, shot, &ground.inventory, &ground.workspace, &ground.interrupt);
     running.check_alive()?;
     let report = report?;
@@ -151,7 +156,27 @@ impl Look {
     }
 }
 
-fn idle(connections: usize, running: &mut Running, ground: &Ground) -> Result<Sample> {
+fn connect(running: &Running, listener: Listener, client: &Client) -> Result<Connection> {
+    let port = running.entrances.port(listener);
+    match listener {
+        Listener::Http | Listener::Tcp => Connection::open(port),
+        Listener::Tls => Connection::open_tls(port, client),
+    }
+}
+
+/// wrk resumes a session wherever it may, at a third of the cost: that is another work.
+fn expect_full_handshake(load: &Load, running: &Running, client: &Client) -> Result<()> {
+    let mut second = connect(running, load.listener, client)?;
+    expect_answer(&second.get(load.path, load.headers)?, load.body_bytes)?;
+    if second.is_resumed() {
+        return Err(Error::failed("it resumes sessions, so its handshakes are not full ones"));
+    }
+    Ok(())
+}
+
+fn idle(waiting: Waiting, running: &mut Running, ground: &Ground) -> Result<Sample> {
+    let Waiting { listener, connections } = waiting;
+    let client = ground.identity.client()?;
     let needed = connections as u64 + OWN_FILES;
     if ground.machine.open_files < needed {
         return Err(Error::Failed(format!(
@@ -163,7 +188,7 @@ fn idle(connections: usize, running: &mut Running, ground: &Ground) -> Result<Sa
     let mut open = Vec::with_capacity(connections);
     for number in 1..=connections {
         ground.interrupt.check()?;
-        let answered = Connection::open(running.port).and_then(|mut connection| {
+        let answered = connect(running, listener, &client).and_then(|mut connection| {
             expect_answer(&connection.get("/", &[])?, 12)?;
             Ok(connection)
         });

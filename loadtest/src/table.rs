@@ -96,7 +96,7 @@ fn command(work: &Work, secs: u64) -> String {
                 words.iter().map(|word| if word.contains(' ') { format!("'{word}'") } else { word.clone() });
             format!("wrk {}", quoted.collect::<Vec<_>>().join(" "))
         }
-        Kind::Idle(connections) => format!("{connections} connections, one GET / on each"),
+        Kind::Idle(waiting) => format!("{} connections, one GET / on each", waiting.connections),
         Kind::Check => "sluicegate check CONFIGURATION".to_owned(),
     }
 }

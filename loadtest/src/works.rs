@@ -1,6 +1,6 @@
 //! The list of works: what is measured, on whom, and what is to be reached. A new row of the table begins here.
 
-use crate::proxies::{Proxy, Setup};
+use crate::proxies::{Listener, Proxy, Setup};
 use crate::wrk::Load;
 
 /// One table.
@@ -32,8 +32,8 @@ pub(crate) enum Subjects {
 pub(crate) enum Kind {
     /// wrk asks as fast as it can: CPU time per request.
     Wrk(Load),
-    /// That many connections have been answered once and stay open: memory of each, in a fresh process.
-    Idle(usize),
+    /// Connections have been answered once and stay open: memory of each, in a fresh process.
+    Idle(Waiting),
     /// `sluicegate check` of the setup's configuration: CPU time.
     Check,
 }
@@ -47,6 +47,24 @@ impl Kind {
             Kind::Check => "CPU ms",
         }
     }
+
+    /// Where clients come in, if there are any.
+    pub(crate) fn listener(&self) -> Option<Listener> {
+        match self {
+            Kind::Wrk(load) => Some(load.listener),
+            Kind::Idle(waiting) => Some(waiting.listener),
+            Kind::Check => None,
+        }
+    }
+}
+
+/// Connections that wait for the client's next request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Waiting {
+    /// Where they come in.
+    pub(crate) listener: Listener,
+    /// How many.
+    pub(crate) connections: usize,
 }
 
 /// What is to be reached.
@@ -62,7 +80,6 @@ pub(crate) enum Target {
     AtMost(f64),
 }
 
-const NO_HEADERS: &[&str] = &[];
 /// A name and a path from the middle of the configuration with many hosts (see `virtual_hosts`).
 const MIDDLE_HOST: &[&str] = &["Host: host-05000.bench.test"];
 const MIDDLE_PATH: &str = "/service-5/";
@@ -73,49 +90,98 @@ pub(crate) static WORKS: &[Work] = &[
         name: "h1",
         about: "small answers over kept connections",
         subjects: Subjects::EveryProxy,
-        kind: Kind::Wrk(Load { path: "/", connections: 64, headers: NO_HEADERS, body_bytes: 12 }),
+        kind: Kind::Wrk(Load::small(Listener::Http, 64)),
         targets: &[Target::OfBest(1.0)],
     },
     Work {
         name: "h1-16k",
         about: "answers of 16 KiB over kept connections",
         subjects: Subjects::EveryProxy,
-        kind: Kind::Wrk(Load { path: "/f/16k", connections: 32, headers: NO_HEADERS, body_bytes: 16 << 10 }),
+        kind: Kind::Wrk(Load::of_16_kib(Listener::Http, 32)),
         targets: &[Target::Of(Proxy::Haproxy, 1.0)],
     },
     Work {
         name: "h1-1m",
         about: "answers of 1 MiB over kept connections",
         subjects: Subjects::EveryProxy,
-        kind: Kind::Wrk(Load { path: "/f/1m", connections: 16, headers: NO_HEADERS, body_bytes: 1 << 20 }),
+        kind: Kind::Wrk(Load::of_1_mib(Listener::Http, 16)),
         targets: &[Target::Of(Proxy::Envoy, 1.0)],
     },
     Work {
         name: "h1-close",
         about: "a new connection for each small answer",
         subjects: Subjects::EveryProxy,
-        kind: Kind::Wrk(Load { path: "/", connections: 32, headers: &["Connection: close"], body_bytes: 12 }),
+        kind: Kind::Wrk(Load::small(Listener::Http, 32).without_keeping()),
         targets: &[Target::OfBest(1.0)],
     },
     Work {
         name: "idle",
         about: "memory of a kept connection after one answer, in a fresh process",
         subjects: Subjects::EveryProxy,
-        kind: Kind::Idle(6000),
+        kind: Kind::Idle(Waiting { listener: Listener::Http, connections: 6000 }),
         targets: &[Target::AtMost(4.0)],
+    },
+    Work {
+        name: "tls",
+        about: "small answers over kept connections with TLS 1.3",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load::small(Listener::Tls, 64)),
+        targets: &[Target::OfBest(1.0)],
+    },
+    Work {
+        name: "tls-16k",
+        about: "answers of 16 KiB over kept connections with TLS 1.3",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load::of_16_kib(Listener::Tls, 32)),
+        targets: &[],
+    },
+    Work {
+        name: "tls-1m",
+        about: "answers of 1 MiB over kept connections with TLS 1.3",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load::of_1_mib(Listener::Tls, 8)),
+        targets: &[Target::Of(Proxy::Envoy, 1.0)],
+    },
+    Work {
+        name: "tls-close",
+        about: "a full handshake (TLS 1.3, X25519, P-256) for each small answer; nobody resumes sessions",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load::small(Listener::Tls, 16).without_keeping()),
+        targets: &[Target::Of(Proxy::Envoy, 0.9)],
+    },
+    Work {
+        name: "idle-tls",
+        about: "memory of a kept connection with TLS 1.3 after one answer, in a fresh process",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Idle(Waiting { listener: Listener::Tls, connections: 4000 }),
+        targets: &[Target::AtMost(14.0)],
+    },
+    Work {
+        name: "tcp",
+        about: "small answers over kept connections whose bytes pass as they are",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load::small(Listener::Tcp, 64)),
+        targets: &[],
+    },
+    Work {
+        name: "tcp-1m",
+        about: "answers of 1 MiB over kept connections whose bytes pass as they are",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load::of_1_mib(Listener::Tcp, 16)),
+        targets: &[Target::Of(Proxy::Envoy, 0.8)],
     },
     Work {
         name: "h1+log",
         about: "what writing the access log costs: sluicegate writes it unless told not to, the peers above do not",
         subjects: Subjects::Gateway(&[Setup::Plain, Setup::Logging]),
-        kind: Kind::Wrk(Load { path: "/", connections: 64, headers: NO_HEADERS, body_bytes: 12 }),
+        kind: Kind::Wrk(Load::small(Listener::Http, 64)),
         targets: &[],
     },
     Work {
         name: "vhosts-10k",
         about: "what 10,000 virtual hosts of 10 routes each cost, asked for one from the middle",
         subjects: Subjects::Gateway(&[Setup::Plain, Setup::ManyHosts]),
-        kind: Kind::Wrk(Load { path: MIDDLE_PATH, connections: 64, headers: MIDDLE_HOST, body_bytes: 12 }),
+        kind: Kind::Wrk(Load { path: MIDDLE_PATH, headers: MIDDLE_HOST, ..Load::small(Listener::Http, 64) }),
         targets: &[Target::OfFirstSetup(1.02)],
     },
     Work {
@@ -151,6 +217,14 @@ mod tests {
         let name = MIDDLE_HOST[0].strip_prefix("Host: ").unwrap();
         assert!(hosts.contains(&format!("hosts: [{name}]")));
         assert!(hosts.contains(&format!("prefix: {MIDDLE_PATH}")));
+    }
+
+    #[test]
+    fn the_setup_with_many_hosts_has_no_listener_but_http() {
+        let many = Subjects::Gateway(&[Setup::Plain, Setup::ManyHosts]);
+        for work in WORKS.iter().filter(|work| work.subjects == many) {
+            assert_eq!(work.kind.listener(), Some(Listener::Http), "{}", work.name);
+        }
     }
 
     #[test]

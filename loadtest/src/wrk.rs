@@ -5,14 +5,20 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::process::{self, Interrupt, Invocation};
 use crate::programs::{Inventory, Program};
+use crate::proxies::Listener;
 use crate::workspace::Workspace;
 
 /// What wrk may take beyond the time that it is told, to connect and to end its last requests.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// A new connection for every request.
+const CLOSE: &str = "Connection: close";
+
 /// What wrk is to do.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Load {
+    /// Where it comes in.
+    pub(crate) listener: Listener,
     /// Path of the URL.
     pub(crate) path: &'static str,
     /// Connections, all of them busy all the time.
@@ -24,6 +30,31 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// Small answers over so many connections that are kept.
+    pub(crate) const fn small(listener: Listener, connections: usize) -> Load {
+        Load { listener, path: "/", connections, headers: &[], body_bytes: 12 }
+    }
+
+    /// Answers of 16 KiB.
+    pub(crate) const fn of_16_kib(listener: Listener, connections: usize) -> Load {
+        Load { path: "/f/16k", body_bytes: 16 << 10, ..Load::small(listener, connections) }
+    }
+
+    /// Answers of 1 MiB.
+    pub(crate) const fn of_1_mib(listener: Listener, connections: usize) -> Load {
+        Load { path: "/f/1m", body_bytes: 1 << 20, ..Load::small(listener, connections) }
+    }
+
+    /// The same with a new connection for each request.
+    pub(crate) const fn without_keeping(self) -> Load {
+        Load { headers: &[CLOSE], ..self }
+    }
+
+    /// Whether each request has a TLS handshake before it.
+    pub(crate) fn shakes_hands(&self) -> bool {
+        self.listener == Listener::Tls && self.headers.contains(&CLOSE)
+    }
+
     /// The words after `wrk`, for the table and for starting it.
     pub(crate) fn arguments(&self, authority: &str, secs: u64) -> Vec<String> {
         let mut words = vec![
@@ -35,7 +66,12 @@ impl Load {
         for header in self.headers {
             words.extend(["-H".to_owned(), (*header).to_owned()]);
         }
-        words.push(format!("http://{authority}{}", self.path));
+        let scheme = match self.listener {
+            // The origin behind a TCP proxy speaks HTTP.
+            Listener::Http | Listener::Tcp => "http",
+            Listener::Tls => "https",
+        };
+        words.push(format!("{scheme}://{authority}{}", self.path));
         words
     }
 }
@@ -159,10 +195,18 @@ Transfer/sec:      7.59MB
     }
 
     #[test]
+    fn hands_are_shaken_where_tls_connections_are_not_kept() {
+        assert!(Load::small(Listener::Tls, 1).without_keeping().shakes_hands());
+        assert!(!Load::small(Listener::Tls, 1).shakes_hands());
+        assert!(!Load::small(Listener::Http, 1).without_keeping().shakes_hands());
+    }
+
+    #[test]
     fn the_command_is_the_one_of_the_table() {
-        let load =
-            Load { path: "/f/1m", connections: 16, headers: &["Connection: close"], body_bytes: 1 << 20 };
+        let load = Load::of_1_mib(Listener::Tcp, 16).without_keeping();
         let words = load.arguments("127.0.0.1:80", 3);
         assert_eq!(words.join(" "), "-t1 -c16 -d3s --latency -H Connection: close http://127.0.0.1:80/f/1m");
+        let words = Load::small(Listener::Tls, 64).arguments("127.0.0.1:443", 3);
+        assert_eq!(words.join(" "), "-t1 -c64 -d3s --latency https://127.0.0.1:443/");
     }
 }
