@@ -114,7 +114,9 @@ mod tests {
         let (map, reserved) = map.reserve().unwrap();
         let [(80, http), (90, 9090), (443, https)] = *map.entries() else { panic!("{map}") };
         assert!(http != 0 && https != 0 && http != https);
-        let listener = crate::driver::Listener::tcp(([127, 0, 0, 1], http).into()).unwrap();
+        let listener =
+            crate::driver::Listener::tcp(([127, 0, 0, 1], http).into(), crate::driver::FirstWord::Client)
+                .unwrap();
         assert_eq!(listener.local_address().map(|address| address.port()), Some(http));
         drop(reserved);
     }

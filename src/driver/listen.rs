@@ -23,6 +23,15 @@ pub enum Peer {
     Unix,
 }
 
+/// Who speaks first on a listener's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstWord {
+    /// The client: a connection is handed over when its first bytes have come.
+    Client,
+    /// Perhaps the server, as with MySQL: a connection is handed over at once.
+    Either,
+}
+
 /// An accepted connection.
 pub struct Accepted {
     /// Its reading half.
@@ -47,7 +56,7 @@ impl Listener {
     /// Binds a TCP address. Every shard binds one of its own (`SO_REUSEPORT`); the kernel spreads connections.
     ///
     /// `TCP_NODELAY` is set here and inherited by what is accepted: one system call a listener, not one a connection.
-    pub fn tcp(address: SocketAddr) -> io::Result<Listener> {
+    pub fn tcp(address: SocketAddr, first_word: FirstWord) -> io::Result<Listener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(true)?;
@@ -56,7 +65,9 @@ impl Listener {
             socket.set_only_v6(true)?;
         }
         socket.set_tcp_nodelay(true)?;
-        defer_accept(&socket);
+        if first_word == FirstWord::Client {
+            defer_accept(&socket);
+        }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(Listener { socket, wildcard: address.ip().is_unspecified() })

@@ -21,7 +21,7 @@ mod tick;
 
 pub use connect::connect;
 pub use deadline::{Deadline, Deadlines, Phase, TICK, pause};
-pub use listen::{Accepted, Listener, Peer, unix_address};
+pub use listen::{Accepted, FirstWord, Listener, Peer, unix_address};
 pub use memory::without_huge_pages;
 pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};
 pub use splice::{PIPE_BYTES, Pipe};

@@ -64,3 +64,46 @@ impl Pipe {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::{Deadlines, DriverChoice, connect, run};
+    use std::{io::Write, net::TcpListener, time::Duration};
+
+    /// Neither call waits: if one did, this test would not end.
+    async fn never_blocks() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().into();
+        let deadlines = Deadlines::new();
+        let (mut read, mut write, _deadline, _) =
+            connect(&address, Duration::from_secs(10), &deadlines).await.unwrap();
+        let mut peer = listener.accept().unwrap().0;
+        let mut pipe = Pipe::open().unwrap();
+        let nothing = pipe.fill(&mut read, PIPE_BYTES);
+        assert_eq!(nothing.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        // The peer reads nothing, so at some time its socket and ours are full.
+        let full = loop {
+            if pipe.held() == 0 {
+                peer.write_all(&[7; 4096]).unwrap();
+                read.readable().await.unwrap();
+                assert!(pipe.fill(&mut read, PIPE_BYTES).unwrap() > 0);
+            }
+            if let Err(error) = pipe.drain(&mut write) {
+                break error;
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        assert!(pipe.held() > 0);
+        drop(peer);
+        // The ring, too, waits where it must and not longer.
+        assert!(write.writable().await.is_ok() && pipe.drain(&mut write).is_err());
+    }
+
+    #[test]
+    fn a_splice_never_waits() {
+        for choice in [DriverChoice::Auto, DriverChoice::Epoll] {
+            run(choice, |_, _| never_blocks()).unwrap();
+        }
+    }
+}

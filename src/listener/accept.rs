@@ -2,11 +2,12 @@
 
 use crate::{
     driver::{self, Accepted, Peer, TICK},
-    proxy::{self, ConnectionInfo, Environment},
-    table::{BindAddress, Chain, TableId},
+    proxy::{self, ConnectionInfo, Environment, TcpConnection},
+    table::{BindAddress, Chain, TableId, TcpChain},
     telemetry::bump,
+    tls::{ReadHalf, WriteHalf},
 };
-use std::{net::SocketAddr, rc::Rc, sync::atomic::Ordering};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 /// One listener on one shard.
 pub struct Listening {
@@ -20,12 +21,16 @@ pub struct Listening {
 
 /// Accepts and serves until the socket is closed.
 pub async fn run(listening: Listening, env: Rc<Environment>) {
-    let Chain::Http(table) = listening.chain else { return };
+    let service = match listening.chain {
+        Chain::Http(table) => Service::Http(table),
+        Chain::Tcp(chain) => Service::Tcp(chain),
+        Chain::Tls(_) => return,
+    };
     let fixed = listening.socket.local_address();
     let text: Rc<str> = fixed.map_or_else(|| listening.bind.to_string(), |a| a.to_string()).into();
     let local = Local { fixed, text };
     let accepted = |result: std::io::Result<Accepted>| match result {
-        Ok(accepted) => admit(accepted, table, &local, &env),
+        Ok(accepted) => admit(accepted, &service, &local, &env),
         Err(_) => bump(&env.counters.accept_failures, 1),
     };
     // After an accept that failed for want of descriptors or memory: time for connections to end.
@@ -35,14 +40,19 @@ pub async fn run(listening: Listening, env: Rc<Environment>) {
     }
 }
 
+/// What is done for a connection.
+enum Service {
+    Http(TableId),
+    Tcp(Arc<TcpChain>),
+}
+
 struct Local {
     fixed: Option<SocketAddr>,
     text: Rc<str>,
 }
 
-fn admit(accepted: Accepted, table: TableId, local: &Local, env: &Rc<Environment>) {
-    let active = env.counters.downstream_connections_active.load(Ordering::Relaxed);
-    if active >= env.limits.connections as u64 {
+fn admit(accepted: Accepted, service: &Service, local: &Local, env: &Rc<Environment>) {
+    if env.counters.connections_active() >= env.limits.connections as u64 {
         bump(&env.counters.downstream_connections_overflow, 1);
         return;
     }
@@ -51,6 +61,18 @@ fn admit(accepted: Accepted, table: TableId, local: &Local, env: &Rc<Environment
         None => (local.fixed, Rc::clone(&local.text)),
     };
     debug_assert!(accepted.peer != Peer::Unix || address.is_none());
-    let info = ConnectionInfo::new(accepted.peer, address, text, table);
-    driver::spawn(proxy::serve(accepted, info, env));
+    let info = ConnectionInfo::new(accepted.peer, address, text);
+    match service {
+        Service::Http(table) => driver::spawn(proxy::serve(accepted, info, *table, env)),
+        Service::Tcp(chain) => {
+            let connection = TcpConnection {
+                deadline: accepted.deadline,
+                read: ReadHalf::Plain(accepted.read),
+                write: WriteHalf::Plain(accepted.write),
+                info,
+                kept: env.buffers.empty(),
+            };
+            driver::spawn(proxy::serve_tcp(connection, &chain.route, chain.protocol, env));
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! The sockets of one listener for all shards.
 
 use crate::{
-    driver,
-    table::{BindAddress, Listener},
+    driver::{self, FirstWord},
+    table::{BindAddress, Chain, Listener},
 };
 use std::{fmt, io};
 
@@ -46,11 +46,15 @@ pub fn bind(listener: &Listener, shards: usize) -> Result<Vec<driver::Listener>,
     match &listener.bind {
         BindAddress::Tcp(address) => {
             driver::Listener::check_free(*address).map_err(failed)?;
-            let first = driver::Listener::tcp(*address).map_err(failed)?;
+            let first_word = match listener.chain {
+                Chain::Tcp(_) => FirstWord::Either,
+                Chain::Http(_) | Chain::Tls(_) => FirstWord::Client,
+            };
+            let first = driver::Listener::tcp(*address, first_word).map_err(failed)?;
             let bound = first.local_address().unwrap_or(*address);
             let mut all = vec![first];
             for _ in 1..shards {
-                all.push(driver::Listener::tcp(bound).map_err(failed)?);
+                all.push(driver::Listener::tcp(bound, first_word).map_err(failed)?);
             }
             Ok(all)
         }

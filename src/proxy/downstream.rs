@@ -10,6 +10,7 @@ use crate::{
     buffer::{Buffer, Class},
     driver::{Accepted, Deadline, PendingRead, Phase, ReadHalf, WriteHalf},
     http1::decode::{self, Decoded},
+    table::TableId,
     telemetry::bump,
 };
 use std::{future::poll_fn, io, pin::Pin, rc::Rc, task::Poll, time::Instant};
@@ -24,6 +25,8 @@ pub(super) struct Downstream {
     pub(super) deadline: Deadline,
     pub(super) write: WriteHalf,
     pub(super) info: ConnectionInfo,
+    /// The route table of its listener.
+    pub(super) table: TableId,
     pub(super) env: Rc<Environment>,
 }
 
@@ -58,6 +61,7 @@ enum Next {
 pub fn serve(
     accepted: Accepted,
     info: ConnectionInfo,
+    table: TableId,
     env: &Rc<Environment>,
 ) -> impl Future<Output = ()> + use<> {
     bump(&env.counters.downstream_connections, 1);
@@ -65,7 +69,8 @@ pub fn serve(
     accepted.deadline.arm(Phase::Idle, Some(env.limits.idle_timeout));
     // Most clients send at once.
     let pending = accepted.read.start_read(env.buffers.lease(Class::Small));
-    Downstream { deadline: accepted.deadline, write: accepted.write, info, env: Rc::clone(env) }.live(pending)
+    Downstream { deadline: accepted.deadline, write: accepted.write, info, table, env: Rc::clone(env) }
+        .live(pending)
 }
 
 impl Downstream {

@@ -6,7 +6,8 @@ use crate::{
     driver::{Deadlines, Peer},
     http::{RequestHead, ResponseHead},
     http1::decode::{self, Policy},
-    table::{Snapshot, TableId},
+    relay::Pipes,
+    table::Snapshot,
     telemetry::{AccessLog, Counters, DateCache},
     upstream::{Clusters, Random},
 };
@@ -75,6 +76,8 @@ pub struct Environment {
     pub routing: RefCell<Rc<Routing>>,
     /// Buffers.
     pub buffers: Pool,
+    /// Pipes.
+    pub pipes: Pipes,
     /// Deadlines of sockets.
     pub deadlines: Rc<Deadlines>,
     /// Numbers.
@@ -127,6 +130,7 @@ impl Environment {
         Environment {
             routing: RefCell::new(Rc::new(routing)),
             buffers: Pool::new(),
+            pipes: Pipes::default(),
             deadlines: Deadlines::new(),
             counters,
             log,
@@ -201,20 +205,18 @@ pub struct ConnectionInfo {
     pub local: Option<SocketAddr>,
     /// That address as text.
     pub local_text: Rc<str>,
-    /// The route table of its listener.
-    pub table: TableId,
 }
 
 impl ConnectionInfo {
     /// What is known of this connection.
-    pub fn new(peer: Peer, local: Option<SocketAddr>, local_text: Rc<str>, table: TableId) -> ConnectionInfo {
+    pub fn new(peer: Peer, local: Option<SocketAddr>, local_text: Rc<str>) -> ConnectionInfo {
         let peer = match peer {
             // Mapped addresses come from dual-stack sockets, which we do not open ourselves.
             Peer::Tcp(address) => Some(SocketAddr::new(address.ip().to_canonical(), address.port())),
             Peer::Unix => None,
         };
         let peer_text = peer.map_or_else(Box::default, |peer| peer.to_string().into());
-        ConnectionInfo { peer, peer_text, local, local_text, table }
+        ConnectionInfo { peer, peer_text, local, local_text }
     }
 
     /// The client's IP address as text, without port and brackets.

@@ -91,13 +91,13 @@ impl<'a> Exchange<'a> {
 
     async fn route(&mut self, routing: &Routing) -> After {
         let settings = &routing.snapshot.settings;
-        let info = &self.answer.downstream.info;
+        let Downstream { info, table, .. } = &*self.answer.downstream;
         let Scratch { request, text, .. } = &mut *self.answer.scratch;
         let Ok(scheme) = arrive(request, settings, info, &self.env.random, text) else {
             return self.reply(LocalReply::BadPath, None, "").await;
         };
         self.answer.scheme = scheme;
-        let table = routing.snapshot.route_tables.get(info.table.0 as usize);
+        let table = routing.snapshot.route_tables.get(table.0 as usize);
         let route = match table.map_or(Lookup::NoHost, |table| table.find(request, scheme)) {
             Lookup::NoHost | Lookup::NoRoute(_) => return self.reply(LocalReply::NoRoute, None, "").await,
             Lookup::HttpsRedirect(_) => {

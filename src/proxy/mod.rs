@@ -9,6 +9,7 @@
 //! - `upload`: the request's body on its way up
 //! - `download`: the response's body on its way down
 //! - `tunnel`: both directions of a WebSocket
+//! - `tcp`: a connection that is not HTTP
 //! - `failure`: what can go wrong, and the one place that says what follows from it
 //! - `reply`: answers made here
 //! - `standard`: the header fields that every gateway adds, sets and removes
@@ -25,9 +26,11 @@ mod passage;
 mod record;
 mod reply;
 mod standard;
+mod tcp;
 mod tunnel;
 mod upload;
 
 pub use downstream::serve;
 pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing};
 pub use passage::{arrive, depart, head_policy};
+pub use tcp::{TcpConnection, serve_tcp};

@@ -72,6 +72,8 @@ impl Summary {
             status: self.status,
             flag: self.flag,
             details: self.details,
+            // Only for connections that an HTTP filter did not end.
+            termination: "",
             transport_failure: &self.transport_failure,
             bytes_received: self.bytes_received,
             bytes_sent: self.bytes_sent,

@@ -129,11 +129,11 @@ pub(super) fn local_reply(head: &mut ResponseHead, settings: &Settings, env: &En
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{driver::Peer, table::TableId};
+    use crate::driver::Peer;
 
     fn through(settings: &Settings, client: &[(&str, &str)]) -> Vec<(String, String)> {
         let peer = Peer::Tcp(([10, 0, 0, 9], 5000).into());
-        let info = ConnectionInfo::new(peer, None, "".into(), TableId(0));
+        let info = ConnectionInfo::new(peer, None, "".into());
         let mut head = RequestHead::default();
         client.iter().for_each(|(name, value)| head.fields.push(name.as_bytes(), value.as_bytes()));
         request(&mut head, settings, &info, &Random::default(), &mut Vec::new());

@@ -2,12 +2,13 @@
 
 use super::{
     Pipes, Tap,
-    direction::{Broken, Direction},
+    direction::{Broken, Direction, Meter},
 };
 use crate::{
     buffer::Pool,
-    driver::{Deadline, Phase, ReadHalf, WriteHalf},
+    driver::{Deadline, Phase},
     telemetry::Counter,
+    tls::{ReadHalf, WriteHalf},
 };
 use std::{cell::Cell, future::poll_fn, pin::pin, task::Poll, time::Duration};
 
@@ -79,9 +80,7 @@ pub async fn both<U: Tap, D: Tap>(
             tap: taps.0,
             buffers,
             pipes,
-            activity: &activity,
-            total: &up,
-            counter: terms.up_bytes,
+            meter: Meter { activity: &activity, total: &up, counter: terms.up_bytes },
         }
         .run()
     );
@@ -92,9 +91,7 @@ pub async fn both<U: Tap, D: Tap>(
             tap: taps.1,
             buffers,
             pipes,
-            activity: &activity,
-            total: &down,
-            counter: terms.down_bytes,
+            meter: Meter { activity: &activity, total: &down, counter: terms.down_bytes },
         }
         .run()
     );

@@ -2,19 +2,24 @@
 
 use super::direction::{Broken, Direction, Tap};
 use crate::buffer::Class;
+use std::io;
 
 impl<T: Tap> Direction<'_, T> {
     /// Reads into a buffer of this class, waiting for the first byte, and sends what came. 0 at the end.
     pub(super) async fn copy(&mut self, class: Class) -> Result<usize, Broken> {
         let (result, buffer) = self.read.read(self.buffers.lease(class)).await;
-        let count = result.map_err(|_| Broken::Reading)?;
-        if count == 0 {
-            return Ok(0);
+        match result {
+            Ok(0) => return Ok(0),
+            Ok(_) => {}
+            // Many peers end TLS by ending the connection, and mean nothing by it.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+            Err(_) => return Err(Broken::Reading),
         }
+        let count = buffer.len();
         self.tap.see(buffer.bytes());
         let (result, _) = self.write.send(buffer).await;
         result.map_err(|_| Broken::Sending)?;
-        self.moved(count);
+        self.meter.moved(count);
         Ok(count)
     }
 }

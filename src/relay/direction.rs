@@ -6,11 +6,11 @@
 //! for a while it goes back.
 
 pub(super) use super::tap::Tap;
-use super::{both::Activity, pipes::Pipes, splice::Burst};
+use super::{both::Activity, pipes::Pipes};
 use crate::{
     buffer::{Class, Pool},
-    driver::{ReadHalf, WriteHalf},
     telemetry::{Counter, bump},
+    tls::{ReadHalf, WriteHalf},
 };
 use std::{cell::Cell, pin::Pin};
 
@@ -21,11 +21,24 @@ pub(super) struct Direction<'a, T> {
     pub(super) tap: T,
     pub(super) buffers: &'a Pool,
     pub(super) pipes: &'a Pipes,
+    pub(super) meter: Meter<'a>,
+}
+
+/// What is noted of the bytes that the receiver's socket has taken.
+pub(super) struct Meter<'a> {
     pub(super) activity: &'a Activity<'a>,
-    /// Bytes that the receiver's socket has taken.
+    /// How many they are.
     pub(super) total: &'a Cell<u64>,
-    /// The same over all connections.
+    /// How many over all connections.
     pub(super) counter: &'a Counter,
+}
+
+impl Meter<'_> {
+    pub(super) fn moved(&self, count: usize) {
+        self.total.set(self.total.get() + count as u64);
+        bump(self.counter, count as u64);
+        self.activity.happened();
+    }
 }
 
 /// Why a direction can't go on.
@@ -49,8 +62,8 @@ const SMALL_BURSTS_MAX: u32 = 8;
 /// Reads that would have fitted into a smaller buffer, one after another, after which the next is smaller.
 const SMALL_READS_MAX: u32 = 2;
 
-/// A burst that moved less than this was cheaper copied.
-const SPLICE_BYTES_MIN: u64 = 32 << 10;
+/// After so much at a time, the next is moved through a pipe, or with the largest buffers.
+const LARGE_BYTES: u64 = 16 << 10;
 
 impl<T: Tap> Direction<'_, T> {
     /// Moves bytes until the sender has ended, and then says so to the receiver.
@@ -71,40 +84,24 @@ impl<T: Tap> Direction<'_, T> {
         Ok(())
     }
 
-    pub(super) fn moved(&self, count: usize) {
-        self.total.set(self.total.get() + count as u64);
-        bump(self.counter, count as u64);
-        self.activity.happened();
-    }
-
     /// In an allocation of its own, which ends with the bulk.
     fn bulk(&mut self) -> Pin<Box<impl Future<Output = Result<Bulk, Broken>>>> {
         Box::pin(self.run_bulk())
     }
 
     async fn run_bulk(&mut self) -> Result<Bulk, Broken> {
-        let (mut small, mut class, mut splices) = (0, Class::Medium, true);
+        let (mut small, mut is_large) = (0, true);
         while small < SMALL_BURSTS_MAX {
             self.read.readable().await.map_err(|_| Broken::Reading)?;
-            let moved = match splices && self.tap.blind() >= SPLICE_BYTES_MIN {
-                true => self.burst().await?,
-                false => Burst::Nothing,
-            };
-            let moved = match moved {
-                Burst::Moved(count @ 1..) => {
-                    splices = count >= SPLICE_BYTES_MIN;
-                    count
+            let mut moved = if is_large { self.burst().await? } else { 0 };
+            if moved == 0 {
+                let class = if is_large { Class::Large } else { Class::Medium };
+                moved = self.copy(class).await? as u64;
+                if moved == 0 {
+                    return Ok(Bulk::Ended);
                 }
-                _ => {
-                    let count = self.copy(class).await?;
-                    if count == 0 {
-                        return Ok(Bulk::Ended);
-                    }
-                    splices = count == class.bytes();
-                    class = if splices { Class::Large } else { Class::Medium };
-                    count as u64
-                }
-            };
+            }
+            is_large = moved >= LARGE_BYTES;
             small = if moved < Class::Small.bytes() as u64 { small + 1 } else { 0 };
         }
         Ok(Bulk::Quiet)
@@ -119,7 +116,7 @@ struct Size {
 
 impl Size {
     fn adapt(&mut self, count: usize) {
-        if count == self.class.bytes() {
+        if count >= self.class.bytes() {
             (self.class, self.small) = (Class::Small, 0);
         } else if Class::for_bytes(count) < self.class {
             self.small += 1;

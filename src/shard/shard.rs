@@ -12,7 +12,7 @@ use std::{
     cell::Cell,
     io,
     rc::Rc,
-    sync::{Arc, atomic::Ordering, mpsc::Sender},
+    sync::{Arc, mpsc::Sender},
     thread,
     time::Duration,
 };
@@ -226,13 +226,15 @@ async fn tick(env: &Environment, drain: &Drain) -> usize {
             bump(&env.counters.upstream_connections_active, closed.wrapping_neg());
         }
         let Some(left) = drain.left.get() else { continue };
-        let active = env.counters.downstream_connections_active.load(Ordering::Relaxed) as usize;
+        let active = env.counters.connections_active() as usize;
         let is_closed = drain.is_closed();
         if active == 0 && is_closed {
             return 0;
         }
         if left == 0 {
             env.deadlines.end_all();
+            // What was cut still has its line of the access log to write.
+            let _ = ticker.next().await;
             return active;
         }
         drain.left.set(Some(left - 1));

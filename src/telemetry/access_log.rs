@@ -32,6 +32,8 @@ pub struct Record<'a> {
     pub flag: Option<Flag>,
     /// Envoy's response code details, such as `via_upstream`.
     pub details: &'static str,
+    /// Why a connection was ended, where neither side asked for it (`%CONNECTION_TERMINATION_DETAILS%`).
+    pub termination: &'static str,
     /// What the operating system said when connecting failed.
     pub transport_failure: &'a str,
     /// Body bytes from the client.
@@ -155,8 +157,9 @@ fn append(r: &Record<'_>, timestamps: &mut TimestampCache, out: &mut Vec<u8>) {
     bare(r.flag.map_or("", Flag::as_str).as_bytes(), out);
     out.push(b' ');
     bare(r.details.as_bytes(), out);
-    // CONNECTION_TERMINATION_DETAILS: only for connections that an HTTP filter did not end.
-    out.extend_from_slice(b" - \"");
+    out.push(b' ');
+    bare(r.termination.as_bytes(), out);
+    out.extend_from_slice(b" \"");
     escaped(r.transport_failure.as_bytes(), out);
     out.extend_from_slice(b"\" ");
     for value in [r.bytes_received, r.bytes_sent, r.duration_ms] {

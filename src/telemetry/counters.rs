@@ -63,6 +63,18 @@ counters! {
     downstream_connections_active: Gauge = "envoy_http_downstream_cx_active",
     /// Connections refused because the worker had as many as it may have.
     downstream_connections_overflow: Counter = "envoy_listener_downstream_cx_overflow",
+    /// TCP connections accepted from clients.
+    tcp_connections: Counter = "envoy_tcp_downstream_cx_total",
+    /// TCP connections of clients that are open.
+    tcp_connections_active: Gauge = "envoy_tcp_downstream_cx_active",
+    /// TCP connections closed because their route's cluster does not exist.
+    tcp_no_route: Counter = "envoy_tcp_downstream_cx_no_route",
+    /// Bytes of TCP connections from clients.
+    tcp_bytes_received: Counter = "envoy_tcp_downstream_cx_rx_bytes_total",
+    /// Bytes of TCP connections to clients.
+    tcp_bytes_sent: Counter = "envoy_tcp_downstream_cx_tx_bytes_total",
+    /// TCP connections closed because nothing moved on them for too long.
+    tcp_idle_timeouts: Counter = "envoy_tcp_idle_timeout",
     /// Accepts that failed, such as for want of file descriptors.
     accept_failures: Counter = "sluicegate_accept_failures_total",
     /// Requests whose head was complete.
@@ -103,6 +115,14 @@ counters! {
     ticks: Counter = "sluicegate_shard_ticks_total",
     /// Access log lines lost because the writer could not keep up.
     log_lines_dropped: Counter = "sluicegate_access_log_dropped_total",
+}
+
+impl Counters {
+    /// Connections of clients that are open, whatever is spoken on them.
+    pub fn connections_active(&self) -> u64 {
+        let gauges = [&self.downstream_connections_active, &self.tcp_connections_active];
+        gauges.iter().map(|gauge| gauge.load(Ordering::Relaxed)).sum()
+    }
 }
 
 #[cfg(test)]

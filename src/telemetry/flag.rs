@@ -13,6 +13,8 @@ pub enum Flag {
     NoHealthyUpstream,
     /// `UF`: connecting failed.
     UpstreamConnectFailure,
+    /// `UF,URX`: connecting failed at every endpoint that may be tried for a TCP connection.
+    ConnectAttemptsExceeded,
     /// `UC`: the upstream connection ended before or within the response.
     UpstreamConnectionTermination,
     /// `UR`: the upstream reset the connection.
@@ -43,6 +45,7 @@ impl Flag {
             Flag::NoCluster => "NC",
             Flag::NoHealthyUpstream => "UH",
             Flag::UpstreamConnectFailure => "UF",
+            Flag::ConnectAttemptsExceeded => "UF,URX",
             Flag::UpstreamConnectionTermination => "UC",
             Flag::UpstreamRemoteReset => "UR",
             Flag::UpstreamOverflow => "UO",

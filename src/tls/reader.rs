@@ -85,6 +85,19 @@ impl Reader {
         }
     }
 
+    /// Waits until there is something to read, without a buffer.
+    ///
+    /// # Errors
+    /// Those of `poll(2)`.
+    pub(super) async fn readable(&mut self) -> io::Result<()> {
+        let is_whole =
+            |sealed: &Buffer| !matches!(self.opener.frame(sealed.bytes()), Ok(Framed::Incomplete(_)));
+        if self.plain.is_some() || self.ended.is_some() || self.sealed.as_ref().is_some_and(is_whole) {
+            return Ok(());
+        }
+        self.socket.readable().await
+    }
+
     /// A buffer with room to receive into: behind what is there already, else the caller's own.
     fn place(&mut self, buffer: &mut Buffer) -> Buffer {
         let class = buffer.class();

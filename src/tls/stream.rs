@@ -52,6 +52,25 @@ impl ReadHalf {
     pub fn is_plain(&self) -> bool {
         matches!(self, ReadHalf::Plain(_))
     }
+
+    /// As [`driver::ReadHalf::readable`]; there may turn out to be nothing but a part of a record.
+    ///
+    /// # Errors
+    /// Those of `poll(2)`.
+    pub async fn readable(&mut self) -> io::Result<()> {
+        match self {
+            ReadHalf::Plain(half) => half.readable().await,
+            ReadHalf::Tls(reader) => reader.readable().await,
+        }
+    }
+
+    /// The socket's half, if the bytes are the peer's as they are.
+    pub fn plain(&mut self) -> Option<&mut driver::ReadHalf> {
+        match self {
+            ReadHalf::Plain(half) => Some(half),
+            ReadHalf::Tls(_) => None,
+        }
+    }
 }
 
 /// A read that is under way, as [`driver::PendingRead`].
@@ -95,6 +114,14 @@ impl WriteHalf {
         match self {
             WriteHalf::Plain(half) => half.send_all(bytes).await,
             WriteHalf::Tls(writer) => writer.send_all(bytes).await,
+        }
+    }
+
+    /// The socket's half, if the bytes go out as they are.
+    pub fn plain(&mut self) -> Option<&mut driver::WriteHalf> {
+        match self {
+            WriteHalf::Plain(half) => Some(half),
+            WriteHalf::Tls(_) => None,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     http::{RequestHead, Scheme},
     http1::decode,
     proxy::{self, ConnectionInfo},
-    table::{self, BindAddress, Chain, Listener, Lookup, RouteTable, TableId, VirtualHost},
+    table::{self, BindAddress, Chain, Listener, Lookup, RouteTable, VirtualHost},
     telemetry::Flag,
     upstream::Random,
 };
@@ -72,19 +72,14 @@ impl<'a> Walk<'a> {
             Detail::new(format!("the server name `{name}` has no part in it, for there is no TLS"))
         });
         self.steps.push(step.with_all(name));
-        match self.arrive(listener, id, table) {
+        match self.arrive(listener, table) {
             Ok(arrived) => self.route(arrived),
             Err(outcome) => outcome,
         }
     }
 
     /// Decodes the request and makes it what routing sees.
-    fn arrive(
-        &mut self,
-        listener: &Listener,
-        id: TableId,
-        table: &'a RouteTable,
-    ) -> Result<Arrived<'a>, Outcome> {
+    fn arrive(&mut self, listener: &Listener, table: &'a RouteTable) -> Result<Arrived<'a>, Outcome> {
         let settings = &self.compiled.snapshot.settings;
         let mut request = RequestHead::default();
         match decode::request(&self.asked.wire, &proxy::head_policy(settings), &mut request) {
@@ -100,7 +95,7 @@ impl<'a> Walk<'a> {
             BindAddress::Tcp(address) => (Peer::Tcp(SocketAddr::new(self.asked.from, 0)), Some(address)),
             BindAddress::Unix(_) => (Peer::Unix, None),
         };
-        let info = ConnectionInfo::new(peer, local, listener.bind.to_string().into(), id);
+        let info = ConnectionInfo::new(peer, local, listener.bind.to_string().into());
         let sent = lossy(request.path());
         let mut text = Vec::new();
         let arrived = proxy::arrive(&mut request, settings, &info, &Random::default(), &mut text);

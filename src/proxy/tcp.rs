@@ -1,0 +1,231 @@
+//! One connection that is not HTTP: a destination by weight, an endpoint that answers, then bytes both ways.
+
+use super::{ConnectionInfo, Environment};
+use crate::{
+    buffer::Buffer,
+    driver::Deadline,
+    relay::{self, Blind, End, Ended, Terms},
+    table::{TcpDestination, TcpProtocol, TcpRoute},
+    telemetry::{Flag, Record, bump},
+    tls::{ReadHalf, WriteHalf},
+    upstream::{Cluster, Endpoint, Random, Stream, open_stream},
+};
+use std::{pin::Pin, rc::Rc, time::Instant};
+
+/// Endpoints that are tried for one connection, each once: as many as Istio's default lets an HTTP request try. Each may
+/// take the whole connect timeout, and a client that has waited for three of them waits for no fourth.
+const ENDPOINTS_MAX: usize = 3;
+
+/// A connection that is not HTTP, as far as it has come.
+pub struct TcpConnection {
+    /// Declared before the halves, for it must be dropped before the socket is closed.
+    pub deadline: Deadline,
+    /// The half that reads.
+    pub read: ReadHalf,
+    /// The half that sends.
+    pub write: WriteHalf,
+    /// What is known of it.
+    pub info: ConnectionInfo,
+    /// What was read of it already; it goes to the upstream first.
+    pub kept: Buffer,
+}
+
+/// Serves a connection to its end. The destination is chosen now.
+pub fn serve_tcp(
+    connection: TcpConnection,
+    route: &TcpRoute,
+    protocol: TcpProtocol,
+    env: &Rc<Environment>,
+) -> impl Future<Output = ()> + use<> {
+    bump(&env.counters.tcp_connections, 1);
+    bump(&env.counters.tcp_connections_active, 1);
+    let target = choose(route, &env.random).map_or(Target::Missing("".into()), |destination| {
+        let cluster = destination.cluster.and_then(|id| env.routing.borrow().clusters.get(id).cloned());
+        cluster.map_or_else(|| Target::Missing(destination.cluster_name.clone()), Target::Cluster)
+    });
+    let session = Session { connection, started: Instant::now(), env: Rc::clone(env) };
+    session.live(target, protocol)
+}
+
+/// One of the destinations, by weight.
+fn choose<'r>(route: &'r TcpRoute, random: &Random) -> Option<&'r TcpDestination> {
+    if let [only] = route.destinations.as_slice() {
+        return Some(only);
+    }
+    let mut place = random.below(route.total_weight);
+    for destination in &route.destinations {
+        let weight = u64::from(destination.weight);
+        if place < weight {
+            return Some(destination);
+        }
+        place -= weight;
+    }
+    route.destinations.last()
+}
+
+enum Target {
+    Cluster(Rc<Cluster>),
+    /// There is no such cluster; its name.
+    Missing(Box<str>),
+}
+
+struct Session {
+    connection: TcpConnection,
+    started: Instant,
+    env: Rc<Environment>,
+}
+
+/// What the access log says in the end.
+#[derive(Default)]
+struct Summary {
+    flag: Option<Flag>,
+    /// Why it was ended, where nobody asked for it.
+    termination: &'static str,
+    transport_failure: String,
+    up: u64,
+    down: u64,
+    upstream: Option<(Rc<Endpoint>, Rc<str>)>,
+}
+
+/// No endpoint took the connection.
+struct Unreachable {
+    flag: Flag,
+    error: String,
+    last: Option<Rc<Endpoint>>,
+}
+
+impl Session {
+    async fn live(mut self, target: Target, protocol: TcpProtocol) {
+        match target {
+            Target::Missing(name) => {
+                bump(&self.env.counters.tcp_no_route, 1);
+                self.record(&name, &Summary { flag: Some(Flag::NoCluster), ..Summary::default() });
+            }
+            Target::Cluster(cluster) => {
+                let summary = match self.connect(&cluster).await {
+                    Ok(stream) => self.relay(stream, &cluster, protocol).await,
+                    Err(Unreachable { flag, error, last }) => Summary {
+                        flag: Some(flag),
+                        transport_failure: error,
+                        upstream: last.map(|endpoint| (endpoint, "".into())),
+                        ..Summary::default()
+                    },
+                };
+                self.record(&cluster.name, &summary);
+            }
+        }
+        bump(&self.env.counters.tcp_connections_active, 1u64.wrapping_neg());
+    }
+
+    /// Opens a connection to an endpoint that takes one. Nothing has been sent yet, so any will do. In an allocation of
+    /// its own, so that a connection that only waits has no room for it set aside.
+    fn connect<'s>(
+        &'s self,
+        cluster: &'s Cluster,
+    ) -> Pin<Box<impl Future<Output = Result<Stream, Unreachable>> + use<'s>>> {
+        Box::pin(self.try_endpoints(cluster))
+    }
+
+    async fn try_endpoints(&self, cluster: &Cluster) -> Result<Stream, Unreachable> {
+        let env = &self.env;
+        let mut tried: Vec<Rc<Endpoint>> = Vec::new();
+        let mut error = String::new();
+        while tried.len() < ENDPOINTS_MAX {
+            let chosen = cluster.choose(&env.random, &tried);
+            let is_new = |endpoint: &Rc<Endpoint>| !tried.iter().any(|other| Rc::ptr_eq(other, endpoint));
+            let Some(endpoint) = chosen.filter(is_new) else { break };
+            match open_stream(cluster, &endpoint, &env.deadlines, Vec::new()).await {
+                Ok(stream) => {
+                    bump(&env.counters.upstream_connections, 1);
+                    bump(&env.counters.upstream_connections_active, 1);
+                    return Ok(stream);
+                }
+                Err(failed) => error = failed.to_string(),
+            }
+            bump(&env.counters.upstream_connect_failures, 1);
+            tried.push(endpoint);
+        }
+        let flag = if tried.is_empty() { Flag::NoHealthyUpstream } else { Flag::ConnectAttemptsExceeded };
+        Err(Unreachable { flag, error, last: tried.pop() })
+    }
+
+    async fn relay(&mut self, stream: Stream, cluster: &Cluster, _protocol: TcpProtocol) -> Summary {
+        let Stream { deadline, read, write, endpoint, active, local } = stream;
+        let mut upstream = Ends { deadline, read: ReadHalf::Plain(read), write: WriteHalf::Plain(write) };
+        let counters = &self.env.counters;
+        let TcpConnection { deadline, read, write, kept, .. } = &mut self.connection;
+        let nothing = self.env.buffers.empty();
+        let kept = std::mem::replace(kept, nothing);
+        let early = kept.len() as u64;
+        let mut summary = Summary { upstream: Some((endpoint, local)), ..Summary::default() };
+        if upstream.write.send(kept).await.0.is_err() {
+            summary.termination = "upstream_reset";
+        } else {
+            bump(&counters.tcp_bytes_received, early);
+            let terms = Terms {
+                idle_timeout: cluster.tcp_idle_timeout,
+                buffers: &self.env.buffers,
+                pipes: &self.env.pipes,
+                up_bytes: &counters.tcp_bytes_received,
+                down_bytes: &counters.tcp_bytes_sent,
+            };
+            let client = End { read, write, deadline };
+            let relayed = relay::both(client, upstream.end(), (Blind, Blind), &terms).await;
+            (summary.up, summary.down) = (early + relayed.up, relayed.down);
+            summary.termination = self.termination(relayed.ended);
+        }
+        drop(active);
+        bump(&counters.upstream_connections_active, 1u64.wrapping_neg());
+        summary
+    }
+
+    fn termination(&self, ended: Ended) -> &'static str {
+        match ended {
+            Ended::InOrder => "",
+            Ended::Idle if self.env.draining.get() => "drain_timeout",
+            Ended::Idle => {
+                bump(&self.env.counters.tcp_idle_timeouts, 1);
+                "tcp_session_idle_timeout"
+            }
+            Ended::DownstreamBroke => "downstream_reset",
+            Ended::UpstreamBroke => "upstream_reset",
+        }
+    }
+
+    fn record(&self, cluster: &str, summary: &Summary) {
+        let (env, info) = (&self.env, &self.connection.info);
+        if !env.log.is_on() {
+            return;
+        }
+        let upstream = summary.upstream.as_ref();
+        env.log.write(&Record {
+            start_ms: env.clock.unix_ms(self.started),
+            flag: summary.flag,
+            termination: summary.termination,
+            transport_failure: &summary.transport_failure,
+            bytes_received: summary.up,
+            bytes_sent: summary.down,
+            duration_ms: self.started.elapsed().as_millis() as u64,
+            upstream_host: upstream.map_or(b"", |(endpoint, _)| endpoint.display.as_bytes()),
+            upstream_cluster: cluster.as_bytes(),
+            upstream_local: upstream.map_or(b"", |(_, local)| local.as_bytes()),
+            downstream_local: info.local_text.as_bytes(),
+            downstream_remote: info.peer_text.as_bytes(),
+            ..Record::default()
+        });
+    }
+}
+
+/// The upstream's connection.
+struct Ends {
+    /// Declared before the halves, for it must be dropped before the socket is closed.
+    deadline: Deadline,
+    read: ReadHalf,
+    write: WriteHalf,
+}
+
+impl Ends {
+    fn end(&mut self) -> End<'_> {
+        End { read: &mut self.read, write: &mut self.write, deadline: &self.deadline }
+    }
+}
