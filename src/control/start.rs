@@ -7,7 +7,7 @@ use super::{
 use crate::{
     driver::{self, DriverChoice},
     listener::{self, BindError},
-    shard::{self, Limits, Plan, Report, ShardId, ShardListener},
+    shard::{self, InitialTls, Limits, Plan, Report, ShardId, ShardListener},
     table::{Listener, Snapshot},
 };
 use std::{
@@ -96,6 +96,7 @@ pub fn start(
             cpu,
             driver: setup.driver,
             snapshot: Arc::clone(&snapshot),
+            tls: InitialTls::default(),
             listeners,
             limits: Limits { connections, ..defaults.clone() },
             hostname: hostname(),

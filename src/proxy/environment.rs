@@ -9,6 +9,7 @@ use crate::{
     relay::Pipes,
     table::Snapshot,
     telemetry::{AccessLog, Counters, DateCache},
+    tls::Contexts,
     upstream::{Clusters, Random},
 };
 use std::{
@@ -74,6 +75,8 @@ impl Default for Limits {
 pub struct Environment {
     /// The routing state that new exchanges begin with.
     pub routing: RefCell<Rc<Routing>>,
+    /// Certificates, keys and what else TLS takes.
+    pub tls: Contexts,
     /// Buffers.
     pub buffers: Pool,
     /// Pipes.
@@ -122,6 +125,7 @@ impl Environment {
     /// A shard's environment.
     pub fn new(
         routing: Routing,
+        tls: Contexts,
         counters: Arc<Counters>,
         log: AccessLog,
         limits: Limits,
@@ -129,6 +133,7 @@ impl Environment {
     ) -> Environment {
         Environment {
             routing: RefCell::new(Rc::new(routing)),
+            tls,
             buffers: Pool::new(),
             pipes: Pipes::default(),
             deadlines: Deadlines::new(),

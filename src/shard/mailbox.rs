@@ -1,9 +1,17 @@
 //! What the control thread tells a shard: a bounded channel, and a bell that wakes the shard's ring.
 
-use crate::{driver::Bell, upstream::ResolvedEndpoints};
+use crate::{
+    driver::Bell,
+    table::{ClientTlsId, ServerTlsId},
+    tls::{ClientContext, ServerContext},
+    upstream::ResolvedEndpoints,
+};
 use std::{
     io,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     time::Duration,
 };
 
@@ -15,6 +23,10 @@ const WAITING_MAX: usize = 4096;
 pub enum Message {
     /// A cluster's endpoints, from the resolver.
     Resolved(ResolvedEndpoints),
+    /// How TLS ends for a server from now on; nothing: it can't.
+    ServerTls(ServerTlsId, Option<Arc<ServerContext>>),
+    /// How TLS begins for an upstream from now on; nothing: it can't.
+    ClientTls(ClientTlsId, Option<Arc<ClientContext>>),
     /// Take no new connections, end those that are idle, let the others finish within this time.
     Drain(Duration),
     /// End everything now.

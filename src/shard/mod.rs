@@ -10,4 +10,4 @@ mod shard;
 pub use mailbox::{Mailbox, Message};
 // What its plan and its messages are made of, for the control thread, which knows no other part of the data plane.
 pub use crate::{proxy::Limits, upstream::ResolvedEndpoints};
-pub use shard::{Handle, Plan, Report, ShardId, ShardListener, start};
+pub use shard::{Handle, InitialTls, Plan, Report, ShardId, ShardListener, start};

@@ -7,6 +7,7 @@ use crate::{
     proxy::{Environment, Limits, Routing},
     table::{BindAddress, Chain, Snapshot},
     telemetry::{AccessLog, Counters, LogSink, bump},
+    tls::{ClientContext, Contexts, ServerContext},
 };
 use std::{
     cell::Cell,
@@ -52,6 +53,8 @@ pub struct Plan {
     pub driver: DriverChoice,
     /// The configuration.
     pub snapshot: Arc<Snapshot>,
+    /// The snapshot's TLS, as it is at the start.
+    pub tls: InitialTls,
     /// Its listeners.
     pub listeners: Vec<ShardListener>,
     /// Limits.
@@ -62,6 +65,16 @@ pub struct Plan {
     pub log: Option<LogSink>,
     /// Where its reports go.
     pub reports: Sender<Report>,
+}
+
+/// The contexts of a snapshot's specs, in their order, as they are at the start: nothing where what a spec names is
+/// missing or broken.
+#[derive(Clone, Debug, Default)]
+pub struct InitialTls {
+    /// Of servers.
+    pub servers: Vec<Option<Arc<ServerContext>>>,
+    /// Of upstreams.
+    pub clients: Vec<Option<Arc<ClientContext>>>,
 }
 
 /// What a shard tells the control thread.
@@ -132,8 +145,9 @@ fn live(plan: Plan, inbox: Inbox, counters: Arc<Counters>) {
 
 async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Report) {
     let log = AccessLog::new(plan.log, Arc::clone(&counters));
-    let env =
-        Rc::new(Environment::new(Routing::new(plan.snapshot), counters, log, plan.limits, plan.hostname));
+    let tls = Contexts::new(plan.tls.servers, &plan.tls.clients);
+    let routing = Routing::new(plan.snapshot);
+    let env = Rc::new(Environment::new(routing, tls, counters, log, plan.limits, plan.hostname));
     let mut sockets = Vec::new();
     for listener in plan.listeners {
         let socket = Rc::new(listener.socket);
@@ -165,6 +179,8 @@ async fn hear(inbox: Inbox, env: Rc<Environment>, drain: Rc<Drain>) {
         for message in messages.try_iter() {
             match message {
                 Message::Resolved(answer) => env.routing.borrow().clusters.resolved(&answer),
+                Message::ServerTls(id, context) => env.tls.set_server(id.0, context),
+                Message::ClientTls(id, context) => env.tls.set_client(id.0, context.as_deref()),
                 Message::Drain(within) => begin_drain(&env, &drain, within),
                 Message::Stop => begin_drain(&env, &drain, Duration::ZERO),
             }

@@ -7,7 +7,11 @@
 //! - `session`: what both halves share
 //! - `record`: records after the handshake, sealed and opened in place
 //! - `spec`: what a server or an upstream asks of TLS, as compiled
+//! - `context`: from that, and the bytes of what it names, to configurations of rustls
+//! - `facts`: what certificates say of themselves
 
+mod context;
+mod facts;
 mod handshake;
 mod hello;
 mod reader;
@@ -15,14 +19,21 @@ mod record;
 mod session;
 mod spec;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 mod writer;
 
+pub use context::{
+    AuthorityMaterial, Built, Bytes, CertificateMaterial, ClientContext, Contexts, Limit, Material, Problem,
+    ProblemKind, Secrets, ServerContext, SystemRoots, TicketError, TicketSecret,
+};
+pub use facts::{CertificateFacts, PeerCertificate};
 pub use handshake::{Agreed, Established, HandshakeError, accept, connect};
 pub use hello::{BadHello, ClientHello, HELLO_MAX, Peeked, peek};
 pub use reader::Reader;
 pub use spec::{
     AuthoritySource, CertificateSource, ClientAuthentication, ClientSpec, Group, NameRule, Parameters, Pins,
-    SecretName, Secrets, ServerSpec, ServerVerification, Suite,
+    Place, SecretName, ServerSpec, ServerVerification, Suite,
 };
 pub use stream::{PendingRead, Read, ReadHalf, WriteHalf};
 pub use writer::Writer;

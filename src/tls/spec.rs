@@ -1,13 +1,15 @@
 //! What a server or an upstream asks of TLS, as compiled: pure data. Certificates and keys are named, not held: the
 //! control thread loads them, and loads them again when they change.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 /// How TLS is ended for one server of a Gateway (`ServerTLSSettings`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSpec {
     /// For logs, metrics and the admin page: `Gateway infra/public servers[1]`.
     pub name: Box<str>,
+    /// Where it is written.
+    pub place: Place,
     /// At least one. With several the first is used whose key the client can check.
     pub certificates: Vec<CertificateSource>,
     /// What is asked of the client.
@@ -23,6 +25,8 @@ pub struct ServerSpec {
 pub struct ClientSpec {
     /// For logs, metrics and the admin page: `DestinationRule default/reviews`.
     pub name: Box<str>,
+    /// Where it is written.
+    pub place: Place,
     /// Our certificate (`MUTUAL`, `ISTIO_MUTUAL`).
     pub certificate: Option<CertificateSource>,
     /// By whose word an upstream's certificate is believed.
@@ -31,6 +35,21 @@ pub struct ClientSpec {
     pub parameters: Parameters,
     /// What is offered by ALPN; empty: nothing is.
     pub alpn: Vec<Box<[u8]>>,
+}
+
+/// Where the settings of a server or an upstream are written, for diagnostics about what they name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// `Gateway infra/public`
+    pub object: Arc<str>,
+    /// The path to the settings: `spec.servers[1].tls`.
+    pub field: Box<str>,
+    /// The file as the user named it; empty where no file says it, such as an option of the command line.
+    pub file: Arc<str>,
+    /// Of the field, from 1.
+    pub line: u32,
+    /// Of the field, from 1, in characters.
+    pub column: u32,
 }
 
 /// What is asked of a client that connects with TLS.
@@ -130,18 +149,6 @@ pub struct SecretName {
 impl fmt::Display for SecretName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
-/// The content of the Secrets that this gateway may use, by name and key.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secrets(pub BTreeMap<SecretName, BTreeMap<String, Vec<u8>>>);
-
-/// Values may be private keys: only the names are shown.
-impl fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.0.iter().map(|(name, keys)| (name.to_string(), keys.keys().collect::<Vec<_>>()));
-        f.debug_map().entries(names).finish()
     }
 }
 

@@ -1,0 +1,148 @@
+//! Whether a client's certificate is believed.
+
+use super::{authorities::Authorities, names::has_one_of};
+use crate::tls::{CertificateFacts, Pins};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
+    client::danger::HandshakeSignatureValid,
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, UnixTime},
+    server::{
+        VerifierBuilderError, WebPkiClientVerifier,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+};
+use std::{fmt, sync::Arc};
+
+/// The names of authorities that a client is told in all, in bytes: more do not help it to choose, and some clients take no
+/// long messages. With more it is told none, which means any (RFC 8446 section 4.2.4).
+const HINTS_MAX: usize = 16 << 10;
+
+/// What is asked of a client's certificate beside that somebody vouches for it.
+#[derive(Debug)]
+pub(super) struct Demands {
+    pub(super) required: bool,
+    pub(super) names: Vec<Box<str>>,
+    pub(super) pins: Pins,
+    pub(super) accept_untrusted: bool,
+}
+
+/// Judges the certificates of clients.
+#[derive(Debug)]
+pub(super) struct ClientVerifier {
+    chain: Arc<dyn ClientCertVerifier>,
+    authorities: Vec<CertificateDer<'static>>,
+    demands: Demands,
+}
+
+impl ClientVerifier {
+    /// # Errors
+    /// A list of revoked certificates is malformed.
+    pub(super) fn new(
+        authorities: &Authorities,
+        demands: Demands,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<ClientVerifier, VerifierBuilderError> {
+        let roots = Arc::clone(&authorities.roots);
+        let hints: usize = roots.subjects().iter().map(|subject| subject.as_ref().len()).sum();
+        let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
+        let mut builder = builder.with_crls(authorities.revoked.iter().cloned());
+        if hints > HINTS_MAX || demands.accept_untrusted {
+            builder = builder.clear_root_hint_subjects();
+        }
+        if !demands.required {
+            builder = builder.allow_unauthenticated();
+        }
+        // With lists of revoked certificates there must be one of every authority: one without may have revoked anything.
+        Ok(ClientVerifier { chain: builder.build()?, authorities: authorities.certificates.clone(), demands })
+    }
+
+    /// Whether somebody whose word counts vouches for it.
+    fn vouched(
+        &self,
+        leaf: &CertificateDer<'_>,
+        facts: &CertificateFacts,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        if self.authorities.iter().any(|authority| authority == leaf) {
+            return facts.check_time(now);
+        }
+        match self.chain.verify_client_cert(leaf, intermediates, now) {
+            Ok(_) => Ok(()),
+            Err(_) if self.demands.accept_untrusted => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl ClientCertVerifier for ClientVerifier {
+    fn offer_client_auth(&self) -> bool {
+        true
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.demands.required
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.chain.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let facts = CertificateFacts::parse(end_entity).ok_or(CertificateError::BadEncoding)?;
+        self.vouched(end_entity, &facts, intermediates, now)?;
+        let Demands { names, pins, .. } = &self.demands;
+        if !names.is_empty() && !has_one_of(&facts, names) {
+            return Err(refused("it has none of the names in subjectAltNames"));
+        }
+        let is_pinned = pins.keys.contains(&facts.key_sha256) || pins.certificates.contains(&facts.sha256);
+        if !is_pinned && (!pins.keys.is_empty() || !pins.certificates.is_empty()) {
+            return Err(refused("neither verifyCertificateSpki nor verifyCertificateHash has it"));
+        }
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
+}
+
+/// A certificate that does not have what it must have: alert `certificate_unknown` (RFC 8446 section 6.2).
+pub(super) fn refused(why: &'static str) -> Error {
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Refused(why)))))
+}
+
+#[derive(Debug)]
+struct Refused(&'static str);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Refused {}

@@ -1,0 +1,88 @@
+//! Bytes of certificates, keys and authorities, with the place they come from.
+
+use super::{Problem, SystemRoots};
+use rustls::server::VerifierBuilderError;
+use std::{fmt, sync::Arc};
+
+/// How large a thing may be. What is larger is not what it was taken for, and would be held in memory for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// A chain, a key or a staple: a message of a handshake has no more than 64 KiB (RFC 8446 section 4.4.2 allows more,
+    /// no client takes it), and PEM with comments is at most four times as long.
+    Chain,
+    /// Authorities: all of an operating system's have 250 KB.
+    Authorities,
+    /// What they have revoked: the largest public lists have a few MB.
+    Revoked,
+}
+
+impl Limit {
+    /// In bytes.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Limit::Chain => 256 << 10,
+            Limit::Authorities => 4 << 20,
+            Limit::Revoked => 32 << 20,
+        }
+    }
+}
+
+/// The content of a file, or of a key in a Secret.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Bytes {
+    /// `` `/etc/certs/tls.crt` ``, or `` key `tls.crt` of Secret `infra/web` ``.
+    pub place: Box<str>,
+    /// The content.
+    pub bytes: Arc<[u8]>,
+}
+
+impl fmt::Debug for Bytes {
+    /// Without the content, which may be a key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.place, self.bytes.len())
+    }
+}
+
+/// A chain with its key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CertificateMaterial {
+    /// PEM, leaf first.
+    pub chain: Bytes,
+    /// PEM: PKCS#8, PKCS#1 or SEC1.
+    pub key: Bytes,
+    /// An OCSP response (DER) to staple.
+    pub staple: Option<Bytes>,
+}
+
+/// Authorities, and what they have revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AuthorityMaterial {
+    /// PEM.
+    pub authorities: Bytes,
+    /// PEM: one list or more.
+    pub revoked: Option<Bytes>,
+}
+
+impl AuthorityMaterial {
+    /// What rustls does not take.
+    pub(super) fn refused(&self, error: &VerifierBuilderError) -> Problem {
+        match (error, &self.revoked) {
+            (VerifierBuilderError::InvalidCrl(error), Some(revoked)) => {
+                let text = format!("has a list of revoked certificates that can't be used: {error:?}");
+                Problem::broken(&revoked.place, text)
+            }
+            _ => Problem::broken(&self.authorities.place, format!("can't be used: {error}")),
+        }
+    }
+}
+
+/// Everything that a spec names.
+#[derive(Clone, Debug, Default)]
+pub struct Material {
+    /// In the spec's order; an upstream's spec has one at most.
+    pub certificates: Vec<CertificateMaterial>,
+    /// If the spec names any.
+    pub authorities: Option<AuthorityMaterial>,
+    /// The operating system's authorities, where the spec wants those.
+    pub system_roots: Option<SystemRoots>,
+}

@@ -1,0 +1,194 @@
+//! TLS towards clients: what a shard takes for a handshake.
+
+use super::{
+    Built, Material, Problem,
+    authorities::Authorities,
+    certified::{Certified, certified},
+    client_auth::{ClientVerifier, Demands},
+    provider::{provider, versions},
+    resolver::Resolver,
+    tickets::{TicketScope, TicketSecret, Tickets},
+};
+use crate::tls::{CertificateFacts, ClientAuthentication, ServerSpec};
+use rustls::{
+    ServerConfig,
+    crypto::CryptoProvider,
+    server::{NoClientAuth, NoServerSessionStorage, danger::ClientCertVerifier},
+};
+use std::sync::Arc;
+
+/// Tickets that a client of TLS 1.3 gets: for the two connections that browsers open at once.
+const TICKETS: usize = 2;
+
+/// How TLS ends for one server of a Gateway. Immutable, and shared by all shards.
+#[derive(Debug)]
+pub struct ServerContext {
+    with_alpn: Arc<ServerConfig>,
+    without_alpn: Arc<ServerConfig>,
+    certificates: Vec<CertificateFacts>,
+    authorities: Vec<CertificateFacts>,
+    scope: TicketScope,
+}
+
+impl ServerContext {
+    /// Builds it of the bytes of what the spec names.
+    pub fn build(spec: &ServerSpec, material: &Material, tickets: &TicketSecret) -> Built<ServerContext> {
+        let provider = provider(&spec.parameters);
+        let mut problems = Vec::new();
+        let mut certificates = Vec::new();
+        for material in &material.certificates {
+            match certified(material, &provider) {
+                Ok(certified) => certificates.push(certified),
+                Err(found) => problems.extend(found),
+            }
+        }
+        if certificates.is_empty() && problems.is_empty() {
+            problems.push(Problem::broken(&spec.name, "has no certificate"));
+        }
+        let clients = clients(spec, material, &provider, &mut problems);
+        let config = clients.as_ref().filter(|_| !certificates.is_empty()).and_then(|clients| {
+            let config = config(spec, &provider, Arc::clone(&clients.verifier), &certificates);
+            config.map_err(|error| problems.push(Problem::broken(&spec.name, error.to_string()))).ok()
+        });
+        let context = config.zip(clients).map(|(config, clients)| {
+            let certificates = certificates.into_iter().map(|certified| certified.facts).collect();
+            let scope = scope(spec, clients.authorities.as_ref());
+            let authorities = clients.authorities.map_or_else(Vec::new, |authorities| authorities.facts());
+            let (with_alpn, without_alpn) = configs(config, spec, Tickets::new(tickets, scope));
+            ServerContext { with_alpn, without_alpn, certificates, authorities, scope }
+        });
+        Built::new(context, problems)
+    }
+
+    /// The same with other secrets for its tickets.
+    pub fn with_tickets(&self, tickets: &TicketSecret) -> ServerContext {
+        let tickets = Tickets::new(tickets, self.scope);
+        let other = |config: &ServerConfig| {
+            let mut config = config.clone();
+            config.ticketer = Arc::clone(&tickets) as _;
+            Arc::new(config)
+        };
+        ServerContext {
+            with_alpn: other(&self.with_alpn),
+            without_alpn: other(&self.without_alpn),
+            certificates: self.certificates.clone(),
+            authorities: self.authorities.clone(),
+            scope: self.scope,
+        }
+    }
+
+    /// What a handshake takes, after what the client offers by ALPN: rustls ends a handshake in which nothing that is
+    /// offered is there, but it is to go on without (specification section 1.6).
+    pub fn config(&self, offered: &[impl AsRef<[u8]>]) -> Arc<ServerConfig> {
+        let ours = &self.with_alpn.alpn_protocols;
+        let is_common = offered.iter().any(|offer| ours.iter().any(|our| our == offer.as_ref()));
+        Arc::clone(if is_common { &self.with_alpn } else { &self.without_alpn })
+    }
+
+    /// What our certificates say, in the spec's order.
+    pub fn certificates(&self) -> &[CertificateFacts] {
+        &self.certificates
+    }
+
+    /// What the certificates of the authorities for clients say; nothing where there are many.
+    pub fn authorities(&self) -> &[CertificateFacts] {
+        &self.authorities
+    }
+
+    /// The first URI of our first certificate that has one: for `By=` in `x-forwarded-client-cert`.
+    pub fn local_uri(&self) -> Option<&str> {
+        self.certificates.iter().find_map(|facts| facts.uris.first()).map(|uri| &**uri)
+    }
+}
+
+/// How clients are judged, and by whose word.
+struct Clients {
+    verifier: Arc<dyn ClientCertVerifier>,
+    authorities: Option<Authorities>,
+}
+
+fn clients(
+    spec: &ServerSpec,
+    material: &Material,
+    provider: &Arc<CryptoProvider>,
+    problems: &mut Vec<Problem>,
+) -> Option<Clients> {
+    let ClientAuthentication::Certificate { required, names, pins, accept_untrusted, .. } = &spec.client
+    else {
+        return Some(Clients { verifier: Arc::new(NoClientAuth), authorities: None });
+    };
+    let Some(material) = &material.authorities else {
+        problems.push(Problem::broken(&spec.name, "has no authorities for the certificates of clients"));
+        return None;
+    };
+    let authorities = Authorities::read(material, problems)?;
+    let demands = Demands {
+        required: *required,
+        names: names.clone(),
+        pins: pins.clone(),
+        accept_untrusted: *accept_untrusted,
+    };
+    match ClientVerifier::new(&authorities, demands, provider) {
+        Ok(verifier) => Some(Clients { verifier: Arc::new(verifier), authorities: Some(authorities) }),
+        Err(error) => {
+            problems.push(material.refused(&error));
+            None
+        }
+    }
+}
+
+fn config(
+    spec: &ServerSpec,
+    provider: &Arc<CryptoProvider>,
+    clients: Arc<dyn ClientCertVerifier>,
+    certificates: &[Certified],
+) -> Result<ServerConfig, rustls::Error> {
+    let keys = certificates.iter().map(|certified| Arc::clone(&certified.key)).collect();
+    let config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&versions(&spec.parameters))?
+        .with_client_cert_verifier(clients)
+        .with_cert_resolver(Arc::new(Resolver::new(keys)));
+    Ok(config)
+}
+
+/// The configuration with and without ALPN, complete.
+fn configs(
+    mut config: ServerConfig,
+    spec: &ServerSpec,
+    tickets: Arc<Tickets>,
+) -> (Arc<ServerConfig>, Arc<ServerConfig>) {
+    config.ignore_client_order = true;
+    // The stream takes the keys over when the handshake is done.
+    config.enable_secret_extraction = true;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ticketer = tickets;
+    config.send_tls13_tickets = TICKETS;
+    // A request that somebody else could send again is none that an origin expects (RFC 8470 section 3).
+    config.max_early_data_size = 0;
+    config.send_half_rtt_data = false;
+    let without = Arc::new(config.clone());
+    config.alpn_protocols = spec.alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    (Arc::new(config), without)
+}
+
+/// What a ticket of this server is good for: it stands for a client that was believed by these rules.
+fn scope(spec: &ServerSpec, authorities: Option<&Authorities>) -> TicketScope {
+    let mut parts: Vec<&[u8]> = vec![spec.name.as_bytes()];
+    if let ClientAuthentication::Certificate { required, names, pins, accept_untrusted, .. } = &spec.client {
+        parts.push(if *required { b"required" } else { b"optional" });
+        parts.push(if *accept_untrusted { b"untrusted" } else { b"trusted" });
+        parts.push(b"names");
+        parts.extend(names.iter().map(|name| name.as_bytes()));
+        parts.push(b"keys");
+        parts.extend(pins.keys.iter().map(|pin| &pin[..]));
+        parts.push(b"certificates");
+        parts.extend(pins.certificates.iter().map(|pin| &pin[..]));
+    }
+    if let Some(authorities) = authorities {
+        parts.push(b"authorities");
+        parts.extend(authorities.certificates.iter().map(|certificate| certificate.as_ref()));
+        parts.push(b"revoked");
+        parts.extend(authorities.revoked.iter().map(|list| list.as_ref()));
+    }
+    TicketScope::of(parts)
+}

@@ -1,0 +1,5 @@
+//! Contexts, by handshakes in memory.
+
+mod servers;
+#[allow(dead_code, unused_imports)]
+mod support;
