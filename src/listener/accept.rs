@@ -1,9 +1,10 @@
 //! The accept loop of one listener on one shard, with the limit of connections.
 
+use super::secure;
 use crate::{
     driver::{self, Accepted, Peer, TICK},
-    proxy::{self, ConnectionInfo, Environment, TcpConnection},
-    table::{BindAddress, Chain, TableId, TcpChain},
+    proxy::{self, ConnectionInfo, Environment, Socket, TcpConnection},
+    table::{BindAddress, Chain},
     telemetry::bump,
     tls::{ReadHalf, WriteHalf},
 };
@@ -21,16 +22,11 @@ pub struct Listening {
 
 /// Accepts and serves until the socket is closed.
 pub async fn run(listening: Listening, env: Rc<Environment>) {
-    let service = match listening.chain {
-        Chain::Http(table) => Service::Http(table),
-        Chain::Tcp(chain) => Service::Tcp(chain),
-        Chain::Tls(_) => return,
-    };
     let fixed = listening.socket.local_address();
     let text: Rc<str> = fixed.map_or_else(|| listening.bind.to_string(), |a| a.to_string()).into();
     let local = Local { fixed, text };
     let accepted = |result: std::io::Result<Accepted>| match result {
-        Ok(accepted) => admit(accepted, &service, &local, &env),
+        Ok(accepted) => admit(accepted, &listening.chain, &local, &env),
         Err(_) => bump(&env.counters.accept_failures, 1),
     };
     // After an accept that failed for want of descriptors or memory: time for connections to end.
@@ -40,31 +36,31 @@ pub async fn run(listening: Listening, env: Rc<Environment>) {
     }
 }
 
-/// What is done for a connection.
-enum Service {
-    Http(TableId),
-    Tcp(Arc<TcpChain>),
-}
-
 struct Local {
     fixed: Option<SocketAddr>,
     text: Rc<str>,
 }
 
-fn admit(accepted: Accepted, service: &Service, local: &Local, env: &Rc<Environment>) {
-    if env.counters.connections_active() >= env.limits.connections as u64 {
+fn admit(accepted: Accepted, chain: &Chain, local: &Local, env: &Rc<Environment>) {
+    let active = env.counters.connections_active() + env.handshakes.get() as u64;
+    if active >= env.limits.connections as u64 {
         bump(&env.counters.downstream_connections_overflow, 1);
         return;
     }
+    bump(&env.counters.downstream_connections, 1);
+    bump(&env.counters.downstream_connections_active, 1);
     let (address, text) = match accepted.local {
         Some(address) => (Some(address), address.to_string().into()),
         None => (local.fixed, Rc::clone(&local.text)),
     };
     debug_assert!(accepted.peer != Peer::Unix || address.is_none());
     let info = ConnectionInfo::new(accepted.peer, address, text);
-    match service {
-        Service::Http(table) => driver::spawn(proxy::serve(accepted, info, *table, env)),
-        Service::Tcp(chain) => {
+    match chain {
+        Chain::Http(table) => driver::spawn(proxy::serve(Socket::plain(accepted), info, *table, env)),
+        Chain::Tls(chains) => {
+            driver::spawn(secure::serve(accepted, info, Rc::clone(env), Arc::clone(chains)))
+        }
+        Chain::Tcp(chain) => {
             let connection = TcpConnection {
                 deadline: accepted.deadline,
                 read: ReadHalf::Plain(accepted.read),

@@ -1,10 +1,12 @@
 //! Bind, accept, admit: from a listening socket to a connection that is served.
 //!
+//! - `secure`: TLS: from an accepted connection to one that is served
 //! - `accept`: the accept loop of one listener on one shard, with the limit of connections
 //! - `bind`: the sockets of one listener for all shards
 
 mod accept;
 mod bind;
+mod secure;
 
 pub use accept::{Listening, run};
 pub use bind::{BindError, bind};

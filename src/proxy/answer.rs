@@ -93,6 +93,7 @@ impl<'a> Answer<'a> {
             target: &request.target,
             authority: &request.authority,
             request_fields: Some(&request.fields),
+            server_name: info.server_name.as_deref(),
             route_name: route.map(|route| &*route.name).filter(|name| !name.is_empty()),
             upstream_cluster: Some(cluster).filter(|cluster| !cluster.is_empty()),
             upstream_remote: summary

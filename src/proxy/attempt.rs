@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     driver::Phase as Waiting,
-    http::Name,
+    http::{Name, split_port},
     http1::encode,
     telemetry::bump,
     upstream::{Connection, Endpoint},
@@ -102,12 +102,14 @@ impl Exchange<'_> {
     /// An idle connection to the endpoint, or a new one.
     async fn connect(&self, attempt: &Attempt<'_>, way: &Way<'_>) -> Result<Connection, Failure> {
         let counters = &self.env.counters;
+        let authority = split_port(&self.answer.scratch.request.authority).0;
+        let host = way.cluster.tls.as_ref().and_then(|_| std::str::from_utf8(authority).ok());
         if !attempt.fresh
-            && let Some(connection) = attempt.endpoint.reuse(|| self.idle_closed())
+            && let Some(connection) = attempt.endpoint.reuse(host, || self.idle_closed())
         {
             return Ok(connection);
         }
-        match Connection::open(way.cluster, attempt.endpoint, &self.env.buffers, &self.env.deadlines).await {
+        match Connection::open(way.cluster, attempt.endpoint, &self.env.dial(host)).await {
             Ok(connection) => {
                 bump(&counters.upstream_connections, 1);
                 bump(&counters.upstream_connections_active, 1);

@@ -95,8 +95,9 @@ impl Answer<'_> {
         loop {
             let mut buffer = match reader.receive().await {
                 Ok(buffer) if !buffer.is_empty() => buffer,
+                // A TLS stream calls it an error that its socket was shut down.
+                _ if deadline.fired() => return Err(before(Kind::Timeout)),
                 Ok(_) if came => return Err(before(Kind::Protocol("http1.codec_error"))),
-                Ok(_) if deadline.fired() => return Err(before(Kind::Timeout)),
                 Ok(_) => return Err(before(Kind::Closed)),
                 Err(_) => return Err(before(Kind::Reset)),
             };
@@ -199,7 +200,7 @@ impl Answer<'_> {
         reader.put_back(buffer);
         match reader.receive().await {
             Ok(buffer) if !buffer.is_empty() => Ok(buffer),
-            Ok(_) if deadline.fired() => Err(within(Kind::Timeout)),
+            _ if deadline.fired() => Err(within(Kind::Timeout)),
             Ok(buffer) if body.decoder.close().is_ok() => {
                 body.decoder = BodyDecoder::None;
                 Ok(buffer)

@@ -8,16 +8,35 @@ use super::{
 };
 use crate::{
     buffer::{Buffer, Class},
-    driver::{Accepted, Deadline, PendingRead, Phase, ReadHalf, WriteHalf},
+    driver::{Accepted, Deadline, Phase},
     http1::decode::{self, Decoded},
     table::TableId,
     telemetry::bump,
+    tls::{PendingRead, ReadHalf, WriteHalf},
 };
 use std::{future::poll_fn, io, pin::Pin, rc::Rc, task::Poll, time::Instant};
 
 /// Bytes that are read and thrown away after an answer that ends the connection, before it is closed regardless:
 /// closing with unread bytes would reset the connection and could destroy the answer on its way.
 const LINGER_BYTES: usize = 1 << 20;
+
+/// A connection of a client, whose bytes are plain or TLS.
+pub struct Socket {
+    /// Declared before the halves, for it must be dropped before the socket is closed.
+    pub deadline: Deadline,
+    /// The half that reads.
+    pub read: ReadHalf,
+    /// The half that sends.
+    pub write: WriteHalf,
+}
+
+impl Socket {
+    /// What was accepted, in plain text.
+    pub fn plain(accepted: Accepted) -> Socket {
+        let Accepted { deadline, read, write, .. } = accepted;
+        Socket { deadline, read: ReadHalf::Plain(read), write: WriteHalf::Plain(write) }
+    }
+}
 
 /// A downstream connection. While it waits, this and one small buffer are all the memory it takes.
 pub(super) struct Downstream {
@@ -59,18 +78,18 @@ enum Next {
 
 /// Serves a connection to its end.
 pub fn serve(
-    accepted: Accepted,
+    socket: Socket,
     info: ConnectionInfo,
     table: TableId,
     env: &Rc<Environment>,
 ) -> impl Future<Output = ()> + use<> {
     bump(&env.counters.downstream_connections, 1);
     bump(&env.counters.downstream_connections_active, 1);
-    accepted.deadline.arm(Phase::Idle, Some(env.limits.idle_timeout));
+    socket.deadline.arm(Phase::Idle, Some(env.limits.idle_timeout));
     // Most clients send at once.
-    let pending = accepted.read.start_read(env.buffers.lease(Class::Small));
-    Downstream { deadline: accepted.deadline, write: accepted.write, info, table, env: Rc::clone(env) }
-        .live(pending)
+    let Socket { deadline, read, write } = socket;
+    let pending = read.start_read(env.buffers.lease(Class::Small));
+    Downstream { deadline, write, info, table, env: Rc::clone(env) }.live(pending)
 }
 
 impl Downstream {

@@ -4,13 +4,13 @@ use super::head_policy;
 use crate::{
     buffer::Pool,
     driver::{Deadlines, Peer},
-    http::{RequestHead, ResponseHead},
+    http::{RequestHead, ResponseHead, Scheme},
     http1::decode::{self, Policy},
     relay::Pipes,
-    table::Snapshot,
+    table::{ChainIndex, Snapshot},
     telemetry::{AccessLog, Counters, DateCache},
-    tls::Contexts,
-    upstream::{Clusters, Random},
+    tls::{Agreed, Contexts},
+    upstream::{Clusters, Dial, Random},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -51,6 +51,12 @@ pub struct Limits {
     /// While a body is on its way, in either direction, or an answer is waited for, something must move within this time.
     /// Istio's stream idle time is off; an hour only frees what is dead.
     pub stream_idle_timeout: Duration,
+    /// A TLS client must have said its ClientHello this long after it was accepted, and be done with its handshake as much
+    /// later (Istio's `PILOT_GATEWAY_TRANSPORT_SOCKET_CONNECT_TIMEOUT`).
+    pub handshake_timeout: Duration,
+    /// TLS handshakes that one worker has under way at a time; further clients are closed as they come. Each may hold some
+    /// 40 KiB, and those that were accepted are better finished than all of them late.
+    pub handshakes: usize,
     /// Connections of clients that one worker holds at a time; further ones are closed as they come.
     pub connections: usize,
     /// After an answer that ends the connection, this long for the client to finish sending and to read the answer.
@@ -64,6 +70,8 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(3600),
             stream_idle_timeout: Duration::from_secs(3600),
+            handshake_timeout: Duration::from_secs(15),
+            handshakes: 4096,
             // Two descriptors each, and room for others, within a million open files.
             connections: 500_000,
             linger_timeout: Duration::from_secs(5),
@@ -77,6 +85,8 @@ pub struct Environment {
     pub routing: RefCell<Rc<Routing>>,
     /// Certificates, keys and what else TLS takes.
     pub tls: Contexts,
+    /// TLS handshakes of clients that are under way.
+    pub handshakes: Cell<usize>,
     /// Buffers.
     pub buffers: Pool,
     /// Pipes.
@@ -134,6 +144,7 @@ impl Environment {
         Environment {
             routing: RefCell::new(Rc::new(routing)),
             tls,
+            handshakes: Cell::new(0),
             buffers: Pool::new(),
             pipes: Pipes::default(),
             deadlines: Deadlines::new(),
@@ -161,6 +172,11 @@ impl Environment {
 
     pub(super) fn take_scratch(&self) -> Box<Scratch> {
         self.scratch.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// What opening a connection to an upstream takes, for a request to this host.
+    pub fn dial<'a>(&'a self, host: Option<&'a str>) -> Dial<'a> {
+        Dial { pool: &self.buffers, deadlines: &self.deadlines, contexts: &self.tls, host }
     }
 
     pub(super) fn keep_scratch(&self, mut scratch: Box<Scratch>) {
@@ -210,6 +226,35 @@ pub struct ConnectionInfo {
     pub local: Option<SocketAddr>,
     /// That address as text.
     pub local_text: Rc<str>,
+    /// The scheme of its requests: `https` where TLS ended here.
+    pub scheme: Scheme,
+    /// The name that the client asked for (SNI), lower case.
+    pub server_name: Option<Box<str>>,
+    /// What is known of its TLS, if it ended here.
+    pub tls: Option<Box<TlsInfo>>,
+}
+
+/// What is known of a client's TLS.
+pub struct TlsInfo {
+    /// What the handshake agreed on.
+    pub agreed: Agreed,
+    /// The filter chains of the listener.
+    pub chains: Arc<ChainIndex>,
+    /// The position of the one that was chosen.
+    pub chain: usize,
+}
+
+impl TlsInfo {
+    /// Whether another filter chain of the port owns a host (as in `Host`, without its port), so that the client should
+    /// ask for it on a connection of its own (RFC 9110 section 15.5.20).
+    fn is_misdirected(&self, asked: &str, host: &[u8]) -> bool {
+        if self.chains.chains().len() == 1 || host.eq_ignore_ascii_case(asked.as_bytes()) {
+            return false;
+        }
+        let Ok(host) = std::str::from_utf8(host) else { return false };
+        let owner = self.chains.owner(&host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase());
+        owner.is_some_and(|owner| owner != self.chain)
+    }
 }
 
 impl ConnectionInfo {
@@ -221,7 +266,21 @@ impl ConnectionInfo {
             Peer::Unix => None,
         };
         let peer_text = peer.map_or_else(Box::default, |peer| peer.to_string().into());
-        ConnectionInfo { peer, peer_text, local, local_text }
+        ConnectionInfo {
+            peer,
+            peer_text,
+            local,
+            local_text,
+            scheme: Scheme::Http,
+            server_name: None,
+            tls: None,
+        }
+    }
+
+    /// Whether another filter chain of the port owns a host (as in `Host`, without its port).
+    pub(super) fn is_misdirected(&self, host: &[u8]) -> bool {
+        let asked = self.server_name.as_deref().unwrap_or_default();
+        self.tls.as_ref().is_some_and(|tls| tls.is_misdirected(asked, host))
     }
 
     /// The client's IP address as text, without port and brackets.

@@ -11,6 +11,7 @@ use super::{
     reply::LocalReply,
 };
 use crate::{
+    http::split_port,
     http1::body::{BodyDecoder, Next},
     table::{self, Action, Destination, Forward, Lookup, Route, Settings},
     telemetry::{Flag, bump},
@@ -97,6 +98,9 @@ impl<'a> Exchange<'a> {
             return self.reply(LocalReply::BadPath, None, "").await;
         };
         self.answer.scheme = scheme;
+        if settings.misdirected_421 && info.is_misdirected(split_port(&request.authority).0) {
+            return self.reply(LocalReply::Misdirected, None, "").await;
+        }
         let table = routing.snapshot.route_tables.get(table.0 as usize);
         let route = match table.map_or(Lookup::NoHost, |table| table.find(request, scheme)) {
             Lookup::NoHost | Lookup::NoRoute(_) => return self.reply(LocalReply::NoRoute, None, "").await,

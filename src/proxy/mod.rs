@@ -30,7 +30,7 @@ mod tcp;
 mod tunnel;
 mod upload;
 
-pub use downstream::serve;
-pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing};
+pub use downstream::{Socket, serve};
+pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing, TlsInfo};
 pub use passage::{arrive, depart, head_policy};
 pub use tcp::{TcpConnection, serve_tcp};

@@ -34,6 +34,7 @@ pub fn arrive(
     random: &Random,
     text: &mut Vec<u8>,
 ) -> Result<Scheme, BadPath> {
+    request.scheme = info.scheme;
     normalize_path(&mut request.target, &mut request.path_len, settings.path_normalization)?;
     standard::request(request, settings, info, random, text);
     Ok(standard::effective_scheme(request))

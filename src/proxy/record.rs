@@ -88,7 +88,7 @@ impl Summary {
             upstream_local: self.upstream.as_ref().map_or(b"", |u| u.local.as_bytes()),
             downstream_local: info.local_text.as_bytes(),
             downstream_remote: info.peer_text.as_bytes(),
-            server_name: b"",
+            server_name: info.server_name.as_deref().unwrap_or_default().as_bytes(),
             route_name: route_name.as_bytes(),
         });
     }

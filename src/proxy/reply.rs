@@ -7,6 +7,8 @@ use crate::{http1::decode::BadRequest, table::DirectResponse, telemetry::Flag};
 pub(super) enum LocalReply<'a> {
     /// No virtual host, or no route.
     NoRoute,
+    /// Another server of the TLS port owns the host.
+    Misdirected,
     /// The route's cluster does not exist.
     NoCluster,
     /// The cluster has no endpoint.
@@ -53,6 +55,7 @@ impl<'a> LocalReply<'a> {
         };
         match self {
             LocalReply::NoRoute => reply(404, Some(Flag::NoRoute), "route_not_found", ""),
+            LocalReply::Misdirected => reply(421, Some(Flag::NoRoute), "misdirected_request", refusal(421)),
             LocalReply::NoCluster => reply(503, Some(Flag::NoCluster), "cluster_not_found", ""),
             LocalReply::NoEndpoint => {
                 reply(503, Some(Flag::NoHealthyUpstream), "no_healthy_upstream", "no healthy upstream")
@@ -104,6 +107,7 @@ fn refusal(status: u16) -> &'static str {
         403 => "Forbidden",
         414 => "URI Too Long",
         417 => "Expectation Failed",
+        421 => "Misdirected Request",
         426 => "Upgrade Required",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",

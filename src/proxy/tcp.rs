@@ -134,7 +134,7 @@ impl Session {
             let chosen = cluster.choose(&env.random, &tried);
             let is_new = |endpoint: &Rc<Endpoint>| !tried.iter().any(|other| Rc::ptr_eq(other, endpoint));
             let Some(endpoint) = chosen.filter(is_new) else { break };
-            match open_stream(cluster, &endpoint, &env.deadlines, Vec::new()).await {
+            match open_stream(cluster, &endpoint, &env.dial(None), Vec::new()).await {
                 Ok(stream) => {
                     bump(&env.counters.upstream_connections, 1);
                     bump(&env.counters.upstream_connections_active, 1);
@@ -150,8 +150,8 @@ impl Session {
     }
 
     async fn relay(&mut self, stream: Stream, cluster: &Cluster, _protocol: TcpProtocol) -> Summary {
-        let Stream { deadline, read, write, endpoint, active, local } = stream;
-        let mut upstream = Ends { deadline, read: ReadHalf::Plain(read), write: WriteHalf::Plain(write) };
+        let Stream { deadline, read, write, endpoint, active, local, .. } = stream;
+        let mut upstream = Ends { deadline, read, write };
         let counters = &self.env.counters;
         let TcpConnection { deadline, read, write, kept, .. } = &mut self.connection;
         let nothing = self.env.buffers.empty();

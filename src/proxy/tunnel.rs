@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     buffer::{Buffer, Class},
-    driver::{Deadline, Phase, WriteHalf},
+    driver::{Deadline, Phase},
+    tls::WriteHalf,
     upstream::Connection,
 };
 use std::{cell::Cell, future::poll_fn, pin::pin, task::Poll};

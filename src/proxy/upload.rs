@@ -7,12 +7,12 @@ use super::{
 };
 use crate::{
     buffer::Class,
-    driver::WriteHalf,
     http::BodyLength,
     http1::{
         body::{BadBody, BodyDecoder, Next},
         encode,
     },
+    tls::WriteHalf,
 };
 use std::cell::Cell;
 

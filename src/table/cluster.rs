@@ -44,6 +44,13 @@ pub struct UpstreamTls {
     pub server_name: ServerName,
 }
 
+impl UpstreamTls {
+    /// Whether the name that the certificate is checked for is another for every request.
+    pub fn depends_on_request(&self) -> bool {
+        self.server_name == ServerName::FromAuthority
+    }
+}
+
 /// What is sent as SNI to an upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerName {

@@ -86,6 +86,11 @@ impl ChainIndex {
             .filter(|position| self.chains.get(*position).is_some_and(|c| c.admits(offered)))
     }
 
+    /// The position of the chain that serves a host, whatever a client offers.
+    pub fn owner(&self, host: &str) -> Option<usize> {
+        self.named(Some(host))
+    }
+
     fn named(&self, server_name: Option<&str>) -> Option<usize> {
         let Some(name) = server_name else { return self.catch_all };
         if let Some(position) = self.exact.get(name) {

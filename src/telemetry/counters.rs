@@ -77,6 +77,22 @@ counters! {
     tcp_idle_timeouts: Counter = "envoy_tcp_idle_timeout",
     /// Accepts that failed, such as for want of file descriptors.
     accept_failures: Counter = "sluicegate_accept_failures_total",
+    /// TLS handshakes with clients that came to an end.
+    tls_handshakes: Counter = "envoy_listener_ssl_handshake",
+    /// TLS handshakes with clients that took a session up again.
+    tls_resumed: Counter = "envoy_listener_ssl_session_reused",
+    /// TLS handshakes with clients that failed.
+    tls_failures: Counter = "envoy_listener_ssl_connection_error",
+    /// TLS handshakes that failed because of the client's certificate, or for want of one.
+    tls_client_certificate_failures: Counter = "envoy_listener_ssl_fail_verify_error",
+    /// TLS handshakes with clients that took too long.
+    tls_timeouts: Counter = "envoy_listener_downstream_pre_cx_timeout",
+    /// Clients closed because as many handshakes were under way as may be.
+    tls_overflow: Counter = "sluicegate_tls_handshake_overflow_total",
+    /// Clients closed because no filter chain is there for the name that they asked for.
+    no_filter_chain: Counter = "envoy_listener_no_filter_chain_match",
+    /// Clients closed because their server has no usable certificate.
+    tls_no_certificate: Counter = "sluicegate_tls_without_certificate_total",
     /// Requests whose head was complete.
     requests: Counter = "envoy_http_downstream_rq_total",
     /// Requests in flight.

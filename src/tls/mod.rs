@@ -21,6 +21,8 @@ mod spec;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use context::{

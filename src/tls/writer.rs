@@ -80,7 +80,7 @@ impl Writer {
     /// Says that no more will be sent, or why reading ended. The other direction stays open.
     pub(super) async fn shutdown(&mut self) {
         if !self.has_ended {
-            let mut out = self.pool.lease(Class::Wait);
+            let mut out = self.pool.lease(self.end_class());
             if self.seal_end(&mut out) {
                 // Whether the peer gets it or not, this is the end.
                 let _ = self.socket.send(out).await;
@@ -152,11 +152,18 @@ impl Writer {
         Ok(())
     }
 
+    /// The class of a buffer for the last record.
+    fn end_class(&self) -> Class {
+        Class::for_bytes(self.waiting.len() + PREFIX_MAX + 2 + SUFFIX_MAX)
+    }
+
     /// The last record. False if it can't be made.
     fn seal_end(&mut self, out: &mut Buffer) -> bool {
         const WARNING: u8 = 1;
         const FATAL: u8 = 2;
         self.has_ended = true;
+        // They have their numbers already, which the peer counts.
+        out.extend(&std::mem::take(&mut self.waiting));
         let alert = self.session.alert.take().unwrap_or(Alert::CloseNotify);
         let level = if alert == Alert::CloseNotify { WARNING } else { FATAL };
         self.seal_one(Content::Alert, &[level, alert as u8], out).is_ok()
@@ -166,7 +173,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if !self.has_ended {
-            let mut out = self.pool.lease(Class::Wait);
+            let mut out = self.pool.lease(self.end_class());
             if self.seal_end(&mut out) {
                 self.socket.send_now(out.bytes());
             }

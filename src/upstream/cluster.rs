@@ -3,7 +3,10 @@
 use super::{Random, balance, pool::Idle};
 use crate::{
     driver,
-    table::{self, ClusterId, DnsKind, EndpointAddress, Endpoints, LoadBalancing, ProxyVersion, Snapshot},
+    table::{
+        self, ClusterId, DnsKind, EndpointAddress, Endpoints, LoadBalancing, ProxyVersion, Snapshot,
+        UpstreamTls,
+    },
 };
 use socket2::SockAddr;
 use std::{
@@ -70,6 +73,8 @@ pub struct Cluster {
     pub tcp_idle_timeout: Option<Duration>,
     /// The client's address is sent before everything else.
     pub proxy_protocol: Option<ProxyVersion>,
+    /// TLS to the endpoints.
+    pub tls: Option<UpstreamTls>,
     policy: LoadBalancing,
     first_only: bool,
     endpoints: RefCell<Vec<Rc<Endpoint>>>,
@@ -84,6 +89,7 @@ impl Cluster {
             connect_timeout: compiled.connect_timeout,
             tcp_idle_timeout: compiled.tcp_idle_timeout,
             proxy_protocol: compiled.proxy_protocol,
+            tls: compiled.tls.clone(),
             policy: compiled.load_balancing,
             first_only: matches!(compiled.endpoints, Endpoints::Dns { kind: DnsKind::Logical, .. }),
             endpoints: RefCell::default(),

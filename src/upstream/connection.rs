@@ -1,9 +1,10 @@
 //! One connection to an endpoint.
 
-use super::{Active, Cluster, Endpoint, Stream, open_stream};
+use super::{Active, Cluster, Dial, Endpoint, Stream, open_stream};
 use crate::{
     buffer::{Buffer, Class, Pool},
-    driver::{Deadline, Deadlines, PendingRead, ReadHalf, WriteHalf},
+    driver::Deadline,
+    tls::{PendingRead, ReadHalf, WriteHalf},
 };
 use std::{
     future::poll_fn,
@@ -33,6 +34,8 @@ pub struct Connection {
     active: Option<Active>,
     /// Our address, as the access log writes it.
     pub local: Rc<str>,
+    /// The name in its certificate that was asked for, where that depends on the request.
+    pub(super) server_name: Option<Box<str>>,
     /// Exchanges it has carried before.
     pub served: u32,
 }
@@ -42,21 +45,17 @@ impl Connection {
     ///
     /// # Errors
     /// Those of [`open_stream`].
-    pub async fn open(
-        cluster: &Cluster,
-        endpoint: &Rc<Endpoint>,
-        pool: &Pool,
-        deadlines: &Rc<Deadlines>,
-    ) -> io::Result<Connection> {
-        let Stream { read, write, deadline, local, active, .. } =
-            open_stream(cluster, endpoint, deadlines, Vec::new()).await?;
+    pub async fn open(cluster: &Cluster, endpoint: &Rc<Endpoint>, dial: &Dial<'_>) -> io::Result<Connection> {
+        let Stream { read, write, deadline, local, active, server_name, .. } =
+            open_stream(cluster, endpoint, dial, Vec::new()).await?;
         let mut connection = Connection {
             write,
             deadline,
-            reader: Reader { reading: Reading::Over, pool: pool.clone() },
+            reader: Reader { reading: Reading::Over, pool: dial.pool.clone() },
             endpoint: Rc::clone(endpoint),
             active: Some(active),
             local,
+            server_name,
             served: 0,
         };
         connection.reader.start(read, None);

@@ -16,4 +16,4 @@ pub use balance::Random;
 pub use cluster::{Active, Cluster, Clusters, Endpoint, ResolvedEndpoints};
 pub use connection::{Connection, HEADROOM, Reader};
 pub use pool::IDLE_TIMEOUT;
-pub use stream::{Stream, open_stream};
+pub use stream::{Dial, Stream, open_stream};

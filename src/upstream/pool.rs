@@ -28,10 +28,18 @@ impl Idle {
 }
 
 impl Endpoint {
-    /// An idle connection that is still good. `closed` is called for each that was not.
-    pub fn reuse(self: &Rc<Self>, mut closed: impl FnMut()) -> Option<Connection> {
+    /// An idle connection that is still good; where its certificate was checked for a request's host, for this one.
+    /// `closed` is called for each that was not good.
+    pub fn reuse(self: &Rc<Self>, host: Option<&str>, mut closed: impl FnMut()) -> Option<Connection> {
         loop {
-            let mut connection = self.idle.0.borrow_mut().pop()?;
+            let mut idle = self.idle.0.borrow_mut();
+            let fits = |connection: &Connection| match &connection.server_name {
+                Some(name) => Some(&**name) == host,
+                None => true,
+            };
+            let position = idle.iter().rposition(fits)?;
+            let mut connection = idle.remove(position);
+            drop(idle);
             if !connection.deadline.fired() && connection.wake() {
                 return Some(connection);
             }

@@ -1,7 +1,12 @@
-//! Opening a connection to an endpoint, whatever is spoken on it.
+//! Opening a connection to an endpoint, whatever is spoken on it: plain or TLS.
 
 use super::{Active, Cluster, Endpoint};
-use crate::driver::{self, Deadline, Deadlines, ReadHalf, WriteHalf};
+use crate::{
+    buffer::Pool,
+    driver::{self, Deadline, Deadlines, Phase},
+    table::{ServerName, UpstreamTls},
+    tls::{self, ClientContext, Contexts, Established, ReadHalf, WriteHalf},
+};
 use std::{io, rc::Rc};
 
 /// A connection to an endpoint, whatever is spoken on it.
@@ -18,24 +23,77 @@ pub struct Stream {
     pub active: Active,
     /// Our address, as the access log writes it.
     pub local: Rc<str>,
+    /// The name in its certificate that was asked for, where that depends on the request: nobody else may use it.
+    pub server_name: Option<Box<str>>,
 }
 
-/// Connects to an endpoint, and sends `preface` before everything else: a PROXY header, or nothing.
+/// What opening a connection takes from the shard and from the request.
+#[derive(Clone, Copy)]
+pub struct Dial<'a> {
+    /// Buffers.
+    pub pool: &'a Pool,
+    /// Deadlines of sockets.
+    pub deadlines: &'a Rc<Deadlines>,
+    /// Certificates and authorities.
+    pub contexts: &'a Contexts,
+    /// The host of the request as the destination sees it, without its port; nothing for TCP.
+    pub host: Option<&'a str>,
+}
+
+/// Connects to an endpoint, sends `preface` before everything else (a PROXY header, or nothing), and begins TLS where the
+/// cluster asks for it. All of it within the cluster's time to connect, each half.
 ///
 /// # Errors
-/// Those of [`driver::connect`], and of sending the preface.
+/// Those of [`driver::connect`], and of sending the preface; `TLS_error: ...` where TLS can't be had, with the reason.
 pub async fn open_stream(
     cluster: &Cluster,
     endpoint: &Rc<Endpoint>,
-    deadlines: &Rc<Deadlines>,
+    dial: &Dial<'_>,
     preface: Vec<u8>,
 ) -> io::Result<Stream> {
     let active = endpoint.begin();
     let (read, mut write, deadline, local) =
-        driver::connect(endpoint.address(), cluster.connect_timeout, deadlines).await?;
+        driver::connect(endpoint.address(), cluster.connect_timeout, dial.deadlines).await?;
     if !preface.is_empty() {
         write.send_all(preface).await.0.map_err(|failed| failed.error)?;
     }
     let local = local.map_or_else(|| "".into(), |local| local.to_string().into());
-    Ok(Stream { deadline, read, write, endpoint: Rc::clone(endpoint), active, local })
+    let endpoint = Rc::clone(endpoint);
+    let Some(tls) = &cluster.tls else {
+        let (read, write) = (ReadHalf::Plain(read), WriteHalf::Plain(write));
+        return Ok(Stream { deadline, read, write, endpoint, active, local, server_name: None });
+    };
+    deadline.arm(Phase::Both, Some(cluster.connect_timeout));
+    match begin_tls(tls, dial, read, write).await {
+        Ok(Established { read, write, .. }) => {
+            deadline.disarm();
+            let server_name = tls.depends_on_request().then(|| dial.host.unwrap_or_default().into());
+            Ok(Stream { deadline, read, write, endpoint, active, local, server_name })
+        }
+        Err(_) if deadline.fired() => Err(io::ErrorKind::TimedOut.into()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn begin_tls(
+    tls: &UpstreamTls,
+    dial: &Dial<'_>,
+    read: driver::ReadHalf,
+    write: driver::WriteHalf,
+) -> io::Result<Established> {
+    let context = dial.contexts.client(tls.context.0);
+    let context =
+        context.ok_or_else(|| failed("there is no usable certificate for it (see the log, or `check`)"))?;
+    let name = match &tls.server_name {
+        ServerName::Fixed(name) => Some(&**name),
+        ServerName::FromAuthority => dial.host,
+    };
+    let name =
+        ClientContext::server_name(name).ok_or_else(|| failed("the host is no name for a certificate"))?;
+    tls::connect(read, write, name, context.config(), dial.pool).await.map_err(failed)
+}
+
+/// In Envoy's words.
+fn failed(reason: impl std::fmt::Display) -> io::Error {
+    io::Error::other(format!("TLS_error: {reason}"))
 }
