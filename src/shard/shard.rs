@@ -242,7 +242,8 @@ async fn tick(env: &Environment, drain: &Drain) -> usize {
             bump(&env.counters.upstream_connections_active, closed.wrapping_neg());
         }
         let Some(left) = drain.left.get() else { continue };
-        let active = env.counters.connections_active() as usize;
+        // A handshake under way becomes a connection.
+        let active = env.counters.connections_active() as usize + env.handshakes.get();
         let is_closed = drain.is_closed();
         if active == 0 && is_closed {
             return 0;
