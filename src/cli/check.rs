@@ -16,6 +16,10 @@ use std::io::{self, IsTerminal};
 pub(super) fn run(args: &CheckArgs) -> u8 {
     let port_map = args.workload.port_map.clone().unwrap_or_default();
     let mut loaded = load(&args.paths, &args.workload, &port_map);
+    if let Err(error) = loaded.credentials() {
+        complain(&format!("error: certificates can't be checked: {error}\n"));
+        return FAILED;
+    }
     // By place; what has none, such as a file that can't be read, comes first.
     loaded.diagnostics.sort_by_key(|diagnostic| diagnostic.span.map(|span| (span.file, span.start)));
     let counts = Counts::of(&loaded.diagnostics);

@@ -4,9 +4,10 @@ use super::args::WorkloadArgs;
 use crate::{
     compile::{self, Compiled, Options},
     config::{self, Diagnostic, Input, Resources, Severity},
-    control::PortMap,
+    control::{Credentials, PortMap, Reread, Signature},
+    tls::TicketError,
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, time::SystemTime};
 
 /// What the files contain, and what was made of it.
 pub(super) struct Loaded {
@@ -16,6 +17,8 @@ pub(super) struct Loaded {
     pub(super) compiled: Compiled,
     /// Of reading and of compiling.
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// How to read it again.
+    pub(super) reread: Reread,
 }
 
 impl Loaded {
@@ -23,11 +26,23 @@ impl Loaded {
     pub(super) fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
+
+    /// Reads the certificates, keys and authorities that are named; what is wrong with them is added to the diagnostics.
+    ///
+    /// # Errors
+    /// The operating system has no randomness.
+    pub(super) fn credentials(&mut self) -> Result<Credentials, TicketError> {
+        let secrets = std::mem::take(&mut self.compiled.secrets);
+        let credentials = Credentials::load(&self.compiled.snapshot, secrets, SystemTime::now())?;
+        self.diagnostics.extend(credentials.diagnostics(&self.resources.sources));
+        Ok(credentials)
+    }
 }
 
 /// Reads and compiles. `port_map` is that of `workload` with its zeros resolved, where that matters.
 pub(super) fn load(paths: &[PathBuf], workload: &WorkloadArgs, port_map: &PortMap) -> Loaded {
     let inputs: Vec<Input> = paths.iter().map(|path| Input::from_argument(path)).collect();
+    let signature = Signature::of(&inputs);
     let (resources, mut diagnostics) = config::load(&inputs);
     let options = Options {
         labels: workload.labels.clone().map(|labels| labels.0),
@@ -38,5 +53,6 @@ pub(super) fn load(paths: &[PathBuf], workload: &WorkloadArgs, port_map: &PortMa
     };
     let mut compiled = compile::compile(&resources, &options);
     diagnostics.append(&mut compiled.diagnostics);
-    Loaded { resources, compiled, diagnostics }
+    let reread = Reread { inputs, workload: compiled.workload.clone(), signature };
+    Loaded { resources, compiled, diagnostics, reread }
 }

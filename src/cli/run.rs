@@ -10,8 +10,10 @@ use super::{
 use crate::admin::{self, Pages};
 use crate::config::Severity;
 use crate::control::{
-    self, Descriptors, End, Gateway, LogTarget, Reports, Reservation, Setup, Signals, Workers, log,
+    self, Credentials, Descriptors, End, Gateway, LogTarget, Reports, Reservation, Setup, Signals, Workers,
+    log,
 };
+use crate::tls::TicketError;
 use std::{io, net::SocketAddr, process, rc::Rc};
 
 /// Runs the subcommand; returns the exit code.
@@ -44,6 +46,8 @@ enum Failure {
     Runtime(io::Error),
     /// The address of these pages can't be had.
     Pages(Pages, SocketAddr, io::Error),
+    /// There are no keys for session tickets.
+    Randomness(TicketError),
     /// Something can't be started.
     Start(control::StartError),
 }
@@ -57,6 +61,7 @@ impl Failure {
                 "can't listen on {address} for the {pages} pages: {error}\n  help: choose another address with --{pages}, \
                  or turn them off with --{pages} off"
             )),
+            Failure::Randomness(error) => log::error(format_args!("can't start: {error}")),
             Failure::Start(error) => log::error(error),
         }
         FAILED
@@ -68,7 +73,8 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
     let signals = Signals::new().map_err(Failure::Runtime)?;
     let (port_map, reserved) =
         args.workload.port_map.clone().unwrap_or_default().reserve().map_err(Failure::Runtime)?;
-    let loaded = load(&args.config.config, &args.workload, &port_map);
+    let mut loaded = load(&args.config.config, &args.workload, &port_map);
+    let credentials = loaded.credentials().map_err(Failure::Randomness)?;
     report(&loaded, Severity::Note);
     if loaded.has_errors() {
         return Err(Failure::Configuration);
@@ -78,7 +84,8 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
         log::info(format_args!("ports: {port_map}"));
     }
     let servers = bind_pages(&args.process)?;
-    let setup = setup(args, workers, loaded, reserved);
+    let reread = loaded.reread.clone();
+    let setup = setup(args, workers, loaded, (credentials, reserved));
     let (reports_to, reports) = Reports::new().map_err(Failure::Runtime)?;
     let (gateway, commands) = control::start(setup, &reports_to).map_err(Failure::Start)?;
     log::info(format_args!("connections: at most {} for each worker", gateway.connections_per_worker));
@@ -92,7 +99,8 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
         server.start(Rc::clone(&gateway)).map_err(Failure::Runtime)?;
     }
     listening(&gateway);
-    let end = control::supervise(gateway, reports, commands, signals, args.process.resolver).await;
+    let end =
+        control::supervise(gateway, reports, commands, signals, args.process.resolver, Some(reread)).await;
     Ok(if end == End::Asked { GOOD } else { FAILED })
 }
 
@@ -113,7 +121,12 @@ fn bind_pages(process: &ProcessArgs) -> Result<Vec<admin::Server>, Failure> {
     Ok(servers)
 }
 
-fn setup(args: &RunArgs, workers: Workers, loaded: Loaded, reserved: Reservation) -> Setup {
+fn setup(
+    args: &RunArgs,
+    workers: Workers,
+    loaded: Loaded,
+    (credentials, reserved): (Credentials, Reservation),
+) -> Setup {
     let descriptors = Descriptors::raise();
     log::info(format_args!("open files: at most {}, raised from {}", descriptors.limit, descriptors.before));
     if descriptors.limit < OPEN_FILES_MIN {
@@ -127,6 +140,7 @@ fn setup(args: &RunArgs, workers: Workers, loaded: Loaded, reserved: Reservation
     log::info(format_args!("access log: {log_target}"));
     Setup {
         snapshot: loaded.compiled.snapshot,
+        credentials,
         inputs: args.config.config.iter().map(|path| path.display().to_string()).collect(),
         workers,
         driver: args.process.driver,

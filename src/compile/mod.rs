@@ -48,13 +48,20 @@ mod tests;
 pub use inventory::{Inventory, ServerEntry, ServerState};
 pub use options::{Compiled, Identity, Misdirected, Options, Workload};
 
-use crate::{config::Resources, table::Snapshot};
+use crate::{config::Resources, table::Snapshot, tls::Secrets};
 use clusters::{Clusters, Policies};
 use origin::Origins;
 use report::Report;
 use rules::RuleCompiler;
 use services::Registry;
 use workload::PortMap;
+
+/// The content of the Secrets that this gateway may use, of those that have no error.
+pub fn secrets(resources: &Resources, workload: &Workload) -> Secrets {
+    let mut only = Resources::default();
+    only.secrets.clone_from(&resources.secrets);
+    tls::extract(&only, workload, &Report::new(validate::validate(&only)))
+}
 
 /// Makes a snapshot of the objects that have no error, and reports everything that is wrong or surprising.
 ///

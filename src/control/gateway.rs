@@ -1,7 +1,7 @@
 //! The running gateway as its control thread and its pages see it.
 
 use super::{
-    Descriptors, LogStatus,
+    Credentials, Descriptors, LogStatus,
     log_writer::{LogTarget, LogWriter},
 };
 use crate::{
@@ -77,6 +77,8 @@ pub struct Gateway {
     pub listeners: Vec<Bound>,
     /// The shards.
     pub shards: Vec<Shard>,
+    /// Certificates, keys and authorities.
+    pub credentials: RefCell<Credentials>,
     /// What the resolver has found last, by cluster.
     pub resolved: RefCell<BTreeMap<u32, Arc<[Endpoint]>>>,
     /// Names that have not had their first answer.

@@ -6,6 +6,7 @@
 //! - `runtime`: what the control thread runs on
 //! - `log`: what the process says about itself, on standard error
 //! - `cpus`: how many workers, and where they run
+//! - `credentials`: certificates, keys and authorities, kept as fresh as the files they are in
 //! - `descriptors`: how many files may be open, and what that means for connections
 //! - `names`: the names of clusters, kept resolved
 //! - `resolver`: names to addresses
@@ -18,6 +19,7 @@
 //! - `supervise`: from start to end: readiness, names, drain
 
 mod cpus;
+mod credentials;
 mod descriptors;
 mod gateway;
 pub mod log;
@@ -29,9 +31,12 @@ mod runtime;
 mod signals;
 mod start;
 mod supervise;
+#[cfg(test)]
+mod testing;
 mod unix;
 
 pub use cpus::{CpuError, CpuList, Workers};
+pub use credentials::{Condition, Credentials, Reread, Signature, View};
 pub use descriptors::Descriptors;
 pub use gateway::{Bound, Command, Gateway, Shard, State};
 pub use log_writer::{LogStatus, LogTarget};

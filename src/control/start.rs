@@ -1,13 +1,13 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Descriptors, Gateway, LogTarget, Shard, State, Workers, log_writer::LogWriter,
-    ports::Reservation, unix,
+    Bound, Command, Credentials, Descriptors, Gateway, LogTarget, Shard, State, Workers,
+    log_writer::LogWriter, ports::Reservation, unix,
 };
 use crate::{
     driver::{self, DriverChoice},
     listener::{self, BindError},
-    shard::{self, InitialTls, Limits, Plan, Report, ShardId, ShardListener},
+    shard::{self, Limits, Plan, Report, ShardId, ShardListener},
     table::{Listener, Snapshot},
 };
 use std::{
@@ -32,6 +32,8 @@ const BIND_PAUSE: Duration = Duration::from_millis(50);
 pub struct Setup {
     /// What is served.
     pub snapshot: Snapshot,
+    /// What its TLS names.
+    pub credentials: Credentials,
     /// What it was made of, as the user named it.
     pub inputs: Vec<String>,
     /// The workers.
@@ -96,7 +98,7 @@ pub fn start(
             cpu,
             driver: setup.driver,
             snapshot: Arc::clone(&snapshot),
-            tls: InitialTls::default(),
+            tls: setup.credentials.initial(),
             listeners,
             limits: Limits { connections, ..defaults.clone() },
             hostname: hostname(),
@@ -112,6 +114,7 @@ pub fn start(
         inputs: setup.inputs,
         listeners,
         shards,
+        credentials: RefCell::new(setup.credentials),
         resolved: RefCell::default(),
         unanswered: Cell::new(0),
         started: Instant::now(),

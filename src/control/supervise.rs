@@ -1,7 +1,9 @@
 //! From start to end: readiness, names, drain.
 
 use super::{
-    Command, Gateway, Signal, Signals, State, log,
+    Command, Gateway, Reread, Signal, Signals, State,
+    credentials::{Due, Found, Keeper, News},
+    log,
     names::{Answer, Names},
     resolver::Resolver,
     unix,
@@ -75,13 +77,15 @@ pub async fn supervise(
     mut commands: mpsc::Receiver<Command>,
     mut signals: Signals,
     resolver: Option<SocketAddr>,
+    reread: Option<Reread>,
 ) -> End {
     let names = Names::of(&gateway.snapshot.clusters);
     gateway.unanswered.set(names.unanswered());
     let mut answers = names.watch(Resolver::new(resolver));
     let answers_due = sleep(FIRST_ANSWERS);
     tokio::pin!(answers_due);
-    let mut life = Life { gateway, names, is_due: false, give_up: None, cut: 0, end: End::Asked };
+    let keeper = Keeper::new(reread);
+    let mut life = Life { gateway, names, keeper, is_due: false, give_up: None, cut: 0, end: End::Asked };
     while life.gateway.state() != State::Ended {
         let give_up = life.give_up;
         let too_late = async {
@@ -97,6 +101,7 @@ pub async fn supervise(
                 Command::Drain => life.drain("/quitquitquit"),
             },
             Some(answer) = answers.recv() => life.learn(answer),
+            due = life.keeper.due() => life.keep(due),
             () = &mut answers_due, if !life.is_due => life.go_without_answers(),
             () = too_late => life.abandon(),
         }
@@ -107,6 +112,7 @@ pub async fn supervise(
 struct Life {
     gateway: Rc<Gateway>,
     names: Names,
+    keeper: Keeper,
     /// Names have had the time that the start waits for them.
     is_due: bool,
     /// When shards that do not end are left behind.
@@ -211,9 +217,42 @@ impl Life {
                 Some(log) => log.reopen(),
                 None => log::info("SIGUSR1: the access log is off, so there is nothing to open again"),
             },
-            Signal::Reload => log::warn(
-                "SIGHUP: reading the configuration again is not supported yet; the present one stays. Restart to change it",
-            ),
+            Signal::Reload => {
+                log::info(
+                    "SIGHUP: looking for changes of certificates and Secrets; the rest of the configuration stays, restart \
+                     to change it",
+                );
+                self.keep(Due::Look);
+            }
+        }
+    }
+
+    /// Looks after certificates, keys and authorities.
+    fn keep(&mut self, due: Due) {
+        let found = {
+            let mut credentials = self.gateway.credentials.borrow_mut();
+            match due {
+                Due::Look => self.keeper.look(&mut credentials),
+                Due::Tickets => match credentials.rotate_tickets() {
+                    Ok(changes) => Found { changes, ..Found::default() },
+                    Err(error) => {
+                        log::error(format_args!("the keys of session tickets stay: {error}"));
+                        return;
+                    }
+                },
+            }
+        };
+        for news in &found.news {
+            match news {
+                News::Good(text) => log::info(text),
+                News::Bad(text) => log::warn(text),
+            }
+        }
+        if found.untold > 0 {
+            log::warn(format_args!("{} more of the same kind: see /certs", found.untold));
+        }
+        for change in &found.changes {
+            self.gateway.tell_all(|| change.message());
         }
     }
 

@@ -69,7 +69,7 @@ impl Authorities {
         let (good, bad): (Vec<_>, Vec<_>) =
             certificates.into_iter().partition(|certificate| roots.add(certificate.clone()).is_ok());
         if !bad.is_empty() {
-            let kind = if good.is_empty() { ProblemKind::Broken } else { ProblemKind::Warning };
+            let kind = if good.is_empty() { ProblemKind::Broken } else { ProblemKind::Partial };
             let text = format!("has {} of {all} certificates that are malformed, and not used", bad.len());
             problems.push(Problem::new(kind, &material.authorities.place, text));
         }

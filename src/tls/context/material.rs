@@ -1,6 +1,6 @@
 //! Bytes of certificates, keys and authorities, with the place they come from.
 
-use super::{Problem, SystemRoots};
+use super::{Problem, SystemRoots, tickets::TicketScope};
 use rustls::server::VerifierBuilderError;
 use std::{fmt, sync::Arc};
 
@@ -76,6 +76,23 @@ impl AuthorityMaterial {
     }
 }
 
+impl Material {
+    /// Tells whether anything in it is another than before: places and content.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut parts: Vec<&[u8]> = Vec::new();
+        for material in &self.certificates {
+            add(&mut parts, b"chain", Some(&material.chain));
+            add(&mut parts, b"key", Some(&material.key));
+            add(&mut parts, b"staple", material.staple.as_ref());
+        }
+        if let Some(material) = &self.authorities {
+            add(&mut parts, b"authorities", Some(&material.authorities));
+            add(&mut parts, b"revoked", material.revoked.as_ref());
+        }
+        TicketScope::of(parts).0
+    }
+}
+
 /// Everything that a spec names.
 #[derive(Clone, Debug, Default)]
 pub struct Material {
@@ -85,4 +102,11 @@ pub struct Material {
     pub authorities: Option<AuthorityMaterial>,
     /// The operating system's authorities, where the spec wants those.
     pub system_roots: Option<SystemRoots>,
+}
+
+fn add<'a>(parts: &mut Vec<&'a [u8]>, what: &'a [u8], bytes: Option<&'a Bytes>) {
+    parts.push(what);
+    if let Some(bytes) = bytes {
+        parts.extend([bytes.place.as_bytes(), &bytes.bytes]);
+    }
 }

@@ -48,11 +48,18 @@ impl Secret<'_> {
             (some, _) => some.join(", "),
         };
         let text = format!("does not have {what}, with content; it has {found}");
-        Problem::new(ProblemKind::Missing, &subject(self.name), text)
+        Problem::new(ProblemKind::MissingSecret, &subject(self.name), text)
     }
 }
 
 impl Secrets {
+    /// Takes from `others` every Secret that is not in here.
+    pub fn keep(&mut self, others: &Secrets) {
+        for (name, values) in &others.0 {
+            self.0.entry(name.clone()).or_insert_with(|| values.clone());
+        }
+    }
+
     /// The chain and the key in a Secret: `cert` and `key`, else `tls.crt` and `tls.key` with a staple.
     ///
     /// # Errors
@@ -95,7 +102,8 @@ impl Secrets {
     }
 
     fn get<'a>(&'a self, name: &'a SecretName) -> Result<Secret<'a>, Problem> {
-        let missing = || Problem::new(ProblemKind::Missing, &subject(name), "is not in the configuration");
+        let missing =
+            || Problem::new(ProblemKind::MissingSecret, &subject(name), "is not in the configuration");
         self.0.get(name).map(|values| Secret { name, values }).ok_or_else(missing)
     }
 }

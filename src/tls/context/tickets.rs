@@ -118,7 +118,7 @@ impl fmt::Debug for TicketSecret {
 
 /// What decides whom a server believes, as one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TicketScope([u8; SHA256_OUTPUT_LEN]);
+pub(super) struct TicketScope(pub(super) [u8; SHA256_OUTPUT_LEN]);
 
 impl TicketScope {
     /// The scope of these parts; each counts with its length, so that no two lists of parts are one.
