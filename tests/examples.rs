@@ -4,7 +4,9 @@ use sluicegate::{
     compile::{Compiled, Options, compile},
     config::{Diagnostic, Input, Resources, Severity, load},
     http::{RequestHead, Scheme},
-    table::{Action, BindAddress, Chain, Destination, Endpoints, Lookup},
+    table::{
+        Action, BindAddress, Chain, ChainAction, ClusterId, Destination, Endpoints, Lookup, TableId, TcpRoute,
+    },
 };
 use std::path::{Path, PathBuf};
 
@@ -55,9 +57,58 @@ impl Example {
     fn get(&self, listener: &str, host: &str, target: &str, fields: &[(&str, &str)]) -> String {
         let snapshot = &self.compiled.snapshot;
         let listener = snapshot.listeners.iter().find(|known| known.bind.to_string() == listener);
-        let Some(Chain::Http(table)) = listener.map(|listener| listener.chain.clone()) else {
+        match listener.map(|listener| &listener.chain) {
+            Some(Chain::Http(table)) => self.route(*table, Scheme::Http, host, target, fields),
+            _ => "refused".into(),
+        }
+    }
+
+    /// As `get`, with TLS: `closed` if no server has this name, and what is at the end of a passthrough or of TCP.
+    fn get_tls(&self, listener: &str, name: &str, host: &str, target: &str) -> String {
+        let snapshot = &self.compiled.snapshot;
+        let listener = snapshot.listeners.iter().find(|known| known.bind.to_string() == listener);
+        let Some(Chain::Tls(chains)) = listener.map(|listener| &listener.chain) else {
             return "refused".into();
         };
+        match chains
+            .find(Some(name), &[])
+            .and_then(|position| chains.get(position))
+            .map(|chain| &chain.action)
+        {
+            Some(ChainAction::TerminateHttp(_, table)) => {
+                self.route(*table, Scheme::Https, host, target, &[])
+            }
+            Some(ChainAction::Passthrough(route) | ChainAction::TerminateTcp(_, Some(route))) => {
+                self.connections(route)
+            }
+            Some(ChainAction::TerminateTcp(_, None)) | None => "closed".into(),
+        }
+    }
+
+    /// Where the connections to a TCP listener go.
+    fn connect(&self, listener: &str) -> String {
+        let listener =
+            self.compiled.snapshot.listeners.iter().find(|known| known.bind.to_string() == listener);
+        match listener.map(|listener| &listener.chain) {
+            Some(Chain::Tcp(chain)) => self.connections(&chain.route),
+            _ => "refused".into(),
+        }
+    }
+
+    fn connections(&self, route: &TcpRoute) -> String {
+        let each = route.destinations.iter().map(|one| self.cluster(one.cluster, &one.cluster_name));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    fn route(
+        &self,
+        table: TableId,
+        scheme: Scheme,
+        host: &str,
+        target: &str,
+        fields: &[(&str, &str)],
+    ) -> String {
+        let snapshot = &self.compiled.snapshot;
         let mut request = RequestHead {
             method: b"GET".to_vec(),
             authority: host.into(),
@@ -68,7 +119,7 @@ impl Example {
         for (name, value) in fields {
             request.fields.push(name.as_bytes(), value.as_bytes());
         }
-        match snapshot.route_tables[table.0 as usize].find(&request, Scheme::Http) {
+        match snapshot.route_tables[table.0 as usize].find(&request, scheme) {
             Lookup::NoHost | Lookup::NoRoute(_) => "404".into(),
             Lookup::HttpsRedirect(_) => "https".into(),
             Lookup::Route(_, route) => match &route.action {
@@ -86,7 +137,11 @@ impl Example {
     }
 
     fn destination(&self, destination: &Destination) -> String {
-        let Some(cluster) = destination.cluster else { return format!("{}: 503", destination.cluster_name) };
+        self.cluster(destination.cluster, &destination.cluster_name)
+    }
+
+    fn cluster(&self, id: Option<ClusterId>, name: &str) -> String {
+        let Some(cluster) = id else { return format!("{name}: 503") };
         let cluster = &self.compiled.snapshot.clusters[cluster.0 as usize];
         let endpoints: Vec<String> = match &cluster.endpoints {
             Endpoints::Static(endpoints) => endpoints.iter().map(|one| one.address.to_string()).collect(),
@@ -97,14 +152,6 @@ impl Example {
         format!("{} at {}", cluster.name, endpoints.join(" "))
     }
 }
-
-/// What the Bookinfo Gateway asks for and this gateway can't do yet.
-const BOOKINFO: &[(&str, &str)] = &[
-    ("not-supported-yet", "this HTTPS server on port 443 will not listen"),
-    ("not-supported-yet", "this HTTPS server on port 9443 will not listen"),
-    ("not-supported-yet", "this MONGO server on port 2379 will not listen"),
-    ("not-supported-yet", "spec.tcp: `tcp` is not supported yet"),
-];
 
 fn config() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
@@ -232,7 +279,7 @@ fn demo() {
 
 #[test]
 fn bookinfo() {
-    let example = Example::load(&["bookinfo"], &Options::default()).with_problems(BOOKINFO);
+    let example = Example::clean("bookinfo");
     let get = |target, fields| example.get("0.0.0.0:9080", "uk.bookinfo.com", target, fields);
     let (v1, v2) = (
         "outbound|9080|v1|reviews.prod.svc.cluster.local at 127.0.0.1:9902",
@@ -248,6 +295,14 @@ fn bookinfo() {
     );
     assert_eq!(example.get("0.0.0.0:9080", "example.com", "/", &[]), "404");
     assert_eq!(example.get("0.0.0.0:80", "uk.bookinfo.com", "/reviews/1", &[]), "https");
+    let get = |port, name, host, target| example.get_tls(&format!("0.0.0.0:{port}"), name, host, target);
+    assert_eq!(get(443, "uk.bookinfo.com", "eu.bookinfo.com", "/reviews/1"), format!("80 {v1}, 20 {v2}"));
+    assert_eq!(get(443, "www.bookinfo.com", "uk.bookinfo.com", "/"), "closed");
+    let pages = "outbound|9080||productpage.prod.svc.cluster.local at 127.0.0.1:9901";
+    assert_eq!(get(9443, "www.bookinfo.com", "uk.bookinfo.com", "/"), pages);
+    assert_eq!(get(9443, "www.bookinfo.com", "www.bookinfo.com", "/"), "404");
+    let mongo = "outbound|27017||mongo.prod.svc.cluster.local at 127.0.0.1:27017";
+    assert_eq!(example.connect("0.0.0.0:2379"), mongo);
 }
 
 /// All files that stand in `config/` itself are one configuration: `check config` is clean.

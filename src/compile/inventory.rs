@@ -5,6 +5,7 @@ use super::{
     merge::{Merged, MergedServer, ServerId},
     origin::Origins,
     select::Selection,
+    tables::ServerState,
 };
 use crate::table::{BindAddress, Source};
 use std::collections::HashMap;
@@ -35,31 +36,13 @@ pub struct ServerEntry {
     pub virtual_services: Vec<Source>,
 }
 
-/// Whether a server of a Gateway listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerState {
-    /// The position of its listener in [`Snapshot::listeners`](crate::table::Snapshot::listeners).
-    Listening(usize),
-    /// It lost against an earlier server on the same port; a diagnostic names that one.
-    Dropped,
-    /// Its protocol is not supported yet.
-    NotSupported,
-}
-
 impl Inventory {
     pub(super) fn new(
         merged: &Merged<'_>,
         attachments: &Attachments,
-        positions: &[Option<usize>],
+        states: &HashMap<ServerId, ServerState>,
         (selection, origins): (&Selection<'_>, &Origins),
     ) -> Inventory {
-        let listeners = merged.listeners.iter().zip(positions);
-        let by_server: HashMap<ServerId, ServerState> = listeners
-            .flat_map(|(listener, position)| {
-                let state = position.map_or(ServerState::NotSupported, ServerState::Listening);
-                listener.servers.iter().map(move |id| (*id, state))
-            })
-            .collect();
         let entry = |(server, id): (&MergedServer<'_>, u32)| {
             let gateway = selection.gateway(server.gateway)?;
             let bound = attachments.of(ServerId(id)).iter();
@@ -71,7 +54,7 @@ impl Inventory {
                 bind: server.bind.clone(),
                 protocol: protocol.map_or(String::new(), |protocol| protocol.value.clone()),
                 hosts: server.hosts.iter().map(|host| host.host.clone()).collect(),
-                state: by_server.get(&ServerId(id)).copied().unwrap_or(ServerState::Dropped),
+                state: states.get(&ServerId(id)).copied().unwrap_or(ServerState::Dropped),
                 virtual_services: services
                     .map(|service| origins.source(&service.title, service.resource.meta.name.span))
                     .collect(),

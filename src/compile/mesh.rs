@@ -5,8 +5,8 @@ use crate::{
     config::{
         Diagnostic, Resource, Resources, Spanned,
         resources::{
-            ConnectionPoolSettings, IstioOperator, MeshConfig, MeshH2UpgradePolicy, NormalizationType,
-            ProxyConfig, ProxyHeaders,
+            ConnectionPoolSettings, IstioOperator, MeshConfig, MeshH2UpgradePolicy, MeshTlsConfig,
+            NormalizationType, ProxyConfig, ProxyHeaders,
         },
     },
     table::{PathNormalization, ServerHeader, Settings, UnderscoreAction},
@@ -122,6 +122,11 @@ impl<'r> Mesh<'r> {
 
     pub(super) fn destination_rule_export_to(&self) -> &'r [Spanned<String>] {
         self.config.map_or(&[], |config| &config.default_destination_rule_export_to)
+    }
+
+    /// What servers of TLS have where they say nothing.
+    pub(super) fn tls_defaults(&self) -> Option<&'r MeshTlsConfig> {
+        self.config?.tls_defaults.as_ref().map(|defaults| &defaults.value)
     }
 
     pub(super) fn access_log_file(&self) -> Option<String> {

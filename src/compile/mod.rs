@@ -45,8 +45,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use inventory::{Inventory, ServerEntry, ServerState};
+pub use inventory::{Inventory, ServerEntry};
 pub use options::{Compiled, Identity, Misdirected, Options, Workload};
+pub use tables::ServerState;
 
 use crate::{config::Resources, table::Snapshot, tls::Secrets};
 use clusters::{Clusters, Policies};
@@ -93,8 +94,9 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let origins = Origins::new(resources);
     let clusters = Clusters::new(&registry, &policies, mesh, &workload, &origins);
     let mut rules = RuleCompiler::new(&selection, &workload, &origins, clusters);
-    let tables = tables::build(&merged, &attachments, &mut rules, report);
-    let inventory = Inventory::new(&merged, &attachments, &tables.positions, (&selection, &origins));
+    let mut server_tls = tls::ServerTls::new(&workload, mesh, options.identity.as_ref(), &origins);
+    let tables = tables::build((&merged, &attachments), &mut rules, &mut server_tls, report);
+    let inventory = Inventory::new(&merged, &attachments, &tables.states, (&selection, &origins));
 
     let secrets = tls::extract(resources, &workload, report);
 
@@ -105,7 +107,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
             listeners: tables.listeners,
             route_tables: tables.tables,
             clusters: rules.clusters.finish(),
-            server_tls: Vec::new(),
+            server_tls: server_tls.finish(),
             client_tls: Vec::new(),
         },
         diagnostics: std::mem::take(report).finish(),

@@ -4,7 +4,11 @@ use super::{Compiled, Options, compile};
 use crate::{
     config::{Diagnostic, Severity, parse},
     http::{RequestHead, Scheme},
-    table::{Action, BindAddress, Chain, Cluster, Endpoints, Forward, Lookup, RouteTable},
+    table::{
+        Action, BindAddress, Chain, ChainAction, Cluster, Endpoints, FilterChain, Forward, Lookup,
+        RouteTable, TcpRoute,
+    },
+    tls::ServerSpec,
 };
 use std::collections::BTreeMap;
 
@@ -49,6 +53,11 @@ pub(super) fn rule(matches: &str, host: &str) -> String {
 /// A rule that sends everything to a host.
 pub(super) fn everything_to(host: &str) -> String {
     format!("{{route: [{{destination: {{host: {host}}}}}]}}")
+}
+
+/// A VirtualService with these rules for connections: `connections("name: v", "a.com", "g", "tcp: [...]")`.
+pub(super) fn connections(metadata: &str, hosts: &str, gateways: &str, rules: &str) -> String {
+    object("VirtualService", metadata, &format!("{{hosts: [{hosts}], gateways: [{gateways}], {rules}}}"))
 }
 
 /// A service with one port, 80, and one endpoint.
@@ -97,27 +106,71 @@ impl Outcome {
     /// answer, `301` of a redirect for the whole host, `404`, or `refused`.
     pub(super) fn answer(&self, port: u16, request: &RequestHead) -> String {
         let Some(table) = self.table(port) else { return "refused".to_owned() };
-        match table.find(request, Scheme::Http) {
-            Lookup::NoHost | Lookup::NoRoute(_) => "404".to_owned(),
-            Lookup::HttpsRedirect(_) => "301".to_owned(),
-            Lookup::Route(_, route) => match &route.action {
-                Action::Forward(forward) => destinations(forward),
-                Action::Direct(direct) => direct.status.to_string(),
-                Action::Redirect(redirect) => {
-                    let mut location = Vec::new();
-                    redirect.location(request, Scheme::Http, &mut location);
-                    format!("{} {}", redirect.status, String::from_utf8(location).unwrap())
-                }
-            },
-        }
+        routed(table, request, Scheme::Http)
+    }
+
+    /// What a GET gets on port 443 after a handshake with this server name.
+    pub(super) fn https(&self, sni: &str, url: &str) -> String {
+        let Some(chain) = self.filter_chain(sni) else { return "closed".to_owned() };
+        let ChainAction::TerminateHttp(_, id) = &chain.action else { panic!("not HTTPS") };
+        routed(&self.0.snapshot.route_tables[id.0 as usize], &request(url), Scheme::Https)
     }
 
     /// The route table of the first listener with this port.
     pub(super) fn table(&self, port: u16) -> Option<&RouteTable> {
-        let is_it = |bind: &BindAddress| matches!(bind, BindAddress::Tcp(a) if a.port() == port);
-        let listener = self.0.snapshot.listeners.iter().find(|listener| is_it(&listener.bind))?;
-        let Chain::Http(id) = listener.chain else { panic!("not plain HTTP") };
+        let Chain::Http(id) = self.chain(port)? else { panic!("not plain HTTP") };
         self.0.snapshot.route_tables.get(id.0 as usize)
+    }
+
+    fn chain(&self, port: u16) -> Option<&Chain> {
+        let is_it = |bind: &BindAddress| matches!(bind, BindAddress::Tcp(a) if a.port() == port);
+        self.0
+            .snapshot
+            .listeners
+            .iter()
+            .find(|listener| is_it(&listener.bind))
+            .map(|listener| &listener.chain)
+    }
+
+    /// The chain of port 443 that a client with this server name finds.
+    pub(super) fn filter_chain(&self, sni: &str) -> Option<&FilterChain> {
+        let Chain::Tls(chains) = self.chain(443)? else { panic!("not TLS") };
+        chains.get(chains.find(Some(sni).filter(|sni| !sni.is_empty()), &[])?)
+    }
+
+    /// What a client with this server name (empty: none) gets on port 443: `refused`, `closed`, `https <table>`,
+    /// `tls <clusters>`, `pass <clusters>`.
+    pub(super) fn sni(&self, sni: &str) -> String {
+        if self.chain(443).is_none() {
+            return "refused".to_owned();
+        }
+        let Some(chain) = self.filter_chain(sni) else { return "closed".to_owned() };
+        match &chain.action {
+            ChainAction::TerminateHttp(_, id) => {
+                format!("https {}", self.0.snapshot.route_tables[id.0 as usize].name)
+            }
+            ChainAction::TerminateTcp(_, Some(route)) => format!("tls {}", tcp_destinations(route)),
+            ChainAction::TerminateTcp(_, None) => "tls".to_owned(),
+            ChainAction::Passthrough(route) => format!("pass {}", tcp_destinations(route)),
+        }
+    }
+
+    /// How TLS is ended on port 443 for a client with this server name.
+    pub(super) fn server_tls(&self, sni: &str) -> &ServerSpec {
+        let chain = self.filter_chain(sni).unwrap_or_else(|| panic!("{:#?}", self.0.diagnostics));
+        let (ChainAction::TerminateHttp(id, _) | ChainAction::TerminateTcp(id, _)) = &chain.action else {
+            panic!("TLS does not end")
+        };
+        &self.0.snapshot.server_tls[id.0 as usize]
+    }
+
+    /// Where the connections of a TCP port go; `refused` if there is no listener.
+    pub(super) fn tcp(&self, port: u16) -> String {
+        match self.chain(port) {
+            Some(Chain::Tcp(chain)) => tcp_destinations(&chain.route),
+            Some(_) => panic!("not TCP"),
+            None => "refused".to_owned(),
+        }
     }
 
     /// The hosts of a port's table, each with the number of its routes.
@@ -174,6 +227,30 @@ impl Outcome {
     pub(super) fn has(&self, code: &str) -> bool {
         self.0.diagnostics.iter().any(|d| d.code == code)
     }
+}
+
+fn routed(table: &RouteTable, request: &RequestHead, scheme: Scheme) -> String {
+    match table.find(request, scheme) {
+        Lookup::NoHost | Lookup::NoRoute(_) => "404".to_owned(),
+        Lookup::HttpsRedirect(_) => "301".to_owned(),
+        Lookup::Route(_, route) => match &route.action {
+            Action::Forward(forward) => destinations(forward),
+            Action::Direct(direct) => direct.status.to_string(),
+            Action::Redirect(redirect) => {
+                let mut location = Vec::new();
+                redirect.location(request, scheme, &mut location);
+                format!("{} {}", redirect.status, String::from_utf8(location).unwrap())
+            }
+        },
+    }
+}
+
+fn tcp_destinations(route: &TcpRoute) -> String {
+    let list = route.destinations.iter().map(|d| match d.cluster {
+        Some(_) => format!("{}*{}", d.weight, d.cluster_name),
+        None => format!("{}*{} (NC)", d.weight, d.cluster_name),
+    });
+    list.collect::<Vec<_>>().join(" ")
 }
 
 fn destinations(forward: &Forward) -> String {

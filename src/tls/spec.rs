@@ -188,6 +188,35 @@ pub enum Suite {
     RsaChacha20,
 }
 
+impl Suite {
+    /// All of them, strongest first.
+    pub const ALL: [Suite; 6] = [
+        Suite::EcdsaAes256,
+        Suite::EcdsaAes128,
+        Suite::EcdsaChacha20,
+        Suite::RsaAes256,
+        Suite::RsaAes128,
+        Suite::RsaChacha20,
+    ];
+
+    /// OpenSSL's name, as in `cipherSuites`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Suite::EcdsaAes128 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+            Suite::EcdsaAes256 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+            Suite::EcdsaChacha20 => "ECDHE-ECDSA-CHACHA20-POLY1305",
+            Suite::RsaAes128 => "ECDHE-RSA-AES128-GCM-SHA256",
+            Suite::RsaAes256 => "ECDHE-RSA-AES256-GCM-SHA384",
+            Suite::RsaChacha20 => "ECDHE-RSA-CHACHA20-POLY1305",
+        }
+    }
+
+    /// Reads OpenSSL's name.
+    pub fn parse(name: &str) -> Option<Suite> {
+        Suite::ALL.into_iter().find(|suite| suite.name() == name)
+    }
+}
+
 /// A group of the key exchange (`ecdhCurves`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Group {
@@ -199,4 +228,24 @@ pub enum Group {
     P256,
     /// `P-384`
     P384,
+}
+
+impl Group {
+    /// All of them, strongest first.
+    pub const ALL: [Group; 4] = [Group::X25519MlKem768, Group::X25519, Group::P256, Group::P384];
+
+    /// The name in `ecdhCurves`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::X25519MlKem768 => "X25519MLKEM768",
+            Group::X25519 => "X25519",
+            Group::P256 => "P-256",
+            Group::P384 => "P-384",
+        }
+    }
+
+    /// Reads the name in `ecdhCurves`.
+    pub fn parse(name: &str) -> Option<Group> {
+        Group::ALL.into_iter().find(|group| group.name() == name)
+    }
 }

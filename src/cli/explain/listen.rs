@@ -156,7 +156,10 @@ pub(in crate::cli) fn silence_of(server: &ServerEntry) -> Option<String> {
     let why = match server.state {
         ServerState::Listening(_) => return None,
         ServerState::Dropped => "is left out, for another server is in its way; `check` names it",
-        ServerState::NotSupported => "does not listen: its protocol is not supported yet",
+        ServerState::NoRoutes => {
+            "has no connections: no VirtualService has a rule for them; `check` says which it needs"
+        }
+        ServerState::LeftOut => "is left out, for it has an error; `check` names it",
     };
     let (protocol, port, hosts) = (&server.protocol, server.declared_port, server.hosts.join(", "));
     Some(format!("the {protocol} server on port {port} for {hosts} {why}"))

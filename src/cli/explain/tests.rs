@@ -203,13 +203,23 @@ fn answers_made_here() {
     );
 }
 
+const NO_ROUTES: &str = "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: g}
+spec:
+  servers:
+  - {port: {number: 443, name: tls, protocol: TLS}, hosts: [shop.example], tls: {mode: PASSTHROUGH}}
+  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}
+";
+
 #[test]
 fn no_listener_tells_which_there_are() {
     tells(
-        &told(&["https://shop.example/"]),
+        &ask(NO_ROUTES, &[], &["https://shop.example/"], false),
         &[
             "nothing listens on port 443, the port of https:// URLs",
-            "- the HTTPS server on port 443 for shop.example does not listen: its protocol is not supported yet, Gateway default/g (shop.yaml:8:5)",
+            "- the TLS server on port 443 for shop.example has no connections: no VirtualService has a rule for them; `check` says which it needs, Gateway default/g (shop.yaml:6:5)",
             "- there is 0.0.0.0:80, Gateway",
             "answer            the connection is refused",
         ],

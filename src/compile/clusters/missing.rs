@@ -1,6 +1,6 @@
 //! What is said about destinations that do not exist, have no endpoints, or can't be reached as they should.
 
-use super::{Wanted, policy::ServicePolicy};
+use super::{Traffic, Wanted, policy::ServicePolicy};
 use crate::{
     compile::{
         Workload,
@@ -39,10 +39,7 @@ impl Missing {
             Some(name) => format!(", subset `{}`,", name.value),
             None => String::new(),
         };
-        let message = format!(
-            "`{}`, port {port}{of_subset} has no endpoints: {why}; requests are answered 503 (UH)",
-            service.host
-        );
+        let message = format!("`{}`, port {port}{of_subset} has no endpoints: {why}", service.host);
         let label = match (tls, subset) {
             (Some(tls), _) => (tls.span, "the TLS settings"),
             (None, Some(Subset { name: Some(name), .. })) => (name.span, "the subset"),
@@ -53,7 +50,8 @@ impl Missing {
 
     pub(super) fn report(&self, wanted: &Wanted<'_>, report: &mut Report) {
         report.add("no-endpoints", wanted.destination.span, || {
-            let diagnostic = about("no-endpoints", self.message.clone(), wanted, "");
+            let message = format!("{}; {}", self.message, outcome(wanted, "UH"));
+            let diagnostic = about("no-endpoints", message, wanted, "");
             self.label.iter().fold(diagnostic, |diagnostic, (span, text)| diagnostic.label(*span, *text))
         });
     }
@@ -67,7 +65,8 @@ pub(super) fn report_unknown_host(
 ) {
     report.add("unknown-destination", place(wanted), || {
         let message = format!(
-            "there is no service `{host}`: no ServiceEntry or Service among the files has this host; requests are answered 503 (NC)"
+            "there is no service `{host}`: no ServiceEntry or Service among the files has this host; {}",
+            outcome(wanted, "NC")
         );
         let diagnostic = about("unknown-destination", message, wanted, ".host");
         match likely(host, registry) {
@@ -103,8 +102,10 @@ pub(super) fn report_hidden(
     let Some(service) = service else { return };
     report.add("destination-not-exported", place(wanted), || {
         let message = format!(
-            "{} is not exported to namespace `{}`, where this gateway runs; requests are answered 503 (NC)",
-            service.object, workload.namespace
+            "{} is not exported to namespace `{}`, where this gateway runs; {}",
+            service.object,
+            workload.namespace,
+            outcome(wanted, "NC")
         );
         about("destination-not-exported", message, wanted, ".host").label(service.span, "see its exportTo")
     });
@@ -114,8 +115,8 @@ pub(super) fn report_no_port(service: &Service<'_>, wanted: &Wanted<'_>, report:
     report.add("destination-without-port", wanted.destination.span, || {
         let assumed = wanted.server_port;
         let outcome = match service.port(assumed) {
-            Some(_) => "",
-            None => ", which it does not have; requests are answered 503 (NC)",
+            Some(_) => String::new(),
+            None => format!(", which it does not have; {}", outcome(wanted, "NC")),
         };
         let message = format!(
             "`{}` has {} ports and the destination names none; the server's port {assumed} is assumed{outcome}",
@@ -135,7 +136,7 @@ pub(super) fn report_unknown_port(
     report: &mut Report,
 ) {
     report.add("unknown-port", place_of_port(wanted), || {
-        let message = format!("`{}` has no port {number}; requests are answered 503 (NC)", service.host);
+        let message = format!("`{}` has no port {number}; {}", service.host, outcome(wanted, "NC"));
         let help = match service.ports.is_empty() {
             true => "it has no ports at all".to_owned(),
             false => format!("it has {}", ports(service)),
@@ -153,8 +154,10 @@ pub(super) fn report_unknown_subset(
 ) {
     report.add("unknown-subset", name.span, || {
         let message = format!(
-            "no DestinationRule that applies to `{}` here has a subset `{}`; requests are answered 503 (NC)",
-            service.host, name.value
+            "no DestinationRule that applies to `{}` here has a subset `{}`; {}",
+            service.host,
+            name.value,
+            outcome(wanted, "NC")
         );
         let diagnostic = about("unknown-subset", message, wanted, ".subset");
         let known = one_of(policy.subsets().filter_map(|(_, s)| s.name.as_ref()).map(|n| n.value.clone()));
@@ -214,6 +217,14 @@ fn ports(service: &Service<'_>) -> String {
         })
         .collect();
     list.join(", ")
+}
+
+/// What clients see; the flag is that of the access log.
+fn outcome(wanted: &Wanted<'_>, flag: &str) -> String {
+    match wanted.traffic {
+        Traffic::Requests => format!("requests are answered 503 ({flag})"),
+        Traffic::Connections => format!("connections are closed ({flag})"),
+    }
 }
 
 fn about(code: &'static str, message: String, wanted: &Wanted<'_>, below: &str) -> Diagnostic {

@@ -67,6 +67,16 @@ pub(super) struct Wanted<'a> {
     pub(super) field: &'a dyn Fn() -> String,
     /// The declared port of the server, which stands in for a port that is not given.
     pub(super) server_port: u16,
+    pub(super) traffic: Traffic,
+}
+
+/// What goes to a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Traffic {
+    /// Of HTTP.
+    Requests,
+    /// Bytes.
+    Connections,
 }
 
 /// What a destination became.
@@ -155,10 +165,13 @@ impl<'r, 'w> Clusters<'r, 'w> {
                 }
             },
         };
-        let cluster = self.cluster(id, (service, port), &policy, subset, report);
+        let cluster = self.cluster(id, (service, port), &policy, subset);
         let Some(made) = self.made.get(cluster.0 as usize) else { return unresolved(number, &host) };
         if let Some(missing) = &made.missing {
             missing.report(wanted, report);
+        }
+        if wanted.traffic == Traffic::Requests && made.cluster.tls.is_none() {
+            missing::report_protocol(service, port, made.cluster.protocol, report);
         }
         Resolved { cluster: Some(cluster), name: made.cluster.name.clone() }
     }
@@ -184,14 +197,13 @@ impl<'r, 'w> Clusters<'r, 'w> {
         (service, port): (&Service<'r>, &ServicePort<'r>),
         policy: &ServicePolicy<'r>,
         subset: Option<&'r Subset>,
-        report: &mut Report,
     ) -> ClusterId {
         let subset_name = subset.and_then(|subset| subset.name.as_ref());
         let key = Key { service: id, port: port.number, subset: subset_name.map(|name| name.value.clone()) };
         if let Some(known) = self.by_key.get(&key) {
             return *known;
         }
-        let made = self.make((service, port), policy.policy(port.number, subset), subset, report);
+        let made = self.make((service, port), policy.policy(port.number, subset), subset);
         let id = ClusterId(self.made.len() as u32);
         self.names.insert(made.cluster.name.clone());
         self.made.push(made);
@@ -204,7 +216,6 @@ impl<'r, 'w> Clusters<'r, 'w> {
         (service, port): (&Service<'r>, &ServicePort<'r>),
         policy: Policy<'r>,
         subset: Option<&'r Subset>,
-        report: &mut Report,
     ) -> Made {
         let all = Map::default();
         let labels = subset.map_or(&all, |subset| &subset.labels);
@@ -227,9 +238,6 @@ impl<'r, 'w> Clusters<'r, 'w> {
             self.registry.pool(service, port, labels)
         };
         let protocol = self.protocol(port, policy);
-        if tls.is_none() {
-            missing::report_protocol(service, port, protocol, report);
-        }
         let missing = pool.why_empty.map(|why| Missing::no_endpoints(service, port.number, subset, tls, why));
         let cluster = Cluster {
             name: self.unique_name(

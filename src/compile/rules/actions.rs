@@ -2,7 +2,7 @@
 
 use super::{Report, Rule, RuleCompiler, headers};
 use crate::{
-    compile::clusters::Wanted,
+    compile::clusters::{Traffic, Wanted},
     config::{
         Diagnostic, Spanned,
         resources::{
@@ -79,6 +79,7 @@ impl<'r> RuleCompiler<'r, '_> {
             object: &rule.service.resource.object,
             field: &field,
             server_port: rule.port,
+            traffic: Traffic::Requests,
         };
         let resolved = self.clusters.resolve(&wanted, report);
         let (request_headers, response_headers): (HeaderOps, HeaderOps) =

@@ -3,10 +3,14 @@
 //! - `matches`: what a rule asks of a request
 //! - `actions`: what it does with it
 //! - `headers`: how it changes heads
+//! - `layer4`: rules for connections
 
 mod actions;
 mod headers;
+mod layer4;
 mod matches;
+
+pub(super) use layer4::{SniName, SniRule};
 
 use super::{
     Workload,

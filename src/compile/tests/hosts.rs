@@ -106,14 +106,19 @@ fn case_10_http_comes_first() {
 #[test]
 fn case_11_the_same_name_in_two_namespaces() {
     let outcome = compiled(&format!(
-        "{}{}",
+        "{}{}{}{}",
         gateway("name: gateway, namespace: zeta", &[("TCP", 80, "'*'", "")]),
         gateway("name: gateway, namespace: istio-system", &[("TCP", 80, "'*'", "")]),
+        connections(
+            "name: v",
+            "a.com",
+            "istio-system/gateway",
+            &format!("tcp: [{}]", everything_to("p.com"))
+        ),
+        service("p.com"),
     ));
     assert_eq!(outcome.diagnostic("port-conflict").object.as_ref().unwrap().namespace.as_ref(), "zeta");
-    // Its own protocol is for a later issue, and that is said of the one that is left.
-    assert_eq!(outcome.diagnostic("not-supported-yet").span.unwrap().line, 9);
-    assert_eq!(outcome.listeners(), [""; 0]);
+    assert_eq!(outcome.tcp(80), "1*outbound|80||p.com");
 }
 
 #[test]
@@ -128,7 +133,8 @@ fn case_13_the_same_tls_server_in_two_namespaces() {
     assert_eq!(conflict.object.as_ref().unwrap().to_string(), "Gateway two/g");
     assert!(conflict.message.contains("Gateway one/g"), "{}", conflict.message);
     let states: Vec<_> = outcome.0.inventory.servers.iter().map(|server| server.state).collect();
-    assert_eq!(states, [ServerState::NotSupported, ServerState::Dropped]);
+    assert_eq!(states, [ServerState::Listening(0), ServerState::Dropped]);
+    assert_eq!(outcome.sni("any"), "https https.443.https-443-3.g.one");
 }
 
 #[test]
@@ -171,16 +177,21 @@ fn case_19_binds_are_listeners_of_their_own() {
 #[test]
 fn case_19b_what_shares_a_port() {
     let families = |first, second| {
-        let outcome = compiled(&gateway("name: g", &[(first, 80, "a.com", ""), (second, 80, "ab.com", "")]));
+        let outcome = compiled(&format!(
+            "{}{}{}",
+            gateway("name: g", &[(first, 80, "a.com", ""), (second, 80, "ab.com", "")]),
+            connections("name: v", "a.com", "g", &format!("tcp: [{}]", everything_to("p.com"))),
+            service("p.com"),
+        ));
         let servers = &outcome.0.inventory.servers;
         servers.iter().map(|server| server.state).collect::<Vec<_>>()
     };
     use ServerState::*;
     assert_eq!(families("HTTP", "HTTP"), [Listening(0), Listening(0)]);
     assert_eq!(families("HTTP", "GRPC"), [Listening(0), Listening(0)]);
-    assert_eq!(families("TCP", "HTTP"), [NotSupported, Dropped]);
+    assert_eq!(families("TCP", "HTTP"), [Listening(0), Dropped]);
     assert_eq!(families("HTTP", "TCP"), [Listening(0), Dropped]);
-    assert_eq!(families("TCP", "MONGO"), [NotSupported, Dropped]);
+    assert_eq!(families("TCP", "MONGO"), [Listening(0), Dropped]);
 }
 
 #[test]
@@ -192,7 +203,9 @@ fn case_20_https_and_http_on_different_binds() {
     let two = object("Gateway", "name: foo-http, namespace: not-default", &format!("{{servers: [{http}]}}"));
     for files in [format!("{one}{two}"), format!("{two}{one}")] {
         let outcome = compiled(&files);
-        assert_eq!(outcome.tables(), ["http.443.10.0.0.2"]);
+        let mut tables = outcome.tables();
+        tables.sort_unstable();
+        assert_eq!(tables, ["http.443.10.0.0.2", "https.443.https-port.foo-https.not-default.10.0.0.1"]);
         assert!(!outcome.has("port-conflict"));
     }
 }
@@ -205,7 +218,8 @@ fn plain_text_and_tls_on_one_port_conflict_in_both_orders() {
     assert_eq!(http_first.listeners(), ["0.0.0.0_443"]);
     assert!(http_first.has("port-conflict"));
     let https_first = compiled(&gateway("name: g", &[https, http]));
-    assert_eq!(https_first.listeners(), [""; 0]);
+    assert_eq!(https_first.sni("ab.com"), "https https.443.https-443-6.g.default");
+    assert_eq!(https_first.sni(""), "closed");
     assert!(https_first.has("port-conflict"));
 }
 

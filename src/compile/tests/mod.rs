@@ -7,6 +7,8 @@ mod hosts;
 mod matching;
 mod redirects;
 mod surprises;
+mod tcp;
+mod tls;
 mod unsupported;
 mod upstream;
 mod workloads;

@@ -45,8 +45,10 @@ fn case_28_for_the_host_not_for_the_server() {
 fn case_29_on_https_it_has_no_effect() {
     let tls = ", tls: {mode: SIMPLE, credentialName: c, httpsRedirect: true}";
     let yaml = gateway("name: g", &[("HTTPS", 443, "'*'", tls)]);
-    let outcome = compiled(&yaml);
-    assert_eq!(outcome.0.inventory.servers[0].state, ServerState::NotSupported);
+    let bound = rules("name: v", "'*'", "g", &everything_to("p.com"));
+    let outcome = compiled(&format!("{yaml}{bound}{}", service("p.com")));
+    assert_eq!(outcome.https("a.com", "a.com/"), "outbound|80||p.com");
+    assert!(outcome.diagnostic("no-effect").field.ends_with("httpsRedirect"));
 }
 
 #[test]

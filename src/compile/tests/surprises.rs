@@ -229,10 +229,24 @@ fn the_worked_example_of_appendix_e() {
     ]
     .concat();
     let outcome = compiled_with(&ingress(), &yaml);
-    assert_eq!(outcome.tables(), ["http.80"]);
+    assert_eq!(outcome.tables(), ["http.80", "https.443.https-443-35.public.infra"]);
     assert_eq!(outcome.hosts(80), ["www.example.com 2", "api.example.com 2", "*.example.com 0"]);
     assert_eq!(outcome.get("other.example.com/"), "301");
     assert_eq!(outcome.get("example.com/"), "404");
+    for (sni, found) in
+        [("www.example.com", true), ("a.b.example.com", true), ("example.com", false), ("", false)]
+    {
+        assert_eq!(outcome.sni(sni) != "closed", found, "{sni}");
+    }
+    assert_eq!(
+        outcome.https("www.example.com", "api.example.com/x"),
+        "outbound|443||web.shop.svc.cluster.local (NC)"
+    );
+    assert_eq!(
+        outcome.https("www.example.com", "www.example.com/apix"),
+        "outbound|8080||api.shop.svc.cluster.local (NC)"
+    );
+    assert_eq!(outcome.https("foo.example.com", "foo.example.com/"), "404");
     let https = &outcome.0.inventory.servers[1];
     assert_eq!(https.hosts, ["*.example.com", "api.example.com"]);
     assert_eq!(https.virtual_services.len(), 1);

@@ -42,42 +42,6 @@ fn a_rule_with_a_delegate_is_left_out() {
 }
 
 #[test]
-fn tls_and_tcp_rules() {
-    let routes = "route: [{destination: {host: p.com}}]";
-    let spec = format!(
-        "{{hosts: [a.com], gateways: [g], tls: [{{match: [{{sniHosts: [a.com]}}], {routes}}}], tcp: [{{{routes}}}]}}"
-    );
-    let yaml = format!("{}{}", http_gateway("name: g", "a.com"), object("VirtualService", "name: v", &spec));
-    assert_eq!(not_supported(&yaml), ["spec.tls", "spec.tcp"]);
-}
-
-#[test]
-fn servers_that_do_not_listen_yet() {
-    let tls = ", tls: {mode: ISTIO_MUTUAL}";
-    let yaml = gateway(
-        "name: g",
-        &[
-            ("HTTPS", 443, "a.com", tls),
-            ("TLS", 8443, "a.com", ", tls: {mode: PASSTHROUGH}"),
-            ("MONGO", 2379, "a.com", ""),
-            ("HTTP2", 80, "a.com", ""),
-        ],
-    );
-    let outcome = compiled(&yaml);
-    let messages: Vec<_> = outcome.0.diagnostics.iter().map(|d| d.message.as_str()).collect();
-    assert_eq!(
-        messages,
-        [
-            "ending TLS is not supported yet: this HTTPS server on port 443 will not listen",
-            "passing TLS through is not supported yet: this TLS server on port 8443 will not listen",
-            "plain TCP is not supported yet: this MONGO server on port 2379 will not listen",
-            "HTTP/2 is not supported yet: this HTTP2 server answers HTTP/1.1 only",
-        ]
-    );
-    assert_eq!(outcome.listeners(), ["0.0.0.0_80"]);
-}
-
-#[test]
 fn destination_rules() {
     let policy = "{outlierDetection: {interval: 1s}, proxyProtocol: {version: V1}, loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 1s}}, connectionPool: {tcp: {connectTimeout: 1s, maxConnections: 1}, http: {maxRetries: 1, useClientProtocol: true}}, portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]}";
     let rule = format!(

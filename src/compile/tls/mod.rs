@@ -1,7 +1,46 @@
 //! What servers and DestinationRules say about TLS, to specs that name files and Secrets.
 //!
+//! - `server`: `tls` of a Gateway's server
+//! - `parameters`: versions, cipher suites and groups
+//! - `credential`: what `credentialName` may name
 //! - `secrets`: whether the Secrets that are named are there and complete, and what they contain
 
+mod credential;
+mod parameters;
 mod secrets;
+mod server;
 
 pub(super) use secrets::{extract, report};
+pub(super) use server::{ServerTls, server_name};
+
+use super::{
+    Identity,
+    origin::{Origins, Title},
+};
+use crate::{
+    config::{Diagnostic, Span},
+    tls::{CertificateSource, Place},
+};
+
+fn place(origins: &Origins, title: &Title, span: Span, field: String) -> Place {
+    let source = origins.source(title, span);
+    Place {
+        object: source.object,
+        field: field.into(),
+        file: source.file,
+        line: source.line,
+        column: source.column,
+    }
+}
+
+fn of_identity(identity: &Identity) -> CertificateSource {
+    CertificateSource::Files { certificate: identity.certificate.clone(), key: identity.key.clone() }
+}
+
+fn no_identity(outcome: &str) -> Diagnostic {
+    let message = format!(
+        "ISTIO_MUTUAL uses the gateway's own identity in the mesh, which it was not given; {outcome}"
+    );
+    Diagnostic::error("no-identity", message)
+        .help("name its files with --identity-cert, --identity-key and --identity-ca, or write MUTUAL with files or a Secret")
+}

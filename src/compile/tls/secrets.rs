@@ -1,5 +1,6 @@
 //! Whether the Secrets that servers name are there and have what is needed (specification section 1.8).
 
+use super::{credential::Credential, server::credentials};
 use crate::{
     compile::{
         Workload,
@@ -68,29 +69,6 @@ struct Reference<'a> {
     position: usize,
 }
 
-/// What a name means.
-#[derive(Debug, PartialEq, Eq)]
-enum Credential<'a> {
-    /// A Secret of this namespace, or of the workload's.
-    Secret { namespace: Option<&'a str>, name: &'a str },
-    /// A source that is not a Secret.
-    Other,
-}
-
-impl<'a> Credential<'a> {
-    fn parse(text: &'a str) -> Credential<'a> {
-        let rest = match text.split_once("://") {
-            Some(("kubernetes" | "kubernetes-gateway", rest)) => rest,
-            Some(_) => return Credential::Other,
-            None => text,
-        };
-        match rest.split_once('/') {
-            Some((namespace, name)) => Credential::Secret { namespace: Some(namespace), name },
-            None => Credential::Secret { namespace: None, name: rest },
-        }
-    }
-}
-
 impl<'r> Finder<'r, '_> {
     fn server(&mut self, server: &MergedServer<'_>, tls: &Spanned<ServerTlsSettings>, object: &ObjectRef) {
         let mode = tls.mode.as_ref().map(|mode| mode.value).unwrap_or_default();
@@ -98,9 +76,7 @@ impl<'r> Finder<'r, '_> {
             return;
         }
         let wants_client = matches!(mode, ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual);
-        let names = tls.credential_name.iter().chain(&tls.credential_names);
-        let named = names.filter(|name| !name.is_empty());
-        for (index, written) in named.enumerate() {
+        for (index, (_, written)) in credentials(tls).enumerate() {
             let reference = Reference { written, object, position: server.position };
             let Credential::Secret { namespace, name } = Credential::parse(written) else { continue };
             let Some(secret) = self.find(reference, namespace, name) else { continue };
@@ -230,20 +206,5 @@ mod tests {
         let expected = [("x".to_owned(), b"a".to_vec()), ("y".to_owned(), b"b".to_vec())];
         assert_eq!(secrets, Secrets([(name, expected.into())].into()));
         assert_eq!(format!("{secrets:?}"), r#"{"default/a": ["x", "y"]}"#);
-    }
-
-    #[test]
-    fn names_of_credentials() {
-        let secret = |namespace, name| Credential::Secret { namespace, name };
-        for (text, expected) in [
-            ("foo", secret(None, "foo")),
-            ("ns/foo", secret(Some("ns"), "foo")),
-            ("kubernetes://foo", secret(None, "foo")),
-            ("kubernetes-gateway://ns/foo", secret(Some("ns"), "foo")),
-            ("sds://foo", Credential::Other),
-            ("builtin://", Credential::Other),
-        ] {
-            assert_eq!(Credential::parse(text), expected, "{text}");
-        }
     }
 }

@@ -3,7 +3,7 @@
 //! Each file has a table of fields for its kinds. A field whose support lands is taken out of its table.
 //!
 //! - `virtual_service`, `destination_rule`, `service`, `mesh`: by kind
-//! - `server`: servers of Gateways that do not listen yet
+//! - `server`: servers of Gateways that speak less than they say
 
 mod destination_rule;
 mod mesh;

@@ -1,13 +1,8 @@
-//! Servers of Gateways that do not listen yet, and fields of those that do.
+//! Servers of Gateways that speak less than they say, and their fields.
 
 use super::{Fields, at};
 use crate::{
-    compile::{
-        merge::{Family, Merged, MergedServer, ends_tls},
-        report::Report,
-        select::Selection,
-        validate::Protocol,
-    },
+    compile::{merge::Merged, report::Report, select::Selection, validate::Protocol},
     config::{Diagnostic, Resource, resources::Gateway},
 };
 
@@ -24,7 +19,7 @@ pub(super) fn report_fields(resource: &Resource<Gateway>, fields: &mut Fields<'_
     }
 }
 
-/// Reports servers that take part in merging but get no listener, and those that speak less than they say.
+/// Reports servers that speak less than they say.
 pub(in crate::compile) fn report_servers(
     merged: &Merged<'_>,
     selection: &Selection<'_>,
@@ -36,7 +31,7 @@ pub(in crate::compile) fn report_servers(
         let protocol = port.and_then(|port| port.protocol.as_ref());
         let place = protocol.map_or(server.server.span, |protocol| protocol.span);
         let name = protocol.map_or(String::new(), |protocol| protocol.to_ascii_uppercase());
-        let Some((kind, message)) = shortcoming(server, &name) else { continue };
+        let Some((kind, message)) = shortcoming(server.protocol, &name) else { continue };
         report.add(kind, place, || {
             Diagnostic::warning("not-supported-yet", message)
                 .about(&gateway.resource.object)
@@ -45,21 +40,7 @@ pub(in crate::compile) fn report_servers(
     }
 }
 
-fn shortcoming(server: &MergedServer<'_>, name: &str) -> Option<(&'static str, String)> {
-    let what = match server.family() {
-        Family::Http => return http_shortcoming(server.protocol, name),
-        Family::Tls if ends_tls(server.server) => "ending TLS is",
-        Family::Tls => "passing TLS through is",
-        Family::Tcp => "plain TCP is",
-    };
-    let message = format!(
-        "{what} not supported yet: this {name} server on port {} will not listen",
-        server.declared_port
-    );
-    Some(("servers that do not listen", message))
-}
-
-fn http_shortcoming(protocol: Protocol, name: &str) -> Option<(&'static str, String)> {
+fn shortcoming(protocol: Protocol, name: &str) -> Option<(&'static str, String)> {
     match protocol {
         Protocol::Http2 | Protocol::Grpc => Some((
             "HTTP/2 from clients",

@@ -7,15 +7,7 @@ use crate::config::{
 };
 
 pub(super) fn report(resource: &Resource<VirtualService>, fields: &mut Fields<'_>) {
-    let spec = &resource.spec;
-    fields.report(
-        &|| "spec".to_owned(),
-        &[
-            ("tls", first(&spec.tls), "connections are not routed by SNI"),
-            ("tcp", first(&spec.tcp), "TCP connections are not routed"),
-        ],
-    );
-    for (position, rule) in spec.http.iter().enumerate() {
+    for (position, rule) in resource.spec.http.iter().enumerate() {
         report_rule(position, rule, fields);
     }
 }

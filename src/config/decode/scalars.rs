@@ -29,6 +29,13 @@ pub struct Timestamp {
     pub nanoseconds: u32,
 }
 
+impl Bytes {
+    /// Reads base64 in either alphabet, with or without padding.
+    pub fn from_base64(text: &str) -> Option<Bytes> {
+        decode_base64(text).map(Bytes)
+    }
+}
+
 /// The bytes may be a private key.
 impl std::fmt::Debug for Bytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -137,14 +144,14 @@ impl Decode for Bytes {
             decoder.mismatch(node, Self::EXPECTED);
             return None;
         };
-        let bytes = decode_base64(text);
+        let bytes = Bytes::from_base64(text);
         if bytes.is_none() {
             // The value is not in the message: it may be a key.
             let problem = Diagnostic::error("bad-base64", "expected bytes in base64, found something else")
                 .at(node.span);
             decoder.report(problem.help("a Secret's `stringData` and a ConfigMap's `data` take plain text"));
         }
-        bytes.map(Bytes)
+        bytes
     }
 }
 

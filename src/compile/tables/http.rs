@@ -1,16 +1,17 @@
-//! Servers, attachments and rules to route tables and their virtual hosts (specification section 2.4).
+//! One route table: servers, attachments and rules to virtual hosts (specification section 2.4).
 
-use super::{
-    attach::{AttachedHost, Attachment, Attachments},
-    merge::{Family, Merged, MergedListener, MergedServer, ServerId},
-    report::Report,
-    rules::{RouteOfRule, RuleCompiler, Site},
-    select::RuleSetId,
-    shadow::Shadows,
-};
+use super::source;
 use crate::{
+    compile::{
+        attach::{AttachedHost, Attachment, Attachments},
+        merge::{Merged, MergedServer, ServerId},
+        report::Report,
+        rules::{RouteOfRule, RuleCompiler, Site},
+        select::{GatewayId, RuleSetId},
+        shadow::Shadows,
+    },
     config::{Diagnostic, Span},
-    table::{Chain, Listener, RouteTable, Source, TableId, VirtualHost},
+    table::{RouteTable, Source, VirtualHost},
 };
 use std::{collections::HashMap, rc::Rc};
 
@@ -18,84 +19,33 @@ use std::{collections::HashMap, rc::Rc};
 /// can ask for very many; this is forty times what the largest gateways have, and some 200 MiB of lists.
 const ROUTES_MAX: usize = 4_000_000;
 
-/// Listeners and their route tables.
-#[derive(Default)]
-pub(super) struct Tables {
-    pub(super) listeners: Vec<Listener>,
-    pub(super) tables: Vec<RouteTable>,
-    /// For every merged listener, the position of its listener here.
-    pub(super) positions: Vec<Option<usize>>,
-    routes: usize,
-}
-
-/// Builds what can be served. Listeners of other families are reported by `unsupported`.
-pub(super) fn build(
+/// The table of these servers: all that share a port with plain-text HTTP, or one that ends TLS. `count` is the number
+/// of routes in all tables so far.
+pub(super) fn route_table(
     merged: &Merged<'_>,
+    servers: &[ServerId],
     attachments: &Attachments,
     rules: &mut RuleCompiler<'_, '_>,
+    count: &mut usize,
     report: &mut Report,
-) -> Tables {
-    let mut tables = Tables::default();
-    for listener in &merged.listeners {
-        let chain = match listener.family {
-            Family::Http => tables.http(merged, listener, attachments, rules, report).map(Chain::Http),
-            Family::Tls | Family::Tcp => None,
-        };
-        let first = listener.servers.first().and_then(|id| merged.server(*id));
-        tables.positions.push(match (chain, first) {
-            (Some(chain), Some(first)) => {
-                tables.listeners.push(Listener {
-                    name: listener.name.clone(),
-                    bind: listener.bind.clone(),
-                    chain,
-                    source: source(rules, first, first.server.span),
-                });
-                Some(tables.listeners.len() - 1)
-            }
-            _ => None,
-        });
-    }
-    tables
-}
-
-/// A place in the Gateway of a server.
-pub(super) fn source(rules: &RuleCompiler<'_, '_>, server: &MergedServer<'_>, span: Span) -> Source {
-    match rules.selection.gateway(server.gateway) {
-        Some(gateway) => rules.origins.source(&gateway.title, span),
-        None => Source::built_in("Gateway"),
-    }
-}
-
-impl Tables {
-    /// The one table of a port with plain-text HTTP.
-    fn http(
-        &mut self,
-        merged: &Merged<'_>,
-        listener: &MergedListener,
-        attachments: &Attachments,
-        rules: &mut RuleCompiler<'_, '_>,
-        report: &mut Report,
-    ) -> Option<TableId> {
-        let name = merged.server(*listener.servers.first()?)?.table.clone();
-        let mut builder = TableBuilder {
-            rules,
-            report,
-            hosts: Vec::new(),
-            by_name: HashMap::new(),
-            routes: HashMap::new(),
-            count: self.routes,
-        };
-        for id in &listener.servers {
-            if let Some(server) = merged.server(*id) {
-                builder.server(server, attachments.of(*id));
-            }
+) -> Option<RouteTable> {
+    let name = merged.server(*servers.first()?)?.table.clone();
+    let mut builder = TableBuilder {
+        rules,
+        report,
+        hosts: Vec::new(),
+        by_name: HashMap::new(),
+        routes: HashMap::new(),
+        count: *count,
+    };
+    for id in servers {
+        if let Some(server) = merged.server(*id) {
+            builder.server(server, attachments.of(*id));
         }
-        let (virtual_hosts, count) = builder.finish(merged, &listener.servers);
-        self.routes = count;
-        let id = TableId(self.tables.len() as u32);
-        self.tables.push(RouteTable::new(name, virtual_hosts));
-        Some(id)
     }
+    let virtual_hosts;
+    (virtual_hosts, *count) = builder.finish(merged, servers);
+    Some(RouteTable::new(name, virtual_hosts))
 }
 
 /// Builds one route table.
@@ -106,7 +56,7 @@ struct TableBuilder<'b, 'r, 'w> {
     by_name: HashMap<String, usize>,
     /// Routes are made once for a Gateway and VirtualService, with the declared port of the first server that needs
     /// them (specification section 2.4).
-    routes: HashMap<(super::select::GatewayId, RuleSetId), Rc<Vec<RouteOfRule>>>,
+    routes: HashMap<(GatewayId, RuleSetId), Rc<Vec<RouteOfRule>>>,
     /// The routes of all tables so far.
     count: usize,
 }

@@ -1,0 +1,73 @@
+//! What becomes of a server, and what is said where nothing does.
+
+use crate::{
+    compile::{
+        merge::{Family, MergedServer, ends_tls},
+        report::{Report, one_of},
+        select::{RuleSetId, Selection},
+    },
+    config::Diagnostic,
+};
+
+/// Whether a server of a Gateway listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerState {
+    /// The position of its listener in [`Snapshot::listeners`](crate::table::Snapshot::listeners).
+    Listening(usize),
+    /// It lost against an earlier server on the same port; a diagnostic names that one.
+    Dropped,
+    /// No VirtualService has a rule for its connections; a diagnostic says which kind of rule it needs.
+    NoRoutes,
+    /// It has an error, or all its server names belong to others; a diagnostic says which.
+    LeftOut,
+}
+
+/// Reports a server of TCP or TLS for whose connections no VirtualService has a rule. `attached` are those that could.
+pub(super) fn report_no_rule(
+    server: &MergedServer<'_>,
+    attached: &[RuleSetId],
+    selection: &Selection<'_>,
+    report: &mut Report,
+) {
+    let Some(gateway) = selection.gateway(server.gateway) else { return };
+    let is_passthrough = server.family() == Family::Tls && !ends_tls(server.server);
+    let kind = if is_passthrough { "tls" } else { "tcp" };
+    let protocol = server.server.port.as_ref().and_then(|port| port.protocol.as_ref());
+    let place = protocol.map_or(server.server.span, |protocol| protocol.span);
+    report.add("no-route-for-server", place, || {
+        let name = protocol.map_or(String::new(), |protocol| protocol.to_ascii_uppercase());
+        let message = format!(
+            "no VirtualService has a `{kind}` rule for this {name} server on port {}: it takes no connections",
+            server.declared_port
+        );
+        let names = attached.iter().filter_map(|id| selection.virtual_service(*id));
+        let names = one_of(names.map(|service| service.title.to_string()));
+        let help = match (names.is_empty(), is_passthrough) {
+            (true, _) => "bind one to this Gateway, with one of its hosts".to_owned(),
+            (false, true) => format!("attached to it: {names}; where TLS passes through, `tls[].match[].sniHosts` decide, `http` and `tcp` do not"),
+            (false, false) => format!("attached to it: {names}; their `http` and `tls` rules are not for this server, nor `tcp` rules for another port"),
+        };
+        Diagnostic::warning("no-route-for-server", message)
+            .about(&gateway.resource.object)
+            .field(format!("spec.servers[{}]", server.position))
+            .help(help)
+    });
+}
+
+pub(super) fn report_auto_passthrough(
+    server: &MergedServer<'_>,
+    selection: &Selection<'_>,
+    report: &mut Report,
+) {
+    let Some(gateway) = selection.gateway(server.gateway) else { return };
+    let mode = server.server.tls.as_ref().and_then(|tls| tls.mode.as_ref());
+    report.add("AUTO_PASSTHROUGH", mode.map_or(server.server.span, |mode| mode.span), || {
+        let message = format!(
+            "AUTO_PASSTHROUGH is not supported yet: this server on port {} takes no connections",
+            server.declared_port
+        );
+        Diagnostic::warning("not-supported-yet", message)
+            .about(&gateway.resource.object)
+            .field(format!("spec.servers[{}].tls.mode", server.position))
+    });
+}
