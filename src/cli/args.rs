@@ -2,6 +2,7 @@
 //! value that makes no sense.
 
 use crate::{
+    compile::Identity,
     control::{CpuList, LogTarget, PortMap, log::Level},
     driver::DriverChoice,
 };
@@ -30,7 +31,7 @@ pub struct Arguments {
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     "\ndrivers: io_uring (with less of it on older kernels), epoll",
-    "\nserves: HTTP/1.1, plain text"
+    "\nserves: HTTP/1.1 in plain text and in TLS, TLS by SNI, TCP"
 );
 
 /// What to do.
@@ -68,6 +69,46 @@ pub struct WorkloadArgs {
     /// The gateway of an IstioOperator in the files whose labels, namespace and ports hold where no option says otherwise
     #[arg(long, value_name = "NAME", env = "SLUICEGATE_GATEWAY")]
     pub gateway: Option<String>,
+    /// The gateway's own certificate in the mesh, for `mode: ISTIO_MUTUAL`: a PEM file with the chain
+    #[arg(long, value_name = "FILE", env = "SLUICEGATE_IDENTITY_CERT", requires_all = ["identity_key", "identity_ca"])]
+    pub identity_cert: Option<PathBuf>,
+    /// The key of --identity-cert: a PEM file
+    #[arg(long, value_name = "FILE", env = "SLUICEGATE_IDENTITY_KEY", requires_all = ["identity_cert", "identity_ca"])]
+    pub identity_key: Option<PathBuf>,
+    /// The authorities of the mesh, which the other side's certificate must come from: a PEM file
+    #[arg(long, value_name = "FILE", env = "SLUICEGATE_IDENTITY_CA", requires_all = ["identity_cert", "identity_key"])]
+    pub identity_ca: Option<PathBuf>,
+    /// Networks whose PROXY protocol headers are believed. Every TCP connection must then begin with one, and one from
+    /// elsewhere is closed [default: `gatewayTopology.proxyProtocol` decides, and everybody is believed]
+    #[arg(long, value_name = "CIDR,...", env = "SLUICEGATE_PROXY_PROTOCOL_FROM")]
+    pub proxy_protocol_from: Option<Networks>,
+    /// What a request gets whose Host belongs to another TLS server of the port: 421 makes browsers ask again on a
+    /// connection of its own, 404 is Istio's answer
+    #[arg(long, value_name = "STATUS", value_enum, default_value_t, env = "SLUICEGATE_MISDIRECTED")]
+    pub misdirected: MisdirectedStatus,
+}
+
+impl WorkloadArgs {
+    /// The files of the identity; all three or none are given.
+    pub fn identity(&self) -> Option<Identity> {
+        Some(Identity {
+            certificate: self.identity_cert.clone()?,
+            key: self.identity_key.clone()?,
+            authorities: self.identity_ca.clone()?,
+        })
+    }
+}
+
+/// `--misdirected`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MisdirectedStatus {
+    /// Misdirected Request.
+    #[default]
+    #[value(name = "421")]
+    Status421,
+    /// Not Found.
+    #[value(name = "404")]
+    Status404,
 }
 
 /// Where the configuration is.
@@ -270,6 +311,31 @@ impl FromStr for Labels {
     }
 }
 
+/// `10.0.0.0/8,192.168.1.1,fd00::/8`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Networks(pub Vec<(IpAddr, u8)>);
+
+impl FromStr for Networks {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let list: Vec<_> = text.split(',').map(network).collect::<Result<_, _>>()?;
+        Ok(Networks(list))
+    }
+}
+
+/// An address alone is a network of one.
+fn network(text: &str) -> Result<(IpAddr, u8), String> {
+    let (address, length) = match text.trim().split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text.trim(), None),
+    };
+    let wrong = || format!("`{text}`: expected an address and a length, such as 10.0.0.0/8");
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let longest = if address.is_ipv4() { 32 } else { 128 };
+    let length = length.map_or(Ok(longest), |length| length.parse()).map_err(|_| wrong())?;
+    if length > longest { Err(wrong()) } else { Ok((address, length)) }
+}
+
 fn access_log(text: &str) -> Result<LogTarget, String> {
     match text {
         "" => Err("expected a path, `-` or `off`".into()),
@@ -345,9 +411,23 @@ mod tests {
             "127.0.0.1",
             "--log-level",
             "debug",
+            "--identity-cert",
+            "c",
+            "--identity-key",
+            "k",
+            "--identity-ca",
+            "a",
+            "--proxy-protocol-from",
+            "10.0.0.0/8,::1",
+            "--misdirected",
+            "404",
         ];
         let Subcommand::Run(run) = Arguments::try_parse_from(line).unwrap().subcommand else { panic!() };
         assert_eq!(run.config.config, [PathBuf::from("a"), PathBuf::from("-")]);
+        assert_eq!(run.workload.identity().unwrap().authorities, PathBuf::from("a"));
+        let networks = run.workload.proxy_protocol_from.clone().unwrap().0;
+        assert_eq!(networks, [("10.0.0.0".parse().unwrap(), 8), ("::1".parse().unwrap(), 128)]);
+        assert_eq!(run.workload.misdirected, MisdirectedStatus::Status404);
         assert_eq!(run.workload.labels.unwrap().0["tier"], "edge");
         assert_eq!(run.process.admin, Listen::Off);
         assert_eq!(run.process.status, Listen::At("[::1]:9".parse().unwrap()));
@@ -371,6 +451,10 @@ mod tests {
             &["--log-level", "loud"],
             &["--driver", "kqueue"],
             &["--access-log", ""],
+            &["--identity-cert", "c", "--identity-key", "k"],
+            &["--proxy-protocol-from", "10.0.0.0/33"],
+            &["--proxy-protocol-from", "10.0.0.0/8,"],
+            &["--misdirected", "400"],
         ];
         for options in wrong {
             let config: &[&str] = if options.is_empty() { &[] } else { &["-c", "a"] };

@@ -1,8 +1,8 @@
 //! Files to a snapshot, with every diagnostic.
 
-use super::args::WorkloadArgs;
+use super::args::{MisdirectedStatus, WorkloadArgs};
 use crate::{
-    compile::{self, Compiled, Options},
+    compile::{self, Compiled, Misdirected, Options},
     config::{self, Diagnostic, Input, Resources, Severity},
     control::{Credentials, PortMap, Reread, Signature},
     tls::TicketError,
@@ -49,6 +49,12 @@ pub(super) fn load(paths: &[PathBuf], workload: &WorkloadArgs, port_map: &PortMa
         namespace: workload.namespace.clone(),
         port_map: port_map.entries().iter().copied().collect(),
         gateway: workload.gateway.clone(),
+        identity: workload.identity(),
+        proxy_protocol_from: workload.proxy_protocol_from.clone().unwrap_or_default().0,
+        misdirected: match workload.misdirected {
+            MisdirectedStatus::Status421 => Misdirected::Status421,
+            MisdirectedStatus::Status404 => Misdirected::Status404,
+        },
         ..Options::default()
     };
     let mut compiled = compile::compile(&resources, &options);

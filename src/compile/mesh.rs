@@ -1,15 +1,15 @@
 //! `meshConfig`: which one holds, and what of it the gateway uses.
 
-use super::{report::Report, scope::in_creation_order, workload::Deployment};
+use super::{Misdirected, Options, report::Report, scope::in_creation_order, workload::Deployment};
 use crate::{
     config::{
         Diagnostic, Resource, Resources, Spanned,
         resources::{
-            ConnectionPoolSettings, IstioOperator, MeshConfig, MeshH2UpgradePolicy, MeshTlsConfig,
-            NormalizationType, ProxyConfig, ProxyHeaders,
+            ConnectionPoolSettings, ForwardClientCertDetails, IstioOperator, MeshConfig, MeshH2UpgradePolicy,
+            MeshTlsConfig, NormalizationType, ProxyConfig, ProxyHeaders,
         },
     },
-    table::{PathNormalization, ServerHeader, Settings, UnderscoreAction},
+    table::{ForwardClientCert, PathNormalization, ProxyProtocol, ServerHeader, Settings, UnderscoreAction},
 };
 use std::time::Duration;
 
@@ -134,7 +134,16 @@ impl<'r> Mesh<'r> {
     }
 
     /// What holds for the whole gateway.
-    pub(super) fn settings(&self) -> Settings {
+    pub(super) fn settings(&self, options: &Options) -> Settings {
+        let mut settings = self.own_settings();
+        settings.misdirected_421 = options.misdirected == Misdirected::Status421;
+        if !options.proxy_protocol_from.is_empty() {
+            settings.proxy_protocol = Some(ProxyProtocol { trusted: options.proxy_protocol_from.clone() });
+        }
+        settings
+    }
+
+    fn own_settings(&self) -> Settings {
         let mut settings = Settings { http10: self.http10, ..Settings::default() };
         let Some(config) = self.config else { return settings };
         if let Some(normalization) = config.path_normalization.as_ref().and_then(|p| p.normalization.as_ref())
@@ -144,6 +153,11 @@ impl<'r> Mesh<'r> {
         let Some(proxy) = &config.default_config else { return settings };
         if let Some(count) = proxy.gateway_topology.as_ref().and_then(|t| t.num_trusted_proxies.as_ref()) {
             settings.trusted_proxies = count.value;
+        }
+        if let Some(topology) = &proxy.gateway_topology {
+            let details = topology.forward_client_cert_details.as_ref();
+            settings.forward_client_cert = forward_client_cert(details).unwrap_or_default();
+            settings.proxy_protocol = topology.proxy_protocol.as_ref().map(|_| ProxyProtocol::default());
         }
         if let Some(headers) = &proxy.proxy_headers {
             apply_headers(headers, &mut settings);
@@ -166,6 +180,18 @@ fn path_normalization(kind: NormalizationType) -> PathNormalization {
     }
 }
 
+/// `UNDEFINED` says nothing.
+fn forward_client_cert(details: Option<&Spanned<ForwardClientCertDetails>>) -> Option<ForwardClientCert> {
+    match details?.value {
+        ForwardClientCertDetails::Undefined => None,
+        ForwardClientCertDetails::Sanitize => Some(ForwardClientCert::Sanitize),
+        ForwardClientCertDetails::ForwardOnly => Some(ForwardClientCert::ForwardOnly),
+        ForwardClientCertDetails::AppendForward => Some(ForwardClientCert::AppendForward),
+        ForwardClientCertDetails::SanitizeSet => Some(ForwardClientCert::SanitizeSet),
+        ForwardClientCertDetails::AlwaysForwardOnly => Some(ForwardClientCert::AlwaysForwardOnly),
+    }
+}
+
 fn apply_headers(headers: &ProxyHeaders, settings: &mut Settings) {
     let is_true = |switch: Option<&Spanned<bool>>| switch.is_some_and(|switch| switch.value);
     if let Some(server) = &headers.server {
@@ -183,6 +209,10 @@ fn apply_headers(headers: &ProxyHeaders, settings: &mut Settings) {
     let is_enabled = |switch: &Option<Spanned<crate::config::resources::HeaderOptIn>>| {
         is_true(switch.as_ref().and_then(|switch| switch.enabled.as_ref()))
     };
+    // It is stronger than that of `gatewayTopology`, as in istiod.
+    if let Some(details) = forward_client_cert(headers.forwarded_client_cert.as_ref()) {
+        settings.forward_client_cert = details;
+    }
     settings.request_id = !is_disabled(&headers.request_id);
     settings.attempt_count = !is_disabled(&headers.attempt_count);
     settings.envoy_debug_headers = !is_disabled(&headers.envoy_debug_headers);

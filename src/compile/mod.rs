@@ -84,7 +84,6 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let attachments = attach::attach(&selection, &merged, report);
     unsupported::report_servers(&merged, &selection, report);
     review::report_shared_hosts(&merged, &selection, report);
-    tls::report(resources, &workload, (&merged, &selection), report);
 
     let registry = Registry::new(resources, &workload, &mesh, report);
     let export_to = mesh.destination_rule_export_to();
@@ -92,23 +91,28 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     review::report_destination_rules(resources, &workload, (&registry, &policies), export_to, report);
 
     let origins = Origins::new(resources);
-    let clusters = Clusters::new(&registry, &policies, mesh, &workload, &origins);
+    let inputs =
+        tls::TlsInputs { workload: &workload, mesh, identity: options.identity.as_ref(), origins: &origins };
+    let clusters = Clusters::new(&registry, &policies, inputs);
     let mut rules = RuleCompiler::new(&selection, &workload, &origins, clusters);
-    let mut server_tls = tls::ServerTls::new(&workload, mesh, options.identity.as_ref(), &origins);
+    let mut server_tls = tls::ServerTls::new(inputs);
     let tables = tables::build((&merged, &attachments), &mut rules, &mut server_tls, report);
     let inventory = Inventory::new(&merged, &attachments, &tables.states, (&selection, &origins));
-
+    let (clusters, client_tls, of_clients) = rules.clusters.finish(report);
+    let (server_tls, mut uses) = server_tls.finish();
+    uses.extend(of_clients);
+    tls::report(resources, &workload, &uses, report);
     let secrets = tls::extract(resources, &workload, report);
 
     Compiled {
         snapshot: Snapshot {
             generation: 0,
-            settings: mesh.settings(),
+            settings: mesh.settings(options),
             listeners: tables.listeners,
             route_tables: tables.tables,
-            clusters: rules.clusters.finish(),
-            server_tls: server_tls.finish(),
-            client_tls: Vec::new(),
+            clusters,
+            server_tls,
+            client_tls,
         },
         diagnostics: std::mem::take(report).finish(),
         access_log_file: mesh.access_log_file(),

@@ -29,7 +29,8 @@ pub struct Options {
     /// `--identity-cert`, `--identity-key`, `--identity-ca`: what `ISTIO_MUTUAL` uses. `None`: there is no identity, and
     /// `ISTIO_MUTUAL` is an error.
     pub identity: Option<Identity>,
-    /// `--proxy-protocol-from`: networks whose PROXY headers are believed, as address and prefix length. Empty: all, as in
+    /// `--proxy-protocol-from`: networks whose PROXY headers are believed, as address and prefix length; every TCP
+    /// connection must then begin with one. Empty: `gatewayTopology.proxyProtocol` decides, and all are believed, as in
     /// Istio.
     pub proxy_protocol_from: Vec<(IpAddr, u8)>,
     /// `--misdirected`: what a Host gets that belongs to another server of the TLS port.

@@ -1,6 +1,9 @@
 //! What is said about destinations that do not exist, have no endpoints, or can't be reached as they should.
 
-use super::{Traffic, Wanted, policy::ServicePolicy};
+use super::{
+    Traffic, Wanted,
+    policy::{PolicyPlace, ServicePolicy},
+};
 use crate::{
     compile::{
         Workload,
@@ -14,10 +17,6 @@ use crate::{
     },
     table::UpstreamProtocol,
 };
-
-/// Plain text where the user asked for TLS would be a hole, so nothing is sent at all.
-pub(super) const TLS_NOT_SUPPORTED: &str =
-    "its DestinationRule asks for TLS, which is not supported yet, and plain text is not sent instead";
 
 pub(super) const NO_EXTERNAL_NAME: &str = "its `externalName` is empty";
 
@@ -196,7 +195,7 @@ pub(super) fn report_protocol(
                 "requests to `{}`, port {}, are sent in plain text, but the port speaks TLS",
                 service.host, port.number
             ),
-            "a DestinationRule with `tls` starts TLS to a destination, which is not supported yet; without it Istio sends plain text too",
+            "a DestinationRule with `tls: {mode: SIMPLE}` starts TLS to it; without one Istio sends plain text too",
         )
     } else {
         return;
@@ -204,6 +203,26 @@ pub(super) fn report_protocol(
     let kind = if protocol == UpstreamProtocol::Http2 { "HTTP/2 to upstreams" } else { code };
     report.add(kind, port.span, || {
         Diagnostic::warning(code, message).about(service.object).field("spec.ports").help(help)
+    });
+}
+
+/// The pool of HTTP connections has times of its own.
+pub(super) fn report_idle_timeout(span: Span, place: &PolicyPlace<'_>, report: &mut Report) {
+    report.add("idleTimeout", span, || {
+        let message = "`idleTimeout` holds for TCP connections; not supported yet for HTTP: idle connections are closed at the gateway's own time";
+        Diagnostic::warning("not-supported-yet", message).about(&place.rule.object).field(&*place.path)
+    });
+}
+
+/// TLS to a destination of TCP connections that name no host.
+pub(super) fn report_no_server_name(service: &Service<'_>, wanted: &Wanted<'_>, report: &mut Report) {
+    report.add("no-server-name", wanted.destination.span, || {
+        let message = format!(
+            "TCP connections name no host, so TLS to `{}` begins without a server name, and a certificate for any name is accepted",
+            service.host
+        );
+        about("no-server-name", message, wanted, "")
+            .help("say which name is meant in the DestinationRule's `tls`: `sni` and `subjectAltNames`")
     });
 }
 

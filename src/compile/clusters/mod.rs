@@ -6,7 +6,7 @@
 mod missing;
 mod policy;
 
-pub(super) use policy::Policies;
+pub(super) use policy::{Policies, PolicyPlace};
 
 use super::{
     Workload,
@@ -15,20 +15,27 @@ use super::{
     origin::Origins,
     report::Report,
     services::{Found, Pool, Registry, Service, ServiceId, ServicePort},
+    tls::{ClientTls, SecretUse, TlsInputs, Upstream},
     validate::Protocol,
 };
 use crate::{
     config::{
-        ObjectRef, Spanned,
-        resources::{ClientTlsMode, Destination, H2UpgradePolicy, Map, SimpleLb, Subset},
+        ObjectRef, Span, Spanned,
+        resources::{
+            Destination, H2UpgradePolicy, Map, ProxyProtocol, ProxyProtocolVersion, SimpleLb, Subset,
+        },
     },
-    table::{Cluster, ClusterId, DnsKind, DnsName, LoadBalancing, UpstreamProtocol},
+    table::{
+        Cluster, ClusterId, DnsKind, DnsName, LoadBalancing, ProxyVersion, UpstreamProtocol, UpstreamTls,
+    },
+    tls::ClientSpec,
 };
 use missing::Missing;
 use policy::{Policy, ServicePolicy};
 use std::{
     collections::{HashMap, HashSet},
     rc::Rc,
+    time::Duration,
 };
 
 /// Makes the clusters that destinations need.
@@ -38,10 +45,11 @@ pub(super) struct Clusters<'r, 'w> {
     mesh: Mesh<'r>,
     workload: &'w Workload,
     origins: &'w Origins,
-    made: Vec<Made>,
+    made: Vec<Made<'r>>,
     by_key: HashMap<Key, ClusterId>,
     names: HashSet<Box<str>>,
     of_services: HashMap<ServiceId, Rc<ServicePolicy<'r>>>,
+    tls: ClientTls<'r, 'w>,
 }
 
 /// What a cluster is made of.
@@ -52,10 +60,12 @@ struct Key {
     subset: Option<String>,
 }
 
-struct Made {
+struct Made<'r> {
     cluster: Cluster,
     /// What every destination that means it is told.
     missing: Option<Missing>,
+    /// `connectionPool.tcp.idleTimeout`, which does not hold for HTTP.
+    idle_timeout: Option<(Span, PolicyPlace<'r>)>,
 }
 
 /// A destination as a rule names it.
@@ -90,16 +100,15 @@ impl<'r, 'w> Clusters<'r, 'w> {
     pub(super) fn new(
         registry: &'w Registry<'r>,
         policies: &'w Policies<'r>,
-        mesh: Mesh<'r>,
-        workload: &'w Workload,
-        origins: &'w Origins,
+        inputs: TlsInputs<'r, 'w>,
     ) -> Clusters<'r, 'w> {
         Clusters {
             registry,
             policies,
-            mesh,
-            workload,
-            origins,
+            mesh: inputs.mesh,
+            workload: inputs.workload,
+            origins: inputs.origins,
+            tls: ClientTls::new(inputs),
             made: Vec::new(),
             by_key: HashMap::new(),
             names: HashSet::new(),
@@ -107,8 +116,10 @@ impl<'r, 'w> Clusters<'r, 'w> {
         }
     }
 
-    pub(super) fn finish(self) -> Vec<Cluster> {
-        self.made.into_iter().map(|made| made.cluster).collect()
+    /// The clusters, how TLS is spoken to them, and the Secrets for that.
+    pub(super) fn finish(self, report: &mut Report) -> (Vec<Cluster>, Vec<ClientSpec>, Vec<SecretUse>) {
+        let (specs, uses) = self.tls.finish(report);
+        (self.made.into_iter().map(|made| made.cluster).collect(), specs, uses)
     }
 
     /// Finds or makes the cluster of a destination, and reports what is missing.
@@ -167,13 +178,35 @@ impl<'r, 'w> Clusters<'r, 'w> {
         };
         let cluster = self.cluster(id, (service, port), &policy, subset);
         let Some(made) = self.made.get(cluster.0 as usize) else { return unresolved(number, &host) };
+        self.report_use(made, (service, port), wanted, report);
+        Resolved { cluster: Some(cluster), name: made.cluster.name.clone() }
+    }
+
+    /// What every destination is told that means this cluster.
+    fn report_use(
+        &self,
+        made: &Made<'r>,
+        (service, port): (&Service<'r>, &ServicePort<'r>),
+        wanted: &Wanted<'_>,
+        report: &mut Report,
+    ) {
         if let Some(missing) = &made.missing {
             missing.report(wanted, report);
         }
-        if wanted.traffic == Traffic::Requests && made.cluster.tls.is_none() {
-            missing::report_protocol(service, port, made.cluster.protocol, report);
+        match (wanted.traffic, &made.cluster.tls) {
+            (Traffic::Requests, tls) => {
+                if tls.is_none() {
+                    missing::report_protocol(service, port, made.cluster.protocol, report);
+                }
+                if let Some((span, place)) = &made.idle_timeout {
+                    missing::report_idle_timeout(*span, place, report);
+                }
+            }
+            (Traffic::Connections, Some(tls)) if self.tls.needs_server_name(tls) => {
+                missing::report_no_server_name(service, wanted, report);
+            }
+            (Traffic::Connections, _) => {}
         }
-        Resolved { cluster: Some(cluster), name: made.cluster.name.clone() }
     }
 
     /// An `ExternalName` Service stands for another host. If that is a service, it is meant.
@@ -203,7 +236,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
         if let Some(known) = self.by_key.get(&key) {
             return *known;
         }
-        let made = self.make((service, port), policy.policy(port.number, subset), subset);
+        let made = self.make((service, port), policy, subset);
         let id = ClusterId(self.made.len() as u32);
         self.names.insert(made.cluster.name.clone());
         self.made.push(made);
@@ -212,21 +245,22 @@ impl<'r, 'w> Clusters<'r, 'w> {
     }
 
     fn make(
-        &self,
+        &mut self,
         (service, port): (&Service<'r>, &ServicePort<'r>),
-        policy: Policy<'r>,
+        service_policy: &ServicePolicy<'r>,
         subset: Option<&'r Subset>,
-    ) -> Made {
+    ) -> Made<'r> {
+        let policy = service_policy.policy(port.number, subset);
         let all = Map::default();
         let labels = subset.map_or(&all, |subset| &subset.labels);
         let external = service.external_name();
         let host = external.map_or(service.host.as_str(), |name| name.value.as_str());
-        let tls = policy
-            .tls
-            .filter(|tls| tls.mode.as_ref().map(|m| m.value).unwrap_or_default() != ClientTlsMode::Disable);
+        let subset_name = subset.and_then(|subset| subset.name.as_ref());
+        let tls = self.upstream_tls((service, port), service_policy, (policy, subset_name));
         let simple = policy.load_balancer.and_then(|lb| lb.simple.as_ref()).map(|simple| simple.value);
-        let pool = if tls.is_some() {
-            Pool::empty(missing::TLS_NOT_SUPPORTED)
+        let pool = if let Err(why) = &tls {
+            // Plain text where the user asked for TLS would be a hole, so nothing is sent at all.
+            Pool::empty(why)
         } else if simple == Some(SimpleLb::Passthrough) {
             Pool::empty(
                 "its load balancer is PASSTHROUGH: the client's own destination address is used, which a gateway does not know",
@@ -237,24 +271,34 @@ impl<'r, 'w> Clusters<'r, 'w> {
         } else {
             self.registry.pool(service, port, labels)
         };
-        let protocol = self.protocol(port, policy);
-        let missing = pool.why_empty.map(|why| Missing::no_endpoints(service, port.number, subset, tls, why));
+        let tls_place = tls.is_err().then_some(policy.tls).flatten();
+        let missing =
+            pool.why_empty.map(|why| Missing::no_endpoints(service, port.number, subset, tls_place, why));
         let cluster = Cluster {
-            name: self.unique_name(
-                port.number,
-                subset.and_then(|s| s.name.as_ref()),
-                (host, service.namespace),
-            ),
+            name: self.unique_name(port.number, subset_name, (host, service.namespace)),
             endpoints: pool.endpoints,
             load_balancing: load_balancing(simple),
-            protocol,
+            protocol: self.protocol(port, policy),
             connect_timeout: self.connect_timeout(policy),
-            tls: None,
-            proxy_protocol: None,
-            tcp_idle_timeout: Some(std::time::Duration::from_secs(3600)),
+            tls: tls.ok().flatten(),
+            proxy_protocol: policy.proxy_protocol.map(|proxy| proxy_version(proxy)),
+            tcp_idle_timeout: self.tcp_idle_timeout(policy),
             source: self.origins.source(&service.title, service.span),
         };
-        Made { cluster, missing }
+        Made { cluster, missing, idle_timeout: idle_timeout(service_policy, policy) }
+    }
+
+    fn upstream_tls(
+        &mut self,
+        (service, port): (&Service<'r>, &ServicePort<'r>),
+        service_policy: &ServicePolicy<'r>,
+        (policy, subset): (Policy<'r>, Option<&'r Spanned<String>>),
+    ) -> Result<Option<UpstreamTls>, String> {
+        let Some(tls) = policy.tls else { return Ok(None) };
+        let is_it = |other: &Policy<'r>| other.tls.is_some_and(|other| std::ptr::eq(other, tls));
+        let Some(place) = service_policy.place("tls", is_it) else { return Ok(None) };
+        let subset = subset.map_or("", |name| name.as_str());
+        self.tls.of(&Upstream { tls, place, service, port, subset })
     }
 
     /// As Istio names it. The same host can be a service of two namespaces; the later one gets its namespace behind
@@ -285,7 +329,15 @@ impl<'r, 'w> Clusters<'r, 'w> {
         if own || is_upgraded { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 }
     }
 
-    fn connect_timeout(&self, policy: Policy<'r>) -> std::time::Duration {
+    /// An hour if nobody says otherwise; 0 is never.
+    fn tcp_idle_timeout(&self, policy: Policy<'r>) -> Option<Duration> {
+        const DEFAULT: Duration = Duration::from_secs(3600);
+        let pool = policy.connection_pool.or_else(|| self.mesh.connection_pool());
+        let own = pool.and_then(|pool| pool.tcp.as_ref()).and_then(|tcp| tcp.idle_timeout.as_ref());
+        Some(own.map_or(DEFAULT, |timeout| timeout.value)).filter(|timeout| !timeout.is_zero())
+    }
+
+    fn connect_timeout(&self, policy: Policy<'r>) -> Duration {
         let pool = policy.connection_pool.or_else(|| self.mesh.connection_pool());
         let own = pool.and_then(|pool| pool.tcp.as_ref()).and_then(|tcp| tcp.connect_timeout.as_ref());
         let own = own.map(|timeout| timeout.value).filter(|timeout| !timeout.is_zero());
@@ -296,6 +348,21 @@ impl<'r, 'w> Clusters<'r, 'w> {
 fn cluster_name(port: u16, subset: Option<&Spanned<String>>, host: &str) -> Box<str> {
     let subset = subset.map_or("", |subset| subset.value.as_str());
     format!("outbound|{port}|{subset}|{host}").into()
+}
+
+/// Where `connectionPool.tcp.idleTimeout` is written.
+fn idle_timeout<'r>(rules: &ServicePolicy<'r>, policy: Policy<'r>) -> Option<(Span, PolicyPlace<'r>)> {
+    let pool = policy.connection_pool?;
+    let timeout = pool.tcp.as_ref()?.idle_timeout.as_ref()?;
+    let is_it = |other: &Policy<'r>| other.connection_pool.is_some_and(|other| std::ptr::eq(other, pool));
+    Some((timeout.span, rules.place("connectionPool.tcp.idleTimeout", is_it)?))
+}
+
+fn proxy_version(proxy: &ProxyProtocol) -> ProxyVersion {
+    match proxy.version.as_ref().map(|version| version.value).unwrap_or_default() {
+        ProxyProtocolVersion::V1 => ProxyVersion::V1,
+        ProxyProtocolVersion::V2 => ProxyVersion::V2,
+    }
 }
 
 fn load_balancing(simple: Option<SimpleLb>) -> LoadBalancing {

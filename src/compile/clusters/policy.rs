@@ -12,8 +12,8 @@ use crate::{
     config::{
         Resource, Resources, Spanned,
         resources::{
-            ClientTlsSettings, ConnectionPoolSettings, DestinationRule, LoadBalancerSettings, Subset,
-            TrafficPolicy,
+            ClientTlsSettings, ConnectionPoolSettings, DestinationRule, LoadBalancerSettings,
+            PortTrafficPolicy, ProxyProtocol, Subset, TrafficPolicy,
         },
     },
 };
@@ -44,6 +44,15 @@ pub(in crate::compile) struct Policy<'r> {
     pub(in crate::compile) load_balancer: Option<&'r Spanned<LoadBalancerSettings>>,
     pub(in crate::compile) connection_pool: Option<&'r Spanned<ConnectionPoolSettings>>,
     pub(in crate::compile) tls: Option<&'r Spanned<ClientTlsSettings>>,
+    pub(in crate::compile) proxy_protocol: Option<&'r Spanned<ProxyProtocol>>,
+}
+
+/// Where a block of a policy is written.
+#[derive(Clone)]
+pub(in crate::compile) struct PolicyPlace<'r> {
+    pub(in crate::compile) rule: &'r Resource<DestinationRule>,
+    /// The path to it, such as `spec.trafficPolicy.tls`.
+    pub(in crate::compile) path: String,
 }
 
 /// Which namespaces are looked at, in this order; the first with a rule wins.
@@ -159,6 +168,31 @@ impl<'r> ServicePolicy<'r> {
         self.rules.iter().flat_map(|rule| rule.spec.subsets.iter().map(|subset| (*rule, subset)))
     }
 
+    /// Where a block is written that `policy` has found. `name` is the block's, `is_it` knows it.
+    pub(in crate::compile) fn place(
+        &self,
+        name: &str,
+        is_it: impl Fn(&Policy<'r>) -> bool,
+    ) -> Option<PolicyPlace<'r>> {
+        self.rules.iter().find_map(|rule| {
+            let whole = rule.spec.traffic_policy.as_ref();
+            let whole = whole.map(|policy| ("spec.trafficPolicy".to_owned(), &policy.value));
+            let subsets = rule.spec.subsets.iter().enumerate().filter_map(|(position, subset)| {
+                let policy = subset.traffic_policy.as_ref()?;
+                Some((format!("spec.subsets[{position}].trafficPolicy"), &policy.value))
+            });
+            let path = whole.into_iter().chain(subsets).find_map(|(path, policy)| {
+                if is_it(&blocks(policy)) {
+                    return Some(path);
+                }
+                let ports = policy.port_level_settings.iter();
+                let position = ports.map(|port| of_settings(port)).position(|policy| is_it(&policy))?;
+                Some(format!("{path}.portLevelSettings[{position}]"))
+            });
+            Some(PolicyPlace { rule, path: format!("{}.{name}", path?) })
+        })
+    }
+
     /// What holds for a port, and for a subset of it.
     pub(in crate::compile) fn policy(&self, port: u16, subset: Option<&'r Subset>) -> Policy<'r> {
         let of_service = self.rules.iter().find_map(|rule| rule.spec.traffic_policy.as_ref());
@@ -170,6 +204,7 @@ impl<'r> ServicePolicy<'r> {
             load_balancer: own.load_balancer.or(base.load_balancer),
             connection_pool: own.connection_pool.or(base.connection_pool),
             tls: own.tls.or(base.tls),
+            proxy_protocol: own.proxy_protocol.or(base.proxy_protocol),
         };
         of_port(policy, port).unwrap_or(merged)
     }
@@ -180,6 +215,7 @@ fn blocks(policy: &TrafficPolicy) -> Policy<'_> {
         load_balancer: policy.load_balancer.as_ref(),
         connection_pool: policy.connection_pool.as_ref(),
         tls: policy.tls.as_ref(),
+        proxy_protocol: policy.proxy_protocol.as_ref(),
     }
 }
 
@@ -190,9 +226,15 @@ fn of_port(policy: &TrafficPolicy, port: u16) -> Option<Policy<'_>> {
         .port_level_settings
         .iter()
         .find(|settings| is_own(settings.port.as_ref().and_then(|port| port.number.as_ref())))?;
-    Some(Policy {
-        load_balancer: own.load_balancer.as_ref(),
-        connection_pool: own.connection_pool.as_ref(),
-        tls: own.tls.as_ref(),
-    })
+    Some(of_settings(own))
+}
+
+fn of_settings(settings: &PortTrafficPolicy) -> Policy<'_> {
+    Policy {
+        load_balancer: settings.load_balancer.as_ref(),
+        connection_pool: settings.connection_pool.as_ref(),
+        tls: settings.tls.as_ref(),
+        // It has no place there.
+        proxy_protocol: None,
+    }
 }

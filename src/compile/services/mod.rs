@@ -177,6 +177,18 @@ impl<'r> Service<'r> {
     }
 }
 
+impl<'r> ServicePort<'r> {
+    /// `subjectAltNames` of its ServiceEntry: what certificates of its endpoints are called.
+    pub(super) fn subject_alt_names(&self) -> &'r [Spanned<String>] {
+        match &self.definitions {
+            Definitions::Kubernetes(_) => &[],
+            Definitions::Entries(list) => {
+                list.first().map_or(&[], |first| &first.entry.spec.subject_alt_names)
+            }
+        }
+    }
+}
+
 impl<'r> EndpointSources<'r> {
     fn new(resources: &'r Resources, report: &Report) -> EndpointSources<'r> {
         const SERVICE_NAME: &str = "kubernetes.io/service-name";

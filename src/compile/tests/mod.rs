@@ -5,6 +5,7 @@ mod actions;
 mod endpoints;
 mod hosts;
 mod matching;
+mod origination;
 mod redirects;
 mod surprises;
 mod tcp;

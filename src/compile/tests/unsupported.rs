@@ -58,8 +58,6 @@ fn destination_rules() {
             "connectionPool.tcp.maxConnections",
             "loadBalancer.warmup",
             "outlierDetection",
-            "portLevelSettings[0].tls",
-            "proxyProtocol",
         ]
         .map(|field| format!("spec.trafficPolicy.{field}"))
     );

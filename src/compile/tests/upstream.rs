@@ -228,11 +228,11 @@ fn case_112_a_port_replaces_and_a_subset_merges() {
     let of_subset = on(80, ", subset: v1");
     let cluster = of_subset.cluster("outbound|80|v1|p.com");
     assert_eq!((cluster.load_balancing, cluster.connect_timeout.as_secs()), (LoadBalancing::RoundRobin, 2));
-    // On the other port TLS is asked for: nothing is sent in plain text.
+    // On the other port there is TLS.
     let secure = on(81, "");
     assert_eq!(secure.cluster("outbound|81||p.com").load_balancing, LoadBalancing::Random);
-    assert_eq!(secure.endpoints("outbound|81||p.com"), [""; 0]);
-    assert!(secure.diagnostic("no-endpoints").message.contains("TLS, which is not supported yet"));
+    assert!(secure.cluster("outbound|81||p.com").tls.is_some());
+    assert_eq!(replaced.cluster("outbound|80||p.com").tls, None);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Labels, namespaces, ports and what an IstioOperator says (specification sections 1.2, 2.2 and 6.1).
 
 use super::*;
-use crate::table::{PathNormalization, ServerHeader, UnderscoreAction};
+use crate::table::{ForwardClientCert, PathNormalization, ProxyProtocol, ServerHeader, UnderscoreAction};
 
 fn selecting(name: &str, selector: &str, port: u16) -> String {
     let spec = format!(
@@ -177,6 +177,37 @@ fn mesh_settings() {
     assert_eq!(outcome.0.workload.root_namespace, "root");
     assert_eq!(outcome.cluster("outbound|80||p.com").connect_timeout.as_secs(), 3);
     assert_eq!(outcome.warnings(), [""; 0]);
+}
+
+#[test]
+fn settings_of_clients_connections() {
+    let settings = |options: &Options, proxy: &str| {
+        let outcome =
+            compiled_with(options, &operator(&format!("{{meshConfig: {{defaultConfig: {{{proxy}}}}}}}")));
+        assert_eq!(outcome.warnings(), [""; 0]);
+        outcome.0.snapshot.settings
+    };
+    let none = settings(&Options::default(), "");
+    assert_eq!((none.forward_client_cert, none.proxy_protocol), (ForwardClientCert::SanitizeSet, None));
+    assert!(none.misdirected_421);
+    let topology = "gatewayTopology: {proxyProtocol: {}, forwardClientCertDetails: APPEND_FORWARD}";
+    let of_topology = settings(&Options::default(), topology);
+    assert_eq!(of_topology.forward_client_cert, ForwardClientCert::AppendForward);
+    assert_eq!(of_topology.proxy_protocol, Some(ProxyProtocol::default()));
+    let stronger = format!("{topology}, proxyHeaders: {{forwardedClientCert: ALWAYS_FORWARD_ONLY}}");
+    assert_eq!(
+        settings(&Options::default(), &stronger).forward_client_cert,
+        ForwardClientCert::AlwaysForwardOnly
+    );
+    let trusted = vec![(std::net::IpAddr::from([10, 0, 0, 0]), 8)];
+    let options = Options {
+        proxy_protocol_from: trusted.clone(),
+        misdirected: Misdirected::Status404,
+        ..Options::default()
+    };
+    let of_options = settings(&options, "");
+    assert_eq!(of_options.proxy_protocol, Some(ProxyProtocol { trusted }));
+    assert!(!of_options.misdirected_421);
 }
 
 #[test]

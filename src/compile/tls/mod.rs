@@ -1,26 +1,39 @@
 //! What servers and DestinationRules say about TLS, to specs that name files and Secrets.
 //!
 //! - `server`: `tls` of a Gateway's server
+//! - `client`: `tls` of a DestinationRule
 //! - `parameters`: versions, cipher suites and groups
 //! - `credential`: what `credentialName` may name
 //! - `secrets`: whether the Secrets that are named are there and complete, and what they contain
 
+mod client;
 mod credential;
 mod parameters;
 mod secrets;
 mod server;
 
-pub(super) use secrets::{extract, report};
+pub(super) use client::{ClientTls, Upstream};
+pub(super) use secrets::{SecretUse, extract, report};
 pub(super) use server::{ServerTls, server_name};
 
 use super::{
-    Identity,
+    Identity, Workload,
+    mesh::Mesh,
     origin::{Origins, Title},
 };
 use crate::{
     config::{Diagnostic, Span},
     tls::{CertificateSource, Place},
 };
+
+/// What TLS is made of, beside the settings themselves.
+#[derive(Clone, Copy)]
+pub(super) struct TlsInputs<'r, 'w> {
+    pub(super) workload: &'w Workload,
+    pub(super) mesh: Mesh<'r>,
+    pub(super) identity: Option<&'w Identity>,
+    pub(super) origins: &'w Origins,
+}
 
 fn place(origins: &Origins, title: &Title, span: Span, field: String) -> Place {
     let source = origins.source(title, span);

@@ -58,6 +58,17 @@ pub(super) fn parameters(
     })
 }
 
+/// What holds for a destination: the mesh's suites and groups (its lowest version is for servers).
+pub(super) fn of_client(mesh: Option<&MeshTlsConfig>) -> Parameters {
+    let list = |list: &[Spanned<String>]| list.iter().map(|name| name.value.clone()).collect::<Vec<_>>();
+    let Some(mesh) = mesh else { return Parameters::default() };
+    Parameters {
+        suites: suites(&list(&mesh.cipher_suites)),
+        groups: groups(&list(&mesh.ecdh_curves)),
+        ..Parameters::default()
+    }
+}
+
 /// What is below 1.2 is not spoken at all.
 fn at_least(version: TlsProtocol) -> Version {
     if version == TlsProtocol::V1_3 { Version::Tls13 } else { Version::Tls12 }

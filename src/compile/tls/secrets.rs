@@ -1,22 +1,41 @@
-//! Whether the Secrets that servers name are there and have what is needed (specification section 1.8).
+//! Whether the Secrets that servers and DestinationRules name are there and have what is needed, and what they contain
+//! (specification section 1.8).
 
-use super::{credential::Credential, server::credentials};
 use crate::{
     compile::{
         Workload,
-        merge::{Merged, MergedServer, ends_tls},
         report::{Report, one_of},
-        select::Selection,
     },
-    config::{
-        Diagnostic, ObjectRef, Resource, Resources, Spanned,
-        resources::{Secret, ServerTlsMode, ServerTlsSettings},
-    },
+    config::{Diagnostic, ObjectRef, Resource, Resources, Span, resources::Secret},
     tls::{SecretName, Secrets},
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// The content of the Secrets in the gateway's namespace, which are all that it may use (specification section 1.8).
+/// One place that names a Secret.
+pub(in crate::compile) struct SecretUse {
+    pub(super) name: SecretName,
+    pub(super) object: ObjectRef,
+    pub(super) field: String,
+    pub(super) span: Span,
+    pub(super) needs: Needs,
+    /// What happens if it is not there: `TLS handshakes of this server will fail`.
+    pub(super) outcome: &'static str,
+}
+
+/// What a Secret has to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// A certificate and its key.
+    Certificate,
+    /// The same, and authorities there or in `<name>-cacert`.
+    Both,
+    /// Authorities, there or in `<name>-cacert`.
+    Authorities,
+    /// Authorities, just there.
+    AuthoritiesAlone,
+}
+
+/// The content of the Secrets in the gateway's namespace, which are all that it may use.
 pub(in crate::compile) fn extract(resources: &Resources, workload: &Workload, report: &Report) -> Secrets {
     let own = resources.secrets.iter().filter(|secret| secret.meta.namespace.value == workload.namespace);
     let good = own.filter(|secret| !report.is_broken(&secret.object));
@@ -39,7 +58,7 @@ pub(in crate::compile) fn extract(resources: &Resources, workload: &Workload, re
 pub(in crate::compile) fn report(
     resources: &Resources,
     workload: &Workload,
-    (merged, selection): (&Merged<'_>, &Selection<'_>),
+    uses: &[SecretUse],
     report: &mut Report,
 ) {
     let by_name = resources.secrets.iter().map(|secret| {
@@ -47,10 +66,8 @@ pub(in crate::compile) fn report(
         ((meta.namespace.value.as_str(), meta.name.value.as_str()), secret)
     });
     let mut finder = Finder { resources, workload, secrets: by_name.collect(), report };
-    for server in merged.servers.iter().filter(|server| !server.is_dropped && ends_tls(server.server)) {
-        if let (Some(gateway), Some(tls)) = (selection.gateway(server.gateway), &server.server.tls) {
-            finder.server(server, tls, &gateway.resource.object);
-        }
+    for secret_use in uses {
+        finder.look_at(secret_use);
     }
 }
 
@@ -61,106 +78,90 @@ struct Finder<'r, 'w> {
     report: &'w mut Report,
 }
 
-/// One name of a Secret in a server.
-#[derive(Clone, Copy)]
-struct Reference<'a> {
-    written: &'a Spanned<String>,
-    object: &'a ObjectRef,
-    position: usize,
-}
-
 impl<'r> Finder<'r, '_> {
-    fn server(&mut self, server: &MergedServer<'_>, tls: &Spanned<ServerTlsSettings>, object: &ObjectRef) {
-        let mode = tls.mode.as_ref().map(|mode| mode.value).unwrap_or_default();
-        if mode == ServerTlsMode::IstioMutual {
-            return;
-        }
-        let wants_client = matches!(mode, ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual);
-        for (index, (_, written)) in credentials(tls).enumerate() {
-            let reference = Reference { written, object, position: server.position };
-            let Credential::Secret { namespace, name } = Credential::parse(written) else { continue };
-            let Some(secret) = self.find(reference, namespace, name) else { continue };
-            if !has_pair(secret) {
-                self.report_keys(
-                    reference,
-                    secret,
-                    "a certificate with its key",
-                    "`tls.crt` and `tls.key`, or `cert` and `key`",
-                );
-            }
-            // Of several only the first gives the authorities for clients.
-            let is_needed = wants_client && index == 0 && tls.ca_cert_credential_name.is_none();
-            if is_needed {
-                self.authorities(reference, secret, name);
-            }
-        }
-    }
-
-    /// The Secret `<name>-cacert` is stronger than the keys in the main one.
-    fn authorities(&mut self, reference: Reference<'_>, main: &Resource<Secret>, name: &str) {
-        let own = format!("{name}-cacert");
-        let key = (self.workload.namespace.as_str(), own.as_str());
-        let secret = self.secrets.get(&key).copied().unwrap_or(main);
-        if !has(secret, "cacert") && !has(secret, "ca.crt") {
-            self.report_keys(
-                reference,
-                secret,
-                "the authorities for client certificates",
-                "`ca.crt` or `cacert`",
-            );
-        }
-    }
-
-    fn find(
-        &mut self,
-        reference: Reference<'_>,
-        namespace: Option<&str>,
-        name: &str,
-    ) -> Option<&'r Resource<Secret>> {
+    fn look_at(&mut self, named: &SecretUse) {
         let own = self.workload.namespace.as_str();
-        if let Some(other) = namespace.filter(|namespace| *namespace != own) {
-            self.warn(reference, "secret-namespace", |_| {
-                let message = format!(
-                    "a Secret of namespace `{other}` is not given to a gateway in `{own}`: TLS handshakes of this server will fail"
-                );
-                (message, format!("put the Secret into namespace `{own}`, or see --namespace"))
-            });
-            return None;
+        if *named.name.namespace != *own {
+            return self.report_namespace(named);
         }
-        if let Some(secret) = self.secrets.get(&(own, name)) {
-            return Some(secret);
+        let secret = self.secrets.get(&(own, &*named.name.name)).copied();
+        let needs_pair = matches!(named.needs, Needs::Certificate | Needs::Both);
+        if needs_pair
+            && let Some(secret) = self.there(named, secret)
+            && !has_pair(secret)
+        {
+            let keys = "`tls.crt` and `tls.key`, or `cert` and `key`";
+            self.report_keys(named, secret, "a certificate with its key", keys);
         }
-        if self.resources.is_broken("Secret", own, name) {
-            return None;
+        let authorities = match named.needs {
+            Needs::Certificate => return,
+            Needs::AuthoritiesAlone => secret,
+            // It is stronger than the keys in the main one.
+            Needs::Both | Needs::Authorities => {
+                let apart = format!("{}-cacert", named.name.name);
+                self.secrets.get(&(own, apart.as_str())).copied().or(secret)
+            }
+        };
+        if needs_pair && authorities.is_none() {
+            return; // That has been said.
         }
-        self.warn(reference, "missing-secret", |resources| {
-            let message =
-                format!("there is no Secret `{own}/{name}`: TLS handshakes of this server will fail");
-            let elsewhere = resources.secrets.iter().find(|secret| secret.meta.name.value == name);
+        if let Some(secret) = self.there(named, authorities)
+            && !has(secret, "cacert")
+            && !has(secret, "ca.crt")
+        {
+            self.report_keys(named, secret, "authorities of certificates", "`ca.crt` or `cacert`");
+        }
+    }
+
+    /// The Secret, if there is one; if not, that is reported.
+    fn there(
+        &mut self,
+        named: &SecretUse,
+        found: Option<&'r Resource<Secret>>,
+    ) -> Option<&'r Resource<Secret>> {
+        let SecretName { namespace, name } = &named.name;
+        if found.is_some() || self.resources.is_broken("Secret", namespace, name) {
+            return found;
+        }
+        self.warn(named, "missing-secret", |resources| {
+            let message = format!("there is no Secret `{namespace}/{name}`: {}", named.outcome);
+            let elsewhere = resources.secrets.iter().find(|secret| secret.meta.name.value == **name);
             let help = match elsewhere {
                 Some(secret) => format!(
-                    "there is `{}/{name}`, but Secrets are taken from the gateway's namespace, `{own}` (see --namespace)",
+                    "there is `{}/{name}`, but Secrets are taken from the gateway's namespace, `{namespace}` (see --namespace)",
                     secret.meta.namespace.value
                 ),
-                None => "Secrets are taken from the gateway's namespace, not from the Gateway object's".to_owned(),
+                None => "Secrets are taken from the gateway's namespace, not from that of the object which names them".to_owned(),
             };
             (message, help)
         });
         None
     }
 
-    fn report_keys(&mut self, reference: Reference<'_>, secret: &Resource<Secret>, what: &str, keys: &str) {
+    fn report_namespace(&mut self, named: &SecretUse) {
+        let own = self.workload.namespace.as_str();
+        self.warn(named, "secret-namespace", |_| {
+            let message = format!(
+                "a Secret of namespace `{}` is not given to a gateway in `{own}`: {}",
+                named.name.namespace, named.outcome
+            );
+            (message, format!("put the Secret into namespace `{own}`, or see --namespace"))
+        });
+    }
+
+    fn report_keys(&mut self, named: &SecretUse, secret: &Resource<Secret>, what: &str, keys: &str) {
         /// As many as istiod names.
         const LISTED_MAX: usize = 3;
-        self.warn(reference, "incomplete-secret", |_| {
+        self.warn(named, "incomplete-secret", |_| {
             let data = secret.spec.data.iter().map(|(key, _)| key.value.clone());
             let mut found: Vec<String> =
                 data.chain(secret.spec.string_data.iter().map(|(key, _)| key.value.clone())).collect();
             found.sort();
+            found.dedup();
             found.truncate(LISTED_MAX);
             let message = format!(
-                "the Secret `{}/{}` does not have {what}: TLS handshakes of this server will fail",
-                secret.meta.namespace.value, secret.meta.name.value
+                "the Secret `{}/{}` does not have {what}: {}",
+                secret.meta.namespace.value, secret.meta.name.value, named.outcome
             );
             let found = if found.is_empty() { "nothing".to_owned() } else { one_of(found) };
             (message, format!("expected {keys}, with content; found {found}"))
@@ -169,17 +170,14 @@ impl<'r> Finder<'r, '_> {
 
     fn warn(
         &mut self,
-        reference: Reference<'_>,
+        named: &SecretUse,
         code: &'static str,
         text: impl FnOnce(&Resources) -> (String, String),
     ) {
         let resources = self.resources;
-        self.report.add(code, reference.written.span, || {
+        self.report.add(code, named.span, || {
             let (message, help) = text(resources);
-            Diagnostic::warning(code, message)
-                .about(reference.object)
-                .field(format!("spec.servers[{}].tls.credentialName", reference.position))
-                .help(help)
+            Diagnostic::warning(code, message).about(&named.object).field(&*named.field).help(help)
         });
     }
 }

@@ -1,14 +1,13 @@
 //! `tls` of a Gateway's server to a spec (specification sections 1.6 and 1.8).
 
 use super::{
+    TlsInputs,
     credential::Credential,
     parameters::{NoVersion, parameters},
+    secrets::{Needs, SecretUse},
 };
 use crate::{
-    compile::{
-        Identity, Workload, merge::MergedServer, mesh::Mesh, origin::Origins, report::Report,
-        select::SelectedGateway, validate::Protocol,
-    },
+    compile::{merge::MergedServer, report::Report, select::SelectedGateway, validate::Protocol},
     config::{
         Diagnostic, ObjectRef, Span, Spanned,
         resources::{Bytes, ServerTlsMode as Mode, ServerTlsSettings},
@@ -23,16 +22,16 @@ use crate::{
 const ALPN_HTTP: &[&[u8]] = &[b"http/1.1"];
 /// What TLS with anything in it offers (specification section 1.4).
 const ALPN_TCP: &[&[u8]] = &[b"h2", b"http/1.1"];
-/// What TLS between workloads of a mesh offers (specification section 1.6).
-const ALPN_MESH_TCP: &[&[u8]] = &[b"istio-peer-exchange", b"h2", b"http/1.1"];
+/// What TLS between workloads of a mesh offers. Istio's gateways also offer `istio-peer-exchange`, which means that each
+/// side begins with a message about itself; a client that agrees on it here would send one, and nobody would take it out
+/// of the stream.
+const ALPN_MESH_TCP: &[&[u8]] = &[b"istio", b"h2", b"http/1.1"];
 
 /// Makes the specs of servers.
 pub(in crate::compile) struct ServerTls<'r, 'w> {
-    workload: &'w Workload,
-    mesh: Mesh<'r>,
-    identity: Option<&'w Identity>,
-    origins: &'w Origins,
+    inputs: TlsInputs<'r, 'w>,
     specs: Vec<ServerSpec>,
+    uses: Vec<SecretUse>,
 }
 
 /// One server, for messages.
@@ -51,17 +50,13 @@ impl Site<'_> {
 }
 
 impl<'r, 'w> ServerTls<'r, 'w> {
-    pub(in crate::compile) fn new(
-        workload: &'w Workload,
-        mesh: Mesh<'r>,
-        identity: Option<&'w Identity>,
-        origins: &'w Origins,
-    ) -> ServerTls<'r, 'w> {
-        ServerTls { workload, mesh, identity, origins, specs: Vec::new() }
+    pub(in crate::compile) fn new(inputs: TlsInputs<'r, 'w>) -> ServerTls<'r, 'w> {
+        ServerTls { inputs, specs: Vec::new(), uses: Vec::new() }
     }
 
-    pub(in crate::compile) fn finish(self) -> Vec<ServerSpec> {
-        self.specs
+    /// The specs, and the Secrets that they name.
+    pub(in crate::compile) fn finish(self) -> (Vec<ServerSpec>, Vec<SecretUse>) {
+        (self.specs, self.uses)
     }
 
     /// Adds the spec of a server that ends TLS. `None`: it has an error, which is reported.
@@ -77,7 +72,7 @@ impl<'r, 'w> ServerTls<'r, 'w> {
         let is_mesh = mode == Mode::IstioMutual;
         let (certificates, client) = match is_mesh {
             true => self.of_mesh(site, report)?,
-            false => (self.certificates(site, report)?, self.client(mode, site, report)?),
+            false => (self.certificates(mode, site, report)?, self.client(mode, site, report)?),
         };
         let alpn = match (server.protocol, is_mesh) {
             (Protocol::Https, _) => ALPN_HTTP,
@@ -86,7 +81,7 @@ impl<'r, 'w> ServerTls<'r, 'w> {
         };
         let spec = ServerSpec {
             name: server_name(gateway, server).into(),
-            place: super::place(self.origins, &gateway.title, site.tls.span, site.field("")),
+            place: super::place(self.inputs.origins, &gateway.title, site.tls.span, site.field("")),
             certificates,
             client,
             parameters: match is_mesh {
@@ -105,7 +100,7 @@ impl<'r, 'w> ServerTls<'r, 'w> {
         site: Site<'_>,
         report: &mut Report,
     ) -> Option<(Vec<CertificateSource>, ClientAuthentication)> {
-        let Some(identity) = self.identity else {
+        let Some(identity) = self.inputs.identity else {
             let place = site.tls.mode.as_ref().map_or(site.tls.span, |mode| mode.span);
             report.add("no-identity", place, || {
                 super::no_identity("this server is left out").about(site.object).field(site.field("mode"))
@@ -126,14 +121,23 @@ impl<'r, 'w> ServerTls<'r, 'w> {
     }
 
     /// At least one; where the files or names are missing, `validate` has said so.
-    fn certificates(&self, site: Site<'_>, report: &mut Report) -> Option<Vec<CertificateSource>> {
+    fn certificates(
+        &mut self,
+        mode: Mode,
+        site: Site<'_>,
+        report: &mut Report,
+    ) -> Option<Vec<CertificateSource>> {
         let tls = site.tls;
-        let named: Vec<_> = credentials(tls).collect();
-        if !named.is_empty() {
-            let secrets = named.into_iter().map(|(field, written)| {
-                self.secret(field, written, site, report).map(CertificateSource::Secret)
-            });
-            return secrets.collect();
+        let mut sources = Vec::new();
+        for (position, (field, written)) in credentials(tls).enumerate() {
+            // Of several only the first gives the authorities for clients.
+            let gives_authorities =
+                is_mutual(mode) && position == 0 && text(&tls.ca_cert_credential_name).is_none();
+            let needs = if gives_authorities { Needs::Both } else { Needs::Certificate };
+            sources.push(CertificateSource::Secret(self.secret((field, written), needs, site, report)?));
+        }
+        if !sources.is_empty() {
+            return Some(sources);
         }
         let pair = |certificate: &Option<Spanned<String>>, key: &Option<Spanned<String>>| {
             Some(CertificateSource::Files {
@@ -147,19 +151,20 @@ impl<'r, 'w> ServerTls<'r, 'w> {
         tls.tls_certificates.iter().map(|entry| pair(&entry.server_certificate, &entry.private_key)).collect()
     }
 
-    fn client(&self, mode: Mode, site: Site<'_>, report: &mut Report) -> Option<ClientAuthentication> {
-        if !matches!(mode, Mode::Mutual | Mode::OptionalMutual) {
+    fn client(&mut self, mode: Mode, site: Site<'_>, report: &mut Report) -> Option<ClientAuthentication> {
+        if !is_mutual(mode) {
             return Some(ClientAuthentication::None);
         }
         let tls = site.tls;
-        let first = credentials(tls).next();
+        let first = credentials(tls).next().map(|(_, written)| written);
         let authorities = match (text(&tls.ca_cert_credential_name), first) {
             (Some(written), _) => {
-                AuthoritySource::Exactly(self.secret("caCertCredentialName", written, site, report)?)
+                let named = ("caCertCredentialName", written);
+                AuthoritySource::Exactly(self.secret(named, Needs::AuthoritiesAlone, site, report)?)
             }
-            // Of several only the first gives the authorities.
-            (None, Some((field, written))) => {
-                AuthoritySource::Secret(self.secret(field, written, site, report)?)
+            (None, Some(written)) => {
+                let name = Credential::parse(written).secret(&self.inputs.workload.namespace);
+                AuthoritySource::Secret(name.ok()?)
             }
             (None, None) => AuthoritySource::Files {
                 authorities: text(&tls.ca_certificates)?.as_str().into(),
@@ -176,14 +181,24 @@ impl<'r, 'w> ServerTls<'r, 'w> {
     }
 
     fn secret(
-        &self,
-        field: &str,
-        written: &Spanned<String>,
+        &mut self,
+        (field, written): (&str, &Spanned<String>),
+        needs: Needs,
         site: Site<'_>,
         report: &mut Report,
     ) -> Option<SecretName> {
-        match Credential::parse(written).secret(&self.workload.namespace) {
-            Ok(name) => Some(name),
+        match Credential::parse(written).secret(&self.inputs.workload.namespace) {
+            Ok(name) => {
+                self.uses.push(SecretUse {
+                    name: name.clone(),
+                    object: site.object.clone(),
+                    field: site.field(field),
+                    span: written.span,
+                    needs,
+                    outcome: "TLS handshakes of this server will fail",
+                });
+                Some(name)
+            }
             Err((why, help)) => {
                 report.add("bad-credential", written.span, || {
                     Diagnostic::error("bad-credential", format!("{why}; this server is left out"))
@@ -197,7 +212,7 @@ impl<'r, 'w> ServerTls<'r, 'w> {
     }
 
     fn parameters(&self, site: Site<'_>, report: &mut Report) -> Option<Parameters> {
-        let NoVersion { lowest, highest } = match parameters(site.tls, self.mesh.tls_defaults()) {
+        let NoVersion { lowest, highest } = match parameters(site.tls, self.inputs.mesh.tls_defaults()) {
             Ok(parameters) => return Some(parameters),
             Err(bounds) => bounds,
         };
@@ -223,8 +238,12 @@ pub(in crate::compile) fn server_name(gateway: &SelectedGateway<'_>, server: &Me
     format!("{} servers[{}]", gateway.title, server.position)
 }
 
+fn is_mutual(mode: Mode) -> bool {
+    matches!(mode, Mode::Mutual | Mode::OptionalMutual)
+}
+
 /// The Secrets with certificates that a server names.
-pub(super) fn credentials(tls: &ServerTlsSettings) -> impl Iterator<Item = (&'static str, &Spanned<String>)> {
+fn credentials(tls: &ServerTlsSettings) -> impl Iterator<Item = (&'static str, &Spanned<String>)> {
     let one = tls.credential_name.iter().map(|name| ("credentialName", name));
     let several = tls.credential_names.iter().map(|name| ("credentialNames", name));
     one.chain(several).filter(|(_, name)| !name.is_empty())

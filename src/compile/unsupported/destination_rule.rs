@@ -4,8 +4,7 @@ use super::{Field, Fields, at, first};
 use crate::config::{
     Resource, Span, Spanned,
     resources::{
-        ClientTlsMode, ClientTlsSettings, ConnectionPoolSettings, DestinationRule, LoadBalancerSettings,
-        OutlierDetection, TrafficPolicy,
+        ConnectionPoolSettings, DestinationRule, LoadBalancerSettings, OutlierDetection, TrafficPolicy,
     },
 };
 
@@ -21,19 +20,11 @@ pub(super) fn report(resource: &Resource<DestinationRule>, fields: &mut Fields<'
 }
 
 fn report_policy(policy: &TrafficPolicy, path: &dyn Fn() -> String, fields: &mut Fields<'_>) {
-    report_blocks(
-        &policy.load_balancer,
-        &policy.connection_pool,
-        &policy.outlier_detection,
-        &policy.tls,
-        path,
-        fields,
-    );
+    report_blocks(&policy.load_balancer, &policy.connection_pool, &policy.outlier_detection, path, fields);
     fields.report(
         path,
         &[
             ("tunnel", at(&policy.tunnel), "connections go to the destination itself"),
-            ("proxyProtocol", at(&policy.proxy_protocol), "no PROXY header is sent to the destination"),
             ("retryBudget", at(&policy.retry_budget), "retries are not limited"),
         ],
     );
@@ -42,7 +33,6 @@ fn report_policy(policy: &TrafficPolicy, path: &dyn Fn() -> String, fields: &mut
             &port.load_balancer,
             &port.connection_pool,
             &port.outlier_detection,
-            &port.tls,
             &|| format!("{}.portLevelSettings[{position}]", path()),
             fields,
         );
@@ -53,33 +43,16 @@ fn report_blocks(
     load_balancer: &Option<Spanned<LoadBalancerSettings>>,
     pool: &Option<Spanned<ConnectionPoolSettings>>,
     outlier: &Option<Spanned<OutlierDetection>>,
-    tls: &Option<Spanned<ClientTlsSettings>>,
     path: &dyn Fn() -> String,
     fields: &mut Fields<'_>,
 ) {
-    fields.report(
-        path,
-        &[
-            ("outlierDetection", at(outlier), "endpoints that fail stay in use"),
-            (
-                "tls",
-                tls_place(tls),
-                "requests to these destinations are answered 503, because they must not go in plain text",
-            ),
-        ],
-    );
+    fields.report(path, &[("outlierDetection", at(outlier), "endpoints that fail stay in use")]);
     if let Some(load_balancer) = load_balancer {
         fields.report(&|| format!("{}.loadBalancer", path()), &load_balancer_fields(load_balancer));
     }
     if let Some(pool) = pool {
         report_pool(pool, &|| format!("{}.connectionPool", path()), fields);
     }
-}
-
-/// `DISABLE` is what is done anyway.
-fn tls_place(tls: &Option<Spanned<ClientTlsSettings>>) -> Option<Span> {
-    let mode = tls.as_ref()?.mode.as_ref().map(|mode| mode.value).unwrap_or_default();
-    if mode == ClientTlsMode::Disable { None } else { at(tls) }
 }
 
 fn load_balancer_fields(settings: &LoadBalancerSettings) -> [Field; 5] {
@@ -96,7 +69,7 @@ fn load_balancer_fields(settings: &LoadBalancerSettings) -> [Field; 5] {
     ]
 }
 
-/// Of a connection pool, `tcp.connectTimeout` and `http.h2UpgradePolicy` are supported.
+/// Of a connection pool, `tcp.connectTimeout`, `tcp.idleTimeout` and `http.h2UpgradePolicy` are supported.
 pub(super) fn report_pool(pool: &ConnectionPoolSettings, path: &dyn Fn() -> String, fields: &mut Fields<'_>) {
     if let Some(tcp) = &pool.tcp {
         fields.report(
@@ -108,11 +81,6 @@ pub(super) fn report_pool(pool: &ConnectionPoolSettings, path: &dyn Fn() -> Stri
                     "maxConnectionDuration",
                     at(&tcp.max_connection_duration),
                     "connections may become as old as they like",
-                ),
-                (
-                    "idleTimeout",
-                    at(&tcp.idle_timeout),
-                    "idle connections are closed at the gateway's own time",
                 ),
             ],
         );

@@ -8,10 +8,8 @@ use super::{
 use crate::{
     compile::mesh::underscore_action,
     config::{
-        Diagnostic, Resource, Span, Spanned,
-        resources::{
-            AccessLogEncoding, ForwardClientCertDetails, IstioOperator, MeshConfig, ProxyConfig, ProxyHeaders,
-        },
+        Diagnostic, Resource,
+        resources::{AccessLogEncoding, IstioOperator, MeshConfig, ProxyConfig, ProxyHeaders},
     },
 };
 
@@ -45,7 +43,7 @@ fn report_mesh(mesh: &MeshConfig, path: &str, fields: &mut Fields<'_>) {
     }
 }
 
-fn mesh_fields(mesh: &MeshConfig) -> [Field; 16] {
+fn mesh_fields(mesh: &MeshConfig) -> [Field; 15] {
     let json = mesh.access_log_encoding.as_ref().filter(|e| e.value == AccessLogEncoding::Json);
     let format = mesh.access_log_format.as_ref().filter(|format| !format.is_empty());
     let no_ingress = "Ingress objects are not served";
@@ -53,7 +51,6 @@ fn mesh_fields(mesh: &MeshConfig) -> [Field; 16] {
         ("accessLogEncoding", json.map(|e| e.span), "the access log is text"),
         ("accessLogFormat", format.map(|f| f.span), "the access log has Istio's usual format"),
         ("tcpKeepalive", at(&mesh.tcp_keepalive), "silent connections to endpoints are not probed"),
-        ("tlsDefaults", at(&mesh.tls_defaults), "TLS is not spoken"),
         (
             "defaultHttpRetryPolicy",
             at(&mesh.default_http_retry_policy),
@@ -66,7 +63,11 @@ fn mesh_fields(mesh: &MeshConfig) -> [Field; 16] {
         ("ingressClass", at(&mesh.ingress_class), no_ingress),
         ("ingressControllerMode", at(&mesh.ingress_controller_mode), no_ingress),
         ("enableTracing", on(&mesh.enable_tracing), "no spans are made"),
-        ("compliancePolicy", at(&mesh.compliance_policy), "TLS is not spoken"),
+        (
+            "compliancePolicy",
+            at(&mesh.compliance_policy),
+            "versions, suites and curves of TLS are those of `tlsDefaults` and of the servers",
+        ),
         ("extensionProviders", at(&mesh.extension_providers), "no provider is called"),
         ("defaultProviders", at(&mesh.default_providers), "no provider is called"),
         (
@@ -92,7 +93,11 @@ fn report_proxy(proxy: &ProxyConfig, path: &str, fields: &mut Fields<'_>) {
             ("proxyAdminPort", at(&proxy.proxy_admin_port), "see --admin"),
             ("statusPort", at(&proxy.status_port), "see --status"),
             ("tracing", at(&proxy.tracing), "no spans are made"),
-            ("privateKeyProvider", at(&proxy.private_key_provider), "TLS is not spoken"),
+            (
+                "privateKeyProvider",
+                at(&proxy.private_key_provider),
+                "private keys are used by the gateway itself",
+            ),
             (
                 "envoyAccessLogService",
                 at(&proxy.envoy_access_log_service),
@@ -101,23 +106,6 @@ fn report_proxy(proxy: &ProxyConfig, path: &str, fields: &mut Fields<'_>) {
             ("envoyMetricsService", at(&proxy.envoy_metrics_service), "metrics are scraped, not sent"),
         ],
     );
-    if let Some(topology) = &proxy.gateway_topology {
-        fields.report(
-            &|| format!("{path}.gatewayTopology"),
-            &[
-                (
-                    "proxyProtocol",
-                    at(&topology.proxy_protocol),
-                    "a connection that begins with a PROXY header is answered 400",
-                ),
-                (
-                    "forwardClientCertDetails",
-                    unlike_default(&topology.forward_client_cert_details),
-                    "there are no client certificates without TLS; x-forwarded-client-cert of clients is removed",
-                ),
-            ],
-        );
-    }
     if let Some(headers) = &proxy.proxy_headers {
         fields.report(&|| format!("{path}.proxyHeaders"), &header_fields(headers));
         report_server_value(headers, path, fields);
@@ -125,32 +113,15 @@ fn report_proxy(proxy: &ProxyConfig, path: &str, fields: &mut Fields<'_>) {
     report_connections(proxy, path, fields);
 }
 
-fn header_fields(headers: &ProxyHeaders) -> [Field; 3] {
+fn header_fields(headers: &ProxyHeaders) -> [Field; 2] {
     [
-        (
-            "forwardedClientCert",
-            unlike_default(&headers.forwarded_client_cert),
-            "there are no client certificates without TLS; x-forwarded-client-cert of clients is removed",
-        ),
         (
             "setCurrentClientCertDetails",
             at(&headers.set_current_client_cert_details),
-            "there are no client certificates without TLS",
+            "x-forwarded-client-cert always has hash, subject, URI and DNS names of the client's certificate",
         ),
         ("preserveHttp1HeaderCase", on(&headers.preserve_http1_header_case), "header names are lowered"),
     ]
-}
-
-fn unlike_default(details: &Option<Spanned<ForwardClientCertDetails>>) -> Option<Span> {
-    let is_usual = |details: &&Spanned<ForwardClientCertDetails>| {
-        !matches!(
-            details.value,
-            ForwardClientCertDetails::Undefined
-                | ForwardClientCertDetails::SanitizeSet
-                | ForwardClientCertDetails::Sanitize
-        )
-    };
-    details.as_ref().filter(is_usual).map(|details| details.span)
 }
 
 /// A value with a line break in it would become two header fields.

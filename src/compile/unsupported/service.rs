@@ -1,6 +1,6 @@
 //! `ServiceEntry`, `WorkloadEntry`, `Service` and `EndpointSlice`.
 
-use super::{Fields, at, first};
+use super::{Fields, at};
 use crate::config::{
     Resource,
     resources::{AddressType, EndpointSlice, Resolution, Service, ServiceEntry, WorkloadEntry},
@@ -11,14 +11,7 @@ pub(super) fn report_entry(resource: &Resource<ServiceEntry>, fields: &mut Field
     let dynamic = spec.resolution.as_ref().filter(|r| r.value == Resolution::DynamicDns).map(|r| r.span);
     fields.report(
         &|| "spec".to_owned(),
-        &[
-            (
-                "subjectAltNames",
-                first(&spec.subject_alt_names),
-                "TLS to destinations is not spoken, so no certificate is looked at",
-            ),
-            ("resolution", dynamic, "DYNAMIC_DNS has no endpoints on a gateway; requests are answered 503"),
-        ],
+        &[("resolution", dynamic, "DYNAMIC_DNS has no endpoints on a gateway; requests are answered 503")],
     );
     for (position, endpoint) in spec.endpoints.iter().enumerate() {
         report_endpoint(endpoint, &|| format!("spec.endpoints[{position}]"), fields);

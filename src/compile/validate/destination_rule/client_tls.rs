@@ -21,8 +21,8 @@ pub(super) fn check(tls: &ClientTlsSettings, namespace: &str, at: &Place<'_>) {
     }
 }
 
-const CERTIFICATES: [&str; 5] =
-    ["clientCertificate", "privateKey", "caCertificates", "credentialName", "caCrl"];
+const CERTIFICATES: [&str; 6] =
+    ["clientCertificate", "privateKey", "caCertificates", "credentialName", "caCrl", "insecureSkipVerify"];
 const ALL: [&str; 8] = [
     "clientCertificate",
     "privateKey",
