@@ -13,6 +13,8 @@ mod direction;
 mod pipes;
 mod splice;
 mod tap;
+#[cfg(test)]
+mod tests;
 
 pub use both::{End, Ended, Relayed, Terms, both};
 pub use pipes::Pipes;
