@@ -69,16 +69,18 @@ impl<T: Tap> Direction<'_, T> {
     /// Moves bytes until the sender has ended, and then says so to the receiver.
     pub(super) async fn run(mut self) -> Result<(), Broken> {
         let mut size = Size { class: Class::Small, small: 0 };
-        loop {
-            let count = self.copy(size.class).await?;
-            if count == 0 {
-                break;
-            }
-            let is_bulk = count >= Class::Small.bytes();
-            size.adapt(count);
-            if is_bulk && matches!(self.bulk().await?, Bulk::Ended) {
-                break;
-            }
+        let mut buffer = self.receive(size.class).await?;
+        while !buffer.is_empty() {
+            size.adapt(buffer.len());
+            buffer = if buffer.len() < Class::Small.bytes() {
+                self.send_and_receive(buffer, size.class).await?
+            } else {
+                self.send(buffer).await?;
+                match self.bulk().await? {
+                    Bulk::Quiet => self.receive(size.class).await?,
+                    Bulk::Ended => break,
+                }
+            };
         }
         self.write.shutdown().await;
         Ok(())
@@ -96,10 +98,12 @@ impl<T: Tap> Direction<'_, T> {
             let mut moved = if is_large { self.burst().await? } else { 0 };
             if moved == 0 {
                 let class = if is_large { Class::Large } else { Class::Medium };
-                moved = self.copy(class).await? as u64;
-                if moved == 0 {
+                let buffer = self.receive(class).await?;
+                if buffer.is_empty() {
                     return Ok(Bulk::Ended);
                 }
+                moved = buffer.len() as u64;
+                self.send(buffer).await?;
             }
             is_large = moved >= LARGE_BYTES;
             small = if moved < Class::Small.bytes() as u64 { small + 1 } else { 0 };
