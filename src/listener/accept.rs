@@ -47,8 +47,6 @@ fn admit(accepted: Accepted, chain: &Chain, local: &Local, env: &Rc<Environment>
         bump(&env.counters.downstream_connections_overflow, 1);
         return;
     }
-    bump(&env.counters.downstream_connections, 1);
-    bump(&env.counters.downstream_connections_active, 1);
     let (address, text) = match accepted.local {
         Some(address) => (Some(address), address.to_string().into()),
         None => (local.fixed, Rc::clone(&local.text)),
