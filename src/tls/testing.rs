@@ -52,7 +52,12 @@ impl KeyKind {
 impl Authority {
     /// A root.
     pub fn new(name: &str) -> Authority {
-        let issuer = CertifiedIssuer::self_signed(Authority::params(name), KeyKind::P256.make()).unwrap();
+        Authority::with_key(name, KeyKind::P256)
+    }
+
+    /// A root with a key of this kind.
+    pub fn with_key(name: &str, key: KeyKind) -> Authority {
+        let issuer = CertifiedIssuer::self_signed(Authority::params(name), key.make()).unwrap();
         Authority { name: name.to_owned(), issuer, above: Vec::new() }
     }
 

@@ -1,5 +1,8 @@
 //! Contexts, by handshakes in memory.
 
+mod clients;
+mod material;
 mod servers;
-#[allow(dead_code, unused_imports)]
 mod support;
+mod tickets;
+mod upstreams;

@@ -1,8 +1,16 @@
 //! What clients get.
 
 use super::support::*;
-use crate::tls::Material;
-use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
+use crate::tls::{Group, Material, Parameters, ServerSpec, Suite};
+use rustls::{
+    AlertDescription, CipherSuite, ClientConfig, DigitallySignedStruct, NamedGroup, ProtocolVersion,
+    SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::aws_lc_rs::default_provider,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+    version,
+};
+use std::sync::Arc;
 
 fn material(leaves: &[&Leaf]) -> Material {
     Material { certificates: leaves.iter().map(|leaf| certificate(leaf)).collect(), ..Material::default() }
@@ -49,4 +57,123 @@ fn keys_leave_for_the_record_layer() {
         shake(&foreign_client(&root, None), &server(&simple(), &material(&[&root.leaf(&["a"])])), "a")
             .unwrap();
     assert!(shaken.server.dangerous_extract_secrets().is_ok());
+}
+
+/// A client that knows nothing but RSA, in one version.
+fn rsa_only(authority: &Authority, tls13: bool) -> ClientConfig {
+    let mut provider = default_provider();
+    let known = provider.signature_verification_algorithms.mapping;
+    let is_rsa = |scheme: SignatureScheme| format!("{scheme:?}").starts_with("RSA");
+    let rsa: Vec<_> = known.iter().copied().filter(|(scheme, _)| is_rsa(*scheme)).collect();
+    provider.signature_verification_algorithms.mapping = rsa.leak();
+    let versions = if tls13 { [&version::TLS13] } else { [&version::TLS12] };
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider));
+    let builder = builder.with_protocol_versions(&versions).unwrap();
+    builder.with_root_certificates(roots(authority)).with_no_client_auth()
+}
+
+#[test]
+fn the_certificate_that_the_client_can_check() {
+    let (root, rsa_root) = (Authority::new("root"), Authority::with_key("rsa root", KeyKind::Rsa));
+    let rsa = rsa_root.make(LeafParams::new(&["a"]).key(KeyKind::Rsa));
+    let ecdsa = root.leaf(&["a"]);
+    // Whatever the order in which they are written.
+    for leaves in [[&rsa, &ecdsa], [&ecdsa, &rsa]] {
+        let context = server(&simple(), &material(&leaves));
+        assert_eq!(shake(&foreign_client(&root, None), &context, "a").unwrap().shown(), ecdsa.der);
+        for tls13 in [true, false] {
+            let shaken = shake(&rsa_only(&rsa_root, tls13), &context, "a").unwrap();
+            assert_eq!(shaken.shown(), rsa.der, "{tls13}");
+        }
+    }
+    let failed =
+        shake(&rsa_only(&rsa_root, true), &server(&simple(), &material(&[&ecdsa])), "a").unwrap_err();
+    assert_eq!(failed.alert(), Some(AlertDescription::HandshakeFailure));
+}
+
+#[test]
+fn versions_suites_and_groups() {
+    let root = Authority::new("root");
+    let material = material(&[&root.leaf(&["a"])]);
+    let client = foreign_client(&root, None);
+    let only12 = Parameters { tls13: false, ..Parameters::default() };
+    let shaken = |parameters: Parameters| {
+        shake(&client, &server(&ServerSpec { parameters, ..simple() }, &material), "a").unwrap()
+    };
+    let twelve = shaken(only12.clone());
+    assert_eq!(twelve.version(), ProtocolVersion::TLSv1_2);
+    assert_eq!(twelve.suite(), CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256);
+    let suites = vec![Suite::EcdsaChacha20, Suite::EcdsaAes128];
+    let chosen = shaken(Parameters { suites, ..only12 });
+    assert_eq!(chosen.suite(), CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256);
+    for (group, expected) in [
+        (Group::X25519, NamedGroup::X25519),
+        (Group::P256, NamedGroup::secp256r1),
+        (Group::P384, NamedGroup::secp384r1),
+        (Group::X25519MlKem768, NamedGroup::X25519MLKEM768),
+    ] {
+        assert_eq!(shaken(Parameters { groups: vec![group], ..Parameters::default() }).group(), expected);
+    }
+
+    let only13 = Parameters { tls12: false, ..Parameters::default() };
+    let context = server(&ServerSpec { parameters: only13, ..simple() }, &material);
+    let failed = shake(&foreign_client_of(&root, None, &[&version::TLS12]), &context, "a").unwrap_err();
+    assert_eq!(failed.alert(), Some(AlertDescription::ProtocolVersion));
+}
+
+#[test]
+fn case_47_a_staple_is_sent_to_who_asks() {
+    #[derive(Debug)]
+    struct Seen(std::sync::Mutex<Vec<u8>>, Arc<rustls::client::WebPkiServerVerifier>);
+
+    impl ServerCertVerifier for Seen {
+        fn verify_server_cert(
+            &self,
+            end_entity: &CertificateDer<'_>,
+            intermediates: &[CertificateDer<'_>],
+            server_name: &ServerName<'_>,
+            ocsp_response: &[u8],
+            now: UnixTime,
+        ) -> Result<ServerCertVerified, rustls::Error> {
+            *self.0.lock().unwrap() = ocsp_response.to_vec();
+            self.1.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            self.1.verify_tls12_signature(message, cert, dss)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            self.1.verify_tls13_signature(message, cert, dss)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.1.supported_verify_schemes()
+        }
+    }
+
+    let root = Authority::new("root");
+    let mut certificate = certificate(&root.leaf(&["a"]));
+    certificate.staple = Some(bytes("tls.ocsp-staple", "a response"));
+    let context = server(&simple(), &Material { certificates: vec![certificate], ..Material::default() });
+    for version in [&version::TLS13, &version::TLS12] {
+        let mut client = foreign_client_of(&root, None, &[version]);
+        let provider = Arc::new(default_provider());
+        let verifier =
+            rustls::client::WebPkiServerVerifier::builder_with_provider(roots(&root).into(), provider);
+        let seen = Arc::new(Seen(Default::default(), verifier.build().unwrap()));
+        client.dangerous().set_certificate_verifier(Arc::clone(&seen) as _);
+        shake(&client, &context, "a").unwrap();
+        assert_eq!(*seen.0.lock().unwrap(), b"a response");
+    }
 }

@@ -8,9 +8,11 @@ use crate::tls::{
 };
 use rustls::{
     AlertDescription, CipherSuite, ClientConfig, ClientConnection, Error, HandshakeKind, NamedGroup,
-    ProtocolVersion, RootCertStore, ServerConfig, ServerConnection,
+    ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
     crypto::aws_lc_rs::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    sign::{CertifiedKey, SingleCertAndKey},
+    version,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -90,16 +92,40 @@ pub(super) fn client(spec: &ClientSpec, material: &Material) -> ClientContext {
     built.context.unwrap().for_shard()
 }
 
-/// A client that is not ours: believes these authorities, and shows a certificate.
-pub(super) fn foreign_client(authority: &Authority, own: Option<&Leaf>) -> ClientConfig {
+/// Only this authority.
+pub(super) fn roots(authority: &Authority) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    roots
+}
+
+/// A client that is not ours: believes this authority, and shows a certificate.
+pub(super) fn foreign_client(authority: &Authority, own: Option<&Leaf>) -> ClientConfig {
+    foreign_client_of(authority, own, &[&version::TLS13, &version::TLS12])
+}
+
+/// The same with these versions.
+pub(super) fn foreign_client_of(
+    authority: &Authority,
+    own: Option<&Leaf>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+    let builder = builder.with_protocol_versions(versions).unwrap().with_root_certificates(roots(authority));
     match own {
         None => builder.with_no_client_auth(),
         Some(leaf) => builder.with_client_auth_cert(chain(leaf), key(leaf)).unwrap(),
     }
+}
+
+/// A client that shows a certificate with a key that need not belong to it.
+pub(super) fn foreign_client_with(authority: &Authority, own: &Leaf) -> ClientConfig {
+    let provider = Arc::new(default_provider());
+    let key = provider.key_provider.load_private_key(key(own)).unwrap();
+    let own = SingleCertAndKey::from(CertifiedKey::new(chain(own), key));
+    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    builder.with_root_certificates(roots(authority)).with_client_cert_resolver(Arc::new(own))
 }
 
 /// A server that is not ours.
