@@ -10,7 +10,7 @@ use std::{
 };
 
 /// The fields of a line: quoted ones without their quotes.
-fn fields(line: &str) -> Vec<String> {
+pub(crate) fn fields(line: &str) -> Vec<String> {
     let mut fields = Vec::new();
     let mut rest = line;
     while !rest.is_empty() {

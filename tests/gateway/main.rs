@@ -6,6 +6,7 @@
 //! - `dns`: a DNS server that answers with what it is told
 //! - `basics`: it starts, serves and ends
 //! - `life`, `drain`: its start, its end, and what it tells of its state
+//! - `tcp`: connections that are not HTTP
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
 //! - `cases_http1`: the byte-exact HTTP/1 cases
@@ -27,4 +28,5 @@ mod life;
 mod names;
 mod origin;
 mod pages;
+mod tcp;
 mod usage;
