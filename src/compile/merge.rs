@@ -56,6 +56,24 @@ pub(super) enum Family {
     Tcp,
 }
 
+/// The lists of rules in a VirtualService.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RuleKind {
+    Http,
+    Tls,
+    Tcp,
+}
+
+impl RuleKind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            RuleKind::Http => "http",
+            RuleKind::Tls => "tls",
+            RuleKind::Tcp => "tcp",
+        }
+    }
+}
+
 /// One server of a Gateway.
 pub(super) struct MergedServer<'r> {
     pub(super) gateway: GatewayId,
@@ -86,6 +104,18 @@ impl MergedServer<'_> {
     pub(super) fn redirects(&self) -> bool {
         let switch = self.server.tls.as_ref().and_then(|tls| tls.https_redirect.as_ref());
         self.family() == Family::Http && switch.is_some_and(|switch| switch.value)
+    }
+
+    /// Which rules of VirtualServices it uses (specification section 1.4); `AUTO_PASSTHROUGH` uses none.
+    pub(super) fn rules(&self) -> Option<RuleKind> {
+        match (self.family(), ends_tls(self.server)) {
+            (Family::Http, _) => Some(RuleKind::Http),
+            (Family::Tcp, _) => Some(RuleKind::Tcp),
+            (Family::Tls, true) if self.protocol == Protocol::Https => Some(RuleKind::Http),
+            (Family::Tls, true) => Some(RuleKind::Tcp),
+            (Family::Tls, false) if is_auto_passthrough(self.server) => None,
+            (Family::Tls, false) => Some(RuleKind::Tls),
+        }
     }
 
     /// Where its hosts are written.
@@ -360,6 +390,15 @@ fn table_name(server: &MergedServer<'_>, port_name: &str, gateway: &str) -> Stri
 
 /// Whether TLS ends at the gateway.
 pub(super) fn ends_tls(server: &Server) -> bool {
-    let mode = server.tls.as_ref().and_then(|tls| tls.mode.as_ref()).map(|mode| mode.value);
-    !matches!(mode.unwrap_or_default(), ServerTlsMode::Passthrough | ServerTlsMode::AutoPassthrough)
+    !matches!(tls_mode(server), ServerTlsMode::Passthrough | ServerTlsMode::AutoPassthrough)
+}
+
+/// Whether TLS passes through to where the client says.
+pub(super) fn is_auto_passthrough(server: &Server) -> bool {
+    tls_mode(server) == ServerTlsMode::AutoPassthrough
+}
+
+fn tls_mode(server: &Server) -> ServerTlsMode {
+    let mode = server.tls.as_ref().and_then(|tls| tls.mode.as_ref());
+    mode.map(|mode| mode.value).unwrap_or_default()
 }

@@ -84,6 +84,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let attachments = attach::attach(&selection, &merged, report);
     unsupported::report_servers(&merged, &selection, report);
     review::report_shared_hosts(&merged, &selection, report);
+    review::report_unused_rules(&merged, &attachments, &selection, report);
 
     let registry = Registry::new(resources, &workload, &mesh, report);
     let export_to = mesh.destination_rule_export_to();

@@ -2,12 +2,13 @@
 
 use super::{
     Workload,
+    attach::Attachments,
     clusters::Policies,
     host_name::{ClusterDomain, HostSet, full_name},
-    merge::{Family, Merged, MergedServer, ServerId},
+    merge::{Family, Merged, MergedServer, RuleKind, ServerId},
     report::Report,
     scope::{Owner, Visibility, in_creation_order, visibility},
-    select::Selection,
+    select::{BoundService, RuleSetId, Selection},
     services::{Registry, Service},
 };
 use crate::config::{Diagnostic, Resource, Resources, Spanned, resources::DestinationRule};
@@ -26,6 +27,52 @@ pub(super) fn report_shared_hosts(merged: &Merged<'_>, selection: &Selection<'_>
             }
         }
     }
+}
+
+/// Reports lists of rules that no server uses which the VirtualService is attached to. For sidecars they may be good.
+pub(super) fn report_unused_rules(
+    merged: &Merged<'_>,
+    attachments: &Attachments,
+    selection: &Selection<'_>,
+    report: &mut Report,
+) {
+    let mut used: HashMap<RuleSetId, Vec<Option<RuleKind>>> = HashMap::new();
+    for (server, id) in merged.servers.iter().zip(0..) {
+        for attachment in attachments.of(ServerId(id)) {
+            used.entry(attachment.virtual_service).or_default().push(server.rules());
+        }
+    }
+    for (service, id) in selection.virtual_services.iter().zip(0..) {
+        let Some(used) = used.get(&RuleSetId(id)) else { continue };
+        let spec = &service.resource.spec;
+        if spec.gateways.iter().any(|name| name.value == "mesh") {
+            continue;
+        }
+        let first = [
+            (RuleKind::Http, spec.http.first().map(|rule| rule.span)),
+            (RuleKind::Tls, spec.tls.first().map(|rule| rule.span)),
+            (RuleKind::Tcp, spec.tcp.first().map(|rule| rule.span)),
+        ];
+        for (kind, place) in first {
+            let Some(place) = place.filter(|_| !used.contains(&Some(kind))) else { continue };
+            report.add("unused-rules", place, || report_unused(service, kind, used));
+        }
+    }
+}
+
+fn report_unused(service: &BoundService<'_>, kind: RuleKind, used: &[Option<RuleKind>]) -> Diagnostic {
+    let wanted =
+        [RuleKind::Http, RuleKind::Tls, RuleKind::Tcp].into_iter().filter(|k| used.contains(&Some(*k)));
+    let wanted: Vec<String> = wanted.map(|kind| format!("`{}`", kind.name())).collect();
+    let servers = match wanted.is_empty() {
+        true => "the servers that it is attached to (AUTO_PASSTHROUGH) use no rules".to_owned(),
+        false => format!("the servers that it is attached to use {} rules", wanted.join(" and ")),
+    };
+    let message = format!("the `{}` rules have no effect: {servers}", kind.name());
+    Diagnostic::warning("unused-rules", message)
+        .about(&service.resource.object)
+        .field(format!("spec.{}", kind.name()))
+        .help("`http` is for HTTP, and HTTPS that ends here; `tls` for TLS that passes through; `tcp` for TCP, and TLS that ends here")
 }
 
 fn report_shared_host(

@@ -1,11 +1,14 @@
 //! Destinations to clusters: only those that some route names.
 //!
 //! - `policy`: which DestinationRule applies
+//! - `auto_passthrough`: destinations that a client names itself
 //! - `missing`: what is said about destinations that do not exist or have no endpoints
 
+mod auto_passthrough;
 mod missing;
 mod policy;
 
+pub(super) use auto_passthrough::NamedByClient;
 pub(super) use policy::{Policies, PolicyPlace};
 
 use super::{
@@ -58,6 +61,16 @@ struct Key {
     service: ServiceId,
     port: u16,
     subset: Option<String>,
+    purpose: Purpose,
+}
+
+/// Who sends to a cluster.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Purpose {
+    /// A rule of a VirtualService.
+    Rules,
+    /// `AUTO_PASSTHROUGH`: what passes is TLS already.
+    AutoPassthrough,
 }
 
 struct Made<'r> {
@@ -176,7 +189,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
                 }
             },
         };
-        let cluster = self.cluster(id, (service, port), &policy, subset);
+        let cluster = self.cluster(id, (service, port), &policy, (subset, Purpose::Rules));
         let Some(made) = self.made.get(cluster.0 as usize) else { return unresolved(number, &host) };
         self.report_use(made, (service, port), wanted, report);
         Resolved { cluster: Some(cluster), name: made.cluster.name.clone() }
@@ -229,14 +242,14 @@ impl<'r, 'w> Clusters<'r, 'w> {
         id: ServiceId,
         (service, port): (&Service<'r>, &ServicePort<'r>),
         policy: &ServicePolicy<'r>,
-        subset: Option<&'r Subset>,
+        (subset, purpose): (Option<&'r Subset>, Purpose),
     ) -> ClusterId {
-        let subset_name = subset.and_then(|subset| subset.name.as_ref());
-        let key = Key { service: id, port: port.number, subset: subset_name.map(|name| name.value.clone()) };
+        let subset_name = subset.and_then(|subset| subset.name.as_ref()).map(|name| name.value.clone());
+        let key = Key { service: id, port: port.number, subset: subset_name, purpose };
         if let Some(known) = self.by_key.get(&key) {
             return *known;
         }
-        let made = self.make((service, port), policy, subset);
+        let made = self.make((service, port), policy, (subset, purpose));
         let id = ClusterId(self.made.len() as u32);
         self.names.insert(made.cluster.name.clone());
         self.made.push(made);
@@ -248,7 +261,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
         &mut self,
         (service, port): (&Service<'r>, &ServicePort<'r>),
         service_policy: &ServicePolicy<'r>,
-        subset: Option<&'r Subset>,
+        (subset, purpose): (Option<&'r Subset>, Purpose),
     ) -> Made<'r> {
         let policy = service_policy.policy(port.number, subset);
         let all = Map::default();
@@ -256,7 +269,10 @@ impl<'r, 'w> Clusters<'r, 'w> {
         let external = service.external_name();
         let host = external.map_or(service.host.as_str(), |name| name.value.as_str());
         let subset_name = subset.and_then(|subset| subset.name.as_ref());
-        let tls = self.upstream_tls((service, port), service_policy, (policy, subset_name));
+        let tls = match purpose {
+            Purpose::Rules => self.upstream_tls((service, port), service_policy, (policy, subset_name)),
+            Purpose::AutoPassthrough => Ok(None),
+        };
         let simple = policy.load_balancer.and_then(|lb| lb.simple.as_ref()).map(|simple| simple.value);
         let pool = if let Err(why) = &tls {
             // Plain text where the user asked for TLS would be a hole, so nothing is sent at all.
@@ -275,7 +291,10 @@ impl<'r, 'w> Clusters<'r, 'w> {
         let missing =
             pool.why_empty.map(|why| Missing::no_endpoints(service, port.number, subset, tls_place, why));
         let cluster = Cluster {
-            name: self.unique_name(port.number, subset_name, (host, service.namespace)),
+            name: match purpose {
+                Purpose::Rules => self.unique_name(port.number, subset_name, (host, service.namespace)),
+                Purpose::AutoPassthrough => auto_passthrough::name(port.number, subset_name, host).into(),
+            },
             endpoints: pool.endpoints,
             load_balancing: load_balancing(simple),
             protocol: self.protocol(port, policy),

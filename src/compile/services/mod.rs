@@ -163,6 +163,23 @@ impl<'r> Service<'r> {
         self.ports.iter().find(|port| port.number == number)
     }
 
+    /// Whether it is part of the mesh: a Service of Kubernetes, or a ServiceEntry that says so. A wildcard stands for no
+    /// service.
+    pub(super) fn is_in_mesh(&self) -> bool {
+        if self.host.starts_with('*') {
+            return false;
+        }
+        let first = self.ports.first().map(|port| &port.definitions);
+        match (self.kind, first) {
+            (Kind::Kubernetes(_), _) => self.external_name().is_none(),
+            (Kind::Entries, Some(Definitions::Entries(list))) => {
+                let location = list.first().and_then(|first| first.entry.spec.location.as_ref());
+                location.is_some_and(|location| location.value == resources::Location::MeshInternal)
+            }
+            (Kind::Entries, _) => false,
+        }
+    }
+
     /// The name that an `ExternalName` Service stands for.
     pub(super) fn external_name(&self) -> Option<&'r Spanned<String>> {
         match self.kind {

@@ -4,16 +4,22 @@
 use super::{Builder, ServerState, site, source, state};
 use crate::{
     compile::{
-        merge::{MergedServer, ServerId, ends_tls},
+        clusters::NamedByClient,
+        merge::{MergedServer, ServerId, ends_tls, is_auto_passthrough},
         rules::{SniName, SniRule},
         select::RuleSetId,
         tls::server_name,
         validate::Protocol,
     },
-    config::{Diagnostic, ObjectRef, Span, resources::ServerTlsMode},
-    table::{ChainAction, ChainIndex, FilterChain},
+    config::{Diagnostic, ObjectRef, Span},
+    table::{ChainAction, ChainIndex, FilterChain, TcpDestination, TcpRoute},
 };
 use std::{collections::HashMap, sync::Arc};
+
+/// What clients of a mesh offer. Others can't name destinations: what is not encrypted between workloads must not be
+/// reached from outside.
+const ALPN_MESH: &[&[u8]] =
+    &[b"istio", b"istio-peer-exchange", b"istio-http/1.0", b"istio-http/1.1", b"istio-h2"];
 
 /// The server names that a port's chains have so far.
 type Taken = HashMap<String, Owner>;
@@ -48,9 +54,10 @@ impl Builder<'_, '_, '_> {
         let mut chains: Vec<FilterChain> = Vec::new();
         for id in servers {
             let Some(server) = self.merged.server(*id) else { continue };
-            let made = match ends_tls(server.server) {
-                true => self.ending(*id, server, &mut taken).map(|chain| vec![chain]),
-                false => self.passing(*id, server, &mut taken),
+            let made = match (ends_tls(server.server), is_auto_passthrough(server.server)) {
+                (true, _) => self.ending(*id, server, &mut taken).map(|chain| vec![chain]),
+                (false, false) => self.passing(*id, server, &mut taken),
+                (false, true) => self.passing_by_itself(server, &mut taken),
             };
             let state = made.as_ref().map_or_else(|state| *state, |_| ServerState::Listening(position));
             states.push((*id, state));
@@ -112,10 +119,6 @@ impl Builder<'_, '_, '_> {
         server: &MergedServer<'_>,
         taken: &mut Taken,
     ) -> Result<Vec<FilterChain>, ServerState> {
-        if is_auto_passthrough(server) {
-            state::report_auto_passthrough(server, self.rules.selection, self.report);
-            return Err(ServerState::LeftOut);
-        }
         let attached: Vec<RuleSetId> =
             self.attachments.of(id).iter().map(|attachment| attachment.virtual_service).collect();
         let mut rules: Vec<(RuleSetId, SniRule)> = Vec::new();
@@ -159,6 +162,48 @@ impl Builder<'_, '_, '_> {
         })
     }
 
+    /// The chains of `AUTO_PASSTHROUGH`, which needs no VirtualService: clients of the mesh name the destination.
+    fn passing_by_itself(
+        &mut self,
+        server: &MergedServer<'_>,
+        taken: &mut Taken,
+    ) -> Result<Vec<FilterChain>, ServerState> {
+        let selection = self.rules.selection;
+        let gateway = selection.gateway(server.gateway).ok_or(ServerState::LeftOut)?;
+        let source = source(self.rules, server, server.server.span);
+        let mut chains = Vec::new();
+        for NamedByClient { name, cluster } in self.rules.clusters.named_by_clients(&server.hosts) {
+            let claim = Claim {
+                name: name.clone(),
+                owner: Owner { title: gateway.title.clone(), span: server.server.span },
+                object: &gateway.resource.object,
+                field: format!("spec.servers[{}]", server.position),
+                outcome: "this server does not get it",
+            };
+            if !self.claim(claim, taken) {
+                continue;
+            }
+            let cluster_name = name.as_str().into();
+            let destination = TcpDestination { cluster: Some(cluster), cluster_name, weight: 1 };
+            chains.push(FilterChain {
+                name: name.as_str().into(),
+                server_names: vec![name.into()],
+                alpn: Some(ALPN_MESH),
+                action: ChainAction::Passthrough(TcpRoute {
+                    destinations: vec![destination],
+                    total_weight: 1,
+                    source: source.clone(),
+                }),
+                source: source.clone(),
+            });
+        }
+        if chains.is_empty() {
+            state::report_no_service(server, selection, self.report);
+            return Err(ServerState::NoRoutes);
+        }
+        Ok(chains)
+    }
+
     /// Whether the name was free. If not, that is reported: the first has it.
     fn claim(&mut self, claim: Claim<'_>, taken: &mut Taken) -> bool {
         let Some(owner) = taken.get(&claim.name) else {
@@ -177,9 +222,4 @@ impl Builder<'_, '_, '_> {
         });
         false
     }
-}
-
-fn is_auto_passthrough(server: &MergedServer<'_>) -> bool {
-    let mode = server.server.tls.as_ref().and_then(|tls| tls.mode.as_ref());
-    mode.is_some_and(|mode| mode.value == ServerTlsMode::AutoPassthrough)
 }

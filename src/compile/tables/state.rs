@@ -2,7 +2,7 @@
 
 use crate::{
     compile::{
-        merge::{Family, MergedServer, ends_tls},
+        merge::{MergedServer, RuleKind},
         report::{Report, one_of},
         select::{RuleSetId, Selection},
     },
@@ -30,22 +30,22 @@ pub(super) fn report_no_rule(
     report: &mut Report,
 ) {
     let Some(gateway) = selection.gateway(server.gateway) else { return };
-    let is_passthrough = server.family() == Family::Tls && !ends_tls(server.server);
-    let kind = if is_passthrough { "tls" } else { "tcp" };
+    let Some(kind) = server.rules() else { return };
     let protocol = server.server.port.as_ref().and_then(|port| port.protocol.as_ref());
     let place = protocol.map_or(server.server.span, |protocol| protocol.span);
     report.add("no-route-for-server", place, || {
         let name = protocol.map_or(String::new(), |protocol| protocol.to_ascii_uppercase());
         let message = format!(
-            "no VirtualService has a `{kind}` rule for this {name} server on port {}: it takes no connections",
+            "no VirtualService has a `{}` rule for this {name} server on port {}: it takes no connections",
+            kind.name(),
             server.declared_port
         );
         let names = attached.iter().filter_map(|id| selection.virtual_service(*id));
         let names = one_of(names.map(|service| service.title.to_string()));
-        let help = match (names.is_empty(), is_passthrough) {
+        let help = match (names.is_empty(), kind) {
             (true, _) => "bind one to this Gateway, with one of its hosts".to_owned(),
-            (false, true) => format!("attached to it: {names}; where TLS passes through, `tls[].match[].sniHosts` decide, `http` and `tcp` do not"),
-            (false, false) => format!("attached to it: {names}; their `http` and `tls` rules are not for this server, nor `tcp` rules for another port"),
+            (false, RuleKind::Tls) => format!("attached to it: {names}; where TLS passes through, `tls[].match[].sniHosts` decide, `http` and `tcp` do not"),
+            (false, RuleKind::Tcp | RuleKind::Http) => format!("attached to it: {names}; their `http` and `tls` rules are not for this server, nor `tcp` rules for another port"),
         };
         Diagnostic::warning("no-route-for-server", message)
             .about(&gateway.resource.object)
@@ -54,20 +54,18 @@ pub(super) fn report_no_rule(
     });
 }
 
-pub(super) fn report_auto_passthrough(
-    server: &MergedServer<'_>,
-    selection: &Selection<'_>,
-    report: &mut Report,
-) {
+/// Reports a server of `AUTO_PASSTHROUGH` whose hosts cover no service of the mesh.
+pub(super) fn report_no_service(server: &MergedServer<'_>, selection: &Selection<'_>, report: &mut Report) {
     let Some(gateway) = selection.gateway(server.gateway) else { return };
-    let mode = server.server.tls.as_ref().and_then(|tls| tls.mode.as_ref());
-    report.add("AUTO_PASSTHROUGH", mode.map_or(server.server.span, |mode| mode.span), || {
+    let place = server.server.hosts.first().map_or(server.server.span, |host| host.span);
+    report.add("no-route-for-server", place, || {
         let message = format!(
-            "AUTO_PASSTHROUGH is not supported yet: this server on port {} takes no connections",
+            "no host of this server on port {} covers a service of the mesh: it takes no connections",
             server.declared_port
         );
-        Diagnostic::warning("not-supported-yet", message)
+        Diagnostic::warning("no-route-for-server", message)
             .about(&gateway.resource.object)
-            .field(format!("spec.servers[{}].tls.mode", server.position))
+            .field(format!("spec.servers[{}].hosts", server.position))
+            .help("AUTO_PASSTHROUGH is for Services, and for ServiceEntries with `location: MESH_INTERNAL`; `*.local` covers all Services")
     });
 }

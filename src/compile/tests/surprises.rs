@@ -197,6 +197,27 @@ fn destination_rules_for_nothing() {
 }
 
 #[test]
+fn rules_that_no_server_uses() {
+    let tls = "tls: [{match: [{sniHosts: [a.com]}], route: [{destination: {host: p.com}}]}]";
+    let all = format!("http: [{rule}], tcp: [{rule}], {tls}", rule = everything_to("p.com"));
+    let with = |gateways: &str, servers: &[(&str, u16, &str, &str)]| {
+        let bound = connections("name: v", "a.com", gateways, &all);
+        let outcome = compiled(&format!("{}{bound}{}", gateway("name: g", servers), service("p.com")));
+        let unused = outcome.0.diagnostics.iter().filter(|d| d.code == "unused-rules");
+        unused.map(|d| d.field.clone()).collect::<Vec<_>>()
+    };
+    let (http, tcp) = (("HTTP", 80, "a.com", ""), ("TCP", 9000, "a.com", ""));
+    let end = |protocol| (protocol, 443, "a.com", ", tls: {mode: SIMPLE, credentialName: c}");
+    let pass = ("HTTPS", 443, "a.com", ", tls: {mode: PASSTHROUGH}");
+    assert_eq!(with("g", &[http]), ["spec.tls", "spec.tcp"]);
+    assert_eq!(with("g", &[end("HTTPS")]), ["spec.tls", "spec.tcp"]);
+    assert_eq!(with("g", &[end("TLS")]), ["spec.http", "spec.tls"]);
+    assert_eq!(with("g", &[pass]), ["spec.http", "spec.tcp"]);
+    assert_eq!(with("g", &[http, pass, tcp]), [""; 0]);
+    assert_eq!(with("g, mesh", &[http]), [""; 0]);
+}
+
+#[test]
 fn plain_text_to_a_port_that_speaks_tls() {
     let entry = object(
         "ServiceEntry",

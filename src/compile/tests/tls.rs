@@ -1,6 +1,7 @@
 //! Specification sections 9.1 and 9.3, as far as compiling decides: filter chains by SNI, certificates and versions.
 
 use super::*;
+use crate::table::Chain;
 use crate::tls::{AuthoritySource, CertificateSource, ClientAuthentication, Parameters, SecretName, Suite};
 
 const SIMPLE: &str = ", tls: {mode: SIMPLE, credentialName: c}";
@@ -320,4 +321,45 @@ fn istio_mutual_needs_an_identity() {
     };
     assert_eq!(*authorities, AuthoritySource::Files { authorities: "ca".into(), revoked: None });
     assert_eq!(names.len(), 1);
+}
+
+#[test]
+fn auto_passthrough_is_for_clients_of_the_mesh() {
+    let entry = |name: &str, host: &str, location: &str| {
+        object(
+            "ServiceEntry",
+            &format!("name: {name}"),
+            &format!(
+                "{{hosts: [{host}], location: {location}, resolution: STATIC, ports: [{{number: 80, name: http, protocol: HTTP}}], endpoints: [{{address: 10.0.0.1}}]}}"
+            ),
+        )
+    };
+    let outcome = compiled(
+        &[
+            gateway("name: g", &[("TLS", 443, "'*.local'", ", tls: {mode: AUTO_PASSTHROUGH}")]),
+            entry("a", "a.local", "MESH_INTERNAL"),
+            entry("b", "b.local", "MESH_EXTERNAL"),
+            entry("c", "c.org", "MESH_INTERNAL"),
+            object(
+                "DestinationRule",
+                "name: r",
+                "{host: a.local, trafficPolicy: {tls: {mode: SIMPLE}}, subsets: [{name: v1}]}",
+            ),
+        ]
+        .concat(),
+    );
+    let Some(Chain::Tls(chains)) = outcome.0.snapshot.listeners.first().map(|listener| &listener.chain)
+    else {
+        panic!()
+    };
+    let find = |sni: &str, alpn: &str| chains.find(Some(sni), &[Box::from(alpn.as_bytes())]);
+    assert_eq!(find("outbound_.80_._.a.local", "istio"), Some(0));
+    assert_eq!(find("outbound_.80_.v1_.a.local", "istio-h2"), Some(1));
+    assert_eq!(find("outbound_.80_._.a.local", "h2"), None);
+    assert_eq!(chains.chains().len(), 2);
+    // The bytes are TLS already.
+    assert_eq!(outcome.cluster("outbound_.80_._.a.local").tls, None);
+    assert_eq!(outcome.warnings(), [""; 0]);
+    let none = compiled(&gateway("name: g", &[("TLS", 443, "'*.local'", ", tls: {mode: AUTO_PASSTHROUGH}")]));
+    assert!(none.diagnostic("no-route-for-server").message.contains("covers a service of the mesh"));
 }

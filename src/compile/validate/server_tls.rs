@@ -78,10 +78,10 @@ fn check_settings(tls: &ServerTlsSettings, protocol: Option<Protocol>, at: &Plac
     }
     check_one_source(tls, at);
     let is_terminating = !is_passthrough(mode);
-    if is_terminating && has_credential(tls) {
-        return; // Certificates, authorities and revocations all come from the Secret.
-    }
     let is_mutual = matches!(mode, Mode::Mutual | Mode::OptionalMutual);
+    if is_terminating && has_credential(tls) {
+        return warn_of_files(tls, is_mutual, at);
+    }
     if is_mutual && text(&tls.ca_certificates).is_none() {
         let help =
             "name the file with the authorities of client certificates, or a Secret with `credentialName`";
@@ -108,12 +108,10 @@ fn check_versions(tls: &ServerTlsSettings, at: &Place<'_>) {
     let (min, max) = (&tls.min_protocol_version, &tls.max_protocol_version);
     if let Some(min) = min
         && matches!(**min, TlsProtocol::V1_0 | TlsProtocol::V1_1)
-        && tls.cipher_suites.is_empty()
     {
-        let message = format!("{} has no cipher suite in common with the default list", min.name());
-        let problem = Diagnostic::warning("no-common-cipher", message);
-        let help =
-            "list `cipherSuites` for it, such as ECDHE-RSA-AES128-SHA, or leave the version at TLSV1_2";
+        let message = format!("{} is not spoken: the lowest version is TLSV1_2", min.name());
+        let problem = Diagnostic::warning("old-tls-version", message);
+        let help = "RFC 8996 takes the older versions out of use: leave the field out";
         at.field("minProtocolVersion", min).report(problem.help(help));
     }
     let chosen = |version: &Option<Spanned<TlsProtocol>>, default| {
@@ -244,6 +242,25 @@ fn check_one_source(tls: &ServerTlsSettings, at: &Place<'_>) {
     }
 }
 
+/// Certificates, authorities and revocations all come from the Secret.
+fn warn_of_files(tls: &ServerTlsSettings, is_mutual: bool, at: &Place<'_>) {
+    let has_pair = text(&tls.server_certificate).is_some() && text(&tls.private_key).is_some();
+    let fields = [
+        // The pair is refused as a second source.
+        ("serverCertificate", &tls.server_certificate, !has_pair),
+        ("privateKey", &tls.private_key, !has_pair),
+        // For SIMPLE, that has been said.
+        ("caCertificates", &tls.ca_certificates, is_mutual),
+        ("caCrl", &tls.ca_crl, true),
+    ];
+    for (name, field, counts) in fields {
+        if let Some(file) = text(field).filter(|_| counts) {
+            let problem = without_effect(name, "the Secret that `credentialName` names has all of them");
+            at.field(name, file).report(problem.help("remove it, or use files only"));
+        }
+    }
+}
+
 /// Certificates in files: each with its key.
 fn check_certificates(tls: &ServerTlsSettings, is_terminating: bool, at: &Place<'_>) {
     if let Some(extra) = tls.tls_certificates.get(CREDENTIALS_MAX) {
@@ -295,6 +312,7 @@ fn warn_of_client_settings(tls: &ServerTlsSettings, at: &Place<'_>) {
         ("verifyCertificateSpki", first(&tls.verify_certificate_spki)),
         ("verifyCertificateHash", first(&tls.verify_certificate_hash)),
         ("caCertificates", text(&tls.ca_certificates).map(|file| file.span)),
+        ("caCertCredentialName", text(&tls.ca_cert_credential_name).map(|name| name.span)),
         (
             "insecureSkipVerify",
             tls.insecure_skip_verify.as_ref().filter(|skip| ***skip).map(|skip| skip.span),

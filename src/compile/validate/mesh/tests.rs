@@ -29,8 +29,14 @@ fn settings_of_other_kinds() {
     mesh("connectTimeout: 0s", &["error bad-duration connectTimeout"]);
     mesh("dnsRefreshRate: 1us", &["error bad-duration dnsRefreshRate"]);
     mesh("tcpKeepalive: {time: 0s}", &["error bad-duration tcpKeepalive.time"]);
-    mesh("tlsDefaults: {cipherSuites: [x]}", &["warning unknown-tls-name tlsDefaults.cipherSuites[0]"]);
-    mesh("tlsDefaults: {ecdhCurves: [x]}", &["warning unknown-tls-name tlsDefaults.ecdhCurves[0]"]);
+    mesh(
+        "tlsDefaults: {cipherSuites: [x]}",
+        &[
+            "warning unknown-tls-name tlsDefaults.cipherSuites[0]",
+            "warning unsupported-tls-name tlsDefaults.cipherSuites",
+        ],
+    );
+    mesh("tlsDefaults: {ecdhCurves: [x, P-256]}", &["warning unknown-tls-name tlsDefaults.ecdhCurves[0]"]);
     mesh(
         "defaultHttpRetryPolicy: {attempts: -1}",
         &["error negative-number defaultHttpRetryPolicy.attempts"],

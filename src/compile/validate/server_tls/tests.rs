@@ -57,7 +57,8 @@ fn case_148_simple() {
     tls("HTTPS", "{mode: SIMPLE, credentialName: a}", &[]);
     let both = format!("{{mode: SIMPLE, {FILES}, credentialName: a}}");
     tls("HTTPS", &both, &[("error", "conflicting-fields", "credentialName")]);
-    tls("HTTPS", "{mode: SIMPLE, privateKey: /k, credentialName: a}", &[]);
+    let unused = ("warning", "no-effect", "privateKey");
+    tls("HTTPS", "{mode: SIMPLE, privateKey: /k, credentialName: a}", &[unused]);
 }
 
 #[test]
@@ -134,7 +135,8 @@ fn several_certificates() {
 fn revocations() {
     let crl = ("error", "conflicting-fields", "caCrl");
     tls("HTTPS", &format!("{{mode: SIMPLE, {FILES}, caCrl: /crl}}"), &[crl]);
-    tls("HTTPS", "{mode: SIMPLE, credentialName: a, caCrl: /crl}", &[]);
+    let unused = ("warning", "no-effect", "caCrl");
+    tls("HTTPS", "{mode: SIMPLE, credentialName: a, caCrl: /crl}", &[unused]);
     let warning = ("warning", "no-effect", "credentialName");
     tls("TLS", "{mode: PASSTHROUGH, credentialName: a, caCrl: /crl}", &[warning, crl]);
 }
@@ -145,7 +147,26 @@ fn case_49_cipher_suites() {
     tls(
         "HTTPS",
         "{mode: SIMPLE, credentialName: a, cipherSuites: [AES128-SHA, fake, AES128-SHA, ALL, '-ALL', '']}",
-        &[("warning", "unknown-tls-name", &unknown(1)), ("warning", "duplicate-item", &unknown(2))],
+        &[
+            ("warning", "unknown-tls-name", &unknown(1)),
+            ("warning", "duplicate-item", &unknown(2)),
+            ("warning", "unsupported-tls-name", &unknown(0)),
+            ("warning", "unsupported-tls-name", &unknown(2)),
+            ("warning", "unsupported-tls-name", &unknown(4)),
+        ],
+    );
+    let kept = "ECDHE-RSA-AES128-GCM-SHA256, ALL, '!ECDHE-RSA-AES256-GCM-SHA384', '-AES128-SHA', '+ECDHE-RSA-AES128-GCM-SHA256'";
+    tls("HTTPS", &format!("{{mode: SIMPLE, credentialName: a, cipherSuites: [{kept}]}}"), &[]);
+    tls(
+        "HTTPS",
+        "{mode: SIMPLE, credentialName: a, cipherSuites: [AES128-SHA], ecdhCurves: [P-521, P-224]}",
+        &[
+            ("warning", "unsupported-tls-name", "cipherSuites[0]"),
+            ("warning", "unsupported-tls-name", "cipherSuites"),
+            ("warning", "unsupported-tls-name", "ecdhCurves[0]"),
+            ("warning", "unsupported-tls-name", "ecdhCurves[1]"),
+            ("warning", "unsupported-tls-name", "ecdhCurves"),
+        ],
     );
     tls(
         "HTTPS",
@@ -158,8 +179,7 @@ fn case_49_cipher_suites() {
 fn versions() {
     let simple = |rest: &str| format!("{{mode: SIMPLE, credentialName: a, {rest}}}");
     let low = simple("minProtocolVersion: TLSV1_1");
-    tls("HTTPS", &low, &[("warning", "no-common-cipher", "minProtocolVersion")]);
-    tls("HTTPS", &simple("minProtocolVersion: TLSV1_1, cipherSuites: [AES128-SHA]"), &[]);
+    tls("HTTPS", &low, &[("warning", "old-tls-version", "minProtocolVersion")]);
     tls("HTTPS", &simple("minProtocolVersion: TLSV1_3, maxProtocolVersion: TLSV1_3"), &[]);
     let crossed = simple("minProtocolVersion: TLSV1_3, maxProtocolVersion: TLSV1_2");
     tls("HTTPS", &crossed, &[("error", "bad-tls-version", "minProtocolVersion")]);
