@@ -7,4 +7,4 @@ mod headers;
 mod template;
 
 pub use headers::HeaderOps;
-pub use template::{Address, Context, SUPPORTED_COMMANDS, Template, TemplateError};
+pub use template::{Address, Context, Peer, SUPPORTED_COMMANDS, Template, TemplateError, Tls};

@@ -8,7 +8,7 @@ use crate::{
     proxy::{self, ConnectionInfo, Environment, Socket, TcpConnection, TlsInfo},
     table::{ChainAction, ChainIndex, ServerTlsId, TcpProtocol},
     telemetry::bump,
-    tls::{self, BadHello, ClientHello, Established, HELLO_MAX, HandshakeError, Peeked},
+    tls::{self, BadHello, ClientHello, Established, HELLO_MAX, HandshakeError, Peeked, PeerCertificate},
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -158,14 +158,17 @@ impl Client {
         deadline.arm(Phase::Both, Some(env.limits.handshake_timeout));
         let config = context.config(&hello.alpn);
         match tls::accept(read, write, buffer, config, &env.buffers).await {
-            Ok(Established { read, write, agreed }) => {
+            Ok(Established { read, write, mut agreed }) => {
                 bump(&env.counters.tls_handshakes, 1);
                 if agreed.resumed {
                     bump(&env.counters.tls_resumed, 1);
                 }
                 info.scheme = Scheme::Https;
                 info.server_name = hello.server_name;
-                info.tls = Some(Box::new(TlsInfo { agreed, chains: Arc::clone(chains), chain }));
+                // The chain was needed to believe it; from now on what it says is enough.
+                let shown = std::mem::take(&mut agreed.peer_certificates);
+                let peer = shown.first().and_then(|leaf| PeerCertificate::new(leaf, context.local_uri()));
+                info.tls = Some(Box::new(TlsInfo { agreed, peer, chains: Arc::clone(chains), chain }));
                 Some(Secured { socket: Socket { deadline, read, write }, info, env })
             }
             Err(error) => {

@@ -1,7 +1,7 @@
 //! An exchange without the client's body: the request as it is, and the way back to the client.
 
 use super::{
-    depart,
+    client_cert, depart,
     downstream::Downstream,
     environment::Scratch,
     exchange::{After, Way},
@@ -94,6 +94,7 @@ impl<'a> Answer<'a> {
             authority: &request.authority,
             request_fields: Some(&request.fields),
             server_name: info.server_name.as_deref(),
+            tls: info.tls.as_deref().map(client_cert::facts),
             route_name: route.map(|route| &*route.name).filter(|name| !name.is_empty()),
             upstream_cluster: Some(cluster).filter(|cluster| !cluster.is_empty()),
             upstream_remote: summary
@@ -106,7 +107,6 @@ impl<'a> Answer<'a> {
             response_flags: summary.flag.map(Flag::as_str),
             bytes_received: summary.bytes_received,
             bytes_sent: summary.bytes_sent,
-            ..Context::default()
         }
     }
 

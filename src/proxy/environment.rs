@@ -9,7 +9,7 @@ use crate::{
     relay::Pipes,
     table::{ChainIndex, Snapshot},
     telemetry::{AccessLog, Counters, DateCache},
-    tls::{Agreed, Contexts},
+    tls::{Agreed, Contexts, PeerCertificate},
     upstream::{Clusters, Dial, Random},
 };
 use std::{
@@ -238,6 +238,8 @@ pub struct ConnectionInfo {
 pub struct TlsInfo {
     /// What the handshake agreed on.
     pub agreed: Agreed,
+    /// The certificate that the client has shown.
+    pub peer: Option<PeerCertificate>,
     /// The filter chains of the listener.
     pub chains: Arc<ChainIndex>,
     /// The position of the one that was chosen.
@@ -281,6 +283,11 @@ impl ConnectionInfo {
     pub(super) fn is_misdirected(&self, host: &[u8]) -> bool {
         let asked = self.server_name.as_deref().unwrap_or_default();
         self.tls.as_ref().is_some_and(|tls| tls.is_misdirected(asked, host))
+    }
+
+    /// The certificate that the client has shown.
+    pub(super) fn peer_certificate(&self) -> Option<&PeerCertificate> {
+        self.tls.as_ref()?.peer.as_ref()
     }
 
     /// The client's IP address as text, without port and brackets.

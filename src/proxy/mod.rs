@@ -13,10 +13,12 @@
 //! - `failure`: what can go wrong, and the one place that says what follows from it
 //! - `reply`: answers made here
 //! - `standard`: the header fields that every gateway adds, sets and removes
+//! - `client_cert`: what origins are told of the client's certificate
 //! - `record`: the access log's line of an exchange
 
 mod answer;
 mod attempt;
+mod client_cert;
 mod download;
 mod downstream;
 mod environment;

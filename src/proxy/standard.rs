@@ -1,6 +1,6 @@
 //! The header fields that every gateway adds, sets and removes (specification section 2.6).
 
-use super::{ConnectionInfo, Environment};
+use super::{ConnectionInfo, Environment, client_cert};
 use crate::{
     http::{Fields, Name, RequestHead, ResponseHead, Scheme},
     table::{ServerHeader, Settings},
@@ -18,8 +18,7 @@ pub(super) fn request(
     let fields = &mut head.fields;
     // All clients are external, so none may steer retries, timeouts and the like (Envoy's `x-envoy-*` controls).
     fields.remove(Name::XEnvoy);
-    // SANITIZE_SET on a connection without a client certificate.
-    fields.remove(Name::XForwardedClientCert);
+    client_cert::forward(fields, settings.forward_client_cert, info.peer_certificate(), text);
     forwarded_for(fields, settings, info, text);
     if settings.trusted_proxies == 0 || fields.get(Name::XForwardedProto).is_none() {
         fields.remove(Name::XForwardedProto);

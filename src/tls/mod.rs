@@ -29,7 +29,7 @@ pub use context::{
     AuthorityMaterial, Built, Bytes, CertificateMaterial, ClientContext, Contexts, Limit, Material, Problem,
     ProblemKind, Secrets, ServerContext, SystemRoots, TicketError, TicketSecret,
 };
-pub use facts::{CertificateFacts, PeerCertificate};
+pub use facts::{CertificateFacts, PeerCertificate, suite_name, version_name};
 pub use handshake::{Agreed, Established, HandshakeError, accept, connect};
 pub use hello::{BadHello, ClientHello, HELLO_MAX, Peeked, peek};
 pub use reader::Reader;

@@ -79,7 +79,7 @@ fn what_is_missing_takes_nobody_else_out_and_heals() {
     write(&good, &numbered(&authority, 1));
     let mut credentials =
         load(&snapshot(vec![server("a", files(&good)), server("b", files(&other))]), Secrets::default());
-    assert_eq!(serials(&credentials), [Some("1"), None]);
+    assert_eq!(serials(&credentials), [Some("01"), None]);
     assert_eq!(credentials.failures(), 1);
     let initial = credentials.initial();
     assert!(initial.servers[0].is_some() && initial.servers[1].is_none());
@@ -90,8 +90,8 @@ fn what_is_missing_takes_nobody_else_out_and_heals() {
     write(&other, &numbered(&authority, 2));
     let found = credentials.refresh(SystemTime::now());
     assert!(matches!(found.changes.as_slice(), [Change::Server(ServerTlsId(1), _)]));
-    assert!(said(&found.news)[0].starts_with("b: good again: in use is `CN=a` with serial number 2 until "));
-    assert_eq!(serials(&credentials), [Some("1"), Some("2")]);
+    assert!(said(&found.news)[0].starts_with("b: good again: in use is `CN=a` with serial number 02 until "));
+    assert_eq!(serials(&credentials), [Some("01"), Some("02")]);
     assert_eq!(credentials.failures(), 1);
 }
 
@@ -112,20 +112,20 @@ fn the_last_good_one_stays() {
         folder.path().display()
     );
     assert_eq!(said(&found.news), [expected]);
-    assert_eq!(serials(&credentials), [Some("1")]);
+    assert_eq!(serials(&credentials), [Some("01")]);
     assert_eq!(credentials.views().next().unwrap().condition, Condition::Kept);
     // Said once.
     assert!(credentials.refresh(SystemTime::now()).news.is_empty());
 
     folder.write("tls.key", &second.key);
     assert_eq!(credentials.refresh(SystemTime::now()).changes.len(), 1);
-    assert_eq!(serials(&credentials), [Some("2")]);
+    assert_eq!(serials(&credentials), [Some("02")]);
     assert_eq!(credentials.views().next().unwrap().condition, Condition::Good);
 
     // Gone altogether.
     fs::remove_file(folder.path().join("tls.key")).unwrap();
     assert!(credentials.refresh(SystemTime::now()).changes.is_empty());
-    assert_eq!(serials(&credentials), [Some("2")]);
+    assert_eq!(serials(&credentials), [Some("02")]);
     assert_eq!(credentials.failures(), 2);
 }
 
@@ -239,21 +239,21 @@ fn secrets_are_read_again_and_none_is_lost_to_a_mistake() {
     let name = SecretName { namespace: "infra".into(), name: "web".into() };
     let spec = server("a", CertificateSource::Secret(name.clone()));
     let mut credentials = load(&snapshot(vec![spec]), known.clone());
-    assert_eq!(serials(&credentials), [Some("1")]);
+    assert_eq!(serials(&credentials), [Some("01")]);
 
     folder.write("a.yaml", "kind: [");
     assert_eq!(reread.secrets(&known), Some(known.clone()));
     folder.write("a.yaml", &yaml(&numbered(&authority, 2)));
     credentials.set_secrets(reread.secrets(&known).unwrap());
     assert_eq!(credentials.refresh(SystemTime::now()).changes.len(), 1);
-    assert_eq!(serials(&credentials), [Some("2")]);
+    assert_eq!(serials(&credentials), [Some("02")]);
 
     fs::remove_file(folder.path().join("a.yaml")).unwrap();
     credentials.set_secrets(reread.secrets(&known).unwrap());
     let found = credentials.refresh(SystemTime::now());
     let gone = "a: Secret `infra/web` is not in the configuration; what was there before stays in use";
     assert_eq!(said(&found.news), [gone]);
-    assert_eq!(serials(&credentials), [Some("2")]);
+    assert_eq!(serials(&credentials), [Some("02")]);
 }
 
 /// Waits for the next change of a file.
@@ -290,34 +290,34 @@ fn changes_of_files_volumes_and_secrets_are_noticed() {
     let run = async {
         let mut keeper = Keeper::new(Some(reread(configuration.path())));
         assert_eq!(look(&mut keeper, &mut credentials).await, 0);
-        assert_eq!(serials(&credentials), [Some("1"), None, None]);
+        assert_eq!(serials(&credentials), [Some("01"), None, None]);
 
         volume(2);
         assert_eq!(look(&mut keeper, &mut credentials).await, 1);
         fs::remove_dir_all(at.join("..1")).unwrap();
-        assert_eq!(serials(&credentials), [Some("2"), None, None]);
+        assert_eq!(serials(&credentials), [Some("02"), None, None]);
 
         volume(3);
-        while serials(&credentials)[0] != Some("3") {
+        while serials(&credentials)[0] != Some("03") {
             look(&mut keeper, &mut credentials).await;
         }
         fs::create_dir(&later).unwrap();
         write(&later, &numbered(&authority, 4));
-        while serials(&credentials)[1] != Some("4") {
+        while serials(&credentials)[1] != Some("04") {
             look(&mut keeper, &mut credentials).await;
         }
         configuration.write("secret.yaml", &yaml(&numbered(&authority, 5)));
-        while serials(&credentials)[2] != Some("5") {
+        while serials(&credentials)[2] != Some("05") {
             look(&mut keeper, &mut credentials).await;
         }
         // The whole folder is another one.
         fs::rename(&later, at.join("before")).unwrap();
         fs::create_dir(&later).unwrap();
         write(&later, &numbered(&authority, 6));
-        while serials(&credentials)[1] != Some("6") {
+        while serials(&credentials)[1] != Some("06") {
             look(&mut keeper, &mut credentials).await;
         }
-        assert_eq!(serials(&credentials), [Some("3"), Some("6"), Some("5")]);
+        assert_eq!(serials(&credentials), [Some("03"), Some("06"), Some("05")]);
     };
     block_on(run).unwrap();
 }

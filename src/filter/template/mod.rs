@@ -2,11 +2,15 @@
 //!
 //! - `parse`: text to pieces; every mistake is found here
 //! - `render`: pieces and a [`Context`] to bytes
+//! - `tls`: what is known of the client's TLS
 //! - `time`: what `%START_TIME(...)%` accepts between its parentheses
 
 mod parse;
 mod render;
 mod time;
+mod tls;
+
+pub use tls::{Peer, Tls};
 
 pub(super) use render::Message;
 
@@ -15,6 +19,7 @@ mod tests;
 
 use crate::http::{Fields, Scheme, Version};
 use std::{fmt, net::SocketAddr, path::Path};
+use tls::{TlsFact, ValidityEnd};
 
 /// A header value, parsed: literal text with commands between (specification section 3.4, "headers").
 #[derive(Clone, Debug, Default)]
@@ -33,7 +38,9 @@ enum Piece {
 #[derive(Clone, Debug)]
 enum Command {
     Simple(Simple),
+    Tls(TlsFact),
     StartTime(time::Format),
+    Validity(ValidityEnd, time::Format),
     RequestField(FieldSource),
     ResponseField(FieldSource),
 }
@@ -86,9 +93,23 @@ pub const SUPPORTED_COMMANDS: &[&str] = &[
     "DOWNSTREAM_LOCAL_ADDRESS",
     "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
     "DOWNSTREAM_LOCAL_PORT",
+    "DOWNSTREAM_PEER_CERT",
+    "DOWNSTREAM_PEER_CERT_V_END",
+    "DOWNSTREAM_PEER_CERT_V_START",
+    "DOWNSTREAM_PEER_DNS_SAN",
+    "DOWNSTREAM_PEER_EMAIL_SAN",
+    "DOWNSTREAM_PEER_FINGERPRINT_1",
+    "DOWNSTREAM_PEER_FINGERPRINT_256",
+    "DOWNSTREAM_PEER_IP_SAN",
+    "DOWNSTREAM_PEER_ISSUER",
+    "DOWNSTREAM_PEER_SERIAL",
+    "DOWNSTREAM_PEER_SUBJECT",
+    "DOWNSTREAM_PEER_URI_SAN",
     "DOWNSTREAM_REMOTE_ADDRESS",
     "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
     "DOWNSTREAM_REMOTE_PORT",
+    "DOWNSTREAM_TLS_CIPHER",
+    "DOWNSTREAM_TLS_VERSION",
     "HOSTNAME",
     "PROTOCOL",
     "REQ(X)",
@@ -134,6 +155,8 @@ pub struct Context<'a> {
     pub request_fields: Option<&'a Fields>,
     /// `REQUESTED_SERVER_NAME`: the SNI of the client.
     pub server_name: Option<&'a str>,
+    /// `DOWNSTREAM_TLS_*`, `DOWNSTREAM_PEER_*`
+    pub tls: Option<Tls<'a>>,
     /// `ROUTE_NAME`
     pub route_name: Option<&'a str>,
     /// `UPSTREAM_CLUSTER`
@@ -167,6 +190,7 @@ impl Default for Context<'_> {
             authority: b"",
             request_fields: None,
             server_name: None,
+            tls: None,
             route_name: None,
             upstream_cluster: None,
             upstream_remote: None,

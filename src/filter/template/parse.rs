@@ -1,6 +1,9 @@
 //! Text to pieces: `%COMMAND%`, `%COMMAND(argument)%`, `%COMMAND(argument):length%`, `%%`.
 
-use super::{Command, FieldSource, Part, Piece, Simple, Template, TemplateError, time};
+use super::{
+    Command, FieldSource, Part, Piece, Simple, Template, TemplateError, time,
+    tls::{TlsFact, ValidityEnd},
+};
 
 /// Parses a header value. The syntax is Envoy's; what istiod's own check refuses is refused as well, except for the
 /// length behind an argument, which Envoy documents and istiod does not know.
@@ -83,12 +86,19 @@ fn command(call: &Call<'_>) -> Result<Command, TemplateError> {
             Ok(Command::StartTime(format.map_err(|reason| call.bad(reason))?))
         }
         name => {
+            if let Some(end) = ValidityEnd::parse(name)
+                && call.length.is_none()
+            {
+                let format = time::Format::parse(call.argument.unwrap_or(""));
+                return Ok(Command::Validity(end, format.map_err(|reason| call.bad(reason))?));
+            }
             let unknown = || TemplateError::UnknownCommand { name: name.to_owned() };
-            let simple = simple(name).ok_or_else(unknown)?;
+            let tls = TlsFact::parse(name).map(Command::Tls);
+            let command = tls.or_else(|| simple(name).map(Command::Simple)).ok_or_else(unknown)?;
             if call.argument.is_some() || call.length.is_some() {
                 return Err(call.bad("takes no argument"));
             }
-            Ok(Command::Simple(simple))
+            Ok(command)
         }
     }
 }

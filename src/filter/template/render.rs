@@ -34,6 +34,16 @@ fn render_command(command: &Command, message: Message<'_>, context: &Context<'_>
     match command {
         Command::Simple(simple) => render_simple(*simple, context, out),
         Command::StartTime(format) => format.render(context.start_time_ms, out),
+        Command::Tls(fact) => {
+            if let Some(tls) = &context.tls {
+                fact.render(tls, out);
+            }
+        }
+        Command::Validity(end, format) => {
+            if let Some(peer) = context.tls.as_ref().and_then(|tls| tls.peer.as_ref()) {
+                format.render(end.of(peer), out);
+            }
+        }
         Command::RequestField(source) => {
             let fields = match message {
                 Message::Request(fields) => Some(fields),

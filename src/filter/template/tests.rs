@@ -31,8 +31,8 @@ fn case_169_percent_signs() {
 
 #[test]
 fn what_is_refused_says_why() {
-    let unknown = error("%DOWNSTREAM_TLS_CIPHER%");
-    assert_eq!(unknown, TemplateError::UnknownCommand { name: "DOWNSTREAM_TLS_CIPHER".to_owned() });
+    let unknown = error("%DOWNSTREAM_TLS_SESSION_ID%");
+    assert_eq!(unknown, TemplateError::UnknownCommand { name: "DOWNSTREAM_TLS_SESSION_ID".to_owned() });
     assert!(unknown.to_string().contains("UPSTREAM_HOST"), "{unknown}");
     for bad in [
         "%REQ%",
@@ -48,6 +48,8 @@ fn what_is_refused_says_why() {
         "%START_TIME(%n)%",
         "%START_TIME(%3d)%",
         "%START_TIME(%)%",
+        "%DOWNSTREAM_PEER_CERT_V_START(%Q)%",
+        "%DOWNSTREAM_PEER_SUBJECT(x)%",
     ] {
         assert!(matches!(error(bad), TemplateError::BadArgument { .. }), "{bad}");
     }
@@ -93,6 +95,43 @@ fn addresses() {
         ("%UPSTREAM_REMOTE_PORT%", ""),
     ] {
         assert_eq!(rendered(text, &context), expected, "{text}");
+    }
+}
+
+#[test]
+fn the_clients_tls() {
+    let peer = Peer {
+        subject: "CN=a",
+        issuer: "CN=root",
+        serial: "0a",
+        sha256: &[0xab, 1],
+        sha1: &[2],
+        uris: &["spiffe://a".into(), "spiffe://b".into()],
+        dns_names: &["a".into()],
+        emails: &[],
+        addresses: &[IpAddr::V6(Ipv6Addr::LOCALHOST)],
+        pem: "-----BEGIN%20",
+        not_before_ms: 1_522_796_769_000,
+        not_after_ms: 1_522_796_769_000,
+    };
+    let context =
+        |peer| Context { tls: Some(Tls { version: "TLSv1.3", cipher: "X", peer }), ..Context::default() };
+    for (text, expected, without) in [
+        ("%DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_TLS_CIPHER%", "TLSv1.3 X", "TLSv1.3 X"),
+        (
+            "%DOWNSTREAM_PEER_SUBJECT%|%DOWNSTREAM_PEER_ISSUER%|%DOWNSTREAM_PEER_SERIAL%",
+            "CN=a|CN=root|0a",
+            "||",
+        ),
+        ("%DOWNSTREAM_PEER_FINGERPRINT_256% %DOWNSTREAM_PEER_FINGERPRINT_1%", "ab01 02", " "),
+        ("%DOWNSTREAM_PEER_URI_SAN% %DOWNSTREAM_PEER_DNS_SAN%", "spiffe://a,spiffe://b a", " "),
+        ("%DOWNSTREAM_PEER_EMAIL_SAN%%DOWNSTREAM_PEER_IP_SAN%", "::1", ""),
+        ("%DOWNSTREAM_PEER_CERT%", "-----BEGIN%20", ""),
+        ("%DOWNSTREAM_PEER_CERT_V_START%", "2018-04-03T23:06:09.000Z", ""),
+        ("%DOWNSTREAM_PEER_CERT_V_END(%Y)%", "2018", ""),
+    ] {
+        assert_eq!(rendered(text, &context(Some(peer))), expected, "{text}");
+        assert_eq!(rendered(text, &context(None)), without, "{text}");
     }
 }
 

@@ -89,12 +89,12 @@ impl CertificateFacts {
     }
 }
 
-/// Without the zeros in front, which only say that it is positive.
+/// Without the zero bytes in front, which only say that it is positive.
 fn serial(bytes: &[u8]) -> Box<str> {
-    let text = hex(bytes);
-    match text.trim_start_matches('0') {
-        "" => "0".into(),
-        short => short.into(),
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    match bytes.get(zeros..) {
+        None | Some([]) => "0".into(),
+        Some(short) => hex(short).into(),
     }
 }
 

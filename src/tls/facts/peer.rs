@@ -1,37 +1,46 @@
 //! The certificate that a client has shown, as `x-forwarded-client-cert` and header values tell it.
 
 use super::{CertificateFacts, certificate::hex};
+use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY};
+use std::ops::Range;
 
 /// The certificate that a client has shown, and that was accepted. Made once for a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCertificate {
     /// What it says.
     pub facts: CertificateFacts,
-    /// PEM, URL-encoded as Envoy does it.
-    pub pem: Box<str>,
+    /// SHA-1 of it, by which older systems know certificates.
+    pub sha1: [u8; 20],
     /// The element of `x-forwarded-client-cert` that tells of it:
     /// `By=<uri>;Hash=<sha256>;Cert="<pem>";Subject="<subject>";URI=<uri>;DNS=<name>`.
     pub xfcc: Box<str>,
+    /// Where in that the PEM is.
+    pem: Range<usize>,
 }
 
 impl PeerCertificate {
     /// Of the client's certificate (DER) and the URI in our own. Nothing: it can't be read.
     pub fn new(der: &[u8], local_uri: Option<&str>) -> Option<PeerCertificate> {
         let facts = CertificateFacts::parse(der)?;
-        let pem = url_encoded_pem(der);
-        let xfcc = element(&facts, &pem, local_uri);
-        Some(PeerCertificate { facts, pem, xfcc })
+        let mut sha1 = [0; 20];
+        // A digest of SHA-1 has this length.
+        let digest = digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, der);
+        sha1.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+        let (xfcc, pem) = element(&facts, &url_encoded_pem(der), local_uri);
+        Some(PeerCertificate { facts, sha1, xfcc, pem })
     }
 
-    /// SHA-256 of the certificate in lower-case hexadecimal digits.
-    pub fn fingerprint(&self) -> String {
-        hex(&self.facts.sha256)
+    /// PEM, URL-encoded as Envoy does it.
+    pub fn pem(&self) -> &str {
+        self.xfcc.get(self.pem.clone()).unwrap_or_default()
     }
 }
 
 /// The details that Istio chooses, in Envoy's order: certificate, subject, first URI, all DNS names (specification section
 /// 2.6). Subject and URI are there even if they are empty.
-fn element(facts: &CertificateFacts, pem: &str, local_uri: Option<&str>) -> Box<str> {
+///
+/// Returns where the PEM is, too.
+fn element(facts: &CertificateFacts, pem: &str, local_uri: Option<&str>) -> (Box<str>, Range<usize>) {
     let mut text = String::with_capacity(pem.len() + 256);
     if let Some(uri) = local_uri {
         text.push_str("By=");
@@ -41,7 +50,9 @@ fn element(facts: &CertificateFacts, pem: &str, local_uri: Option<&str>) -> Box<
     text.push_str("Hash=");
     text.push_str(&hex(&facts.sha256));
     text.push_str(";Cert=\"");
+    let begin = text.len();
     text.push_str(pem);
+    let pem = begin..text.len();
     text.push_str("\";Subject=\"");
     // A quotation mark in it is escaped already (RFC 2253).
     text.push_str(&facts.subject);
@@ -51,7 +62,7 @@ fn element(facts: &CertificateFacts, pem: &str, local_uri: Option<&str>) -> Box<
         text.push_str(";DNS=");
         push_value(&mut text, name);
     }
-    text.into()
+    (text.into(), pem)
 }
 
 /// A value that could be taken for more than one stands between quotation marks. What a header can't carry, or a certificate
@@ -109,6 +120,7 @@ fn url_encoded_pem(der: &[u8]) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::testing::Authority;
 
     #[test]
     fn pem_of_all_lengths() {
@@ -128,6 +140,17 @@ mod tests {
     }
 
     #[test]
+    fn of_a_certificate() {
+        let leaf = Authority::new("root").leaf(&["a", "spiffe://td/a"]);
+        let peer = PeerCertificate::new(&leaf.der, None).unwrap();
+        let expected = leaf.chain.trim_end().replace("\r\n", "\n").to_owned() + "\n";
+        let decoded = peer.pem().replace("%0A", "\n").replace("%20", " ").replace("%2B", "+");
+        assert_eq!(decoded.replace("%2F", "/").replace("%3D", "="), expected);
+        assert!(peer.xfcc.ends_with(";Subject=\"CN=a\";URI=spiffe://td/a;DNS=a"), "{}", peer.xfcc);
+        assert_eq!(PeerCertificate::new(b"x", None), None);
+    }
+
+    #[test]
     fn elements() {
         let mut facts = CertificateFacts {
             subject: "CN=a,O=\\\"b\\\"".into(),
@@ -138,7 +161,7 @@ mod tests {
         };
         let hash = "ab".repeat(32);
         assert_eq!(
-            &*element(&facts, "PEM", Some("spiffe://us")),
+            &*element(&facts, "PEM", Some("spiffe://us")).0,
             format!(
                 "By=spiffe://us;Hash={hash};Cert=\"PEM\";Subject=\"CN=a,O=\\\"b\\\"\";URI=spiffe://td/ns/a;\
                  DNS=a.example.com;DNS=b.example.com"
@@ -147,7 +170,7 @@ mod tests {
         facts.uris.clear();
         facts.dns_names = vec!["x;URI=spiffe://evil".into(), "a\r\nb\"".into()];
         assert_eq!(
-            &*element(&facts, "", None),
+            &*element(&facts, "", None).0,
             format!(
                 "Hash={hash};Cert=\"\";Subject=\"CN=a,O=\\\"b\\\"\";URI=;DNS=\"x;URI=spiffe://evil\";DNS=\"a??b\\\"\""
             )
