@@ -1,6 +1,6 @@
 //! Numbers for Prometheus, and for people.
 
-use super::pages::unix_seconds;
+use super::{certs, pages::unix_seconds};
 use crate::{
     control::{Gateway, State},
     telemetry::{CounterKind, Counters, DESCRIPTIONS},
@@ -25,6 +25,8 @@ enum Values {
     One(Number),
     /// One with this label and value.
     Labelled(&'static str, String, Number),
+    /// One for each of these labels.
+    Each(Vec<(String, Number)>),
     /// One for every shard, in order.
     PerShard(Vec<u64>),
 }
@@ -70,6 +72,9 @@ impl Metric {
         match &self.values {
             Values::One(number) => with("", *number),
             Values::Labelled(name, value, number) => with(&format!("{{{name}=\"{value}\"}}"), *number),
+            Values::Each(numbers) => {
+                numbers.iter().for_each(|(labels, number)| with(&format!("{{{labels}}}"), *number));
+            }
             Values::PerShard(numbers) => {
                 for (shard, number) in numbers.iter().enumerate() {
                     with(&format!("{{shard=\"{shard}\"}}"), Number::Whole(*number));
@@ -92,6 +97,7 @@ fn all(gateway: &Gateway) -> Vec<Metric> {
     let mut all = sums(gateway);
     all.extend(shards(gateway));
     all.extend(of_the_gateway(gateway));
+    all.extend(certificates(gateway));
     all.extend(process(gateway));
     all
 }
@@ -183,6 +189,31 @@ fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
         ));
     }
     metrics
+}
+
+fn certificates(gateway: &Gateway) -> [Metric; 3] {
+    let ends = certs::ends(gateway).into_iter().map(|(labels, end)| (labels, Number::Whole(end)));
+    let states = certs::states(gateway);
+    let states = states.map(|(state, count)| (format!("state=\"{state}\""), Number::Whole(count)));
+    let failures = gateway.credentials.borrow().failures();
+    let gauge = |name, help, values| Metric { name, kind: CounterKind::Gauge, help, values };
+    [
+        gauge(
+            "sluicegate_certificate_expiry_timestamp_seconds",
+            "When a certificate that is in use ends, Unix time in seconds.",
+            Values::Each(ends.collect()),
+        ),
+        gauge(
+            "sluicegate_tls_contexts",
+            "Servers and upstreams with TLS: good; kept, with what was there before; failed, without any.",
+            Values::Each(states.into()),
+        ),
+        counter(
+            "sluicegate_certificate_load_failures_total",
+            "Times that certificates, keys or authorities could not be loaded.",
+            failures,
+        ),
+    ]
 }
 
 /// What every Prometheus client says of its process; what the kernel does not tell is left out.

@@ -3,9 +3,11 @@
 //! - `server`: HTTP for the pages
 //! - `pages`: which pages there are, and what they say
 //! - `metrics`: numbers for Prometheus, and for people
+//! - `certs`: certificates, and until when they hold
 //! - `dump`: the snapshot as JSON
 //! - `routes`: a route as JSON
 
+mod certs;
 mod dump;
 mod metrics;
 mod pages;

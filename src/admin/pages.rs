@@ -1,6 +1,6 @@
 //! Which pages there are, and what they say.
 
-use super::{dump, metrics};
+use super::{certs, dump, metrics};
 use crate::control::{Command, Gateway, log};
 use crate::table::{ClusterId, Endpoint, Endpoints};
 use serde_json::json;
@@ -72,6 +72,11 @@ const ADMIN: &[Page] = &[
     page("/stats", "all numbers, one a line", stats),
     page("/stats/prometheus", "all numbers, for Prometheus", prometheus),
     page("/config_dump", "listeners, route tables and clusters as they are served, as JSON", config_dump),
+    page(
+        "/certs",
+        "certificates of servers and upstreams, until when they hold, and what is wrong, as JSON",
+        certificates,
+    ),
     page("/clusters", "clusters and their endpoints at present", clusters),
     page("/listeners", "where it listens", listeners),
     Page {
@@ -196,6 +201,10 @@ fn prometheus(gateway: &Gateway, _: &Request<'_>) -> Reply {
 
 fn config_dump(gateway: &Gateway, _: &Request<'_>) -> Reply {
     Reply::json(dump::dump(gateway))
+}
+
+fn certificates(gateway: &Gateway, _: &Request<'_>) -> Reply {
+    Reply::json(certs::dump(gateway))
 }
 
 fn listeners(gateway: &Gateway, _: &Request<'_>) -> Reply {
