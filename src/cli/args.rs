@@ -162,6 +162,9 @@ pub struct ProcessArgs {
     /// How long connections in use may go on after SIGTERM, such as `30s`, `2m` or `500ms`
     #[arg(long, value_name = "TIME", default_value = "30s", env = "SLUICEGATE_DRAIN_TIME", value_parser = duration)]
     pub drain_time: Duration,
+    /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake
+    #[arg(long, value_name = "TIME", default_value = "15s", env = "SLUICEGATE_HANDSHAKE_TIMEOUT", value_parser = duration, hide_short_help = true)]
+    pub handshake_timeout: Duration,
     /// The DNS server to ask, instead of those in /etc/resolv.conf: an IP address, with a port if it is not 53
     #[arg(long, value_name = "ADDR", env = "SLUICEGATE_RESOLVER", value_parser = resolver, hide_short_help = true)]
     pub resolver: Option<SocketAddr>,

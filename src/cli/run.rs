@@ -147,6 +147,7 @@ fn setup(
         descriptors,
         log_target,
         drain_time: args.process.drain_time,
+        handshake_timeout: args.process.handshake_timeout,
         reserved,
     }
 }

@@ -46,6 +46,8 @@ pub struct Setup {
     pub log_target: LogTarget,
     /// How long a drain may take.
     pub drain_time: Duration,
+    /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake.
+    pub handshake_timeout: Duration,
     /// Ports that are kept for the listeners until those are bound.
     pub reserved: Reservation,
 }
@@ -91,6 +93,7 @@ pub fn start(
     let (log, mut sinks) = log.map_or((None, Vec::new()), |(log, sinks)| (Some(log), sinks));
     let defaults = Limits::default();
     let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
+    let handshake_timeout = setup.handshake_timeout;
     let mut shards = Vec::new();
     for ((id, listeners), cpu) in per_shard.into_iter().enumerate().zip(setup.workers.cpus) {
         let plan = Plan {
@@ -100,7 +103,7 @@ pub fn start(
             snapshot: Arc::clone(&snapshot),
             tls: setup.credentials.initial(),
             listeners,
-            limits: Limits { connections, ..defaults.clone() },
+            limits: Limits { connections, handshake_timeout, ..defaults.clone() },
             hostname: hostname(),
             log: sinks.pop(),
             reports: reports.clone(),

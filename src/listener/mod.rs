@@ -1,11 +1,13 @@
 //! Bind, accept, admit: from a listening socket to a connection that is served.
 //!
 //! - `secure`: TLS: from an accepted connection to one that is served
+//! - `refusal`: why a TLS connection was not served
 //! - `accept`: the accept loop of one listener on one shard, with the limit of connections
 //! - `bind`: the sockets of one listener for all shards
 
 mod accept;
 mod bind;
+mod refusal;
 mod secure;
 
 pub use accept::{Listening, run};

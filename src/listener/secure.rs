@@ -1,6 +1,7 @@
 //! From an accepted TLS connection to one that is served: its ClientHello chooses a filter chain, the handshake is made,
 //! and the connection goes on in a task of its own, so that nothing of all this is kept.
 
+use super::refusal::Refusal;
 use crate::{
     buffer::{Buffer, Class},
     driver::{self, Accepted, Deadline, Phase, ReadHalf, WriteHalf},
@@ -8,16 +9,13 @@ use crate::{
     proxy::{self, ConnectionInfo, Environment, Socket, TcpConnection, TlsInfo},
     table::{ChainAction, ChainIndex, ServerTlsId, TcpProtocol},
     telemetry::bump,
-    tls::{self, BadHello, ClientHello, Established, HELLO_MAX, HandshakeError, Peeked, PeerCertificate},
+    tls::{self, BadHello, ClientHello, Established, HELLO_MAX, Peeked, PeerCertificate},
 };
-use std::{rc::Rc, sync::Arc};
-
-/// What a client reads that speaks plain-text HTTP to a TLS port.
-const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 50\r\nconnection: close\r\n\r\n\
-    The client sent plain-text HTTP to a port for TLS\n";
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 /// A connection whose TLS is not there yet.
 struct Client {
+    started: Instant,
     // Declared before the halves, for it must be dropped before the socket is closed.
     deadline: Deadline,
     read: ReadHalf,
@@ -33,11 +31,16 @@ pub(super) async fn serve(
     env: Rc<Environment>,
     chains: Arc<ChainIndex>,
 ) {
+    let started = Instant::now();
     let Accepted { deadline, read, write, .. } = accepted;
-    let Some(_guard) = Handshake::begin(&env) else { return bump(&env.counters.tls_overflow, 1) };
-    let mut client = Client { deadline, read, write, info, env };
-    if let Some((buffer, hello)) = client.hello().await {
-        client.choose(buffer, hello, chains).await;
+    let Some(_guard) = Handshake::begin(&env) else { return Refusal::Overload.note(&info, &env, started) };
+    let mut client = Client { started, deadline, read, write, info, env };
+    match client.hello().await {
+        Ok((buffer, hello)) => client.choose(buffer, hello, chains).await,
+        Err(refusal) => {
+            refusal.tell(&client.write);
+            client.refuse(&refusal);
+        }
     }
 }
 
@@ -62,7 +65,7 @@ impl Drop for Handshake {
 
 impl Client {
     /// Reads until the ClientHello is whole. It stays in the buffer.
-    async fn hello(&mut self) -> Option<(Buffer, ClientHello)> {
+    async fn hello(&mut self) -> Result<(Buffer, ClientHello), Refusal> {
         self.deadline.arm(Phase::Both, Some(self.env.limits.handshake_timeout));
         let mut buffer = self.env.buffers.lease(Class::Small);
         loop {
@@ -70,24 +73,13 @@ impl Client {
             buffer = filled;
             match result {
                 Ok(1..) => {}
-                _ => {
-                    let is_late = self.deadline.fired();
-                    let counters = &self.env.counters;
-                    bump(if is_late { &counters.tls_timeouts } else { &counters.tls_failures }, 1);
-                    return None;
-                }
+                _ if self.deadline.fired() => return Err(Refusal::TooLate),
+                _ => return Err(Refusal::Left),
             }
-            match tls::peek(buffer.bytes()) {
-                Ok(Peeked::Hello(hello)) => return Some((buffer, hello)),
-                Ok(Peeked::Incomplete) if buffer.len() < HELLO_MAX => {}
-                Ok(Peeked::Incomplete) => {
-                    self.refuse(BadHello::TooLarge);
-                    return None;
-                }
-                Err(bad) => {
-                    self.refuse(bad);
-                    return None;
-                }
+            match tls::peek(buffer.bytes()).map_err(Refusal::Hello)? {
+                Peeked::Hello(hello) => return Ok((buffer, hello)),
+                Peeked::Incomplete if buffer.len() < HELLO_MAX => {}
+                Peeked::Incomplete => return Err(Refusal::Hello(BadHello::TooLarge)),
             }
             if buffer.room() == 0 {
                 let class = buffer.class().larger();
@@ -96,35 +88,29 @@ impl Client {
         }
     }
 
-    /// Tells the client what was wrong with what it sent first.
-    fn refuse(&self, bad: BadHello) {
-        const FATAL: u8 = 2;
-        bump(&self.env.counters.tls_failures, 1);
-        if bad == BadHello::PlainHttp {
-            self.write.send_now(PLAIN_HTTP);
-        } else if let Some(alert) = bad.alert() {
-            self.write.send_now(&[21, 3, 3, 0, 2, FATAL, alert]);
-        }
+    fn refuse(&self, refusal: &Refusal) {
+        refusal.note(&self.info, &self.env, self.started);
     }
 
     /// Hands the connection on to what the chosen filter chain says, or closes it.
-    async fn choose(self, buffer: Buffer, hello: ClientHello, chains: Arc<ChainIndex>) {
+    async fn choose(mut self, buffer: Buffer, hello: ClientHello, chains: Arc<ChainIndex>) {
         let position = chains.find(hello.server_name.as_deref(), &hello.alpn);
+        self.info.server_name = hello.server_name;
         let Some((chain, position)) = position.and_then(|at| Some((chains.get(at)?, at))) else {
-            bump(&self.env.counters.no_filter_chain, 1);
-            return;
+            return self.refuse(&Refusal::NoChain);
         };
+        let chosen = (&chains, position);
         match &chain.action {
             ChainAction::TerminateHttp(id, table) => {
-                let Some(secured) = self.terminate(*id, buffer, hello, (&chains, position)).await else {
+                let Some(secured) = self.terminate(*id, buffer, &hello.alpn, chosen).await else {
                     return;
                 };
                 let Secured { socket, info, env } = secured;
                 driver::spawn(proxy::serve(socket, info, *table, &env));
             }
-            ChainAction::TerminateTcp(_, None) => bump(&self.env.counters.no_filter_chain, 1),
+            ChainAction::TerminateTcp(_, None) => self.refuse(&Refusal::NoChain),
             ChainAction::TerminateTcp(id, Some(route)) => {
-                let Some(secured) = self.terminate(*id, buffer, hello, (&chains, position)).await else {
+                let Some(secured) = self.terminate(*id, buffer, &hello.alpn, chosen).await else {
                     return;
                 };
                 let Secured { socket: Socket { deadline, read, write }, info, env } = secured;
@@ -132,8 +118,7 @@ impl Client {
                 driver::spawn(proxy::serve_tcp(connection, route, TcpProtocol::Opaque, &env));
             }
             ChainAction::Passthrough(route) => {
-                let Client { deadline, read, write, mut info, env } = self;
-                info.server_name = hello.server_name;
+                let Client { deadline, read, write, info, env, .. } = self;
                 let (read, write) = (tls::ReadHalf::Plain(read), tls::WriteHalf::Plain(write));
                 let connection = TcpConnection { deadline, read, write, info, kept: buffer };
                 driver::spawn(proxy::serve_tcp(connection, route, TcpProtocol::Opaque, &env));
@@ -146,17 +131,16 @@ impl Client {
         self,
         id: ServerTlsId,
         buffer: Buffer,
-        hello: ClientHello,
+        offered: &[Box<[u8]>],
         (chains, chain): (&Arc<ChainIndex>, usize),
     ) -> Option<Secured> {
-        let Client { deadline, read, write, mut info, env } = self;
-        let Some(context) = env.tls.server(id.0) else {
-            // Closed without an alert, as in Istio (specification section 1.8).
-            bump(&env.counters.tls_no_certificate, 1);
+        let Some(context) = self.env.tls.server(id.0) else {
+            self.refuse(&Refusal::NoCertificate);
             return None;
         };
+        let Client { started, deadline, read, write, mut info, env } = self;
         deadline.arm(Phase::Both, Some(env.limits.handshake_timeout));
-        let config = context.config(&hello.alpn);
+        let config = context.config(offered);
         match tls::accept(read, write, buffer, config, &env.buffers).await {
             Ok(Established { read, write, mut agreed }) => {
                 bump(&env.counters.tls_handshakes, 1);
@@ -164,7 +148,6 @@ impl Client {
                     bump(&env.counters.tls_resumed, 1);
                 }
                 info.scheme = Scheme::Https;
-                info.server_name = hello.server_name;
                 // The chain was needed to believe it; from now on what it says is enough.
                 let shown = std::mem::take(&mut agreed.peer_certificates);
                 let peer = shown.first().and_then(|leaf| PeerCertificate::new(leaf, context.local_uri()));
@@ -172,7 +155,9 @@ impl Client {
                 Some(Secured { socket: Socket { deadline, read, write }, info, env })
             }
             Err(error) => {
-                count(&env, &error, deadline.fired());
+                let is_late = deadline.fired();
+                let refusal = if is_late { Refusal::TooLate } else { Refusal::Handshake(error) };
+                refusal.note(&info, &env, started);
                 None
             }
         }
@@ -184,15 +169,4 @@ struct Secured {
     socket: Socket,
     info: ConnectionInfo,
     env: Rc<Environment>,
-}
-
-fn count(env: &Environment, error: &HandshakeError, is_late: bool) {
-    let counters = &env.counters;
-    bump(if is_late { &counters.tls_timeouts } else { &counters.tls_failures }, 1);
-    if let HandshakeError::Tls(
-        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented,
-    ) = error
-    {
-        bump(&counters.tls_client_certificate_failures, 1);
-    }
 }

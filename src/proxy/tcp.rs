@@ -211,6 +211,7 @@ impl Session {
             upstream_local: upstream.map_or(b"", |(_, local)| local.as_bytes()),
             downstream_local: info.local_text.as_bytes(),
             downstream_remote: info.peer_text.as_bytes(),
+            server_name: info.server_name.as_deref().unwrap_or_default().as_bytes(),
             ..Record::default()
         });
     }
