@@ -9,6 +9,10 @@
 //! - `tcp`: connections that are not HTTP
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
+//! - `cases_tls`: the same for certificates and Secrets
+//! - `tls_rotation`: certificates change while clients come and stay
+//! - `tls_client`: a TLS client that says exactly what it saw
+//! - `certificates`: authorities and certificates for tests
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 
 // A test that can't go on has failed.
@@ -20,6 +24,9 @@ mod cases_actions;
 mod cases_http1;
 mod cases_listeners;
 mod cases_routing;
+mod cases_tls;
+#[path = "../../src/tls/testing.rs"]
+mod certificates;
 mod client;
 mod dns;
 mod drain;
@@ -29,4 +36,6 @@ mod names;
 mod origin;
 mod pages;
 mod tcp;
+mod tls_client;
+mod tls_rotation;
 mod usage;
