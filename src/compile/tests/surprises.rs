@@ -199,7 +199,7 @@ fn destination_rules_for_nothing() {
 #[test]
 fn rules_that_no_server_uses() {
     let tls = "tls: [{match: [{sniHosts: [a.com]}], route: [{destination: {host: p.com}}]}]";
-    let all = format!("http: [{rule}], tcp: [{rule}], {tls}", rule = everything_to("p.com"));
+    let all = format!("http: [{rule}], {tls}, tcp: [{rule}]", rule = everything_to("p.com"));
     let with = |gateways: &str, servers: &[(&str, u16, &str, &str)]| {
         let bound = connections("name: v", "a.com", gateways, &all);
         let outcome = compiled(&format!("{}{bound}{}", gateway("name: g", servers), service("p.com")));
