@@ -1,11 +1,11 @@
 //! The snapshot as JSON. Large configurations have hundreds of thousands of routes, so it is written piece by piece.
 
-use super::{pages::present_endpoints, routes};
+use super::{pages::present_endpoints, routes, secure};
 use crate::{
     control::Gateway,
     table::{
-        BindAddress, Chain, Cluster, ClusterId, DnsKind, Endpoint, Endpoints, LoadBalancing, RouteTable,
-        ServerHeader, Settings, UpstreamProtocol, VirtualHost,
+        BindAddress, Cluster, ClusterId, DnsKind, Endpoint, Endpoints, LoadBalancing, ProxyVersion,
+        RouteTable, ServerHeader, Settings, UpstreamProtocol, VirtualHost,
     },
 };
 use serde_json::{Value, json};
@@ -20,17 +20,12 @@ pub(super) fn dump(gateway: &Gateway) -> Vec<u8> {
     out.value(&settings(&snapshot.settings));
     out.raw(",\n\"listeners\":");
     out.list(&gateway.listeners, |out, bound| {
-        let chain = match &bound.listener.chain {
-            Chain::Http(table) => json!({"http": snapshot.route_tables.get(table.0 as usize).map(|t| &t.name)}),
-            Chain::Tcp(chain) => json!({"tcp": chain.route.source.to_string()}),
-            Chain::Tls(index) => json!({"tls": index.chains().iter().map(|chain| &chain.name).collect::<Vec<_>>()}),
-        };
         out.value(&json!({
             "name": bound.listener.name,
             "bind": bound.listener.bind.to_string(),
             "address": bound.text(),
             "kind": match bound.listener.bind { BindAddress::Tcp(_) => "tcp", BindAddress::Unix(_) => "unix" },
-            "chain": chain,
+            "chain": secure::chain(&bound.listener.chain, snapshot),
             "source": bound.listener.source.to_string(),
         }));
     });
@@ -111,6 +106,12 @@ fn cluster(gateway: &Gateway, id: ClusterId, cluster: &Cluster) -> Value {
             UpstreamProtocol::Http1 => "HTTP/1.1",
             UpstreamProtocol::Http2 => "HTTP/2",
         },
+        "tls": cluster.tls.as_ref().map(|tls| secure::upstream(tls, &gateway.snapshot)),
+        "proxy_protocol": cluster.proxy_protocol.map(|version| match version {
+            ProxyVersion::V1 => 1,
+            ProxyVersion::V2 => 2,
+        }),
+        "tcp_idle_timeout_seconds": cluster.tcp_idle_timeout.map(|timeout| timeout.as_secs_f64()),
         "connect_timeout_seconds": cluster.connect_timeout.as_secs_f64(),
         "source": cluster.source.to_string(),
     })
@@ -131,5 +132,10 @@ fn settings(settings: &Settings) -> Value {
         "x_forwarded_port": settings.x_forwarded_port,
         "underscores": format!("{:?}", settings.underscores),
         "http10": settings.http10,
+        "forward_client_cert": format!("{:?}", settings.forward_client_cert),
+        "proxy_protocol": settings.proxy_protocol.as_ref().map(|proxy| {
+            proxy.trusted.iter().map(|(address, length)| format!("{address}/{length}")).collect::<Vec<_>>()
+        }),
+        "misdirected_421": settings.misdirected_421,
     })
 }

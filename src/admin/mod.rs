@@ -6,14 +6,16 @@
 //! - `certs`: certificates, and until when they hold
 //! - `dump`: the snapshot as JSON
 //! - `routes`: a route as JSON
+//! - `secure`: filter chains and TLS as JSON
 
 mod certs;
 mod dump;
 mod metrics;
 mod pages;
 mod routes;
+mod secure;
 mod server;
 
 pub use pages::Pages;
-pub use routes::route as route_json;
+pub use routes::{route as route_json, tcp_route as tcp_route_json};
 pub use server::{Server, bind};

@@ -4,7 +4,7 @@ use crate::{
     filter::HeaderOps,
     table::{
         Action, Forward, HeaderMatch, HeaderName, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath,
-        RedirectPort, Route, RouteMatch, StringMatch, ValueMatch,
+        RedirectPort, Route, RouteMatch, StringMatch, TcpRoute, ValueMatch,
     },
 };
 use serde_json::{Map, Value, json};
@@ -28,6 +28,18 @@ pub fn route(route: &Route) -> Value {
     insert_operations(&mut object, &route.request_headers, &route.response_headers);
     object.insert("source".into(), json!(route.source.to_string()));
     Value::Object(object)
+}
+
+/// Where connections go: `destinations`, `source`.
+pub fn tcp_route(route: &TcpRoute) -> Value {
+    let destinations = route.destinations.iter().map(|destination| {
+        json!({
+            "cluster": destination.cluster_name,
+            "exists": destination.cluster.is_some(),
+            "weight": destination.weight,
+        })
+    });
+    json!({"destinations": destinations.collect::<Vec<_>>(), "source": route.source.to_string()})
 }
 
 fn text(bytes: &[u8]) -> Value {

@@ -41,7 +41,7 @@ pub enum Subcommand {
     Run(Box<RunArgs>),
     /// Report every problem in the configuration, and serve nothing
     Check(CheckArgs),
-    /// Say which rule a request gets, and why not another
+    /// Say which rule a request or a connection gets, and why not another
     Explain(ExplainArgs),
     /// List all routes, one a line
     Routes(RoutesArgs),
@@ -213,7 +213,8 @@ pub struct ExplainArgs {
     /// Where the configuration is.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// The request's URL: scheme, host, port, path and query decide
+    /// The request's URL: scheme, host, port, path and query decide. tcp://HOST:PORT and tls://HOST:PORT ask about
+    /// connections without HTTP
     #[arg(long, value_name = "URL")]
     pub url: String,
     /// The request's method
@@ -225,7 +226,7 @@ pub struct ExplainArgs {
     /// The Unix socket that the client connects to; the URL's port then means nothing
     #[arg(long, value_name = "PATH")]
     pub unix_socket: Option<PathBuf>,
-    /// The name in the TLS handshake [default: the URL's host]
+    /// The name in the TLS handshake; empty: none [default: the URL's host]
     #[arg(long, value_name = "NAME")]
     pub sni: Option<String>,
     /// The client's address

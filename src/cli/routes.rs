@@ -1,4 +1,4 @@
-//! `sluicegate routes`: the whole table, one line a route.
+//! `sluicegate routes`: all that is served, one line a route.
 
 use super::{
     args::{AnswerFormat, RoutesArgs},
@@ -7,8 +7,11 @@ use super::{
     output::{complain, print, report_errors},
 };
 use crate::{
-    admin::route_json,
-    table::{Action, Chain, Destination, Forward, Listener, Route, Snapshot, Source, VirtualHost},
+    admin::{route_json, tcp_route_json},
+    table::{
+        Action, Chain, ChainAction, Destination, Forward, Listener, Route, RouteTable, Snapshot, Source,
+        TableId, TcpRoute, VirtualHost,
+    },
 };
 use serde_json::{Value, json};
 use std::{
@@ -34,48 +37,83 @@ pub(super) fn run(args: &RoutesArgs) -> u8 {
     code.max(written)
 }
 
-/// One route of one virtual host of one listener, or what a virtual host does without one.
+/// One route of one virtual host of one listener, what a virtual host does without one, or where connections go.
 struct Row<'a> {
     listener: &'a Listener,
-    host: &'a VirtualHost,
+    /// The names by which a TLS client gets here; nothing for plain text.
+    server_names: Option<&'a [Box<str>]>,
     what: What<'a>,
 }
 
 enum What<'a> {
     /// `httpsRedirect`, before any route.
-    HttpsRedirect,
+    HttpsRedirect(&'a VirtualHost),
     /// The route with this number, from 1.
-    Route(usize, &'a Route),
+    Route(&'a VirtualHost, usize, &'a Route),
     /// No route at all: everything is answered 404.
-    Nothing,
+    Nothing(&'a VirtualHost),
+    /// All connections of a server or a `tls` match; what is done with TLS.
+    Connections(&'static str, &'a TcpRoute),
 }
 
 fn rows(snapshot: &Snapshot) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     for listener in &snapshot.listeners {
-        let Chain::Http(id) = listener.chain else { continue };
-        let Some(table) = snapshot.route_tables.get(id.0 as usize) else { continue };
-        for host in &table.virtual_hosts {
-            if host.require_tls {
-                rows.push(Row { listener, host, what: What::HttpsRedirect });
-            } else if host.routes.is_empty() {
-                rows.push(Row { listener, host, what: What::Nothing });
+        let table = |id: TableId| snapshot.route_tables.get(id.0 as usize);
+        let connections =
+            |server_names, tls, route| Row { listener, server_names, what: What::Connections(tls, route) };
+        match &listener.chain {
+            Chain::Http(id) => rows.extend(table(*id).into_iter().flat_map(|t| of_table(listener, None, t))),
+            Chain::Tcp(chain) => rows.push(connections(None, "tcp", &chain.route)),
+            Chain::Tls(chains) => {
+                for chain in chains.chains() {
+                    let names = Some(chain.server_names.as_slice());
+                    match &chain.action {
+                        ChainAction::TerminateHttp(_, id) => {
+                            rows.extend(table(*id).into_iter().flat_map(|t| of_table(listener, names, t)));
+                        }
+                        ChainAction::TerminateTcp(_, route) => {
+                            rows.extend(route.iter().map(|route| connections(names, "tcp in tls", route)));
+                        }
+                        ChainAction::Passthrough(route) => {
+                            rows.push(connections(names, "passthrough", route))
+                        }
+                    }
+                }
             }
-            let routes = host.routes.iter().zip(1..);
-            rows.extend(routes.map(|(route, number)| Row {
-                listener,
-                host,
-                what: What::Route(number, route),
-            }));
         }
     }
     rows
 }
 
-const COLUMNS: usize = 5;
-const HEADINGS: [&str; COLUMNS] = ["LISTENER", "HOST", "MATCH", "ACTION", "SOURCE"];
+fn of_table<'a>(
+    listener: &'a Listener,
+    server_names: Option<&'a [Box<str>]>,
+    table: &'a RouteTable,
+) -> Vec<Row<'a>> {
+    let mut rows = Vec::new();
+    for host in &table.virtual_hosts {
+        if host.require_tls {
+            rows.push(Row { listener, server_names, what: What::HttpsRedirect(host) });
+        } else if host.routes.is_empty() {
+            rows.push(Row { listener, server_names, what: What::Nothing(host) });
+        }
+        let routes = host.routes.iter().zip(1..);
+        rows.extend(routes.map(|(route, number)| Row {
+            listener,
+            server_names,
+            what: What::Route(host, number, route),
+        }));
+    }
+    rows
+}
+
+const COLUMNS: usize = 6;
+const HEADINGS: [&str; COLUMNS] = ["LISTENER", "SNI", "HOST", "MATCH", "ACTION", "SOURCE"];
 /// A wider column is not worth the blanks in all other lines.
 const WIDTH_MAX: usize = 60;
+/// Stands where there is nothing.
+const NONE: &str = "-";
 
 /// On a terminal aligned and with headings; else a TAB between the columns and nothing else, for `cut` and `grep`.
 fn text(rows: &[Row<'_>], is_terminal: bool) -> String {
@@ -106,14 +144,18 @@ fn text(rows: &[Row<'_>], is_terminal: bool) -> String {
 
 impl Row<'_> {
     fn cells(&self) -> [String; COLUMNS] {
-        let (asked, action) = match self.what {
-            What::HttpsRedirect => ("scheme http".to_owned(), "httpsRedirect 301 https://*/*".to_owned()),
-            What::Nothing => ("nothing".to_owned(), "404".to_owned()),
-            What::Route(_, route) => (route.matcher.to_string(), action(route)),
+        let (host, asked, action) = match self.what {
+            What::HttpsRedirect(host) => {
+                (&*host.host, "scheme http".to_owned(), "httpsRedirect 301 https://*/*".to_owned())
+            }
+            What::Nothing(host) => (&*host.host, "nothing".to_owned(), "404".to_owned()),
+            What::Route(host, _, route) => (&*host.host, route.matcher.to_string(), action(route)),
+            What::Connections(tls, route) => (NONE, "connections".to_owned(), connections(tls, route)),
         };
+        let names = self.server_names.map_or(NONE.to_owned(), |names| names.join(","));
         let source = self.source();
         let place = format!("{} ({}:{})", source.object, source.file, source.line);
-        [self.listener.bind.to_string(), self.host.host.to_string(), asked, action, place].map(|cell| {
+        [self.listener.bind.to_string(), names, host.to_owned(), asked, action, place].map(|cell| {
             // A line stays a line, and a column a column.
             cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
         })
@@ -121,21 +163,24 @@ impl Row<'_> {
 
     fn source(&self) -> &Source {
         match self.what {
-            What::Route(_, route) => &route.source,
-            What::HttpsRedirect | What::Nothing => &self.host.source,
+            What::Route(_, _, route) => &route.source,
+            What::HttpsRedirect(host) | What::Nothing(host) => &host.source,
+            What::Connections(_, route) => &route.source,
         }
     }
 
     /// `route` is that of the admin pages; `null` where there is none.
     fn json(&self) -> Value {
         let (number, route) = match self.what {
-            What::Route(number, route) => (Some(number), Some(route_json(route))),
-            What::HttpsRedirect | What::Nothing => (None, None),
+            What::Route(_, number, route) => (Some(number), Some(route_json(route))),
+            What::Connections(_, route) => (None, Some(tcp_route_json(route))),
+            What::HttpsRedirect(_) | What::Nothing(_) => (None, None),
         };
-        let [listener, host, asked, action, _] = self.cells();
+        let [listener, _, host, asked, action, _] = self.cells();
         json!({
             "listener": listener,
-            "host": host,
+            "sni": self.server_names,
+            "host": Some(host).filter(|host| host != NONE),
             "number": number,
             "match": asked,
             "action": action,
@@ -143,6 +188,20 @@ impl Row<'_> {
             "source": source_value(self.source()),
         })
     }
+}
+
+fn connections(tls: &str, route: &TcpRoute) -> String {
+    let shares = route.destinations.iter().map(|one| {
+        let missing = if one.cluster.is_some() { "" } else { " (does not exist: closed)" };
+        match route.destinations.len() {
+            1 => format!("{}{missing}", one.cluster_name),
+            _ => {
+                let percent = f64::from(one.weight) * 100.0 / route.total_weight.max(1) as f64;
+                format!("{} {}{missing}", Percent(percent), one.cluster_name)
+            }
+        }
+    });
+    format!("{tls} {}", shares.collect::<Vec<_>>().join(", "))
 }
 
 /// What a route does, with Istio's words for the parts.

@@ -246,19 +246,6 @@ pub struct TlsInfo {
     pub chain: usize,
 }
 
-impl TlsInfo {
-    /// Whether another filter chain of the port owns a host (as in `Host`, without its port), so that the client should
-    /// ask for it on a connection of its own (RFC 9110 section 15.5.20).
-    fn is_misdirected(&self, asked: &str, host: &[u8]) -> bool {
-        if self.chains.chains().len() == 1 || host.eq_ignore_ascii_case(asked.as_bytes()) {
-            return false;
-        }
-        let Ok(host) = std::str::from_utf8(host) else { return false };
-        let owner = self.chains.owner(&host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase());
-        owner.is_some_and(|owner| owner != self.chain)
-    }
-}
-
 impl ConnectionInfo {
     /// What is known of this connection.
     pub fn new(peer: Peer, local: Option<SocketAddr>, local_text: Rc<str>) -> ConnectionInfo {
@@ -282,7 +269,7 @@ impl ConnectionInfo {
     /// Whether another filter chain of the port owns a host (as in `Host`, without its port).
     pub(super) fn is_misdirected(&self, host: &[u8]) -> bool {
         let asked = self.server_name.as_deref().unwrap_or_default();
-        self.tls.as_ref().is_some_and(|tls| tls.is_misdirected(asked, host))
+        self.tls.as_ref().is_some_and(|tls| tls.chains.is_misdirected(tls.chain, asked, host))
     }
 
     /// The certificate that the client has shown.

@@ -91,6 +91,17 @@ impl ChainIndex {
         self.named(Some(host))
     }
 
+    /// Whether a host (as in `Host`, without its port) belongs to another chain than the one that a client has chosen by
+    /// the name `asked`, so that it should ask on a connection of its own (RFC 9110 section 15.5.20).
+    pub fn is_misdirected(&self, chosen: usize, asked: &str, host: &[u8]) -> bool {
+        if self.chains.len() == 1 || host.eq_ignore_ascii_case(asked.as_bytes()) {
+            return false;
+        }
+        let Ok(host) = std::str::from_utf8(host) else { return false };
+        let owner = self.owner(&host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase());
+        owner.is_some_and(|owner| owner != chosen)
+    }
+
     fn named(&self, server_name: Option<&str>) -> Option<usize> {
         let Some(name) = server_name else { return self.catch_all };
         if let Some(position) = self.exact.get(name) {

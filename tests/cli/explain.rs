@@ -57,6 +57,34 @@ fn no_listener() {
 }
 
 #[test]
+fn tls_and_tcp() {
+    let explain = |url: &str| run(&["explain", "-c", "config/bookinfo", "--url", url]).with(0);
+    explain("https://eu.bookinfo.com/ratings/1").tells(&[
+        "server name `eu.bookinfo.com`: TLS ends, HTTP begins, https.443.https-443.my-gateway.some-config-namespace",
+        "certificate of config/bookinfo/certs/example-cert.pem",
+        "answer            forwarded to outbound|9080||ratings.prod.svc.cluster.local",
+    ]);
+    explain("https://www.bookinfo.com/")
+        .tells(&["none for the server name `www.bookinfo.com`", "the connection is closed"]);
+    explain("tcp://any:2379").tells(&[
+        "plain TCP; MongoDB's commands are counted\n",
+        "answer            connected to outbound|27017||mongo.prod.svc.cluster.local at 127.0.0.1:27017\n",
+    ]);
+    // Where the Secret is missing there is no certificate, and that is told.
+    run(&[
+        "explain",
+        "-c",
+        "config/bookinfo",
+        "--namespace",
+        "other",
+        "--url",
+        "https://uk.bookinfo.com:9443/",
+    ])
+    .with(0)
+    .tells(&["bookinfo-secret", "the connection is closed: there is no certificate to show"]);
+}
+
+#[test]
 fn tools_get_an_object() {
     let arguments = ["--url", "http://127.0.0.1:8080/split", "--format", "json"];
     let ended = run(&[&["explain", "-c", "config/demo"][..], &arguments].concat()).with(0);
@@ -82,7 +110,7 @@ fn errors_do_not_hide_the_answer() {
 #[test]
 fn what_no_client_could_send_is_wrong_usage() {
     for (arguments, complaint) in [
-        (["--url", "shop.example.com/x"], "does not begin with http:// or https://"),
+        (["--url", "shop.example.com/x"], "does not begin with http://, https://, tcp:// or tls://"),
         (["--url", "http:///x"], "names no host"),
         (["--url", "http://a/b c"], "blanks"),
         (["--url=http://a/", "-Hx-a"], "`x-a` is not a header"),

@@ -1,23 +1,20 @@
 //! What a route does with the request.
 
 use super::{
-    story::{Detail, Outcome, Reply, Step, Target},
+    cluster::{self, Reach},
+    secure::Health,
+    story::{Detail, Failure, Outcome, Reply, Step, Target},
     walk::{Arrived, lossy},
 };
 use crate::{
     filter::{Address, Context, HeaderOps},
     http::{Name, RequestHead},
     proxy,
-    table::{
-        Action, Cluster, Destination, DirectResponse, DnsKind, Endpoints, Forward, LoadBalancing, Redirect,
-        Route, Settings, Snapshot, UpstreamProtocol,
-    },
+    table::{Action, Destination, DirectResponse, Forward, Redirect, Route, Settings, Snapshot},
     telemetry::Flag,
 };
 use std::{fmt, fs, time::SystemTime};
 
-/// Endpoints that are named at most.
-const ENDPOINTS_MAX: usize = 8;
 /// Characters of a body that are shown.
 const BODY_SHOWN_MAX: usize = 200;
 
@@ -25,6 +22,7 @@ const BODY_SHOWN_MAX: usize = 200;
 #[derive(Clone, Copy)]
 pub(super) struct Way<'a> {
     pub(super) snapshot: &'a Snapshot,
+    pub(super) health: &'a Health,
     pub(super) route: &'a Route,
 }
 
@@ -37,7 +35,11 @@ pub(super) fn follow(way: Way<'_>, arrived: &Arrived<'_>) -> (Vec<Step>, Outcome
     }
 }
 
-impl Way<'_> {
+impl<'a> Way<'a> {
+    fn reach(&self) -> Reach<'a> {
+        Reach { snapshot: self.snapshot, health: self.health, traffic: "the request's host" }
+    }
+
     fn redirect(&self, redirect: &Redirect, arrived: &Arrived<'_>) -> (Vec<Step>, Outcome) {
         let mut location = Vec::new();
         redirect.location(&arrived.request, arrived.scheme, &mut location);
@@ -93,11 +95,12 @@ impl Way<'_> {
             steps.push(step.with_all(lines.into_iter().skip(1).map(Detail::new)));
         }
         // One that is sure to fail is an answer made here.
-        let only_failure = match targets.as_mut_slice() {
-            [only] => only.failure.take(),
-            _ => None,
-        };
-        (steps, only_failure.map_or(Outcome::Forward(targets), Outcome::Reply))
+        if let [Target { failure, .. }] = targets.as_mut_slice()
+            && let Some(Failure::Reply(reply)) = failure.take()
+        {
+            return (steps, Outcome::Reply(reply));
+        }
+        (steps, Outcome::Forward(targets))
     }
 
     fn destination(&self, destination: &Destination, percent: f64) -> (Step, Target) {
@@ -105,7 +108,7 @@ impl Way<'_> {
         let text = if percent < 100.0 { format!("{} {name}", Percent(percent)) } else { name.to_string() };
         let step = Step::new("destination", text);
         let cluster = destination.cluster.and_then(|id| self.snapshot.clusters.get(id.0 as usize));
-        let endpoints = cluster.map(endpoints).unwrap_or_default();
+        let endpoints = cluster.map(cluster::endpoints).unwrap_or_default();
         let failure = match cluster {
             None => Some(Reply::new(503, Some(Flag::NoCluster.as_str()), "cluster_not_found")),
             Some(_) if endpoints.is_empty() => Some(Reply {
@@ -115,15 +118,14 @@ impl Way<'_> {
             Some(_) => None,
         };
         let step = match cluster {
-            Some(cluster) => step.from(&cluster.source).with_all(cluster_details(cluster, &endpoints)),
-            None => step.with(Detail::new(
-                "no ServiceEntry or Service that this gateway sees has this host, port and subset",
-            )),
+            Some(cluster) => step.from(&cluster.source).with_all(cluster::details(cluster, self.reach())),
+            None => step.with(Detail::new(cluster::UNKNOWN)),
         };
         let headers =
             [("request", &destination.request_headers), ("response", &destination.response_headers)];
         let headers = headers.into_iter().filter(|(_, ops)| !ops.is_empty());
         let step = step.with_all(headers.map(|(what, ops)| Detail::new(format!("{what} headers: {ops}"))));
+        let failure = failure.map(Failure::Reply);
         (step, Target { cluster: name.to_string(), percent, endpoints, failure })
     }
 
@@ -174,48 +176,6 @@ impl Way<'_> {
 
 fn headers_step(name: &'static str, ops: &HeaderOps) -> Option<Step> {
     (!ops.is_empty()).then(|| Step::new(name, ops.to_string()))
-}
-
-/// How a cluster is reached.
-fn cluster_details(cluster: &Cluster, endpoints: &[String]) -> Vec<Detail> {
-    let protocol = match cluster.protocol {
-        UpstreamProtocol::Http1 => "HTTP/1.1",
-        UpstreamProtocol::Http2 => "HTTP/2",
-    };
-    let balancing = match cluster.load_balancing {
-        LoadBalancing::LeastRequest => "LEAST_REQUEST",
-        LoadBalancing::RoundRobin => "ROUND_ROBIN",
-        LoadBalancing::Random => "RANDOM",
-    };
-    let resolved = match cluster.endpoints {
-        Endpoints::Static(_) => "",
-        Endpoints::Dns { kind: DnsKind::Strict, .. } => ", all addresses of these names",
-        Endpoints::Dns { kind: DnsKind::Logical, .. } => ", the first address of this name",
-    };
-    let how = format!("{protocol}, {balancing}, connect timeout {} s", cluster.connect_timeout.as_secs_f64());
-    let list = match endpoints.len() {
-        0 => "no endpoints".to_owned(),
-        count if count > ENDPOINTS_MAX => {
-            let shown = endpoints.get(..ENDPOINTS_MAX).unwrap_or_default().join(", ");
-            format!("endpoints {shown} and {} more{resolved}", count - ENDPOINTS_MAX)
-        }
-        1 => format!("endpoint {}{resolved}", endpoints.join(", ")),
-        _ => format!("endpoints {}{resolved}", endpoints.join(", ")),
-    };
-    vec![Detail::new(list), Detail::new(how)]
-}
-
-fn endpoints(cluster: &Cluster) -> Vec<String> {
-    let weighted = |address: String, weight: u32| match weight {
-        1 => address,
-        weight => format!("{address} (weight {weight})"),
-    };
-    match &cluster.endpoints {
-        Endpoints::Static(list) => list.iter().map(|e| weighted(e.address.to_string(), e.weight)).collect(),
-        Endpoints::Dns { names, .. } => {
-            names.iter().map(|name| weighted(format!("{}:{}", name.host, name.port), name.weight)).collect()
-        }
-    }
 }
 
 /// The head as it goes out, a line each.

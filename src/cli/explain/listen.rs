@@ -1,12 +1,11 @@
 //! Which listener a port means.
 
 use super::{
-    request::Asked,
+    request::{Asked, Spoken},
     story::{Detail, Step},
 };
 use crate::{
     compile::{Compiled, ServerEntry, ServerState},
-    http::Scheme,
     table::{BindAddress, Listener},
 };
 use std::{net::IpAddr, path::Path};
@@ -87,10 +86,11 @@ fn listening_port(bind: &BindAddress) -> Option<u16> {
 }
 
 fn nothing(asked: &Asked, compiled: &Compiled) -> Step {
-    let why = match (asked.has_port, asked.scheme) {
-        (true, _) => "",
-        (false, Scheme::Http) => ", the port of http:// URLs",
-        (false, Scheme::Https) => ", the port of https:// URLs",
+    let why = match (asked.has_port, asked.spoken) {
+        (true, _) | (_, Spoken::Tcp) => "",
+        (false, Spoken::Http) => ", the port of http:// URLs",
+        (false, Spoken::Https) => ", the port of https:// URLs",
+        (false, Spoken::Tls) => ", the port of tls:// URLs",
     };
     let step = Step::new("listener", format!("nothing listens on port {}{why}", asked.port));
     let step = step.with_all(silent_servers(asked.port, None, compiled));

@@ -5,18 +5,24 @@
 //! - `request`: the command line to the bytes that a client would send
 //! - `listen`: which listener a port means
 //! - `walk`: from the listener to the route
+//! - `secure`: which filter chain of a TLS port a client finds
 //! - `action`: what the route does with the request
+//! - `connection`: where a connection goes that is not HTTP
+//! - `cluster`: how a destination is reached
 //! - `near`: what comes nearest where nothing fits
 //! - `refusal`: why a request head is refused, in words
 //! - `story`: what is told: steps, and the outcome
 //! - `render`: a story for people and for tools
 
 mod action;
+mod cluster;
+mod connection;
 mod listen;
 mod near;
 mod refusal;
 mod render;
 mod request;
+mod secure;
 mod story;
 #[cfg(test)]
 mod tests;
@@ -33,6 +39,7 @@ use super::{
     usage_error,
 };
 use request::Asked;
+use secure::Health;
 
 /// Runs the subcommand; returns the exit code. That the answer is a 404 is no failure.
 pub(super) fn run(args: &ExplainArgs) -> u8 {
@@ -41,9 +48,11 @@ pub(super) fn run(args: &ExplainArgs) -> u8 {
         Err(message) => return usage_error(message),
     };
     let port_map = args.workload.port_map.clone().unwrap_or_default();
-    let loaded = load(&args.config.config, &args.workload, &port_map);
+    let mut loaded = load(&args.config.config, &args.workload, &port_map);
+    // Without randomness there is nothing to know of certificates; what is told is the rest.
+    let health = loaded.credentials().map(|found| Health::new(&found, &loaded.compiled)).unwrap_or_default();
     let code = report_errors(&loaded);
-    let story = walk::walk(&asked, &loaded.compiled);
+    let story = walk::walk(&asked, &loaded.compiled, &health);
     let sources = &loaded.resources.sources;
     let written = print(&match args.format {
         AnswerFormat::Text => render::text(&asked, &story, sources),

@@ -3,7 +3,7 @@
 use super::{
     action::Percent,
     request::Asked,
-    story::{Detail, Outcome, Reply, Story, Target},
+    story::{Closing, Detail, Failure, Outcome, Reply, Story, Target},
 };
 use crate::{cli::place::line_of, config::Sources, table::Source};
 use serde_json::{Value, json};
@@ -14,7 +14,8 @@ const COLUMN: usize = 18;
 
 /// For people: every step with what decided it, then the answer.
 pub(super) fn text(asked: &Asked, story: &Story, sources: &Sources) -> String {
-    let mut text = format!("{} {} from {}\n\n", asked.method, asked.url, asked.from);
+    let what = if asked.spoken.is_http() { &asked.method } else { "connection to" };
+    let mut text = format!("{what} {} from {}\n\n", asked.url, asked.from);
     for step in &story.steps {
         line(&mut text, step.name, &step.text);
         if let Some(source) = &step.source {
@@ -44,23 +45,34 @@ fn answer(outcome: &Outcome) -> String {
     match outcome {
         Outcome::NoConnection { reason } => format!("the connection is refused: {reason}"),
         Outcome::Reply(reply) => answer_here(reply),
-        Outcome::Forward(targets) => match targets.as_slice() {
-            [only] => forwarded(only),
-            several => several.iter().map(share).collect::<Vec<_>>().join(", or "),
-        },
+        Outcome::Forward(targets) => shares("forwarded to", targets),
+        Outcome::Connect(targets) => shares("connected to", targets),
+        Outcome::Closed(closing) => closed(closing),
     }
 }
 
-fn share(target: &Target) -> String {
-    let percent = Percent(target.percent);
+fn shares(verb: &str, targets: &[Target]) -> String {
+    match targets {
+        [only] => share(verb, only),
+        several => {
+            let each =
+                several.iter().map(|target| format!("{} {}", Percent(target.percent), share(verb, target)));
+            each.collect::<Vec<_>>().join(", or ")
+        }
+    }
+}
+
+fn share(verb: &str, target: &Target) -> String {
     match &target.failure {
-        Some(reply) => format!("{percent} {}", answer_here(reply)),
-        None => format!("{percent} {}", forwarded(target)),
+        Some(Failure::Reply(reply)) => answer_here(reply),
+        Some(Failure::Closed(closing)) => closed(closing),
+        None => format!("{verb} {} at {}", target.cluster, addresses(target)),
     }
 }
 
-fn forwarded(target: &Target) -> String {
-    format!("forwarded to {} at {}", target.cluster, addresses(target))
+fn closed(closing: &Closing) -> String {
+    let flag = closing.flag.map_or(String::new(), |flag| format!("; in the access log {flag}"));
+    format!("the connection is closed: {}{flag}", closing.reason)
 }
 
 fn addresses(target: &Target) -> String {
@@ -96,7 +108,8 @@ pub(super) fn json(asked: &Asked, story: &Story) -> String {
             "details": step.details.iter().map(detail).collect::<Vec<_>>(),
         })
     });
-    let request = json!({ "method": asked.method, "url": asked.url, "from": asked.from.to_string() });
+    let method = asked.spoken.is_http().then_some(&asked.method);
+    let request = json!({ "method": method, "url": asked.url, "from": asked.from.to_string() });
     let story = json!({
         "request": request,
         "steps": steps.collect::<Vec<_>>(),
@@ -124,18 +137,29 @@ fn outcome(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::NoConnection { reason } => json!({ "kind": "no-connection", "reason": reason }),
         Outcome::Reply(reply) => reply_value(reply),
-        Outcome::Forward(targets) => {
-            let targets = targets.iter().map(|target| {
-                json!({
-                    "cluster": target.cluster,
-                    "percent": target.percent,
-                    "endpoints": target.endpoints,
-                    "failure": target.failure.as_ref().map(reply_value),
-                })
-            });
-            json!({ "kind": "forward", "clusters": targets.collect::<Vec<_>>() })
-        }
+        Outcome::Forward(targets) => json!({ "kind": "forward", "clusters": targets_value(targets) }),
+        Outcome::Connect(targets) => json!({ "kind": "connect", "clusters": targets_value(targets) }),
+        Outcome::Closed(closing) => closing_value(closing),
     }
+}
+
+fn targets_value(targets: &[Target]) -> Vec<Value> {
+    let value = |target: &Target| {
+        json!({
+            "cluster": target.cluster,
+            "percent": target.percent,
+            "endpoints": target.endpoints,
+            "failure": target.failure.as_ref().map(|failure| match failure {
+                Failure::Reply(reply) => reply_value(reply),
+                Failure::Closed(closing) => closing_value(closing),
+            }),
+        })
+    };
+    targets.iter().map(value).collect()
+}
+
+fn closing_value(closing: &Closing) -> Value {
+    json!({ "kind": "closed", "reason": closing.reason, "flag": closing.flag })
 }
 
 fn reply_value(reply: &Reply) -> Value {

@@ -1,9 +1,6 @@
 //! The command line to the bytes that a client would send.
 
-use crate::{
-    cli::args::ExplainArgs,
-    http::{Scheme, split_port},
-};
+use crate::{cli::args::ExplainArgs, http::split_port};
 use std::{net::IpAddr, path::PathBuf};
 
 /// The request that is asked about.
@@ -13,8 +10,8 @@ pub(super) struct Asked {
     pub(super) method: String,
     /// As given.
     pub(super) url: String,
-    /// What the client speaks: TLS or not.
-    pub(super) scheme: Scheme,
+    /// What the client speaks.
+    pub(super) spoken: Spoken,
     /// The URL's host, brackets kept.
     pub(super) host: String,
     /// The port that the client connects to: the URL's, or its scheme's.
@@ -23,7 +20,7 @@ pub(super) struct Asked {
     pub(super) has_port: bool,
     /// The Unix socket that the client connects to instead.
     pub(super) unix_socket: Option<PathBuf>,
-    /// The name in the TLS handshake, if one was given.
+    /// The name in the TLS handshake, if one was given; empty: none is sent.
     pub(super) sni: Option<String>,
     /// The client's address.
     pub(super) from: IpAddr,
@@ -31,7 +28,52 @@ pub(super) struct Asked {
     pub(super) wire: Vec<u8>,
 }
 
+/// What a client speaks, by its URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoken {
+    /// `http`: plain-text HTTP.
+    Http,
+    /// `https`: HTTP in TLS.
+    Https,
+    /// `tcp`: bytes.
+    Tcp,
+    /// `tls`: bytes in TLS.
+    Tls,
+}
+
+impl Spoken {
+    const ALL: [(&'static str, Spoken); 4] =
+        [("http", Spoken::Http), ("https", Spoken::Https), ("tcp", Spoken::Tcp), ("tls", Spoken::Tls)];
+
+    /// Whether the client begins with a TLS handshake.
+    pub(super) fn is_tls(self) -> bool {
+        matches!(self, Spoken::Https | Spoken::Tls)
+    }
+
+    /// Whether it then sends a request.
+    pub(super) fn is_http(self) -> bool {
+        matches!(self, Spoken::Http | Spoken::Https)
+    }
+
+    /// The port where the URL says none.
+    fn port(self) -> Option<u16> {
+        match self {
+            Spoken::Http => Some(80),
+            Spoken::Https | Spoken::Tls => Some(443),
+            Spoken::Tcp => None,
+        }
+    }
+}
+
 impl Asked {
+    /// The name in the ClientHello: as given, else the URL's host. Addresses are not sent (RFC 6066 section 3).
+    pub(super) fn server_name(&self) -> Option<String> {
+        let name = self.sni.as_deref().unwrap_or(&self.host).to_ascii_lowercase();
+        let name = name.strip_suffix('.').unwrap_or(&name).to_owned();
+        let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        (!name.is_empty() && !is_address).then_some(name)
+    }
+
     /// Reads the options.
     ///
     /// # Errors
@@ -45,7 +87,7 @@ impl Asked {
         Ok(Asked {
             method: args.method.clone(),
             url: args.url.clone(),
-            scheme: url.scheme,
+            spoken: url.spoken,
             host: url.host.to_owned(),
             port: url.port,
             has_port: url.has_port,
@@ -89,7 +131,7 @@ fn no_controls(what: &str, text: &str) -> Result<(), String> {
 /// What a URL says.
 #[derive(Debug, PartialEq, Eq)]
 struct Url<'a> {
-    scheme: Scheme,
+    spoken: Spoken,
     host: &'a str,
     port: u16,
     has_port: bool,
@@ -104,10 +146,12 @@ impl<'a> Url<'a> {
         if text.chars().any(|c| c.is_control() || c == ' ') {
             return Err(format!("{text:?} is not a URL: blanks and control characters are written %20, %0A"));
         }
-        let (scheme, rest) = match text.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, rest),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Https, rest),
-            _ => return Err(format!("`{text}` does not begin with http:// or https://")),
+        let found = text.split_once("://").and_then(|(scheme, rest)| {
+            let known = Spoken::ALL.into_iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name));
+            Some((known?.1, rest))
+        });
+        let Some((spoken, rest)) = found else {
+            return Err(format!("`{text}` does not begin with http://, https://, tcp:// or tls://"));
         };
         let rest = rest.split('#').next().unwrap_or(rest);
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -118,22 +162,18 @@ impl<'a> Url<'a> {
         if host.is_empty() {
             return Err(format!("`{text}` names no host"));
         }
-        let default_port = match scheme {
-            Scheme::Http => 80,
-            Scheme::Https => 443,
-        };
         let written = port.filter(|port| !port.is_empty());
         let has_port = written.is_some();
         let port = match written.map(|port| String::from_utf8_lossy(port).into_owned()) {
-            None => default_port,
+            None => spoken.port().ok_or_else(|| format!("`{text}` names no port"))?,
             Some(digits) => match digits.parse() {
                 Ok(port) if port > 0 => port,
                 _ => return Err(format!("`{digits}` is not a port")),
             },
         };
-        let authority = if port == default_port { host.to_owned() } else { format!("{host}:{port}") };
+        let authority = if Some(port) == spoken.port() { host.to_owned() } else { format!("{host}:{port}") };
         let slash = if target.starts_with('/') { "" } else { "/" };
-        Ok(Url { scheme, host, port, has_port, authority, target: format!("{slash}{target}") })
+        Ok(Url { spoken, host, port, has_port, authority, target: format!("{slash}{target}") })
     }
 }
 
@@ -156,7 +196,9 @@ mod tests {
         says("https://a.example:80?y", "a.example", 80, "a.example:80", "/?y");
         says("http://me:secret@a.example:8080/@", "a.example", 8080, "a.example:8080", "/@");
         says("http://[::1]:8080/", "[::1]", 8080, "[::1]:8080", "/");
-        assert_eq!(Url::parse("https://a").unwrap().scheme, Scheme::Https);
+        says("tls://a.example", "a.example", 443, "a.example", "/");
+        says("tcp://a.example:9000", "a.example", 9000, "a.example:9000", "/");
+        assert_eq!(Url::parse("https://a").unwrap().spoken, Spoken::Https);
     }
 
     #[test]
@@ -167,6 +209,7 @@ mod tests {
             "ftp://a",
             "http://",
             "http:///x",
+            "tcp://a",
             "http://a:0/",
             "http://a:x/",
             "http://a/b c",

@@ -47,6 +47,19 @@ pub(super) enum Outcome {
     Reply(Reply),
     /// The answer of an origin.
     Forward(Vec<Target>),
+    /// A connection that is made and closed.
+    Closed(Closing),
+    /// A connection to an origin, with all bytes.
+    Connect(Vec<Target>),
+}
+
+/// Why a connection is closed.
+#[derive(Debug)]
+pub(super) struct Closing {
+    /// In words.
+    pub(super) reason: String,
+    /// `RESPONSE_FLAGS` of the access log; nothing where no line is written.
+    pub(super) flag: Option<&'static str>,
 }
 
 /// An answer that is made here.
@@ -74,7 +87,16 @@ pub(super) struct Target {
     /// The addresses as far as they are known without asking anybody.
     pub(super) endpoints: Vec<String>,
     /// What the client gets instead if the cluster can't answer.
-    pub(super) failure: Option<Reply>,
+    pub(super) failure: Option<Failure>,
+}
+
+/// What the client gets instead of a cluster's answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// To a request.
+    Reply(Reply),
+    /// On a connection.
+    Closed(Closing),
 }
 
 impl Step {

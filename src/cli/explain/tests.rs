@@ -1,4 +1,4 @@
-use super::{render, request::Asked, walk::walk};
+use super::{render, request::Asked, secure::Health, walk::walk};
 use crate::{
     cli::args::{Arguments, Subcommand},
     compile::{self, Options},
@@ -111,7 +111,7 @@ fn ask(yaml: &str, port_map: &[(u16, u16)], options: &[&str], json: bool) -> Str
     let errors: Vec<_> = diagnostics.iter().filter(|d| d.severity == config::Severity::Error).collect();
     assert!(errors.is_empty(), "{errors:?}");
     let asked = Asked::new(&args).unwrap();
-    let story = walk(&asked, &compiled);
+    let story = walk(&asked, &compiled, &Health::default());
     if json { render::json(&asked, &story) } else { render::text(&asked, &story, &resources.sources) }
 }
 
@@ -301,4 +301,129 @@ spec:
         &at("/run/h.sock"),
         &["nothing listens on /run/h.sock\n", "- there is unix:///run/g.sock, Gateway"],
     );
+}
+
+const SECURE: &str = "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: s}
+spec:
+  servers:
+  - {port: {number: 443, name: a, protocol: HTTPS}, hosts: [a.example], tls: {mode: SIMPLE, credentialName: c}}
+  - {port: {number: 443, name: b, protocol: HTTPS}, hosts: ['*.example'], tls: {mode: MUTUAL, credentialName: d}}
+  - {port: {number: 443, name: p, protocol: TLS}, hosts: ['*.pass'], tls: {mode: PASSTHROUGH}}
+  - {port: {number: 443, name: t, protocol: TLS}, hosts: [t.tcp], tls: {mode: SIMPLE, credentialName: c}}
+  - {port: {number: 9000, name: tcp, protocol: TCP}, hosts: ['*']}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: s}
+spec:
+  hosts: ['*.example', x.pass, t.tcp]
+  gateways: [s]
+  http: [{route: [{destination: {host: secure.example}}]}]
+  tls: [{match: [{sniHosts: [x.pass]}], route: [{destination: {host: secure.example}}]}]
+  tcp:
+  - match: [{port: 443}]
+    route: [{destination: {host: secure.example}}]
+  - match: [{port: 9000}]
+    route: [{destination: {host: secure.example}, weight: 1}, {destination: {host: nobody.example}, weight: 3}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: secure}
+spec:
+  hosts: [secure.example]
+  ports: [{number: 443, name: https, protocol: HTTPS}]
+  resolution: STATIC
+  endpoints: [{address: 10.0.0.1}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: secure}
+spec: {host: secure.example, trafficPolicy: {tls: {mode: MUTUAL, credentialName: e}, proxyProtocol: {version: V2}}}
+";
+
+fn secure(options: &[&str]) -> String {
+    ask(SECURE, &[], options, false)
+}
+
+#[test]
+fn https_finds_a_chain_by_its_server_name() {
+    tells(
+        &secure(&["https://a.example/"]),
+        &[
+            "filter chain      server name `a.example`: TLS ends, HTTP begins, https.443.a.s.default, for a.example\n",
+            "Gateway default/s (shop.yaml:6:5)",
+            "- TLS 1.2 and 1.3, certificate of Secret default/c, ALPN http/1.1\n",
+            "- TLS by DestinationRule default/secure spec.trafficPolicy.tls, server name: the request's host, with the certificate of Secret default/e\n",
+            "- its certificate must be for the server name, by an authority in Secret default/e-cacert or default/e\n",
+            "- a PROXY header, version 2, comes first, with the client's address\n",
+            "- x-forwarded-proto: https\n",
+            "answer            forwarded to outbound|443||secure.example at 10.0.0.1:443\n",
+        ],
+    );
+    tells(
+        &secure(&["https://b.example/", "--sni", "C.example."]),
+        &[
+            "server name `c.example`",
+            "- clients must show a certificate, by an authority in Secret default/d-cacert",
+        ],
+    );
+    tells(
+        &secure(&["https://other.org/"]),
+        &[
+            "filter chain      none for the server name `other.org`\n",
+            "- there is one for x.pass, VirtualService default/s",
+            "answer            the connection is closed: no filter chain is for its ClientHello",
+        ],
+    );
+    tells(&secure(&["https://10.0.0.1/"]), &["none for a client that sends no server name\n"]);
+}
+
+#[test]
+fn a_host_of_another_server_is_misdirected() {
+    let asked = ["https://b.example/", "--sni", "a.example"];
+    tells(
+        &secure(&asked),
+        &[
+            "host              `b.example` belongs to another server of the port, https.443.b.s.default\n",
+            "answer            421 with an empty body; in the access log NR, misdirected_request\n",
+        ],
+    );
+    let text = secure(&["https://a.example/", "-H", "Host: b.example:443"]);
+    tells(&text, &["answer            421"]);
+}
+
+#[test]
+fn connections_that_are_not_http() {
+    tells(
+        &secure(&["tls://x.pass"]),
+        &[
+            "connection to tls://x.pass from",
+            "TLS passes through, VirtualService default/s tls[0].match[0], for x.pass\n",
+            "answer            connected to outbound|443||secure.example at 10.0.0.1:443\n",
+        ],
+    );
+    tells(
+        &secure(&["https://x.pass/"]),
+        &["TLS passes through", "server name: none", "answer            connected to"],
+    );
+    tells(&secure(&["tls://t.tcp"]), &["TLS ends, bytes go on, Gateway default/s servers[3], for t.tcp\n"]);
+    tells(
+        &secure(&["tcp://any:9000"]),
+        &[
+            "filter chain      plain TCP\n",
+            "destination       75% outbound|9000||nobody.example\n",
+            "- closed after 3600 s without a byte\n",
+            "answer            25% connected to outbound|443||secure.example at 10.0.0.1:443, or 75% the connection is closed: there is no such destination; in the access log NC\n",
+        ],
+    );
+    tells(&secure(&["http://a.example:443/"]), &["400 `The client sent plain-text HTTP to a port for TLS`"]);
+    tells(&secure(&["tcp://a.example:443"]), &["closed: its first bytes are no ClientHello"]);
+    tells(&told(&["tcp://shop.example:80"]), &["must be an HTTP request", "400"]);
+    let story: serde_json::Value =
+        serde_json::from_str(&ask(SECURE, &[], &["tcp://any:9000"], true)).unwrap();
+    assert_eq!((&story["outcome"]["kind"], &story["request"]["method"]), (&"connect".into(), &().into()));
+    assert_eq!(story["outcome"]["clusters"][1]["failure"]["flag"], "NC");
 }

@@ -2,25 +2,30 @@
 
 use super::{
     action::{self, Way},
-    listen, near, refusal,
-    request::Asked,
-    story::{Detail, Outcome, Reply, Step, Story},
+    cluster::Reach,
+    connection, listen, near, refusal,
+    request::{Asked, Spoken},
+    secure::{self, Health},
+    story::{Closing, Detail, Outcome, Reply, Step, Story},
 };
 use crate::{
     compile::Compiled,
     driver::Peer,
-    http::{RequestHead, Scheme},
+    http::{RequestHead, Scheme, split_port},
     http1::decode,
     proxy::{self, ConnectionInfo},
-    table::{self, BindAddress, Chain, Listener, Lookup, RouteTable, VirtualHost},
+    table::{
+        self, BindAddress, Chain, ChainAction, ChainIndex, Listener, Lookup, RouteTable, TableId,
+        TcpProtocol, TcpRoute, VirtualHost,
+    },
     telemetry::Flag,
     upstream::Random,
 };
 use std::net::SocketAddr;
 
 /// Follows a request to its end.
-pub(super) fn walk(asked: &Asked, compiled: &Compiled) -> Story {
-    let mut walk = Walk { asked, compiled, steps: Vec::new() };
+pub(super) fn walk(asked: &Asked, compiled: &Compiled, health: &Health) -> Story {
+    let mut walk = Walk { asked, compiled, health, steps: Vec::new() };
     let outcome = walk.listener();
     Story { steps: walk.steps, outcome }
 }
@@ -28,7 +33,24 @@ pub(super) fn walk(asked: &Asked, compiled: &Compiled) -> Story {
 struct Walk<'a> {
     asked: &'a Asked,
     compiled: &'a Compiled,
+    health: &'a Health,
     steps: Vec<Step>,
+}
+
+/// Where a request comes in.
+struct Site<'a> {
+    listener: &'a Listener,
+    table: &'a RouteTable,
+    /// `None`: plain text.
+    tls: Option<Secured<'a>>,
+}
+
+/// A connection whose TLS ended here.
+struct Secured<'a> {
+    chains: &'a ChainIndex,
+    /// Of the chosen chain.
+    position: usize,
+    server_name: Option<String>,
 }
 
 /// What the request is once it has arrived.
@@ -56,30 +78,143 @@ impl<'a> Walk<'a> {
                 return Outcome::NoConnection { reason };
             }
         };
-        let Chain::Http(id) = listener.chain else {
-            return Outcome::NoConnection { reason: "this port does not speak plain HTTP".to_owned() };
-        };
+        match &listener.chain {
+            Chain::Http(id) => self.plain_http(listener, *id),
+            Chain::Tcp(chain) => {
+                let text = match chain.protocol {
+                    TcpProtocol::Opaque => "plain TCP",
+                    TcpProtocol::Mongo => "plain TCP; MongoDB's commands are counted",
+                };
+                self.steps.push(Step::new("filter chain", text));
+                self.connection(&chain.route)
+            }
+            Chain::Tls(chains) => self.tls(listener, chains),
+        }
+    }
+
+    fn plain_http(&mut self, listener: &'a Listener, id: TableId) -> Outcome {
         let Some(table) = self.compiled.snapshot.route_tables.get(id.0 as usize) else {
             return Outcome::Reply(not_found());
         };
         let step = Step::new("filter chain", format!("plain HTTP, route table {}", table.name));
-        if self.asked.scheme == Scheme::Https {
-            let text = "the client begins a TLS handshake, which is no HTTP: it gets a TLS error";
-            self.steps.push(step.with(Detail::new(text)));
+        match self.asked.spoken {
+            Spoken::Http => {
+                let name = self.asked.sni.as_ref().map(|name| {
+                    Detail::new(format!("the server name `{name}` has no part in it, for there is no TLS"))
+                });
+                self.steps.push(step.with_all(name));
+                self.request(Site { listener, table, tls: None })
+            }
+            Spoken::Https | Spoken::Tls => {
+                let text = "the client begins a TLS handshake, which is no HTTP: it gets a TLS error";
+                self.steps.push(step.with(Detail::new(text)));
+                Outcome::Reply(bad(400, decode::BadRequest::RequestLine.detail()))
+            }
+            Spoken::Tcp => {
+                let text =
+                    "the client's bytes must be an HTTP request; ask with an http:// URL where one goes";
+                self.steps.push(step.with(Detail::new(text)));
+                Outcome::Reply(bad(400, decode::BadRequest::RequestLine.detail()))
+            }
+        }
+    }
+
+    /// A TLS port: the ClientHello decides.
+    fn tls(&mut self, listener: &'a Listener, chains: &'a ChainIndex) -> Outcome {
+        if !self.asked.spoken.is_tls() {
+            let text = "this port speaks TLS, and the client does not begin a handshake";
+            self.steps.push(Step::new("filter chain", text));
+            return match self.asked.spoken {
+                Spoken::Http => Outcome::Reply(Reply {
+                    body: "The client sent plain-text HTTP to a port for TLS".to_owned(),
+                    ..Reply::new(400, None, "plain_http")
+                }),
+                _ => closed("its first bytes are no ClientHello", None),
+            };
+        }
+        let name = self.asked.server_name();
+        let offered: Vec<Box<[u8]>> = match self.asked.spoken {
+            Spoken::Https => vec![Box::from(&b"http/1.1"[..])],
+            _ => Vec::new(),
+        };
+        let position = chains.find(name.as_deref(), &offered);
+        let Some((position, chain)) = position.and_then(|at| Some((at, chains.get(at)?))) else {
+            self.steps.push(secure::none(chains, name.as_deref(), &offered));
+            return closed("no filter chain is for its ClientHello; there is no TLS alert", None);
+        };
+        let step = secure::found(chain, name.as_deref(), &self.compiled.snapshot);
+        let failures = match &chain.action {
+            ChainAction::TerminateHttp(id, _) | ChainAction::TerminateTcp(id, _) => {
+                self.health.of_server(*id)
+            }
+            ChainAction::Passthrough(_) => &[],
+        };
+        self.steps.push(step.with_all(failures.iter().map(Detail::new)));
+        if !failures.is_empty() {
+            return closed("there is no certificate to show; there is no TLS alert", None);
+        }
+        match &chain.action {
+            ChainAction::TerminateHttp(_, id) => {
+                let Some(table) = self.compiled.snapshot.route_tables.get(id.0 as usize) else {
+                    return Outcome::Reply(not_found());
+                };
+                let tls = Some(Secured { chains, position, server_name: name });
+                self.request(Site { listener, table, tls })
+            }
+            ChainAction::TerminateTcp(_, None) => closed("no rule says where its bytes go", None),
+            ChainAction::TerminateTcp(_, Some(route)) | ChainAction::Passthrough(route) => {
+                self.connection(route)
+            }
+        }
+    }
+
+    fn connection(&mut self, route: &TcpRoute) -> Outcome {
+        let reach = Reach { snapshot: &self.compiled.snapshot, health: self.health, traffic: "none" };
+        let (steps, outcome) = connection::follow(route, reach);
+        self.steps.extend(steps);
+        outcome
+    }
+
+    fn request(&mut self, site: Site<'a>) -> Outcome {
+        if !self.asked.spoken.is_http() {
+            let text = "the client's bytes must be an HTTP request; ask with an https:// URL where one goes";
+            self.steps.push(Step::new("request", text));
             return Outcome::Reply(bad(400, decode::BadRequest::RequestLine.detail()));
         }
-        let name = self.asked.sni.as_ref().map(|name| {
-            Detail::new(format!("the server name `{name}` has no part in it, for there is no TLS"))
-        });
-        self.steps.push(step.with_all(name));
-        match self.arrive(listener, table) {
-            Ok(arrived) => self.route(arrived),
+        match self.arrive(&site) {
+            Ok(arrived) => self.misdirected(&site, &arrived).unwrap_or_else(|| self.route(arrived)),
             Err(outcome) => outcome,
         }
     }
 
+    /// A Host of another server is for a connection of its own.
+    fn misdirected(&mut self, site: &Site<'a>, arrived: &Arrived<'_>) -> Option<Outcome> {
+        let tls = site.tls.as_ref()?;
+        let host = split_port(&arrived.request.authority).0;
+        let asked = tls.server_name.as_deref().unwrap_or_default();
+        if !tls.chains.is_misdirected(tls.position, asked, host) {
+            return None;
+        }
+        let host = lossy(host).to_ascii_lowercase();
+        let owner =
+            tls.chains.owner(host.strip_suffix('.').unwrap_or(&host)).and_then(|at| tls.chains.get(at))?;
+        let is_refused = self.compiled.snapshot.settings.misdirected_421;
+        let consequence = match is_refused {
+            true => {
+                "clients should ask on a connection of its own (--misdirected 404 looks in this server's routes)"
+            }
+            false => "only this server's routes are looked at (--misdirected 404)",
+        };
+        let text = format!("`{host}` belongs to another server of the port, {}", owner.name);
+        let step = Step::new("host", text).from(&owner.source).with(Detail::new(consequence));
+        self.steps.push(step);
+        is_refused
+            .then(|| Outcome::Reply(Reply::new(421, Some(Flag::NoRoute.as_str()), "misdirected_request")))
+    }
+
     /// Decodes the request and makes it what routing sees.
-    fn arrive(&mut self, listener: &Listener, table: &'a RouteTable) -> Result<Arrived<'a>, Outcome> {
+    fn arrive(&mut self, site: &Site<'a>) -> Result<Arrived<'a>, Outcome> {
+        let Site { listener, table, tls } = site;
         let settings = &self.compiled.snapshot.settings;
         let mut request = RequestHead::default();
         match decode::request(&self.asked.wire, &proxy::head_policy(settings), &mut request) {
@@ -95,7 +230,11 @@ impl<'a> Walk<'a> {
             BindAddress::Tcp(address) => (Peer::Tcp(SocketAddr::new(self.asked.from, 0)), Some(address)),
             BindAddress::Unix(_) => (Peer::Unix, None),
         };
-        let info = ConnectionInfo::new(peer, local, listener.bind.to_string().into());
+        let mut info = ConnectionInfo::new(peer, local, listener.bind.to_string().into());
+        if let Some(tls) = tls {
+            info.scheme = Scheme::Https;
+            info.server_name = tls.server_name.as_deref().map(Box::from);
+        }
         let sent = lossy(request.path());
         let mut text = Vec::new();
         let arrived = proxy::arrive(&mut request, settings, &info, &Random::default(), &mut text);
@@ -107,7 +246,7 @@ impl<'a> Walk<'a> {
         if sent != normal {
             self.steps.push(Step::new("path", format!("`{sent}` is normalized to `{normal}`")));
         }
-        if scheme != request.scheme {
+        if scheme != info.scheme {
             let text = format!("{}, as a trusted proxy says in x-forwarded-proto", scheme.as_str());
             self.steps.push(Step::new("scheme", text));
         }
@@ -158,7 +297,7 @@ impl<'a> Walk<'a> {
                 let text = format!("{} of {}{name}: {}", position + 1, host.routes.len(), route.matcher);
                 let earlier = near::routes(host, request, *scheme, position);
                 self.steps.push(Step::new("route", text).from(&route.source).with_all(earlier));
-                let way = Way { snapshot: &self.compiled.snapshot, route };
+                let way = Way { snapshot: &self.compiled.snapshot, health: self.health, route };
                 let (steps, outcome) = action::follow(way, &arrived);
                 self.steps.extend(steps);
                 outcome
@@ -176,6 +315,10 @@ impl<'a> Walk<'a> {
         let step = Step::new("virtual host", format!("`{}`, {kind}", host.host)).from(&host.source);
         self.steps.push(step.with_all(hidden));
     }
+}
+
+fn closed(reason: &str, flag: Option<&'static str>) -> Outcome {
+    Outcome::Closed(Closing { reason: reason.to_owned(), flag })
 }
 
 fn not_found() -> Reply {

@@ -1,0 +1,134 @@
+//! How a destination is reached.
+
+use super::{secure::Health, story::Detail};
+use crate::{
+    table::{
+        Cluster, DnsKind, Endpoints, LoadBalancing, ProxyVersion, ServerName, Snapshot, UpstreamProtocol,
+        UpstreamTls,
+    },
+    tls::{AuthoritySource, CertificateSource, NameRule, ServerVerification},
+};
+
+/// Endpoints that are named at most.
+const ENDPOINTS_MAX: usize = 8;
+
+/// What is said of a destination that does not exist.
+pub(super) const UNKNOWN: &str =
+    "no ServiceEntry or Service that this gateway sees has this host, port and subset";
+
+/// What else decides how a destination is reached.
+#[derive(Clone, Copy)]
+pub(super) struct Reach<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) health: &'a Health,
+    /// What is sent as SNI if nothing is fixed: `the request's host`, `none`.
+    pub(super) traffic: &'static str,
+}
+
+/// How a cluster is reached.
+pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
+    let endpoints = endpoints(cluster);
+    let protocol = match cluster.protocol {
+        UpstreamProtocol::Http1 => "HTTP/1.1",
+        UpstreamProtocol::Http2 => "HTTP/2",
+    };
+    let balancing = match cluster.load_balancing {
+        LoadBalancing::LeastRequest => "LEAST_REQUEST",
+        LoadBalancing::RoundRobin => "ROUND_ROBIN",
+        LoadBalancing::Random => "RANDOM",
+    };
+    let resolved = match cluster.endpoints {
+        Endpoints::Static(_) => "",
+        Endpoints::Dns { kind: DnsKind::Strict, .. } => ", all addresses of these names",
+        Endpoints::Dns { kind: DnsKind::Logical, .. } => ", the first address of this name",
+    };
+    let how = format!("{protocol}, {balancing}, connect timeout {} s", cluster.connect_timeout.as_secs_f64());
+    let list = match endpoints.len() {
+        0 => "no endpoints".to_owned(),
+        count if count > ENDPOINTS_MAX => {
+            let shown = endpoints.get(..ENDPOINTS_MAX).unwrap_or_default().join(", ");
+            format!("endpoints {shown} and {} more{resolved}", count - ENDPOINTS_MAX)
+        }
+        1 => format!("endpoint {}{resolved}", endpoints.join(", ")),
+        _ => format!("endpoints {}{resolved}", endpoints.join(", ")),
+    };
+    let mut details = vec![Detail::new(list), Detail::new(how)];
+    details.extend(cluster.tls.iter().flat_map(|tls| reach.tls(tls)));
+    details.extend(cluster.proxy_protocol.map(|version| {
+        let version = match version {
+            ProxyVersion::V1 => 1,
+            ProxyVersion::V2 => 2,
+        };
+        Detail::new(format!("a PROXY header, version {version}, comes first, with the client's address"))
+    }));
+    details
+}
+
+/// Its addresses, as far as they are known without asking anybody.
+pub(super) fn endpoints(cluster: &Cluster) -> Vec<String> {
+    let weighted = |address: String, weight: u32| match weight {
+        1 => address,
+        weight => format!("{address} (weight {weight})"),
+    };
+    match &cluster.endpoints {
+        Endpoints::Static(list) => list.iter().map(|e| weighted(e.address.to_string(), e.weight)).collect(),
+        Endpoints::Dns { names, .. } => {
+            names.iter().map(|name| weighted(format!("{}:{}", name.host, name.port), name.weight)).collect()
+        }
+    }
+}
+
+impl Reach<'_> {
+    fn tls(&self, tls: &UpstreamTls) -> Vec<Detail> {
+        let Some(spec) = self.snapshot.client_tls.get(tls.context.0 as usize) else { return Vec::new() };
+        let name = match &tls.server_name {
+            ServerName::FromAuthority => self.traffic.to_owned(),
+            ServerName::Fixed(name) => format!("`{name}`"),
+        };
+        let own = spec
+            .certificate
+            .as_ref()
+            .map(|source| format!(", with the certificate of {}", certificate(source)));
+        let begin = format!(
+            "TLS by {} {}, server name: {name}{}",
+            spec.name,
+            spec.place.field,
+            own.unwrap_or_default()
+        );
+        let mut details = vec![Detail::new(begin), Detail::new(verification(&spec.verify))];
+        details.extend(self.health.of_client(tls.context).iter().map(Detail::new));
+        details
+    }
+}
+
+fn verification(verify: &ServerVerification) -> String {
+    let ServerVerification::Chain { authorities, names } = verify else {
+        return "its certificate is not verified".to_owned();
+    };
+    let by = authorities
+        .as_ref()
+        .map_or("of the operating system".to_owned(), |source| format!("in {}", authority(source)));
+    let name = match names {
+        NameRule::Listed(names) => format!("one of the names {}", names.join(", ")),
+        NameRule::ServerName => "the server name".to_owned(),
+        NameRule::Any => "any name".to_owned(),
+    };
+    format!("its certificate must be for {name}, by an authority {by}")
+}
+
+/// Where a certificate is, for people.
+pub(super) fn certificate(source: &CertificateSource) -> String {
+    match source {
+        CertificateSource::Files { certificate, .. } => certificate.display().to_string(),
+        CertificateSource::Secret(name) => format!("Secret {name}"),
+    }
+}
+
+/// Where authorities are, for people.
+pub(super) fn authority(source: &AuthoritySource) -> String {
+    match source {
+        AuthoritySource::Files { authorities, .. } => authorities.display().to_string(),
+        AuthoritySource::Secret(name) => format!("Secret {name}-cacert or {name}"),
+        AuthoritySource::Exactly(name) => format!("Secret {name}"),
+    }
+}
