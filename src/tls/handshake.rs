@@ -87,8 +87,7 @@ pub async fn accept(
     pool: &Pool,
 ) -> Result<Established, HandshakeError> {
     let connection = UnbufferedServerConnection::new(config).map_err(HandshakeError::Tls)?;
-    run(connection, Wire { read, write, incoming: hello, outgoing: Vec::new(), early: Vec::new() }, pool)
-        .await
+    run(connection, Wire::new(read, write, hello), pool).await
 }
 
 /// Begins TLS to an upstream.
@@ -103,8 +102,7 @@ pub async fn connect(
     pool: &Pool,
 ) -> Result<Established, HandshakeError> {
     let connection = UnbufferedClientConnection::new(config, server_name).map_err(HandshakeError::Tls)?;
-    let incoming = pool.lease(Class::Small);
-    run(connection, Wire { read, write, incoming, outgoing: Vec::new(), early: Vec::new() }, pool).await
+    run(connection, Wire::new(read, write, pool.lease(Class::Small)), pool).await
 }
 
 /// The socket of a handshake, and the bytes on their way.
@@ -115,6 +113,14 @@ struct Wire {
     outgoing: Vec<u8>,
     /// Data that came with the end of the handshake.
     early: Vec<u8>,
+    /// The peer has said that it closes: behind that data, if it is done with the handshake.
+    is_closed: bool,
+}
+
+impl Wire {
+    fn new(read: driver::ReadHalf, write: driver::WriteHalf, incoming: Buffer) -> Wire {
+        Wire { read, write, incoming, outgoing: Vec::new(), early: Vec::new(), is_closed: false }
+    }
 }
 
 /// What has to happen next.
@@ -194,8 +200,7 @@ async fn run<C: Connection>(
             }
             Ok(Step::Done) => break,
             Err(error) => {
-                // The alert that tells the peer is still to be had.
-                let _ = advance(&mut connection, &mut wire);
+                say_why(&mut connection, &mut wire);
                 // It may be gone; the reason stays the same.
                 let _ = wire.flush().await;
                 return Err(HandshakeError::Tls(error));
@@ -228,15 +233,30 @@ fn advance<C: Connection>(connection: &mut C, wire: &mut Wire) -> Result<Step, r
                 }
                 None
             }
-            Ok(ConnectionState::BlockedHandshake) => Some(Ok(Step::Read)),
+            Ok(ConnectionState::PeerClosed) => {
+                wire.is_closed = true;
+                None
+            }
+            Ok(ConnectionState::BlockedHandshake) if !wire.is_closed => Some(Ok(Step::Read)),
             Ok(ConnectionState::WriteTraffic(_)) => Some(Ok(Step::Done)),
-            // The peer has nothing to say; early data is not allowed for, so there is none.
+            // The peer has closed too early. Early data is not allowed for, so there is none.
             Ok(_) => Some(Err(rustls::Error::HandshakeNotComplete)),
             Err(error) => Some(Err(error)),
         };
         wire.incoming.consume(discard);
         if let Some(step) = step {
             return step;
+        }
+    }
+}
+
+/// After an error: the alert that tells the peer is still to be had. rustls must not see again what it took amiss, for it
+/// would want to say so again.
+fn say_why<C: Connection>(connection: &mut C, wire: &mut Wire) {
+    while connection.common().wants_write() {
+        let Ok(ConnectionState::EncodeTlsData(mut data)) = connection.process(&mut []).state else { return };
+        if encode(&mut data, &mut wire.outgoing).is_err() {
+            return;
         }
     }
 }
@@ -291,7 +311,10 @@ fn establish<C: Connection>(
         early.extend(&wire.early);
         early
     });
-    let reader = Reader::new(wire.read, Rc::clone(&session), opener, early, wire.incoming);
+    let mut reader = Reader::new(wire.read, Rc::clone(&session), opener, early, wire.incoming);
+    if wire.is_closed {
+        reader.end();
+    }
     let writer = Writer::new(wire.write, session, sealer, pool.clone(), wire.outgoing);
     Ok(Established { read: ReadHalf::Tls(Box::new(reader)), write: WriteHalf::Tls(Box::new(writer)), agreed })
 }

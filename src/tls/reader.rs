@@ -55,6 +55,12 @@ impl Reader {
         Reader { socket, session, opener, sealed, plain: early, message: Vec::new(), barren: 0, ended: None }
     }
 
+    /// The peer has said that it closes, behind the early plaintext.
+    pub(super) fn end(&mut self) {
+        self.sealed = None;
+        self.ended = Some(Ended::Closed);
+    }
+
     /// As [`driver::ReadHalf::read`]; what is given back may be another buffer, of the same class or a larger one. 0 means
     /// that the peer ended properly (`close_notify`).
     ///
