@@ -5,8 +5,8 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, CustomExtension,
-    DnType, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SanType,
-    SerialNumber, date_time_ymd,
+    DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason,
+    RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 
 /// An authority, which can make certificates and revoke them.
@@ -154,6 +154,12 @@ impl LeafParams {
     /// With this organization in its subject.
     pub fn organization(mut self, name: &str) -> LeafParams {
         self.params.distinguished_name.push(DnType::OrganizationName, name);
+        self
+    }
+
+    /// For servers only.
+    pub fn for_servers(mut self) -> LeafParams {
+        self.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self
     }
 

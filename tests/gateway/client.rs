@@ -1,5 +1,6 @@
-//! A client that sends bytes as they are and reads answers strictly.
+//! A client that sends bytes as they are, in TLS if it is told to, and reads answers strictly.
 
+use rustls::{ClientConnection, StreamOwned};
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
@@ -8,8 +9,30 @@ use std::{
 
 /// A connection.
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Stream,
     unread: Vec<u8>,
+    end: End,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+/// How the other side ended its direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It has not, as far as was read.
+    #[default]
+    Open,
+    /// With the end of the stream; in TLS with a `close_notify` before it.
+    Clean,
+    /// In TLS, with the end of the stream and no `close_notify`.
+    Truncated,
+    /// With an alert of TLS, such as one on the client's certificate.
+    Alert,
+    /// With a reset.
+    Reset,
 }
 
 /// One answer.
@@ -54,41 +77,84 @@ impl Client {
         let stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)))?;
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        Ok(Client { stream, unread: Vec::new() })
+        Ok(Client { stream: Stream::Plain(stream), unread: Vec::new(), end: End::Open })
+    }
+
+    /// Makes a TLS handshake on what has been plain so far. An error says how it failed; with TLS 1.3 a server that
+    /// refuses a client's certificate says so only later, in place of an answer.
+    pub(crate) fn handshake(self, mut connection: ClientConnection) -> Result<Client, String> {
+        let Stream::Plain(mut socket) = self.stream else { panic!("TLS in TLS") };
+        while connection.is_handshaking() {
+            connection.complete_io(&mut socket).map_err(|error| error.to_string())?;
+        }
+        let stream = Stream::Tls(Box::new(StreamOwned::new(connection, socket)));
+        Ok(Client { stream, unread: Vec::new(), end: End::Open })
+    }
+
+    /// How the other side ended its direction, as far as was read.
+    pub(crate) fn end(&self) -> End {
+        self.end
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => &stream.sock,
+        }
     }
 
     /// This end's address.
     pub(crate) fn local_address(&self) -> SocketAddr {
-        self.stream.local_addr().unwrap()
+        self.socket().local_addr().unwrap()
     }
 
     /// Sends bytes.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
+        assert!(self.try_send(bytes), "the other side takes no more");
     }
 
     /// Sends bytes; false if the other side takes no more.
     pub(crate) fn try_send(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).is_ok()
+        match &mut self.stream {
+            Stream::Plain(socket) => socket.write_all(bytes).is_ok(),
+            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()).is_ok(),
+        }
     }
 
-    /// Says that no more will be sent.
-    pub(crate) fn half_close(&self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
+    /// Says that no more will be sent: with `close_notify` in TLS, and the end of the stream.
+    pub(crate) fn half_close(&mut self) {
+        if let Stream::Tls(stream) = &mut self.stream {
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+        self.truncate();
+    }
+
+    /// Ends its direction of the stream, in TLS without a `close_notify`.
+    pub(crate) fn truncate(&self) {
+        // The other side may have ended it.
+        let _ = self.socket().shutdown(Shutdown::Write);
     }
 
     /// Reads more; false at the end.
     fn more(&mut self) -> bool {
         let mut buffer = [0; 65536];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => false,
+        let result = match &mut self.stream {
+            Stream::Plain(socket) => socket.read(&mut buffer),
+            Stream::Tls(stream) => stream.read(&mut buffer),
+        };
+        self.end = match result {
+            Ok(0) => End::Clean,
             Ok(count) => {
                 self.unread.extend_from_slice(&buffer[..count]);
-                true
+                return true;
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => End::Reset,
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => End::Truncated,
+            Err(error) if error.kind() == ErrorKind::InvalidData => End::Alert,
             Err(error) => panic!("nothing came: {error}"),
-        }
+        };
+        false
     }
 
     /// Reads one final answer to a request with this method; skips interim ones.

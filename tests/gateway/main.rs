@@ -2,17 +2,22 @@
 //!
 //! - `harness`: starts the program with a configuration, and stops it
 //! - `client`: a client that sends bytes as they are and reads answers strictly
-//! - `origin`: origins that echo what they got, or say what a script says
+//! - `origin`, `tls_origin`: origins that echo what they got, or say what a script says
+//! - `hello`: ClientHellos byte by byte
+//! - `tools`: TLS clients that are not ours; `python`: Python with packages
 //! - `dns`: a DNS server that answers with what it is told
 //! - `basics`: it starts, serves and ends
 //! - `life`, `drain`: its start, its end, and what it tells of its state
-//! - `tcp`: connections that are not HTTP
+//! - `tcp`, `mongo`: connections that are not HTTP
+//! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_close`, `tls_abuse`: how TLS
+//!   connections begin, end, and never come to be
+//! - `bookinfo`: the example with its five servers
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
 //! - `cases_tls`: the same for certificates and Secrets
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
-//! - `certificates`: authorities and certificates for tests
+//! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 
 // A test that can't go on has failed.
@@ -20,6 +25,7 @@
 
 mod access_log;
 mod basics;
+mod bookinfo;
 mod cases_actions;
 mod cases_http1;
 mod cases_listeners;
@@ -31,11 +37,21 @@ mod client;
 mod dns;
 mod drain;
 mod harness;
+mod hello;
 mod life;
+mod mongo;
 mod names;
 mod origin;
 mod pages;
+mod python;
 mod tcp;
+mod tls_abuse;
 mod tls_client;
+mod tls_close;
+mod tls_files;
+mod tls_hellos;
+mod tls_modes;
+mod tls_origin;
 mod tls_rotation;
+mod tools;
 mod usage;

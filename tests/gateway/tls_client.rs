@@ -34,6 +34,12 @@ pub(crate) fn believing(authorities: &[&Authority], own: Option<&Leaf>) -> Clien
     config
 }
 
+/// A client's side of a connection to a server of this name, which is also its SNI: nothing has been sent yet.
+pub(crate) fn connection(config: &Arc<ClientConfig>, name: &str) -> ClientConnection {
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    ClientConnection::new(Arc::clone(config), name).unwrap()
+}
+
 /// A connection after its handshake.
 pub(crate) struct TlsClient {
     stream: StreamOwned<ClientConnection, TcpStream>,
@@ -70,8 +76,7 @@ impl TlsClient {
         let stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        let mut stream = StreamOwned::new(ClientConnection::new(Arc::clone(config), name).unwrap(), stream);
+        let mut stream = StreamOwned::new(connection(config, name), stream);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock).map_err(|error| Refused::of(&error))?;
         }

@@ -1,0 +1,45 @@
+//! A real MongoDB driver through a MONGO server: `tests/mongo/cases.py`.
+
+use super::{
+    harness::{Gateway, service_entry},
+    origin::dead_port,
+    python,
+    tools::run,
+};
+use std::{path::Path, process::Command};
+
+/// The driver, the server that keeps what it is given, and the one that does what a script says.
+const PACKAGES: &[&str] = &["pymongo==4.20.0", "nx-27017==0.8.1", "mockupdb==1.8.1"];
+
+/// A Gateway with a MONGO server on port 27017 that leads to this port.
+pub(crate) fn mongo_yaml(backend: u16) -> String {
+    let entry = service_entry("mongo.internal", backend).replace("protocol: HTTP,", "protocol: MONGO,");
+    format!(
+        "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{name: gw}}\nspec:\n  servers:\n  \
+         - {{port: {{number: 27017, name: mongo, protocol: MONGO}}, bind: 127.0.0.1, hosts: ['*']}}\n---\n\
+         apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: mongo}}\nspec:\n  \
+         hosts: ['*']\n  gateways: [gw]\n  tcp:\n  \
+         - route: [{{destination: {{host: mongo.internal}}}}]\n{entry}"
+    )
+}
+
+/// Runs `tests/mongo/cases.py` between a gateway's port and a backend's; nothing if there is no such Python.
+pub(crate) fn cases(gateway: u16, backend: u16, more: &[&str]) -> Option<String> {
+    let python = python::with_packages("mongo", PACKAGES)?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mongo/cases.py");
+    let mut command = Command::new(python);
+    command.arg(script).args([gateway.to_string(), backend.to_string()]).args(more);
+    // Nothing is to be left beside the scripts.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    let (ended_well, said) = run(&mut command, b"");
+    assert!(ended_well && said.contains(" passed, 0 failed"), "{said}");
+    Some(said)
+}
+
+#[test]
+fn a_real_driver_works() {
+    let backend = dead_port();
+    let gateway = Gateway::start(&[27017], &mongo_yaml(backend));
+    cases(gateway.port(27017), backend, &[]);
+    gateway.stop();
+}
