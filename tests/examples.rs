@@ -5,7 +5,8 @@ use sluicegate::{
     config::{Diagnostic, Input, Resources, Severity, load},
     http::{RequestHead, Scheme},
     table::{
-        Action, BindAddress, Chain, ChainAction, ClusterId, Destination, Endpoints, Lookup, TableId, TcpRoute,
+        Action, BindAddress, Chain, ChainAction, ClusterId, Destination, Endpoints, Lookup, ServerName,
+        TableId, TcpRoute,
     },
 };
 use std::path::{Path, PathBuf};
@@ -224,6 +225,26 @@ fn unix_socket() {
 }
 
 #[test]
+fn tls_and_tcp() {
+    let example = Example::clean("tls-and-tcp.yaml");
+    let get = |name, target| example.get_tls("0.0.0.0:8443", name, name, target);
+    let www = "outbound|80||www.internal at 127.0.0.1:9801";
+    assert_eq!(get("www.bookinfo.com", "/"), www);
+    assert_eq!(get("vault.example.com", "/"), "outbound|443||vault.internal at 127.0.0.1:9802");
+    assert_eq!(get("other.example.com", "/"), "closed");
+    assert_eq!(example.connect("0.0.0.0:9803"), www);
+}
+
+#[test]
+fn upstream_tls() {
+    let example = Example::clean("upstream-tls.yaml");
+    let found = example.get(PORT, "api.internal", "/", &[]);
+    assert_eq!(found, "outbound|443||www.example.com at www.example.com:443");
+    let cluster = &example.compiled.snapshot.clusters[0];
+    assert_eq!(cluster.tls.as_ref().map(|tls| &tls.server_name), Some(&ServerName::FromAuthority));
+}
+
+#[test]
 fn kubernetes_services() {
     let example = Example::clean("kubernetes-services.yaml");
     let get = |target| example.get(PORT, "books.example.com", target, &[]);
@@ -333,7 +354,9 @@ fn every_example_has_a_test() {
         "multi-team",
         "operator.yaml",
         "rewrite-and-redirect.yaml",
+        "tls-and-tcp.yaml",
         "unix-socket.yaml",
+        "upstream-tls.yaml",
     ];
     assert_eq!(names, tested);
 }
