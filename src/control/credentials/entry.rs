@@ -4,9 +4,9 @@ use super::reader::Reader;
 use crate::{
     telemetry::civil,
     tls::{
-        AuthoritySource, Built, CertificateFacts, CertificateSource, ClientAuthentication, ClientContext,
-        ClientSpec, Material, Place, Problem, ProblemKind, ServerContext, ServerSpec, ServerVerification,
-        TicketSecret,
+        AuthoritySource, Built, Cache, CertificateFacts, CertificateSource, ClientAuthentication,
+        ClientContext, ClientSpec, Digest, Material, Place, Problem, ProblemKind, ServerContext, ServerSpec,
+        ServerVerification, TicketSecret,
     },
 };
 use std::{path::PathBuf, sync::Arc};
@@ -20,7 +20,7 @@ pub(super) trait Spec {
     fn certificates(&self) -> impl Iterator<Item = &CertificateSource>;
     fn authorities(&self) -> Option<&AuthoritySource>;
     fn wants_roots(&self) -> bool;
-    fn build(&self, material: &Material, tickets: &TicketSecret) -> Built<Self::Context>;
+    fn build(&self, material: &Material, tickets: &TicketSecret, cache: &Cache) -> Built<Self::Context>;
     fn own(context: &Self::Context) -> &[CertificateFacts];
     fn others(context: &Self::Context) -> &[CertificateFacts];
     /// What it means that there is no context.
@@ -53,8 +53,8 @@ impl Spec for ServerSpec {
         false
     }
 
-    fn build(&self, material: &Material, tickets: &TicketSecret) -> Built<ServerContext> {
-        ServerContext::build(self, material, tickets)
+    fn build(&self, material: &Material, tickets: &TicketSecret, cache: &Cache) -> Built<ServerContext> {
+        ServerContext::build(self, material, tickets, cache)
     }
 
     fn own(context: &ServerContext) -> &[CertificateFacts] {
@@ -96,8 +96,8 @@ impl Spec for ClientSpec {
         matches!(self.verify, ServerVerification::Chain { authorities: None, .. })
     }
 
-    fn build(&self, material: &Material, _: &TicketSecret) -> Built<ClientContext> {
-        ClientContext::build(self, material)
+    fn build(&self, material: &Material, _: &TicketSecret, cache: &Cache) -> Built<ClientContext> {
+        ClientContext::build(self, material, cache)
     }
 
     fn own(context: &ClientContext) -> &[CertificateFacts] {
@@ -150,7 +150,7 @@ pub(in crate::control) enum News {
 pub(super) struct Entry<S: Spec> {
     pub(super) spec: S,
     /// Of what was tried last; nothing if there was nothing to try.
-    digest: Option<[u8; 32]>,
+    digest: Option<Digest>,
     context: Option<Arc<S::Context>>,
     /// Where the certificates of the context come from.
     places: Vec<Box<str>>,
@@ -211,10 +211,11 @@ impl<S: Spec> Entry<S> {
         if self.digest.replace(digest) == Some(digest) {
             return None;
         }
-        let built = self.spec.build(&material, tickets);
+        let built = self.spec.build(&material, tickets, &reader.cache);
         self.problems = built.problems;
         let context = Arc::new(built.context?);
-        self.places = material.certificates.into_iter().map(|certificate| certificate.chain.place).collect();
+        self.places =
+            material.certificates.into_iter().map(|certificate| certificate.chain.place().into()).collect();
         self.context = Some(Arc::clone(&context));
         Some(context)
     }

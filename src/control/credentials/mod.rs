@@ -32,6 +32,7 @@ use crate::{
     table::{ClientTlsId, ServerTlsId, Snapshot},
     tls::{ClientContext, ClientSpec, Secrets, ServerContext, ServerSpec, TicketError, TicketSecret},
 };
+use diagnose::Listed;
 use entry::Entry;
 pub(super) use entry::News;
 use links::Interest;
@@ -147,8 +148,10 @@ impl Credentials {
 
     /// What is wrong, as warnings about the places where the files and Secrets are named.
     pub fn diagnostics(&self, sources: &Sources) -> Vec<Diagnostic> {
-        let servers = self.servers.iter().flat_map(|entry| diagnose::diagnostics(entry, sources));
-        servers.chain(self.clients.iter().flat_map(|entry| diagnose::diagnostics(entry, sources))).collect()
+        let mut listed = Listed::new(sources);
+        self.servers.iter().for_each(|entry| listed.add(entry));
+        self.clients.iter().for_each(|entry| listed.add(entry));
+        listed.finish()
     }
 
     /// Every server's and every upstream's state, for pages.

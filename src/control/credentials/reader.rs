@@ -1,8 +1,8 @@
 //! Files and Secrets to the bytes that a spec names.
 
 use crate::tls::{
-    AuthorityMaterial, AuthoritySource, Bytes, CertificateMaterial, CertificateSource, Limit, Material,
-    Problem, ProblemKind, Secrets, SystemRoots,
+    AuthorityMaterial, AuthoritySource, Bytes, Cache, CertificateMaterial, CertificateSource, Limit,
+    Material, Problem, ProblemKind, Secrets, SystemRoots,
 };
 use std::{
     cell::OnceCell,
@@ -28,11 +28,13 @@ pub(super) struct Reader<'a> {
     secrets: &'a Secrets,
     roots: &'a Roots,
     files: HashMap<PathBuf, Result<Bytes, Problem>>,
+    /// What was made of it.
+    pub(super) cache: Cache,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(secrets: &'a Secrets, roots: &'a Roots) -> Reader<'a> {
-        Reader { secrets, roots, files: HashMap::new() }
+        Reader { secrets, roots, files: HashMap::new(), cache: Cache::default() }
     }
 
     /// Everything that a spec names, or everything that is missing.
@@ -92,7 +94,7 @@ impl<'a> Reader<'a> {
         }
         let place = format!("`{}`", path.display());
         let found = match read(path, limit) {
-            Ok(bytes) => Ok(Bytes { place: place.into(), bytes: bytes.into() }),
+            Ok(bytes) => Ok(Bytes::new(place, bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(Problem::new(ProblemKind::MissingFile, &place, "does not exist"))
             }

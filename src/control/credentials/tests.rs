@@ -167,11 +167,14 @@ fn what_has_ended_is_told_and_still_used() {
 fn what_many_share_is_not_told_a_thousand_times() {
     let folder = Folder::new();
     write(folder.path(), &numbered(&Authority::new("root"), 1));
-    let servers = (0..100).map(|number| server(&format!("s{number}"), files(folder.path()))).collect();
+    let servers = (0..250).map(|number| server(&format!("s{number}"), files(folder.path()))).collect();
     let mut credentials = load(&snapshot(servers), Secrets::default());
     fs::remove_file(folder.path().join("tls.crt")).unwrap();
     let found = credentials.refresh(SystemTime::now());
-    assert_eq!((found.news.len(), found.untold), (20, 80));
+    assert_eq!((found.news.len(), found.untold), (20, 230));
+    let told = credentials.diagnostics(&Sources::default());
+    assert_eq!(told.len(), 201);
+    assert_eq!(told[200].message, "50 more diagnostics like `missing-certificate` are not listed");
 }
 
 #[test]

@@ -7,26 +7,40 @@ use super::{
 };
 use crate::tls::CertificateFacts;
 use rustls::{
-    RootCertStore,
+    DistinguishedName, RootCertStore,
+    client::WebPkiServerVerifier,
+    crypto::aws_lc_rs::default_provider,
     pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject},
+    server::{VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+/// The names of authorities that a client is told in all, in bytes: more do not help it to choose, and some clients take no
+/// long messages. With more it is told none, which means any (RFC 8446 section 4.2.4).
+const HINTS_MAX: usize = 16 << 10;
 
 /// The operating system's authorities.
 #[derive(Clone)]
-pub struct SystemRoots(Arc<RootCertStore>);
+pub struct SystemRoots(Arc<Authorities>);
 
 impl SystemRoots {
     /// Those of these certificates that can be used. Nothing: none can.
     pub fn new<'a>(certificates: impl IntoIterator<Item = CertificateDer<'a>>) -> Option<SystemRoots> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates);
-        (!roots.is_empty()).then(|| SystemRoots(Arc::new(roots)))
+        Authorities::of(roots, Vec::new(), Vec::new()).map(SystemRoots)
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.0.roots.len()
+    }
+
+    pub(super) fn authorities(&self) -> Arc<Authorities> {
+        Arc::clone(&self.0)
     }
 }
 
@@ -37,24 +51,23 @@ impl fmt::Debug for SystemRoots {
 }
 
 /// Whose word is believed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Authorities {
-    pub(super) roots: Arc<RootCertStore>,
+    roots: Arc<RootCertStore>,
     /// The certificates themselves, without those of the operating system: one that shows itself needs nobody's word.
     pub(super) certificates: Vec<CertificateDer<'static>>,
     /// What they have revoked; empty: nobody asks.
     pub(super) revoked: Vec<CertificateRevocationListDer<'static>>,
-}
-
-impl From<&SystemRoots> for Authorities {
-    fn from(system: &SystemRoots) -> Self {
-        Authorities { roots: Arc::clone(&system.0), certificates: Vec::new(), revoked: Vec::new() }
-    }
+    clients: OnceLock<Arc<dyn ClientCertVerifier>>,
+    servers: OnceLock<Arc<WebPkiServerVerifier>>,
 }
 
 impl Authorities {
     /// Reads them. A certificate that is no authority's is a warning, as long as there are others.
-    pub(super) fn read(material: &AuthorityMaterial, problems: &mut Vec<Problem>) -> Option<Authorities> {
+    pub(super) fn read(
+        material: &AuthorityMaterial,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Arc<Authorities>> {
         let certificates = certificates(&material.authorities, Limit::Authorities);
         let revoked = material.revoked.as_ref().map_or(Ok(Vec::new()), revoked);
         let (certificates, revoked) = match (certificates, revoked) {
@@ -73,8 +86,55 @@ impl Authorities {
             let text = format!("has {} of {all} certificates that are malformed, and not used", bad.len());
             problems.push(Problem::new(kind, &material.authorities.place, text));
         }
-        let made = Authorities { roots: Arc::new(roots), certificates: good, revoked };
-        Some(made).filter(|made| !made.roots.is_empty())
+        Authorities::of(roots, good, revoked)
+    }
+
+    fn of(
+        roots: RootCertStore,
+        certificates: Vec<CertificateDer<'static>>,
+        revoked: Vec<CertificateRevocationListDer<'static>>,
+    ) -> Option<Arc<Authorities>> {
+        let (clients, servers) = (OnceLock::new(), OnceLock::new());
+        let is_empty = roots.is_empty();
+        let made = Authorities { roots: Arc::new(roots), certificates, revoked, clients, servers };
+        (!is_empty).then(|| Arc::new(made))
+    }
+
+    /// Judges chains of clients, whatever else is asked of them. One for all that believe these authorities: it has all
+    /// that was revoked in it.
+    ///
+    /// # Errors
+    /// A list of revoked certificates is malformed.
+    pub(super) fn clients(&self) -> Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError> {
+        if let Some(made) = self.clients.get() {
+            return Ok(Arc::clone(made));
+        }
+        let provider = Arc::new(default_provider());
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(&self.roots), provider);
+        // With lists of revoked certificates there must be one of every authority: one without may have revoked anything.
+        let made = builder.with_crls(self.revoked.iter().cloned()).build()?;
+        Ok(Arc::clone(self.clients.get_or_init(|| made)))
+    }
+
+    /// The same for chains of servers.
+    ///
+    /// # Errors
+    /// A list of revoked certificates is malformed.
+    pub(super) fn servers(&self) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
+        if let Some(made) = self.servers.get() {
+            return Ok(Arc::clone(made));
+        }
+        let provider = Arc::new(default_provider());
+        let builder = WebPkiServerVerifier::builder_with_provider(Arc::clone(&self.roots), provider);
+        let made = builder.with_crls(self.revoked.iter().cloned()).build()?;
+        Ok(Arc::clone(self.servers.get_or_init(|| made)))
+    }
+
+    /// Their names, for clients to choose a certificate by.
+    pub(super) fn hints(&self) -> Vec<DistinguishedName> {
+        let names = self.roots.subjects();
+        let len: usize = names.iter().map(|name| name.as_ref().len()).sum();
+        if len > HINTS_MAX { Vec::new() } else { names }
     }
 
     /// What the certificates say, as far as somebody may want to read it.

@@ -7,7 +7,7 @@ use super::{
 use crate::tls::CertificateFacts;
 use rustls::{
     Error, InconsistentKeys,
-    crypto::CryptoProvider,
+    crypto::aws_lc_rs::default_provider,
     pki_types::{
         CertificateDer, PrivateKeyDer,
         pem::{self, PemObject},
@@ -30,15 +30,12 @@ pub(super) struct Certified {
 }
 
 /// Reads a chain and its key, which must belong together.
-pub(super) fn certified(
-    material: &CertificateMaterial,
-    provider: &CryptoProvider,
-) -> Result<Certified, Vec<Problem>> {
+pub(super) fn certified(material: &CertificateMaterial) -> Result<Certified, Vec<Problem>> {
     let (chain, key) = match (chain(&material.chain), key(&material.key)) {
         (Ok(chain), Ok(key)) => (chain, key),
         (chain, key) => return Err([chain.err(), key.err()].into_iter().flatten().collect()),
     };
-    let key = provider.key_provider.load_private_key(key);
+    let key = default_provider().key_provider.load_private_key(key);
     let key = key.map_err(|_| vec![Problem::broken(&material.key.place, UNUSABLE_KEY)])?;
     let facts = facts(&material.chain, &chain).map_err(|problem| vec![problem])?;
     let mut certified = CertifiedKey::new(chain, key);

@@ -3,7 +3,7 @@
 use super::{
     Built, Material, Problem,
     authorities::Authorities,
-    certified::certified,
+    cache::Cache,
     provider::{provider, versions},
     server_auth::{AnyServer, ServerVerifier, no_name},
 };
@@ -30,16 +30,15 @@ pub struct ClientContext {
 
 impl ClientContext {
     /// Builds it of the bytes of what the spec names. It remembers no session: see [`ClientContext::for_shard`].
-    pub fn build(spec: &ClientSpec, material: &Material) -> Built<ClientContext> {
+    pub fn build(spec: &ClientSpec, material: &Material, cache: &Cache) -> Built<ClientContext> {
         let provider = provider(&spec.parameters);
-        let mut problems = Vec::new();
-        let own = material.certificates.first().map(|material| certified(material, &provider));
-        let own = own.transpose().map_err(|found| problems.extend(found));
-        if spec.certificate.is_some() && matches!(own, Ok(None)) {
+        let own = material.certificates.first().map(|material| cache.certified(material));
+        let (own, mut problems) = own.unwrap_or_default();
+        if spec.certificate.is_some() && own.is_none() && problems.is_empty() {
             problems.push(Problem::broken(&spec.name, "has no certificate"));
         }
-        let servers = servers(spec, material, &provider, &mut problems);
-        let context = own.ok().zip(servers).and_then(|(own, servers)| {
+        let servers = servers(spec, material, (cache, &provider), &mut problems);
+        let context = servers.and_then(|servers| {
             let builder = ClientConfig::builder_with_provider(provider)
                 .with_protocol_versions(&versions(&spec.parameters))
                 .map_err(|error| problems.push(Problem::broken(&spec.name, error.to_string())))
@@ -57,7 +56,7 @@ impl ClientContext {
             config.enable_secret_extraction = true;
             config.resumption = Resumption::disabled();
             let authorities = servers.authorities.map_or_else(Vec::new, |authorities| authorities.facts());
-            let certificate = own.map(|own| own.facts);
+            let certificate = own.map(|own| own.facts.clone());
             Some(ClientContext { config: Arc::new(config), certificate, authorities })
         });
         Built::new(context, problems)
@@ -107,21 +106,25 @@ impl ClientContext {
 /// How servers are judged, and by whose word.
 struct Servers {
     verifier: Arc<dyn ServerCertVerifier>,
-    authorities: Option<Authorities>,
+    authorities: Option<Arc<Authorities>>,
 }
 
 fn servers(
     spec: &ClientSpec,
     material: &Material,
-    provider: &Arc<CryptoProvider>,
+    (cache, provider): (&Cache, &CryptoProvider),
     problems: &mut Vec<Problem>,
 ) -> Option<Servers> {
     let ServerVerification::Chain { names, .. } = &spec.verify else {
         return Some(Servers { verifier: Arc::new(AnyServer::new(provider)), authorities: None });
     };
     let authorities = match (&material.authorities, &material.system_roots) {
-        (Some(material), _) => Authorities::read(material, problems)?,
-        (None, Some(system)) => Authorities::from(system),
+        (Some(material), _) => {
+            let (authorities, found) = cache.authorities(material);
+            problems.extend(found);
+            authorities?
+        }
+        (None, Some(system)) => system.authorities(),
         (None, None) => {
             let text = "wants the authorities of the operating system, which has none: install ca-certificates, or name \
                         some with caCertificates";
@@ -129,7 +132,7 @@ fn servers(
             return None;
         }
     };
-    match ServerVerifier::new(&authorities, names.clone(), provider) {
+    match ServerVerifier::new(Arc::clone(&authorities), names.clone()) {
         Ok(verifier) => Some(Servers { verifier: Arc::new(verifier), authorities: Some(authorities) }),
         Err(error) => {
             let problem = |material: &super::AuthorityMaterial| material.refused(&error);

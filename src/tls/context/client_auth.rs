@@ -5,18 +5,13 @@ use crate::tls::{CertificateFacts, Pins};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    crypto::CryptoProvider,
     pki_types::{CertificateDer, UnixTime},
     server::{
-        VerifierBuilderError, WebPkiClientVerifier,
+        VerifierBuilderError,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
 use std::{fmt, sync::Arc};
-
-/// The names of authorities that a client is told in all, in bytes: more do not help it to choose, and some clients take no
-/// long messages. With more it is told none, which means any (RFC 8446 section 4.2.4).
-const HINTS_MAX: usize = 16 << 10;
 
 /// What is asked of a client's certificate beside that somebody vouches for it.
 #[derive(Debug)]
@@ -31,7 +26,8 @@ pub(super) struct Demands {
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     chain: Arc<dyn ClientCertVerifier>,
-    authorities: Vec<CertificateDer<'static>>,
+    authorities: Arc<Authorities>,
+    hints: Vec<DistinguishedName>,
     demands: Demands,
 }
 
@@ -39,22 +35,13 @@ impl ClientVerifier {
     /// # Errors
     /// A list of revoked certificates is malformed.
     pub(super) fn new(
-        authorities: &Authorities,
+        authorities: Arc<Authorities>,
         demands: Demands,
-        provider: &Arc<CryptoProvider>,
     ) -> Result<ClientVerifier, VerifierBuilderError> {
-        let roots = Arc::clone(&authorities.roots);
-        let hints: usize = roots.subjects().iter().map(|subject| subject.as_ref().len()).sum();
-        let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
-        let mut builder = builder.with_crls(authorities.revoked.iter().cloned());
-        if hints > HINTS_MAX || demands.accept_untrusted {
-            builder = builder.clear_root_hint_subjects();
-        }
-        if !demands.required {
-            builder = builder.allow_unauthenticated();
-        }
-        // With lists of revoked certificates there must be one of every authority: one without may have revoked anything.
-        Ok(ClientVerifier { chain: builder.build()?, authorities: authorities.certificates.clone(), demands })
+        let chain = authorities.clients()?;
+        // Who accepts anybody does not say whom it knows.
+        let hints = if demands.accept_untrusted { Vec::new() } else { authorities.hints() };
+        Ok(ClientVerifier { chain, authorities, hints, demands })
     }
 
     /// Whether somebody whose word counts vouches for it.
@@ -65,7 +52,7 @@ impl ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        if self.authorities.iter().any(|authority| authority == leaf) {
+        if self.authorities.certificates.iter().any(|authority| authority == leaf) {
             return facts.check_time(now);
         }
         match self.chain.verify_client_cert(leaf, intermediates, now) {
@@ -86,7 +73,7 @@ impl ClientCertVerifier for ClientVerifier {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chain.root_hint_subjects()
+        &self.hints
     }
 
     fn verify_client_cert(

@@ -27,13 +27,33 @@ impl Limit {
     }
 }
 
+/// Tells contents apart: SHA-256 of where they come from and what they are.
+pub type Digest = [u8; 32];
+
 /// The content of a file, or of a key in a Secret.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Bytes {
-    /// `` `/etc/certs/tls.crt` ``, or `` key `tls.crt` of Secret `infra/web` ``.
-    pub place: Box<str>,
-    /// The content.
-    pub bytes: Arc<[u8]>,
+    pub(super) place: Box<str>,
+    pub(super) bytes: Arc<[u8]>,
+    digest: Digest,
+}
+
+impl Bytes {
+    /// The content of a place: `` `/etc/certs/tls.crt` ``, or `` key `tls.crt` of Secret `infra/web` ``.
+    pub fn new(place: impl Into<Box<str>>, bytes: impl Into<Arc<[u8]>>) -> Bytes {
+        let (place, bytes) = (place.into(), bytes.into());
+        let digest = TicketScope::of([place.as_bytes(), &bytes]).0;
+        Bytes { place, bytes, digest }
+    }
+
+    /// Where it comes from.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
+    }
 }
 
 impl fmt::Debug for Bytes {
@@ -44,7 +64,7 @@ impl fmt::Debug for Bytes {
 }
 
 /// A chain with its key.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateMaterial {
     /// PEM, leaf first.
     pub chain: Bytes,
@@ -55,7 +75,7 @@ pub struct CertificateMaterial {
 }
 
 /// Authorities, and what they have revoked.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorityMaterial {
     /// PEM.
     pub authorities: Bytes,
@@ -78,7 +98,7 @@ impl AuthorityMaterial {
 
 impl Material {
     /// Tells whether anything in it is another than before: places and content.
-    pub fn digest(&self) -> [u8; 32] {
+    pub fn digest(&self) -> Digest {
         let mut parts: Vec<&[u8]> = Vec::new();
         for material in &self.certificates {
             add(&mut parts, b"chain", Some(&material.chain));
@@ -107,6 +127,6 @@ pub struct Material {
 fn add<'a>(parts: &mut Vec<&'a [u8]>, what: &'a [u8], bytes: Option<&'a Bytes>) {
     parts.push(what);
     if let Some(bytes) = bytes {
-        parts.extend([bytes.place.as_bytes(), &bytes.bytes]);
+        parts.push(&bytes.digest);
     }
 }

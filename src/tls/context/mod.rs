@@ -7,6 +7,7 @@
 //! - `contexts`: all of them on one shard
 //! - `material`: bytes of certificates, keys and authorities, with the place they come from
 //! - `secrets`: Kubernetes Secrets, and which of their keys are what
+//! - `cache`: what was read before
 //! - `certified`: PEM to a chain with its key
 //! - `authorities`: PEM to those whose word is believed, and what they have revoked
 //! - `resolver`: which of several certificates a client gets
@@ -18,6 +19,7 @@
 //! - `problem`: what is wrong with what a spec names
 
 mod authorities;
+mod cache;
 mod certified;
 mod client;
 mod client_auth;
@@ -35,9 +37,10 @@ mod tickets;
 mod tests;
 
 pub use authorities::SystemRoots;
+pub use cache::Cache;
 pub use client::ClientContext;
 pub use contexts::Contexts;
-pub use material::{AuthorityMaterial, Bytes, CertificateMaterial, Limit, Material};
+pub use material::{AuthorityMaterial, Bytes, CertificateMaterial, Digest, Limit, Material};
 pub use problem::{Built, Problem, ProblemKind};
 pub use secrets::Secrets;
 pub use server::ServerContext;

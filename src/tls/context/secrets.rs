@@ -5,7 +5,7 @@ use super::{
     material::{AuthorityMaterial, Bytes, CertificateMaterial},
 };
 use crate::tls::SecretName;
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt};
 
 /// The content of the Secrets that this gateway may use, by name and key.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -32,8 +32,7 @@ impl Secret<'_> {
     /// An empty value is as good as none.
     fn get(&self, key: &str) -> Option<Bytes> {
         let bytes = self.values.get(key).filter(|value| !value.is_empty())?;
-        let place = format!("key `{key}` of {}", subject(self.name)).into();
-        Some(Bytes { place, bytes: Arc::from(bytes.as_slice()) })
+        Some(Bytes::new(format!("key `{key}` of {}", subject(self.name)), bytes.as_slice()))
     }
 
     fn pair(&self, [first, second]: [&str; 2]) -> Option<(Bytes, Bytes)> {

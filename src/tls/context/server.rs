@@ -3,7 +3,8 @@
 use super::{
     Built, Material, Problem,
     authorities::Authorities,
-    certified::{Certified, certified},
+    cache::Cache,
+    certified::Certified,
     client_auth::{ClientVerifier, Demands},
     provider::{provider, versions},
     resolver::Resolver,
@@ -12,7 +13,6 @@ use super::{
 use crate::tls::{CertificateFacts, ClientAuthentication, ServerSpec};
 use rustls::{
     ServerConfig,
-    crypto::CryptoProvider,
     server::{NoClientAuth, NoServerSessionStorage, danger::ClientCertVerifier},
 };
 use std::sync::Arc;
@@ -32,27 +32,30 @@ pub struct ServerContext {
 
 impl ServerContext {
     /// Builds it of the bytes of what the spec names.
-    pub fn build(spec: &ServerSpec, material: &Material, tickets: &TicketSecret) -> Built<ServerContext> {
-        let provider = provider(&spec.parameters);
+    pub fn build(
+        spec: &ServerSpec,
+        material: &Material,
+        tickets: &TicketSecret,
+        cache: &Cache,
+    ) -> Built<ServerContext> {
         let mut problems = Vec::new();
         let mut certificates = Vec::new();
         for material in &material.certificates {
-            match certified(material, &provider) {
-                Ok(certified) => certificates.push(certified),
-                Err(found) => problems.extend(found),
-            }
+            let (certified, found) = cache.certified(material);
+            certificates.extend(certified);
+            problems.extend(found);
         }
         if certificates.is_empty() && problems.is_empty() {
             problems.push(Problem::broken(&spec.name, "has no certificate"));
         }
-        let clients = clients(spec, material, &provider, &mut problems);
+        let clients = clients(spec, material, cache, &mut problems);
         let config = clients.as_ref().filter(|_| !certificates.is_empty()).and_then(|clients| {
-            let config = config(spec, &provider, Arc::clone(&clients.verifier), &certificates);
+            let config = config(spec, Arc::clone(&clients.verifier), &certificates);
             config.map_err(|error| problems.push(Problem::broken(&spec.name, error.to_string()))).ok()
         });
         let context = config.zip(clients).map(|(config, clients)| {
-            let certificates = certificates.into_iter().map(|certified| certified.facts).collect();
-            let scope = scope(spec, clients.authorities.as_ref());
+            let certificates = certificates.iter().map(|certified| certified.facts.clone()).collect();
+            let scope = scope(spec, clients.authorities.as_deref());
             let authorities = clients.authorities.map_or_else(Vec::new, |authorities| authorities.facts());
             let (with_alpn, without_alpn) = configs(config, spec, Tickets::new(tickets, scope));
             ServerContext { with_alpn, without_alpn, certificates, authorities, scope }
@@ -104,13 +107,13 @@ impl ServerContext {
 /// How clients are judged, and by whose word.
 struct Clients {
     verifier: Arc<dyn ClientCertVerifier>,
-    authorities: Option<Authorities>,
+    authorities: Option<Arc<Authorities>>,
 }
 
 fn clients(
     spec: &ServerSpec,
     material: &Material,
-    provider: &Arc<CryptoProvider>,
+    cache: &Cache,
     problems: &mut Vec<Problem>,
 ) -> Option<Clients> {
     let ClientAuthentication::Certificate { required, names, pins, accept_untrusted, .. } = &spec.client
@@ -121,14 +124,16 @@ fn clients(
         problems.push(Problem::broken(&spec.name, "has no authorities for the certificates of clients"));
         return None;
     };
-    let authorities = Authorities::read(material, problems)?;
+    let (authorities, found) = cache.authorities(material);
+    problems.extend(found);
+    let authorities = authorities?;
     let demands = Demands {
         required: *required,
         names: names.clone(),
         pins: pins.clone(),
         accept_untrusted: *accept_untrusted,
     };
-    match ClientVerifier::new(&authorities, demands, provider) {
+    match ClientVerifier::new(Arc::clone(&authorities), demands) {
         Ok(verifier) => Some(Clients { verifier: Arc::new(verifier), authorities: Some(authorities) }),
         Err(error) => {
             problems.push(material.refused(&error));
@@ -139,12 +144,11 @@ fn clients(
 
 fn config(
     spec: &ServerSpec,
-    provider: &Arc<CryptoProvider>,
     clients: Arc<dyn ClientCertVerifier>,
-    certificates: &[Certified],
+    certificates: &[Arc<Certified>],
 ) -> Result<ServerConfig, rustls::Error> {
     let keys = certificates.iter().map(|certified| Arc::clone(&certified.key)).collect();
-    let config = ServerConfig::builder_with_provider(Arc::clone(provider))
+    let config = ServerConfig::builder_with_provider(provider(&spec.parameters))
         .with_protocol_versions(&versions(&spec.parameters))?
         .with_client_cert_verifier(clients)
         .with_cert_resolver(Arc::new(Resolver::new(keys)));

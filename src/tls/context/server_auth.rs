@@ -23,7 +23,7 @@ pub(super) fn no_name() -> ServerName<'static> {
 #[derive(Debug)]
 pub(super) struct ServerVerifier {
     chain: Arc<WebPkiServerVerifier>,
-    authorities: Vec<CertificateDer<'static>>,
+    authorities: Arc<Authorities>,
     names: NameRule,
 }
 
@@ -31,15 +31,10 @@ impl ServerVerifier {
     /// # Errors
     /// A list of revoked certificates is malformed.
     pub(super) fn new(
-        authorities: &Authorities,
+        authorities: Arc<Authorities>,
         names: NameRule,
-        provider: &Arc<CryptoProvider>,
     ) -> Result<ServerVerifier, VerifierBuilderError> {
-        let roots = Arc::clone(&authorities.roots);
-        let builder = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider));
-        // With lists of revoked certificates there must be one of every authority: one without may have revoked anything.
-        let chain = builder.with_crls(authorities.revoked.iter().cloned()).build()?;
-        Ok(ServerVerifier { chain, authorities: authorities.certificates.clone(), names })
+        Ok(ServerVerifier { chain: authorities.servers()?, authorities, names })
     }
 
     /// Whether it has a name that it must have. `named` is whether it has the one that was sent.
@@ -69,7 +64,7 @@ impl ServerCertVerifier for ServerVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let facts = CertificateFacts::parse(end_entity).ok_or(CertificateError::BadEncoding)?;
-        let named = if self.authorities.iter().any(|authority| authority == end_entity) {
+        let named = if self.authorities.certificates.iter().any(|authority| authority == end_entity) {
             facts.check_time(now)?;
             let names = [server_name.to_str().into()];
             if has_one_of(&facts, &names) { Ok(()) } else { Err(CertificateError::NotValidForName.into()) }

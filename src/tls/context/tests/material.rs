@@ -2,11 +2,12 @@
 
 use super::support::*;
 use crate::tls::{
-    AuthorityMaterial, CertificateMaterial, Material, Problem, ServerContext, ServerSpec, TicketSecret,
+    AuthorityMaterial, Cache, CertificateMaterial, Material, Problem, ServerContext, ServerSpec, TicketSecret,
 };
+use std::sync::Arc;
 
 fn problems(spec: &ServerSpec, material: &Material) -> Vec<String> {
-    let built = ServerContext::build(spec, material, &TicketSecret::new().unwrap());
+    let built = ServerContext::build(spec, material, &TicketSecret::new().unwrap(), &Cache::default());
     assert_eq!(built.context.is_none(), built.problems.iter().any(|problem| problem.kind.is_fatal()));
     built.problems.iter().map(Problem::to_string).collect()
 }
@@ -98,6 +99,31 @@ fn authorities_and_lists() {
         nobody,
         ["Gateway infra/public servers[0] has no authorities for the certificates of clients"]
     );
+}
+
+#[test]
+fn what_is_shared_is_read_once() {
+    let (root, theirs) = (Authority::new("root"), Authority::new("theirs"));
+    let list = theirs.revoked(&[1]);
+    let make = |place: &str| Material {
+        certificates: vec![CertificateMaterial {
+            chain: bytes(place, &root.leaf(&["a"]).chain),
+            ..certificate(&root.leaf(&["a"]))
+        }],
+        authorities: Some(authorities(&theirs.pem(), Some(&list))),
+        ..Material::default()
+    };
+    let (material, other) = (make("c"), make("other"));
+    let cache = Cache::default();
+    let first = cache.authorities(material.authorities.as_ref().unwrap()).0.unwrap();
+    let again = cache.authorities(other.authorities.as_ref().unwrap()).0.unwrap();
+    assert!(Arc::ptr_eq(&first.clients().unwrap(), &again.clients().unwrap()));
+    // The same problem in another place is another one.
+    let said = |material: &Material| cache.certified(&material.certificates[0]).1[0].to_string();
+    assert_eq!(said(&material), "`tls.key` is not the key of the first certificate in `c`");
+    assert_eq!(said(&other), "`tls.key` is not the key of the first certificate in `other`");
+    assert_ne!(material.digest(), other.digest());
+    assert_eq!(material.digest(), material.clone().digest());
 }
 
 #[test]

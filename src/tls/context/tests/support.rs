@@ -2,9 +2,9 @@
 
 pub(super) use crate::tls::testing::{Authority, KeyKind, Leaf, LeafParams};
 use crate::tls::{
-    AuthorityMaterial, AuthoritySource, Bytes, CertificateMaterial, CertificateSource, ClientAuthentication,
-    ClientContext, ClientSpec, Material, NameRule, Parameters, Pins, Place, ServerContext, ServerSpec,
-    ServerVerification, TicketSecret,
+    AuthorityMaterial, AuthoritySource, Bytes, Cache, CertificateMaterial, CertificateSource,
+    ClientAuthentication, ClientContext, ClientSpec, Material, NameRule, Parameters, Pins, Place,
+    ServerContext, ServerSpec, ServerVerification, TicketSecret,
 };
 use rustls::{
     AlertDescription, CipherSuite, ClientConfig, ClientConnection, Error, HandshakeKind, NamedGroup,
@@ -18,7 +18,7 @@ use std::{path::PathBuf, sync::Arc};
 
 /// The content of a file that does not exist.
 pub(super) fn bytes(place: &str, text: &str) -> Bytes {
-    Bytes { place: format!("`{place}`").into(), bytes: Arc::from(text.as_bytes()) }
+    Bytes::new(format!("`{place}`"), text.as_bytes())
 }
 
 pub(super) fn certificate(leaf: &Leaf) -> CertificateMaterial {
@@ -81,13 +81,13 @@ pub(super) fn server(spec: &ServerSpec, material: &Material) -> ServerContext {
 }
 
 pub(super) fn server_with(spec: &ServerSpec, material: &Material, tickets: &TicketSecret) -> ServerContext {
-    let built = ServerContext::build(spec, material, tickets);
+    let built = ServerContext::build(spec, material, tickets, &Cache::default());
     assert!(built.problems.is_empty(), "{:?}", built.problems);
     built.context.unwrap()
 }
 
 pub(super) fn client(spec: &ClientSpec, material: &Material) -> ClientContext {
-    let built = ClientContext::build(spec, material);
+    let built = ClientContext::build(spec, material, &Cache::default());
     assert!(built.problems.is_empty(), "{:?}", built.problems);
     built.context.unwrap().for_shard()
 }

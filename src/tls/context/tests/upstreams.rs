@@ -2,7 +2,7 @@
 
 use super::support::*;
 use crate::tls::{
-    CertificateSource, ClientContext, ClientSpec, Material, NameRule, ServerVerification, SystemRoots,
+    Cache, CertificateSource, ClientContext, ClientSpec, Material, NameRule, ServerVerification, SystemRoots,
 };
 use rustls::{
     CertificateError, Error, HandshakeKind,
@@ -88,7 +88,7 @@ fn its_own_authority_none_and_those_of_the_system() {
     let root = Authority::new("root");
     let verify = ServerVerification::Chain { authorities: None, names: NameRule::ServerName };
     let spec = ClientSpec { verify, ..upstream(NameRule::Any) };
-    let none = ClientContext::build(&spec, &Material::default());
+    let none = ClientContext::build(&spec, &Material::default(), &Cache::default());
     assert!(none.context.is_none() && none.problems[0].to_string().contains("install ca-certificates"));
     let system = SystemRoots::new([CertificateDer::from_pem_slice(root.pem().as_bytes()).unwrap()]);
     assert_eq!(system.as_ref().map(SystemRoots::count), Some(1));
@@ -115,7 +115,7 @@ fn our_own_certificate_is_shown() {
     let shaken = handshake(context.config(), server.config(&[""; 0]), name).unwrap();
     assert_eq!(**shaken.server.peer_certificates().unwrap().first().unwrap(), *own.der);
     assert_eq!(context.certificate().unwrap().dns_names, [Box::from("client")]);
-    assert!(ClientContext::build(&spec, &material_without(&material)).context.is_none());
+    assert!(ClientContext::build(&spec, &material_without(&material), &Cache::default()).context.is_none());
 }
 
 fn material_without(material: &Material) -> Material {
