@@ -9,6 +9,7 @@ use monoio::{
     io::{AsyncReadRent, AsyncWriteRent},
     net::TcpStream,
 };
+use rustix::{io::Errno, net::SendFlags};
 use std::{
     cell::{Cell, UnsafeCell},
     future::Future,
@@ -157,7 +158,14 @@ impl Future for PendingRead {
 
 impl WriteHalf {
     /// Sends all unread bytes of the buffer and gives it back empty, or with what could not be sent.
+    ///
+    /// What the socket takes at once is sent at once, here and in `send_all`: mostly that is all, and it spares the ring a
+    /// completion and the task a wake-up (measured for small messages over TCP: a tenth of all it costs).
     pub async fn send(&mut self, mut buffer: Buffer) -> (io::Result<()>, Buffer) {
+        match self.send_at_once(buffer.bytes()) {
+            Ok(sent) => buffer.consume(sent),
+            Err(error) => return (Err(error), buffer),
+        }
         while !buffer.is_empty() {
             let (result, back) = self.write(buffer).await;
             buffer = back;
@@ -172,19 +180,12 @@ impl WriteHalf {
     }
 
     /// Sends all of `bytes` and gives the memory back, emptied. The error says how much had been sent.
-    pub async fn send_all(&mut self, bytes: Vec<u8>) -> (Result<(), SendError>, Vec<u8>) {
-        let total = bytes.len();
-        let (result, mut bytes) = self.write(bytes).await;
-        let mut sent = match result {
-            Ok(sent) if sent == total => {
-                bytes.clear();
-                return (Ok(()), bytes);
-            }
-            Ok(sent) if sent > 0 => sent,
-            Ok(_) => return (Err(SendError { sent: 0, error: io::ErrorKind::WriteZero.into() }), bytes),
+    pub async fn send_all(&mut self, mut bytes: Vec<u8>) -> (Result<(), SendError>, Vec<u8>) {
+        let mut sent = match self.send_at_once(&bytes) {
+            Ok(sent) => sent,
             Err(error) => return (Err(SendError { sent: 0, error }), bytes),
         };
-        while sent < total {
+        while sent < bytes.len() {
             let (result, rest) = self.write(bytes.slice(sent..)).await;
             bytes = rest.into_inner();
             match result {
@@ -197,11 +198,17 @@ impl WriteHalf {
         (Ok(()), bytes)
     }
 
+    /// Sends what the socket takes without waiting. Says how much that was.
+    fn send_at_once(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match rustix::net::send(self.0.fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            result => Ok(result?),
+        }
+    }
+
     /// Sends what the socket takes at once, and forgets the rest: for a last word that nobody waits for.
     pub fn send_now(&self, bytes: &[u8]) {
-        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        // SAFETY: a plain system call on an open descriptor, with memory that outlives it.
-        unsafe { libc::send(self.0.fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+        let _ = rustix::net::send(self.0.fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     }
 
     async fn write<T: IoBuf>(&mut self, mut bytes: T) -> BufResult<usize, T> {

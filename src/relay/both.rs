@@ -124,17 +124,12 @@ impl Activity<'_> {
         self.ends.iter().for_each(|deadline| deadline.arm(Phase::Both, self.idle_timeout));
     }
 
-    /// Ends both directions: reads end by it, and sends fail.
-    pub(super) fn end(&self) {
-        self.ends.iter().for_each(|deadline| deadline.end_now());
-    }
-
     /// A direction has ended. If it broke, the other ends too: nobody is left to talk to.
     fn note(&self, result: Result<(), Broken>, reading: Ended, sending: Ended, broke: &mut Option<Ended>) {
         if let Err(broken) = result {
             let side = if broken == Broken::Reading { reading } else { sending };
             broke.get_or_insert(side);
-            self.end();
+            self.ends.iter().for_each(|deadline| deadline.end_now());
         }
     }
 }

@@ -69,18 +69,15 @@ impl<T: Tap> Direction<'_, T> {
     /// Moves bytes until the sender has ended, and then says so to the receiver.
     pub(super) async fn run(mut self) -> Result<(), Broken> {
         let mut size = Size { class: Class::Small, small: 0 };
-        let mut buffer = self.receive(size.class).await?;
-        while !buffer.is_empty() {
-            size.adapt(buffer.len());
-            buffer = if buffer.len() < Class::Small.bytes() {
-                self.send_and_receive(buffer, size.class).await?
-            } else {
-                self.send(buffer).await?;
-                match self.bulk().await? {
-                    Bulk::Quiet => self.receive(size.class).await?,
-                    Bulk::Ended => break,
-                }
-            };
+        loop {
+            let count = self.copy(size.class).await?;
+            if count == 0 {
+                break;
+            }
+            size.adapt(count);
+            if count >= Class::Small.bytes() && matches!(self.bulk().await?, Bulk::Ended) {
+                break;
+            }
         }
         self.write.shutdown().await;
         Ok(())
@@ -98,12 +95,10 @@ impl<T: Tap> Direction<'_, T> {
             let mut moved = if is_large { self.burst().await? } else { 0 };
             if moved == 0 {
                 let class = if is_large { Class::Large } else { Class::Medium };
-                let buffer = self.receive(class).await?;
-                if buffer.is_empty() {
+                moved = self.copy(class).await? as u64;
+                if moved == 0 {
                     return Ok(Bulk::Ended);
                 }
-                moved = buffer.len() as u64;
-                self.send(buffer).await?;
             }
             is_large = moved >= LARGE_BYTES;
             small = if moved < Class::Small.bytes() as u64 { small + 1 } else { 0 };
