@@ -225,7 +225,10 @@ pub(crate) fn invocation(subject: Subject, places: &Places, configuration: &Path
                 Setup::Logging => access_log(subject, &places.run).into_os_string(),
                 Setup::Plain | Setup::ManyHosts => "off".into(),
             };
-            Invocation::of(&places.program)
+            // By a variable: a build that is older than the option passes over it.
+            Invocation::of(Path::new("env"))
+                .arg("SLUICEGATE_SESSION_TICKETS=off")
+                .arg(&places.program)
                 .args(["run", "-c"])
                 .arg(configuration)
                 .args(["--cpus".to_owned(), places.proxy_core.to_string()])

@@ -165,9 +165,22 @@ pub struct ProcessArgs {
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake
     #[arg(long, value_name = "TIME", default_value = "15s", env = "SLUICEGATE_HANDSHAKE_TIMEOUT", value_parser = duration, hide_short_help = true)]
     pub handshake_timeout: Duration,
+    /// Whether TLS clients may resume sessions: on, or off, which makes every handshake a full one
+    #[arg(long, value_name = "SWITCH", value_enum, default_value_t = SessionTickets::On, env = "SLUICEGATE_SESSION_TICKETS", hide_short_help = true)]
+    pub session_tickets: SessionTickets,
     /// The DNS server to ask, instead of those in /etc/resolv.conf: an IP address, with a port if it is not 53
     #[arg(long, value_name = "ADDR", env = "SLUICEGATE_RESOLVER", value_parser = resolver, hide_short_help = true)]
     pub resolver: Option<SocketAddr>,
+}
+
+/// `--session-tickets`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SessionTickets {
+    /// Clients get tickets that any worker can open.
+    #[default]
+    On,
+    /// Nobody gets one.
+    Off,
 }
 
 /// `check`

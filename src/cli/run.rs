@@ -2,7 +2,7 @@
 
 use super::{
     FAILED, GOOD,
-    args::{Listen, ProcessArgs, RunArgs},
+    args::{Listen, ProcessArgs, RunArgs, SessionTickets},
     load::{Loaded, load},
     output::report,
     usage_error,
@@ -74,7 +74,10 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
     let (port_map, reserved) =
         args.workload.port_map.clone().unwrap_or_default().reserve().map_err(Failure::Runtime)?;
     let mut loaded = load(&args.config.config, &args.workload, &port_map);
-    let credentials = loaded.credentials().map_err(Failure::Randomness)?;
+    let mut credentials = loaded.credentials().map_err(Failure::Randomness)?;
+    if args.process.session_tickets == SessionTickets::Off {
+        credentials.forbid_tickets();
+    }
     report(&loaded, Severity::Note);
     if loaded.has_errors() {
         return Err(Failure::Configuration);

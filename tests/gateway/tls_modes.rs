@@ -69,6 +69,10 @@ spec:
 
 impl Site {
     fn new() -> Site {
+        Site::with(&[])
+    }
+
+    fn with(arguments: &[&str]) -> Site {
         let (authority, clients) = (Authority::new("servers"), Authority::new("clients"));
         let origin = TlsOrigin::echo("passed", &authority.leaf(&["pass.test"]));
         let mut yaml = SERVERS.to_owned();
@@ -83,7 +87,7 @@ impl Site {
         yaml.push_str(&secret("any", &authority.leaf(&["any.test"]), None));
         let folder = Folder::new();
         let authority = folder.put("authority.crt", &authority.pem());
-        Site { gateway: Gateway::start(&[443, 8443], &yaml), folder, authority, clients }
+        Site { gateway: Gateway::start_with(&[443, 8443], &yaml, arguments), folder, authority, clients }
     }
 
     /// A request to a server of port 443.
@@ -256,6 +260,26 @@ fn sessions_are_resumed_by_whichever_worker_gets_the_client() {
         }
     }
     assert!(site.gateway.metric("envoy_listener_ssl_session_reused") >= 32.0);
+    site.gateway.stop();
+}
+
+#[test]
+fn nothing_is_resumed_where_there_are_no_tickets() {
+    if !has("openssl") {
+        return;
+    }
+    let site = Site::with(&["--session-tickets", "off"]);
+    for version in ["1.2", "1.3"] {
+        let session = site.folder.path().join(format!("session-{version}"));
+        let session = session.to_str().unwrap();
+        let ask = Ask { version: Some(version), ..site.ask("simple.test") };
+        Tool::OpenSsl.get(Ask { more: &["-sess_out", session], ..ask }).served();
+        // Without a ticket there may be nothing that was kept, or nothing that is of use.
+        if std::fs::exists(session).unwrap() {
+            assert!(!Tool::OpenSsl.get(Ask { more: &["-sess_in", session], ..ask }).served().resumed);
+        }
+    }
+    assert_eq!(site.gateway.metric("envoy_listener_ssl_session_reused"), 0.0);
     site.gateway.stop();
 }
 

@@ -138,6 +138,15 @@ impl Credentials {
         Ok(rotated.map(|(id, context)| Change::Server(id, context)).collect())
     }
 
+    /// From now on clients get no session tickets, and those that they have are worth nothing.
+    pub fn forbid_tickets(&mut self) {
+        self.tickets = TicketSecret::none();
+        for entry in &mut self.servers {
+            // Nobody has the contexts yet.
+            entry.rotate_tickets(&self.tickets);
+        }
+    }
+
     /// Every context as it is at present.
     pub(super) fn initial(&self) -> InitialTls {
         InitialTls {

@@ -28,7 +28,8 @@ const TICKET_MAX: usize = 64 << 10;
 /// still opened.
 #[derive(Clone)]
 pub struct TicketSecret {
-    current: Secret,
+    /// Without one there are no tickets.
+    current: Option<Secret>,
     previous: Option<Secret>,
 }
 
@@ -53,15 +54,21 @@ impl TicketSecret {
     /// # Errors
     /// No randomness to be had.
     pub fn new() -> Result<TicketSecret, TicketError> {
-        Ok(TicketSecret { current: Secret::new()?, previous: None })
+        Ok(TicketSecret { current: Some(Secret::new()?), previous: None })
     }
 
-    /// A new secret, with this one before it.
+    /// None: clients get no tickets, and every handshake is a full one.
+    pub fn none() -> TicketSecret {
+        TicketSecret { current: None, previous: None }
+    }
+
+    /// A new secret, with this one before it; none if this is none.
     ///
     /// # Errors
     /// No randomness to be had.
     pub fn next(&self) -> Result<TicketSecret, TicketError> {
-        Ok(TicketSecret { current: Secret::new()?, previous: Some(self.current.clone()) })
+        let current = self.current.as_ref().map(|_| Secret::new()).transpose()?;
+        Ok(TicketSecret { current, previous: self.current.clone() })
     }
 }
 
@@ -147,7 +154,7 @@ impl Tickets {
     }
 
     fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, Unspecified> {
-        let secret = &self.secret.current;
+        let secret = self.secret.current.as_ref().ok_or(Unspecified)?;
         let mut salt = [0; SALT_LEN];
         rand::fill(&mut salt)?;
         let (key, nonce) = secret.key(&self.scope.0, &salt)?;
@@ -167,7 +174,7 @@ impl Tickets {
         }
         let (name, rest) = ticket.split_first_chunk::<NAME_LEN>()?;
         let (salt, sealed) = rest.split_first_chunk::<SALT_LEN>()?;
-        let mut secrets = [Some(&self.secret.current), self.secret.previous.as_ref()].into_iter().flatten();
+        let mut secrets = [&self.secret.current, &self.secret.previous].into_iter().flatten();
         let secret = secrets.find(|secret| secret.name == *name)?;
         let (key, nonce) = secret.key(&self.scope.0, salt).ok()?;
         let mut plain = sealed.to_vec();
@@ -185,7 +192,7 @@ impl fmt::Debug for Tickets {
 
 impl ProducesTickets for Tickets {
     fn enabled(&self) -> bool {
-        true
+        self.secret.current.is_some()
     }
 
     /// A ticket that was sealed just before the secret changed.
@@ -229,6 +236,18 @@ mod tests {
         assert!(tickets(&third, "a").decrypt(&ticket).is_none());
         let newer = tickets(&second, "a").encrypt(b"state").unwrap();
         assert!(tickets(&first, "a").decrypt(&newer).is_none());
+    }
+
+    #[test]
+    fn without_a_secret_there_are_none() {
+        let secret = TicketSecret::new().unwrap();
+        let ticket = tickets(&secret, "a").encrypt(b"state").unwrap();
+        for none in [TicketSecret::none(), TicketSecret::none().next().unwrap()] {
+            let tickets = tickets(&none, "a");
+            assert!(!tickets.enabled() && tickets.encrypt(b"state").is_none());
+            assert_eq!(tickets.decrypt(&ticket), None);
+        }
+        assert!(tickets(&secret, "a").enabled());
     }
 
     #[test]
