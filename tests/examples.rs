@@ -79,10 +79,10 @@ impl Example {
             Some(ChainAction::TerminateHttp(_, table)) => {
                 self.route(*table, Scheme::Https, host, target, &[])
             }
-            Some(ChainAction::Passthrough(route) | ChainAction::TerminateTcp(_, Some(route))) => {
+            Some(ChainAction::Passthrough(route) | ChainAction::TerminateTcp(_, route)) => {
                 self.connections(route)
             }
-            Some(ChainAction::TerminateTcp(_, None)) | None => "closed".into(),
+            None => "closed".into(),
         }
     }
 

@@ -35,7 +35,7 @@ fn filter_chain(chain: &FilterChain, snapshot: &Snapshot) -> Value {
             json!({"kind": "terminate_http", "tls": spec(id.0), "route_table": table})
         }
         ChainAction::TerminateTcp(id, route) => {
-            json!({"kind": "terminate_tcp", "tls": spec(id.0), "route": route.as_ref().map(tcp_route)})
+            json!({"kind": "terminate_tcp", "tls": spec(id.0), "route": tcp_route(route)})
         }
         ChainAction::Passthrough(route) => json!({"kind": "passthrough", "route": tcp_route(route)}),
     };

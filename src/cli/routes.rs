@@ -73,7 +73,7 @@ fn rows(snapshot: &Snapshot) -> Vec<Row<'_>> {
                             rows.extend(table(*id).into_iter().flat_map(|t| of_table(listener, names, t)));
                         }
                         ChainAction::TerminateTcp(_, route) => {
-                            rows.extend(route.iter().map(|route| connections(names, "tcp in tls", route)));
+                            rows.push(connections(names, "tcp in tls", route));
                         }
                         ChainAction::Passthrough(route) => {
                             rows.push(connections(names, "passthrough", route))

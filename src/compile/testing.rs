@@ -149,8 +149,7 @@ impl Outcome {
             ChainAction::TerminateHttp(_, id) => {
                 format!("https {}", self.0.snapshot.route_tables[id.0 as usize].name)
             }
-            ChainAction::TerminateTcp(_, Some(route)) => format!("tls {}", tcp_destinations(route)),
-            ChainAction::TerminateTcp(_, None) => "tls".to_owned(),
+            ChainAction::TerminateTcp(_, route) => format!("tls {}", tcp_destinations(route)),
             ChainAction::Passthrough(route) => format!("pass {}", tcp_destinations(route)),
         }
     }

@@ -108,8 +108,7 @@ impl Client {
                 let Secured { socket, info, env } = secured;
                 driver::spawn(proxy::serve(socket, info, *table, &env));
             }
-            ChainAction::TerminateTcp(_, None) => self.refuse(&Refusal::NoChain),
-            ChainAction::TerminateTcp(id, Some(route)) => {
+            ChainAction::TerminateTcp(id, route) => {
                 let Some(secured) = self.terminate(*id, buffer, &hello.alpn, chosen).await else {
                     return;
                 };

@@ -28,8 +28,8 @@ pub struct FilterChain {
 pub enum ChainAction {
     /// TLS ends here, then this table routes HTTP.
     TerminateHttp(ServerTlsId, TableId),
-    /// TLS ends here, then it is TCP. `None`: no rule of a VirtualService is there for it; connections are closed.
-    TerminateTcp(ServerTlsId, Option<TcpRoute>),
+    /// TLS ends here, then it is TCP.
+    TerminateTcp(ServerTlsId, TcpRoute),
     /// The bytes pass as they are.
     Passthrough(TcpRoute),
 }

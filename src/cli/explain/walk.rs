@@ -161,10 +161,7 @@ impl<'a> Walk<'a> {
                 let tls = Some(Secured { chains, position, server_name: name });
                 self.request(Site { listener, table, tls })
             }
-            ChainAction::TerminateTcp(_, None) => closed("no rule says where its bytes go", None),
-            ChainAction::TerminateTcp(_, Some(route)) | ChainAction::Passthrough(route) => {
-                self.connection(route)
-            }
+            ChainAction::TerminateTcp(_, route) | ChainAction::Passthrough(route) => self.connection(route),
         }
     }
 

@@ -175,21 +175,23 @@ impl<'r> ServicePolicy<'r> {
         is_it: impl Fn(&Policy<'r>) -> bool,
     ) -> Option<PolicyPlace<'r>> {
         self.rules.iter().find_map(|rule| {
-            let whole = rule.spec.traffic_policy.as_ref();
-            let whole = whole.map(|policy| ("spec.trafficPolicy".to_owned(), &policy.value));
-            let subsets = rule.spec.subsets.iter().enumerate().filter_map(|(position, subset)| {
-                let policy = subset.traffic_policy.as_ref()?;
-                Some((format!("spec.subsets[{position}].trafficPolicy"), &policy.value))
-            });
-            let path = whole.into_iter().chain(subsets).find_map(|(path, policy)| {
+            // The path within one policy, before `name`.
+            let within = |policy: &'r TrafficPolicy| {
                 if is_it(&blocks(policy)) {
-                    return Some(path);
+                    return Some(String::new());
                 }
-                let ports = policy.port_level_settings.iter();
-                let position = ports.map(|port| of_settings(port)).position(|policy| is_it(&policy))?;
-                Some(format!("{path}.portLevelSettings[{position}]"))
+                let mut ports = policy.port_level_settings.iter();
+                let position = ports.position(|port| is_it(&of_settings(port)))?;
+                Some(format!(".portLevelSettings[{position}]"))
+            };
+            let whole = rule.spec.traffic_policy.as_ref().and_then(|policy| within(policy));
+            let path = whole.map(|path| format!("spec.trafficPolicy{path}.{name}")).or_else(|| {
+                rule.spec.subsets.iter().enumerate().find_map(|(position, subset)| {
+                    let path = within(subset.traffic_policy.as_ref()?)?;
+                    Some(format!("spec.subsets[{position}].trafficPolicy{path}.{name}"))
+                })
             });
-            Some(PolicyPlace { rule, path: format!("{}.{name}", path?) })
+            Some(PolicyPlace { rule, path: path? })
         })
     }
 

@@ -12,6 +12,7 @@ use crate::{
     config::{Diagnostic, Span, Spanned, resources::RouteDestination},
     table::{TcpDestination, TcpRoute},
 };
+use std::collections::HashSet;
 
 /// A rule of a VirtualService on its way: its path, such as `spec.tcp[0]`, and its place.
 struct Rule<'a, 'r> {
@@ -82,10 +83,10 @@ impl<'r> RuleCompiler<'r, '_> {
                 }
                 let rule = Rule { service, path: format!("spec.tls[{position}]"), span: matched.span };
                 let Some(route) = self.destinations(&rule, &route.route, site, report) else { continue };
-                let mut server_names: Vec<SniName> = Vec::new();
+                let (mut server_names, mut seen) = (Vec::new(), HashSet::new());
                 for (of_host, host) in matched.sni_hosts.iter().enumerate() {
                     let name = normalized(host);
-                    if server_names.iter().all(|known| known.name != name) {
+                    if seen.insert(name.clone()) {
                         let field = format!("{}.match[{of_match}].sniHosts[{of_host}]", rule.path);
                         server_names.push(SniName { name, field, span: host.span });
                     }

@@ -14,7 +14,10 @@ use crate::{
     config::{Diagnostic, ObjectRef, Span},
     table::{ChainAction, ChainIndex, FilterChain, TcpDestination, TcpRoute},
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// What clients of a mesh offer. Others can't name destinations: what is not encrypted between workloads must not be
 /// reached from outside.
@@ -81,9 +84,10 @@ impl Builder<'_, '_, '_> {
             _ => Some(self.tcp_route(id, server).ok_or(ServerState::NoRoutes)?),
         };
         let mut server_names: Vec<Box<str>> = Vec::new();
+        let mut seen = HashSet::new();
         for host in &server.hosts {
             // `a/x.com` and `b/x.com` are for different VirtualServices, and one name for clients.
-            if server_names.iter().any(|known| **known == host.host) {
+            if !seen.insert(host.host.as_str()) {
                 continue;
             }
             let claim = Claim {
@@ -102,7 +106,7 @@ impl Builder<'_, '_, '_> {
         }
         let spec = self.tls.add(server, gateway, self.report).ok_or(ServerState::LeftOut)?;
         let (name, action) = match route {
-            Some(route) => (server_name(gateway, server), ChainAction::TerminateTcp(spec, Some(route))),
+            Some(route) => (server_name(gateway, server), ChainAction::TerminateTcp(spec, route)),
             None => {
                 let table = self.table(&[id]).ok_or(ServerState::LeftOut)?;
                 (server.table.clone(), ChainAction::TerminateHttp(spec, table))

@@ -184,6 +184,10 @@ fn secrets() {
     let with_ca = |keys| [good.clone(), secret("default", "c-cacert", keys)];
     assert_eq!(code(mutual, &with_ca("cacert: z")), "");
     assert_eq!(code(mutual, &with_ca("other: z")), "incomplete-secret 4");
+    // Case 46b: the first three keys are named, in order.
+    let yaml = format!("{}{}", server(simple), secret("default", "c", "d: x, c: x, b: x, a: x"));
+    let help = compiled(&yaml).diagnostic("incomplete-secret").help.clone().unwrap();
+    assert!(help.ends_with("with content; found a, b, c"), "{help}");
 }
 
 #[test]

@@ -1,13 +1,18 @@
 //! Whatever values a file has: every object is checked without a panic, in the end, and every problem says where it is.
+//! What is then compiled holds together.
 
 use super::{testing::problems, validate};
-use crate::config::{self, Severity};
+use crate::{
+    compile::{Identity, Options, compile},
+    config::{self, Severity},
+    table::{Chain, ChainAction, Snapshot, TcpRoute},
+};
 
 /// Objects with every block that has rules.
 const CORPUS: &str = include_str!("mutations.yaml");
 
 /// What values are replaced with.
-const VALUES: [&str; 44] = [
+const VALUES: [&str; 53] = [
     "''",
     "'*'",
     "a",
@@ -52,6 +57,15 @@ const VALUES: [&str; 44] = [
     "false",
     "outbound_.80_._.a.b",
     "\"a\\nb\"",
+    "TCP",
+    "HTTPS",
+    "PASSTHROUGH",
+    "SIMPLE",
+    "MUTUAL",
+    "ISTIO_MUTUAL",
+    "TLSV1_1",
+    "sds://a",
+    "ns/c",
 ];
 
 /// Xorshift: the same numbers in every run.
@@ -94,7 +108,7 @@ fn the_corpus_is_good() {
 fn mutated_values() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let lines: Vec<&str> = CORPUS.lines().collect();
-    let (mut checked, mut errors) = (0, 0);
+    let (mut checked, mut errors, mut listeners) = (0, 0, 0);
     for _ in 0..500 {
         let mut mutated: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
         for _ in 0..=random.below(3) {
@@ -113,8 +127,50 @@ fn mutated_values() {
             errors += usize::from(problem.severity == Severity::Error);
         }
         checked += resources.virtual_services.len();
+        let identity = Identity { certificate: "c".into(), key: "k".into(), authorities: "a".into() };
+        let options = Options { identity: Some(identity), ..Options::default() };
+        let compiled = compile(&resources, &options);
+        hold_together(&compiled.snapshot);
+        listeners += compiled.snapshot.listeners.len();
     }
+    assert!(listeners > 500, "{listeners}");
     assert!(checked > 200 && errors > 100, "{checked} {errors}");
+}
+
+/// Every index leads somewhere, every name is free for one chain, and no route is empty.
+fn hold_together(snapshot: &Snapshot) {
+    let cluster = |route: &TcpRoute| {
+        assert!(!route.destinations.is_empty() && route.total_weight > 0);
+        for id in route.destinations.iter().filter_map(|destination| destination.cluster) {
+            assert!((id.0 as usize) < snapshot.clusters.len());
+        }
+    };
+    for listener in &snapshot.listeners {
+        match &listener.chain {
+            Chain::Http(table) => assert!((table.0 as usize) < snapshot.route_tables.len()),
+            Chain::Tcp(chain) => cluster(&chain.route),
+            Chain::Tls(chains) => {
+                let mut names = std::collections::HashSet::new();
+                for chain in chains.chains() {
+                    assert!(!chain.server_names.is_empty());
+                    assert!(chain.server_names.iter().all(|name| names.insert(name)));
+                    match &chain.action {
+                        ChainAction::TerminateHttp(id, table) => {
+                            assert!((table.0 as usize) < snapshot.route_tables.len());
+                            assert!(!snapshot.server_tls[id.0 as usize].certificates.is_empty());
+                        }
+                        ChainAction::TerminateTcp(id, route) => {
+                            assert!(!snapshot.server_tls[id.0 as usize].certificates.is_empty());
+                            cluster(route);
+                        }
+                        ChainAction::Passthrough(route) => cluster(route),
+                    }
+                }
+            }
+        }
+    }
+    let contexts = snapshot.clusters.iter().filter_map(|cluster| cluster.tls.as_ref());
+    assert!(contexts.into_iter().all(|tls| (tls.context.0 as usize) < snapshot.client_tls.len()));
 }
 
 /// An object with an error has one in the list, however many warnings come before it.
