@@ -93,23 +93,23 @@ impl Client {
     }
 
     /// Hands the connection on to what the chosen filter chain says, or closes it.
-    async fn choose(mut self, buffer: Buffer, hello: ClientHello, chains: Arc<ChainIndex>) {
+    async fn choose(mut self, buffer: Buffer, mut hello: ClientHello, chains: Arc<ChainIndex>) {
         let position = chains.find(hello.server_name.as_deref(), &hello.alpn);
-        self.info.server_name = hello.server_name;
+        self.info.server_name = hello.server_name.take();
         let Some((chain, position)) = position.and_then(|at| Some((chains.get(at)?, at))) else {
             return self.refuse(&Refusal::NoChain);
         };
         let chosen = (&chains, position);
         match &chain.action {
             ChainAction::TerminateHttp(id, table) => {
-                let Some(secured) = self.terminate(*id, buffer, &hello.alpn, chosen).await else {
+                let Some(secured) = self.terminate(*id, buffer, &hello, chosen).await else {
                     return;
                 };
                 let Secured { socket, info, env } = secured;
                 driver::spawn(proxy::serve(socket, info, *table, &env));
             }
             ChainAction::TerminateTcp(id, route) => {
-                let Some(secured) = self.terminate(*id, buffer, &hello.alpn, chosen).await else {
+                let Some(secured) = self.terminate(*id, buffer, &hello, chosen).await else {
                     return;
                 };
                 let Secured { socket: Socket { deadline, read, write }, info, env } = secured;
@@ -130,7 +130,7 @@ impl Client {
         self,
         id: ServerTlsId,
         buffer: Buffer,
-        offered: &[Box<[u8]>],
+        hello: &ClientHello,
         (chains, chain): (&Arc<ChainIndex>, usize),
     ) -> Option<Secured> {
         let Some(context) = self.env.tls.server(id.0) else {
@@ -139,7 +139,7 @@ impl Client {
         };
         let Client { started, deadline, read, write, mut info, env } = self;
         deadline.arm(Phase::Both, Some(env.limits.handshake_timeout));
-        let config = context.config(offered);
+        let config = context.config(hello);
         match tls::accept(read, write, buffer, config, &env.buffers).await {
             Ok(Established { read, write, mut agreed }) => {
                 bump(&env.counters.tls_handshakes, 1);

@@ -17,6 +17,8 @@ pub struct ClientHello {
     pub server_name: Option<Box<str>>,
     /// What the client offers by ALPN (RFC 7301), strongest first.
     pub alpn: Vec<Box<[u8]>>,
+    /// Of the ciphers that we know it names ChaCha20 first, as those do whose processor has no instructions for AES.
+    pub prefers_chacha: bool,
 }
 
 /// How much of a ClientHello there is.
@@ -140,9 +142,9 @@ fn parse(message: &[u8]) -> Result<ClientHello, BadHello> {
     // legacy_version and random
     let mut reader = Reader(body.get(34..).ok_or(BadHello::Malformed)?);
     reader.vector8()?; // legacy_session_id
-    reader.vector16()?; // cipher_suites
+    let prefers_chacha = prefers_chacha(reader.vector16()?);
     reader.vector8()?; // legacy_compression_methods
-    let mut hello = ClientHello::default();
+    let mut hello = ClientHello { prefers_chacha, ..ClientHello::default() };
     if reader.0.is_empty() {
         return Ok(hello);
     }
@@ -157,6 +159,20 @@ fn parse(message: &[u8]) -> Result<ClientHello, BadHello> {
         }
     }
     Ok(hello)
+}
+
+/// Whether the first cipher suite that we know has ChaCha20 (RFC 8446 appendix B.4, RFC 7905, RFC 5289).
+fn prefers_chacha(suites: &[u8]) -> bool {
+    suites
+        .as_chunks()
+        .0
+        .iter()
+        .find_map(|suite| match suite {
+            [0x13, 0x03] | [0xcc, 0xa8 | 0xa9] => Some(true),
+            [0x13, 0x01 | 0x02] | [0xc0, 0x2b | 0x2c | 0x2f | 0x30] => Some(false),
+            _ => None,
+        })
+        .unwrap_or(false)
 }
 
 /// The one `host_name` of the list.

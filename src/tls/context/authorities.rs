@@ -3,7 +3,8 @@
 use super::{
     Limit, Problem, ProblemKind,
     certified::{certificates, malformed, too_large},
-    material::{AuthorityMaterial, Bytes},
+    material::{AuthorityMaterial, Bytes, Digest},
+    tickets::TicketScope,
 };
 use crate::tls::CertificateFacts;
 use rustls::{
@@ -57,7 +58,9 @@ pub(super) struct Authorities {
     /// The certificates themselves, without those of the operating system: one that shows itself needs nobody's word.
     pub(super) certificates: Vec<CertificateDer<'static>>,
     /// What they have revoked; empty: nobody asks.
-    pub(super) revoked: Vec<CertificateRevocationListDer<'static>>,
+    revoked: Vec<CertificateRevocationListDer<'static>>,
+    /// Of both.
+    pub(super) digest: Digest,
     clients: OnceLock<Arc<dyn ClientCertVerifier>>,
     servers: OnceLock<Arc<WebPkiServerVerifier>>,
 }
@@ -94,9 +97,11 @@ impl Authorities {
         certificates: Vec<CertificateDer<'static>>,
         revoked: Vec<CertificateRevocationListDer<'static>>,
     ) -> Option<Arc<Authorities>> {
+        let parts = certificates.iter().map(|certificate| certificate.as_ref()).chain([&b"revoked"[..]]);
+        let digest = TicketScope::of(parts.chain(revoked.iter().map(|list| list.as_ref()))).0;
         let (clients, servers) = (OnceLock::new(), OnceLock::new());
         let is_empty = roots.is_empty();
-        let made = Authorities { roots: Arc::new(roots), certificates, revoked, clients, servers };
+        let made = Authorities { roots: Arc::new(roots), certificates, revoked, digest, clients, servers };
         (!is_empty).then(|| Arc::new(made))
     }
 

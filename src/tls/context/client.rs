@@ -4,7 +4,7 @@ use super::{
     Built, Material, Problem,
     authorities::Authorities,
     cache::Cache,
-    provider::{provider, versions},
+    provider::{Cipher, provider, versions},
     server_auth::{AnyServer, ServerVerifier, no_name},
 };
 use crate::tls::{CertificateFacts, ClientSpec, ServerVerification};
@@ -31,7 +31,7 @@ pub struct ClientContext {
 impl ClientContext {
     /// Builds it of the bytes of what the spec names. It remembers no session: see [`ClientContext::for_shard`].
     pub fn build(spec: &ClientSpec, material: &Material, cache: &Cache) -> Built<ClientContext> {
-        let provider = provider(&spec.parameters);
+        let provider = provider(&spec.parameters, Cipher::Aes);
         let own = material.certificates.first().map(|material| cache.certified(material));
         let (own, mut problems) = own.unwrap_or_default();
         if spec.certificate.is_some() && own.is_none() && problems.is_empty() {

@@ -11,15 +11,23 @@ use rustls::{
 };
 use std::sync::Arc;
 
-/// Suites of TLS 1.3, in the order in which we choose: AES of 128 bits is as strong as anybody needs and the fastest
-/// where the processor has instructions for it, as those that run gateways have.
+/// Which cipher comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cipher {
+    /// The fastest where the processor has instructions for it. 128 bits are as strong as anybody needs.
+    Aes,
+    /// The fastest where it has none.
+    Chacha20,
+}
+
+/// Suites of TLS 1.3.
 const SUITES_13: [SupportedCipherSuite; 3] = [
     cipher_suite::TLS13_AES_128_GCM_SHA256,
     cipher_suite::TLS13_AES_256_GCM_SHA384,
     cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
 ];
 
-/// The same for TLS 1.2.
+/// Suites of TLS 1.2.
 const SUITES_12: [Suite; 6] = [
     Suite::EcdsaAes128,
     Suite::EcdsaAes256,
@@ -32,12 +40,17 @@ const SUITES_12: [Suite; 6] = [
 /// Groups: post-quantum first.
 const GROUPS: [Group; 4] = [Group::X25519MlKem768, Group::X25519, Group::P256, Group::P384];
 
-/// The cryptography that these parameters leave.
-pub(super) fn provider(parameters: &Parameters) -> Arc<CryptoProvider> {
-    let suites = or(&parameters.suites, &SUITES_12).iter().map(|suite| suite_12(*suite));
+/// The cryptography that these parameters leave. Suites that were chosen stay in the order in which they were.
+pub(super) fn provider(parameters: &Parameters, first: Cipher) -> Arc<CryptoProvider> {
+    let (mut thirteen, mut twelve) = (SUITES_13.to_vec(), SUITES_12.to_vec());
+    if first == Cipher::Chacha20 {
+        thirteen.rotate_right(1);
+        twelve.sort_by_key(|suite| !matches!(suite, Suite::EcdsaChacha20 | Suite::RsaChacha20));
+    }
+    let suites = or(&parameters.suites, &twelve).iter().map(|suite| suite_12(*suite));
     let groups = or(&parameters.groups, &GROUPS).iter().map(|group| kx_group(*group));
     Arc::new(CryptoProvider {
-        cipher_suites: SUITES_13.into_iter().chain(suites).collect(),
+        cipher_suites: thirteen.into_iter().chain(suites).collect(),
         kx_groups: groups.collect(),
         ..default_provider()
     })

@@ -6,11 +6,11 @@ use super::{
     cache::Cache,
     certified::Certified,
     client_auth::{ClientVerifier, Demands},
-    provider::{provider, versions},
+    provider::{Cipher, provider, versions},
     resolver::Resolver,
     tickets::{TicketScope, TicketSecret, Tickets},
 };
-use crate::tls::{CertificateFacts, ClientAuthentication, ServerSpec};
+use crate::tls::{CertificateFacts, ClientAuthentication, ClientHello, ServerSpec};
 use rustls::{
     ServerConfig,
     server::{NoClientAuth, NoServerSessionStorage, danger::ClientCertVerifier},
@@ -23,11 +23,20 @@ const TICKETS: usize = 2;
 /// How TLS ends for one server of a Gateway. Immutable, and shared by all shards.
 #[derive(Debug)]
 pub struct ServerContext {
-    with_alpn: Arc<ServerConfig>,
-    without_alpn: Arc<ServerConfig>,
+    /// For clients with instructions for AES.
+    aes: Pair,
+    /// For the others.
+    chacha: Pair,
     certificates: Vec<CertificateFacts>,
     authorities: Vec<CertificateFacts>,
     scope: TicketScope,
+}
+
+/// A configuration with and without ALPN.
+#[derive(Debug)]
+struct Pair {
+    with_alpn: Arc<ServerConfig>,
+    without_alpn: Arc<ServerConfig>,
 }
 
 impl ServerContext {
@@ -49,16 +58,15 @@ impl ServerContext {
             problems.push(Problem::broken(&spec.name, "has no certificate"));
         }
         let clients = clients(spec, material, cache, &mut problems);
-        let config = clients.as_ref().filter(|_| !certificates.is_empty()).and_then(|clients| {
-            let config = config(spec, Arc::clone(&clients.verifier), &certificates);
-            config.map_err(|error| problems.push(Problem::broken(&spec.name, error.to_string()))).ok()
-        });
-        let context = config.zip(clients).map(|(config, clients)| {
-            let certificates = certificates.iter().map(|certified| certified.facts.clone()).collect();
+        let context = clients.filter(|_| !certificates.is_empty()).and_then(|clients| {
             let scope = scope(spec, clients.authorities.as_deref());
+            let configs = configs(spec, &clients.verifier, &certificates, &Tickets::new(tickets, scope));
+            let configs =
+                configs.map_err(|error| problems.push(Problem::broken(&spec.name, error.to_string())));
+            let [aes, chacha] = configs.ok()?;
+            let certificates = certificates.iter().map(|certified| certified.facts.clone()).collect();
             let authorities = clients.authorities.map_or_else(Vec::new, |authorities| authorities.facts());
-            let (with_alpn, without_alpn) = configs(config, spec, Tickets::new(tickets, scope));
-            ServerContext { with_alpn, without_alpn, certificates, authorities, scope }
+            Some(ServerContext { aes, chacha, certificates, authorities, scope })
         });
         Built::new(context, problems)
     }
@@ -71,21 +79,24 @@ impl ServerContext {
             config.ticketer = Arc::clone(&tickets) as _;
             Arc::new(config)
         };
+        let pair =
+            |pair: &Pair| Pair { with_alpn: other(&pair.with_alpn), without_alpn: other(&pair.without_alpn) };
         ServerContext {
-            with_alpn: other(&self.with_alpn),
-            without_alpn: other(&self.without_alpn),
+            aes: pair(&self.aes),
+            chacha: pair(&self.chacha),
             certificates: self.certificates.clone(),
             authorities: self.authorities.clone(),
             scope: self.scope,
         }
     }
 
-    /// What a handshake takes, after what the client offers by ALPN: rustls ends a handshake in which nothing that is
-    /// offered is there, but it is to go on without (specification section 1.6).
-    pub fn config(&self, offered: &[impl AsRef<[u8]>]) -> Arc<ServerConfig> {
-        let ours = &self.with_alpn.alpn_protocols;
-        let is_common = offered.iter().any(|offer| ours.iter().any(|our| our == offer.as_ref()));
-        Arc::clone(if is_common { &self.with_alpn } else { &self.without_alpn })
+    /// What the handshake of this client takes. rustls ends a handshake in which nothing that is offered by ALPN is there,
+    /// but it is to go on without (specification section 1.6); and which cipher we prefer depends on the client's.
+    pub fn config(&self, hello: &ClientHello) -> Arc<ServerConfig> {
+        let pair = if hello.prefers_chacha { &self.chacha } else { &self.aes };
+        let ours = &pair.with_alpn.alpn_protocols;
+        let is_common = hello.alpn.iter().any(|offer| ours.iter().any(|our| our[..] == offer[..]));
+        Arc::clone(if is_common { &pair.with_alpn } else { &pair.without_alpn })
     }
 
     /// What our certificates say, in the spec's order.
@@ -142,37 +153,34 @@ fn clients(
     }
 }
 
-fn config(
-    spec: &ServerSpec,
-    clients: Arc<dyn ClientCertVerifier>,
-    certificates: &[Arc<Certified>],
-) -> Result<ServerConfig, rustls::Error> {
-    let keys = certificates.iter().map(|certified| Arc::clone(&certified.key)).collect();
-    let config = ServerConfig::builder_with_provider(provider(&spec.parameters))
-        .with_protocol_versions(&versions(&spec.parameters))?
-        .with_client_cert_verifier(clients)
-        .with_cert_resolver(Arc::new(Resolver::new(keys)));
-    Ok(config)
-}
-
-/// The configuration with and without ALPN, complete.
+/// The configurations for clients with instructions for AES, and for the others.
 fn configs(
-    mut config: ServerConfig,
     spec: &ServerSpec,
-    tickets: Arc<Tickets>,
-) -> (Arc<ServerConfig>, Arc<ServerConfig>) {
-    config.ignore_client_order = true;
-    // The stream takes the keys over when the handshake is done.
-    config.enable_secret_extraction = true;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = tickets;
-    config.send_tls13_tickets = TICKETS;
-    // A request that somebody else could send again is none that an origin expects (RFC 8470 section 3).
-    config.max_early_data_size = 0;
-    config.send_half_rtt_data = false;
-    let without = Arc::new(config.clone());
-    config.alpn_protocols = spec.alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    (Arc::new(config), without)
+    clients: &Arc<dyn ClientCertVerifier>,
+    certificates: &[Arc<Certified>],
+    tickets: &Arc<Tickets>,
+) -> Result<[Pair; 2], rustls::Error> {
+    let keys = certificates.iter().map(|certified| Arc::clone(&certified.key)).collect();
+    let resolver = Arc::new(Resolver::new(keys));
+    let pair = |cipher| -> Result<Pair, rustls::Error> {
+        let mut config = ServerConfig::builder_with_provider(provider(&spec.parameters, cipher))
+            .with_protocol_versions(&versions(&spec.parameters))?
+            .with_client_cert_verifier(Arc::clone(clients))
+            .with_cert_resolver(Arc::clone(&resolver) as _);
+        config.ignore_client_order = true;
+        // The stream takes the keys over when the handshake is done.
+        config.enable_secret_extraction = true;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.ticketer = Arc::clone(tickets) as _;
+        config.send_tls13_tickets = TICKETS;
+        // A request that somebody else could send again is none that an origin expects (RFC 8470 section 3).
+        config.max_early_data_size = 0;
+        config.send_half_rtt_data = false;
+        let without_alpn = Arc::new(config.clone());
+        config.alpn_protocols = spec.alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        Ok(Pair { with_alpn: Arc::new(config), without_alpn })
+    };
+    Ok([pair(Cipher::Aes)?, pair(Cipher::Chacha20)?])
 }
 
 /// What a ticket of this server is good for: it stands for a client that was believed by these rules.
@@ -189,10 +197,7 @@ fn scope(spec: &ServerSpec, authorities: Option<&Authorities>) -> TicketScope {
         parts.extend(pins.certificates.iter().map(|pin| &pin[..]));
     }
     if let Some(authorities) = authorities {
-        parts.push(b"authorities");
-        parts.extend(authorities.certificates.iter().map(|certificate| certificate.as_ref()));
-        parts.push(b"revoked");
-        parts.extend(authorities.revoked.iter().map(|list| list.as_ref()));
+        parts.push(&authorities.digest);
     }
     TicketScope::of(parts)
 }

@@ -74,6 +74,20 @@ fn protocols_come_in_the_clients_order() {
 }
 
 #[test]
+fn the_cipher_that_is_named_first() {
+    for (suites, expected) in [
+        (&[0x13, 0x01, 0x13, 0x03][..], false),
+        (&[0x13, 0x03, 0x13, 0x01], true),
+        (&[0x0a, 0x0a, 0x00, 0xff, 0xcc, 0xa9, 0xc0, 0x2b], true),
+        (&[0x00, 0x2f, 0xc0, 0x30, 0xcc, 0xa8], false),
+        (&[0x00], false),
+        (&[], false),
+    ] {
+        assert_eq!(prefers_chacha(suites), expected, "{suites:?}");
+    }
+}
+
+#[test]
 fn a_hello_may_be_spread_over_records_and_reads() {
     let padding = extension(21, &[0; 1500]);
     let whole = message(&[extension(0, &vector16(&name(b"a.b"))), padding]);

@@ -122,6 +122,32 @@ fn versions_suites_and_groups() {
 }
 
 #[test]
+fn the_cipher_that_is_fast_for_the_client() {
+    let root = Authority::new("root");
+    let context = server(&simple(), &material(&[&root.leaf(&["a"])]));
+    for (version, aes, chacha) in [
+        (&version::TLS13, CipherSuite::TLS13_AES_128_GCM_SHA256, CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
+        (
+            &version::TLS12,
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        ),
+    ] {
+        for (is_reversed, expected) in [(false, aes), (true, chacha)] {
+            let mut provider = default_provider();
+            if is_reversed {
+                // The last one of ours is ChaCha20.
+                provider.cipher_suites.reverse();
+            }
+            let builder = ClientConfig::builder_with_provider(Arc::new(provider));
+            let builder = builder.with_protocol_versions(&[version]).unwrap();
+            let client = builder.with_root_certificates(roots(&root)).with_no_client_auth();
+            assert_eq!(shake(&client, &context, "a").unwrap().suite(), expected);
+        }
+    }
+}
+
+#[test]
 fn case_47_a_staple_is_sent_to_who_asks() {
     #[derive(Debug)]
     struct Seen(std::sync::Mutex<Vec<u8>>, Arc<rustls::client::WebPkiServerVerifier>);

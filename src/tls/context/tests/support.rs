@@ -3,8 +3,8 @@
 pub(super) use crate::tls::testing::{Authority, KeyKind, Leaf, LeafParams};
 use crate::tls::{
     AuthorityMaterial, AuthoritySource, Bytes, Cache, CertificateMaterial, CertificateSource,
-    ClientAuthentication, ClientContext, ClientSpec, Material, NameRule, Parameters, Pins, Place,
-    ServerContext, ServerSpec, ServerVerification, TicketSecret,
+    ClientAuthentication, ClientContext, ClientSpec, Material, NameRule, Parameters, Peeked, Pins, Place,
+    ServerContext, ServerSpec, ServerVerification, TicketSecret, peek,
 };
 use rustls::{
     AlertDescription, CipherSuite, ClientConfig, ClientConnection, Error, HandshakeKind, NamedGroup,
@@ -200,11 +200,12 @@ pub(super) fn shake(
     server: &ServerContext,
     name: &str,
 ) -> Result<Shaken, Box<Failed>> {
-    handshake(
-        Arc::new(client.clone()),
-        server.config(&client.alpn_protocols),
-        name.to_owned().try_into().unwrap(),
-    )
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let mut hello = Vec::new();
+    let mut first = ClientConnection::new(Arc::new(client.clone()), name.clone()).unwrap();
+    first.write_tls(&mut hello).unwrap();
+    let Ok(Peeked::Hello(hello)) = peek(&hello) else { panic!("a ClientHello") };
+    handshake(Arc::new(client.clone()), server.config(&hello), name)
 }
 
 /// A handshake, and whatever is sent right after it.

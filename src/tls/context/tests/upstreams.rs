@@ -2,7 +2,8 @@
 
 use super::support::*;
 use crate::tls::{
-    Cache, CertificateSource, ClientContext, ClientSpec, Material, NameRule, ServerVerification, SystemRoots,
+    Cache, CertificateSource, ClientContext, ClientHello, ClientSpec, Material, NameRule, ServerVerification,
+    SystemRoots,
 };
 use rustls::{
     CertificateError, Error, HandshakeKind,
@@ -112,7 +113,7 @@ fn our_own_certificate_is_shown() {
     };
     let server = server(&mutual(true), &material);
     let name = ClientContext::server_name(Some("a")).unwrap();
-    let shaken = handshake(context.config(), server.config(&[""; 0]), name).unwrap();
+    let shaken = handshake(context.config(), server.config(&ClientHello::default()), name).unwrap();
     assert_eq!(**shaken.server.peer_certificates().unwrap().first().unwrap(), *own.der);
     assert_eq!(context.certificate().unwrap().dns_names, [Box::from("client")]);
     assert!(ClientContext::build(&spec, &material_without(&material), &Cache::default()).context.is_none());
