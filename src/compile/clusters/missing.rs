@@ -226,6 +226,19 @@ pub(super) fn report_no_server_name(service: &Service<'_>, wanted: &Wanted<'_>, 
     });
 }
 
+/// TLS that passes through to a destination whose DestinationRule has `tls`.
+pub(super) fn report_tls_in_tls(service: &Service<'_>, wanted: &Wanted<'_>, report: &mut Report) {
+    report.add("tls-in-tls", wanted.destination.span, || {
+        let message = format!(
+            "what passes through is TLS already, and a DestinationRule for `{}` puts TLS around it once more",
+            service.host
+        );
+        about("tls-in-tls", message, wanted, "").help(
+            "hardly any server reads that: take `tls` out of the rule, or add a subset with `tls: {mode: DISABLE}` and name it here",
+        )
+    });
+}
+
 fn ports(service: &Service<'_>) -> String {
     let list: Vec<String> = service
         .ports
@@ -242,7 +255,7 @@ fn ports(service: &Service<'_>) -> String {
 fn outcome(wanted: &Wanted<'_>, flag: &str) -> String {
     match wanted.traffic {
         Traffic::Requests => format!("requests are answered 503 ({flag})"),
-        Traffic::Connections => format!("connections are closed ({flag})"),
+        Traffic::Connections | Traffic::Tls => format!("connections are closed ({flag})"),
     }
 }
 

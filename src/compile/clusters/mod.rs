@@ -100,6 +100,8 @@ pub(super) enum Traffic {
     Requests,
     /// Bytes.
     Connections,
+    /// TLS that passes through.
+    Tls,
 }
 
 /// What a destination became.
@@ -218,7 +220,8 @@ impl<'r, 'w> Clusters<'r, 'w> {
             (Traffic::Connections, Some(tls)) if self.tls.needs_server_name(tls) => {
                 missing::report_no_server_name(service, wanted, report);
             }
-            (Traffic::Connections, _) => {}
+            (Traffic::Tls, Some(_)) => missing::report_tls_in_tls(service, wanted, report),
+            (Traffic::Connections, _) | (Traffic::Tls, None) => {}
         }
     }
 

@@ -63,7 +63,7 @@ impl<'r> RuleCompiler<'r, '_> {
         let service = self.selection.virtual_service(id)?;
         let route = service.resource.spec.tcp.get(position)?;
         let rule = Rule { service, path: format!("spec.tcp[{position}]"), span: route.span };
-        self.destinations(&rule, &route.route, site, report)
+        self.destinations(&rule, &route.route, (site, Traffic::Connections), report)
     }
 
     /// What the `tls` rules of a VirtualService make of a server that passes TLS through: one for every match.
@@ -82,7 +82,9 @@ impl<'r> RuleCompiler<'r, '_> {
                     continue;
                 }
                 let rule = Rule { service, path: format!("spec.tls[{position}]"), span: matched.span };
-                let Some(route) = self.destinations(&rule, &route.route, site, report) else { continue };
+                let Some(route) = self.destinations(&rule, &route.route, (site, Traffic::Tls), report) else {
+                    continue;
+                };
                 let (mut server_names, mut seen) = (Vec::new(), HashSet::new());
                 for (of_host, host) in matched.sni_hosts.iter().enumerate() {
                     let name = normalized(host);
@@ -117,7 +119,7 @@ impl<'r> RuleCompiler<'r, '_> {
         &mut self,
         rule: &Rule<'_, 'r>,
         list: &'r [Spanned<RouteDestination>],
-        site: Site,
+        (site, traffic): (Site, Traffic),
         report: &mut Report,
     ) -> Option<TcpRoute> {
         // The weight of an only destination says nothing.
@@ -135,7 +137,7 @@ impl<'r> RuleCompiler<'r, '_> {
                 object: &rule.service.resource.object,
                 field: &field,
                 server_port: site.port,
-                traffic: Traffic::Connections,
+                traffic,
             };
             let resolved = self.clusters.resolve(&wanted, report);
             destinations.push(TcpDestination {

@@ -217,6 +217,32 @@ fn bytes_to_a_port_that_speaks_tls_are_what_passthrough_is_for() {
 }
 
 #[test]
+fn tls_around_tls_is_hardly_meant() {
+    let with = |tls: &str| {
+        compiled(&format!(
+            "{}{}{}{}",
+            gateway("name: g", &[("TLS", 443, "p.com", ", tls: {mode: PASSTHROUGH}")]),
+            connections(
+                "name: v",
+                "p.com",
+                "g",
+                "tls: [{match: [{sniHosts: [p.com]}], route: [{destination: {host: p.com, subset: a}}]}]"
+            ),
+            object("ServiceEntry", "name: p", &format!("{{{ENTRY}}}")),
+            object(
+                "DestinationRule",
+                "name: r",
+                &format!(
+                    "{{host: p.com, trafficPolicy: {{tls: {{mode: SIMPLE}}}}, subsets: [{{name: a{tls}}}]}}"
+                )
+            ),
+        ))
+    };
+    assert_eq!(with("").warnings(), ["tls-in-tls 9"]);
+    assert_eq!(with(", trafficPolicy: {tls: {mode: DISABLE}}").warnings(), [""; 0]);
+}
+
+#[test]
 fn case_118_proxy_protocol_and_idle_time() {
     let of = |policy: &str| {
         let outcome = with(&format!("tls: {{mode: SIMPLE}}, {policy}"), "");
