@@ -118,7 +118,7 @@ fn header_fields(headers: &ProxyHeaders) -> [Field; 2] {
         (
             "setCurrentClientCertDetails",
             at(&headers.set_current_client_cert_details),
-            "x-forwarded-client-cert always has hash, subject, URI and DNS names of the client's certificate",
+            "x-forwarded-client-cert always has hash, subject, URI, DNS names and the whole of the client's certificate",
         ),
         ("preserveHttp1HeaderCase", on(&headers.preserve_http1_header_case), "header names are lowered"),
     ]
