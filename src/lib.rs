@@ -66,6 +66,7 @@ pub mod table;
 pub mod driver;
 pub mod shard;
 pub mod listener;
+pub mod proxy_protocol;
 pub mod tls;
 pub mod proxy;
 pub mod filter;

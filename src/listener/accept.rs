@@ -1,7 +1,8 @@
 //! The accept loop of one listener on one shard, with the limit of connections.
 
-use super::secure;
+use super::{greet::greet, secure};
 use crate::{
+    buffer::{Buffer, Class},
     driver::{self, Accepted, Peer, TICK},
     proxy::{self, ConnectionInfo, Environment, Socket, TcpConnection},
     table::{BindAddress, Chain},
@@ -53,19 +54,32 @@ fn admit(accepted: Accepted, chain: &Chain, local: &Local, env: &Rc<Environment>
     };
     debug_assert!(accepted.peer != Peer::Unix || address.is_none());
     let info = ConnectionInfo::new(accepted.peer, address, text);
+    let is_introduced = env.routing.borrow().snapshot.settings.proxy_protocol.is_some();
+    if is_introduced && accepted.peer != Peer::Unix {
+        driver::spawn(greet(accepted, info, chain.clone(), Rc::clone(env)));
+    } else {
+        let came = env.buffers.lease(Class::Small);
+        hand_over(accepted, came, info, chain, env);
+    }
+}
+
+/// Has a connection served. `came` is what has been read of it already, or an empty buffer to begin with.
+pub(super) fn hand_over(
+    accepted: Accepted,
+    came: Buffer,
+    info: ConnectionInfo,
+    chain: &Chain,
+    env: &Rc<Environment>,
+) {
     match chain {
-        Chain::Http(table) => driver::spawn(proxy::serve(Socket::plain(accepted), info, *table, env)),
+        Chain::Http(table) => driver::spawn(proxy::serve(Socket::plain(accepted), came, info, *table, env)),
         Chain::Tls(chains) => {
-            driver::spawn(secure::serve(accepted, info, Rc::clone(env), Arc::clone(chains)))
+            driver::spawn(secure::serve(accepted, came, info, Rc::clone(env), Arc::clone(chains)))
         }
         Chain::Tcp(chain) => {
-            let connection = TcpConnection {
-                deadline: accepted.deadline,
-                read: ReadHalf::Plain(accepted.read),
-                write: WriteHalf::Plain(accepted.write),
-                info,
-                kept: env.buffers.empty(),
-            };
+            let Accepted { deadline, read, write, .. } = accepted;
+            let (read, write) = (ReadHalf::Plain(read), WriteHalf::Plain(write));
+            let connection = TcpConnection { deadline, read, write, info, kept: came };
             driver::spawn(proxy::serve_tcp(connection, &chain.route, chain.protocol, env));
         }
     }

@@ -3,10 +3,12 @@
 //! - `secure`: TLS: from an accepted connection to one that is served
 //! - `refusal`: why a TLS connection was not served
 //! - `accept`: the accept loop of one listener on one shard, with the limit of connections
+//! - `greet`: the PROXY header that a connection begins with
 //! - `bind`: the sockets of one listener for all shards
 
 mod accept;
 mod bind;
+mod greet;
 mod refusal;
 mod secure;
 

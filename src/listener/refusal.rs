@@ -1,4 +1,4 @@
-//! Why a TLS connection was not served: counted, told to the client, and written into the access log.
+//! Why a connection was not served before it was known what it asks for: counted, told to the client, and written into the access log.
 
 use crate::{
     driver::WriteHalf,
@@ -12,10 +12,14 @@ use std::time::Instant;
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 50\r\n\
     connection: close\r\n\r\nThe client sent plain-text HTTP to a port for TLS\n";
 
-/// Why a TLS connection was not served.
+/// Why a connection was not served.
 pub(super) enum Refusal {
     /// As many handshakes were under way as may be.
     Overload,
+    /// PROXY headers are not believed from where it came.
+    Untrusted,
+    /// It did not begin with a PROXY header; how.
+    NoProxyHeader(&'static str),
     /// The client left before its ClientHello was whole.
     Left,
     /// It took too long.
@@ -75,6 +79,8 @@ impl Refusal {
         let counters = &env.counters;
         match self {
             Refusal::Overload => &counters.tls_overflow,
+            Refusal::Untrusted => &counters.proxy_protocol_untrusted,
+            Refusal::NoProxyHeader(_) => &counters.proxy_protocol_errors,
             Refusal::TooLate => &counters.tls_timeouts,
             Refusal::NoChain => &counters.no_filter_chain,
             Refusal::NoCertificate => &counters.tls_no_certificate,
@@ -87,6 +93,8 @@ impl Refusal {
         const TLS: &str = "tls_handshake_failed";
         match self {
             Refusal::Overload => (Flag::Overload, TLS, "too_many_handshakes"),
+            Refusal::Untrusted => (Flag::DownstreamProtocolError, "proxy_protocol", "untrusted_proxy"),
+            Refusal::NoProxyHeader(how) => (Flag::DownstreamProtocolError, "proxy_protocol", how),
             Refusal::Left => (Flag::DownstreamDisconnect, TLS, "client_left"),
             Refusal::TooLate => (Flag::StreamIdleTimeout, TLS, "handshake_timeout"),
             Refusal::NoChain => (Flag::NoRoute, "filter_chain_not_found", ""),

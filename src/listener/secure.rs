@@ -24,9 +24,10 @@ struct Client {
     env: Rc<Environment>,
 }
 
-/// Serves a connection of a TLS listener.
+/// Serves a connection of a TLS listener. `came` is what has been read of it already, or an empty buffer to begin with.
 pub(super) async fn serve(
     accepted: Accepted,
+    came: Buffer,
     info: ConnectionInfo,
     env: Rc<Environment>,
     chains: Arc<ChainIndex>,
@@ -35,7 +36,7 @@ pub(super) async fn serve(
     let Accepted { deadline, read, write, .. } = accepted;
     let Some(_guard) = Handshake::begin(&env) else { return Refusal::Overload.note(&info, &env, started) };
     let mut client = Client { started, deadline, read, write, info, env };
-    match client.hello().await {
+    match client.hello(came).await {
         Ok((buffer, hello)) => client.choose(buffer, hello, chains).await,
         Err(refusal) => {
             refusal.tell(&client.write);
@@ -45,10 +46,10 @@ pub(super) async fn serve(
 }
 
 /// Counts a handshake while it is under way.
-struct Handshake(Rc<Environment>);
+pub(super) struct Handshake(Rc<Environment>);
 
 impl Handshake {
-    fn begin(env: &Rc<Environment>) -> Option<Handshake> {
+    pub(super) fn begin(env: &Rc<Environment>) -> Option<Handshake> {
         let count = env.handshakes.get();
         (count < env.limits.handshakes).then(|| {
             env.handshakes.set(count + 1);
@@ -65,17 +66,9 @@ impl Drop for Handshake {
 
 impl Client {
     /// Reads until the ClientHello is whole. It stays in the buffer.
-    async fn hello(&mut self) -> Result<(Buffer, ClientHello), Refusal> {
+    async fn hello(&mut self, mut buffer: Buffer) -> Result<(Buffer, ClientHello), Refusal> {
         self.deadline.arm(Phase::Both, Some(self.env.limits.handshake_timeout));
-        let mut buffer = self.env.buffers.lease(Class::Small);
         loop {
-            let (result, filled) = self.read.read(buffer).await;
-            buffer = filled;
-            match result {
-                Ok(1..) => {}
-                _ if self.deadline.fired() => return Err(Refusal::TooLate),
-                _ => return Err(Refusal::Left),
-            }
             match tls::peek(buffer.bytes()).map_err(Refusal::Hello)? {
                 Peeked::Hello(hello) => return Ok((buffer, hello)),
                 Peeked::Incomplete if buffer.len() < HELLO_MAX => {}
@@ -84,6 +77,13 @@ impl Client {
             if buffer.room() == 0 {
                 let class = buffer.class().larger();
                 buffer = buffer.grow(class);
+            }
+            let (result, filled) = self.read.read(buffer).await;
+            buffer = filled;
+            match result {
+                Ok(1..) => {}
+                _ if self.deadline.fired() => return Err(Refusal::TooLate),
+                _ => return Err(Refusal::Left),
             }
         }
     }
@@ -106,7 +106,7 @@ impl Client {
                     return;
                 };
                 let Secured { socket, info, env } = secured;
-                driver::spawn(proxy::serve(socket, info, *table, &env));
+                driver::spawn(proxy::serve(socket, env.buffers.lease(Class::Small), info, *table, &env));
             }
             ChainAction::TerminateTcp(id, route) => {
                 let Some(secured) = self.terminate(*id, buffer, &hello, chosen).await else {

@@ -85,7 +85,7 @@ impl<'a> Answer<'a> {
             start_time_ms: env.clock.unix_ms(summary.started),
             hostname: &env.hostname,
             downstream_remote: info.peer.map(Address::Ip),
-            downstream_direct_remote: info.peer.map(Address::Ip),
+            downstream_direct_remote: info.direct_peer.map(Address::Ip),
             downstream_local: info.local.map(Address::Ip),
             protocol: request.version,
             scheme: self.scheme,

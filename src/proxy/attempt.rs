@@ -104,12 +104,13 @@ impl Exchange<'_> {
         let counters = &self.env.counters;
         let authority = split_port(&self.answer.scratch.request.authority).0;
         let host = way.cluster.tls.as_ref().and_then(|_| std::str::from_utf8(authority).ok());
+        let dial = self.env.dial(&self.answer.downstream.info, host);
         if !attempt.fresh
-            && let Some(connection) = attempt.endpoint.reuse(host, || self.idle_closed())
+            && let Some(connection) = attempt.endpoint.reuse(&dial, || self.idle_closed())
         {
             return Ok(connection);
         }
-        match Connection::open(way.cluster, attempt.endpoint, &self.env.dial(host)).await {
+        match Connection::open(way.cluster, attempt.endpoint, &dial).await {
             Ok(connection) => {
                 bump(&counters.upstream_connections, 1);
                 bump(&counters.upstream_connections_active, 1);

@@ -73,12 +73,14 @@ impl Inbound {
 
 enum Next {
     Wait(PendingRead),
+    Serve(Inbound),
     Close,
 }
 
-/// Serves a connection to its end.
+/// Serves a connection to its end. `came` is what has been read of it already, or an empty buffer to begin with.
 pub fn serve(
     socket: Socket,
+    came: Buffer,
     info: ConnectionInfo,
     table: TableId,
     env: &Rc<Environment>,
@@ -86,20 +88,27 @@ pub fn serve(
     bump(&env.counters.downstream_connections, 1);
     bump(&env.counters.downstream_connections_active, 1);
     socket.deadline.arm(Phase::Idle, Some(env.limits.idle_timeout));
-    // Most clients send at once.
     let Socket { deadline, read, write } = socket;
-    let pending = read.start_read(env.buffers.lease(Class::Small));
-    Downstream { deadline, write, info, table, env: Rc::clone(env) }.live(pending)
+    // Most clients send at once.
+    let next = match came.is_empty() {
+        true => Next::Wait(read.start_read(came)),
+        false => Next::Serve(Inbound { read, buffer: came }),
+    };
+    Downstream { deadline, write, info, table, env: Rc::clone(env) }.live(next)
 }
 
 impl Downstream {
-    async fn live(mut self, mut pending: PendingRead) {
+    async fn live(mut self, mut next: Next) {
         loop {
-            let (Ok(1..), buffer, read) = (&mut pending).await else { break };
-            match self.busy(Inbound { read, buffer }).await {
-                Next::Wait(read) => pending = read,
+            let inbound = match next {
+                Next::Wait(mut pending) => {
+                    let (Ok(1..), buffer, read) = (&mut pending).await else { break };
+                    Inbound { read, buffer }
+                }
+                Next::Serve(inbound) => inbound,
                 Next::Close => break,
-            }
+            };
+            next = self.busy(inbound).await;
         }
         bump(&self.env.counters.downstream_connections_active, 1u64.wrapping_neg());
     }

@@ -6,6 +6,7 @@ use crate::{
     driver::{Deadlines, Peer},
     http::{RequestHead, ResponseHead, Scheme},
     http1::decode::{self, Policy},
+    proxy_protocol::Behind,
     relay::Pipes,
     table::{ChainIndex, Snapshot},
     telemetry::{AccessLog, Counters, DateCache},
@@ -48,6 +49,9 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// A connection without a request in flight is closed after this long (Istio's downstream idle time).
     pub idle_timeout: Duration,
+    /// Where connections begin with a PROXY header it must be whole after so long: a proxy sends it at once, with its first
+    /// packet.
+    pub proxy_header_timeout: Duration,
     /// While a body is on its way, in either direction, or an answer is waited for, something must move within this time.
     /// Istio's stream idle time is off; an hour only frees what is dead.
     pub stream_idle_timeout: Duration,
@@ -69,6 +73,7 @@ impl Default for Limits {
             response_head: decode::Limits::default(),
             head_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(3600),
+            proxy_header_timeout: Duration::from_secs(5),
             stream_idle_timeout: Duration::from_secs(3600),
             handshake_timeout: Duration::from_secs(15),
             handshakes: 4096,
@@ -174,9 +179,10 @@ impl Environment {
         self.scratch.borrow_mut().pop().unwrap_or_default()
     }
 
-    /// What opening a connection to an upstream takes, for a request to this host.
-    pub fn dial<'a>(&'a self, host: Option<&'a str>) -> Dial<'a> {
-        Dial { pool: &self.buffers, deadlines: &self.deadlines, contexts: &self.tls, host }
+    /// What opening a connection to an upstream takes, for a client and its request to this host.
+    pub(super) fn dial<'a>(&'a self, info: &ConnectionInfo, host: Option<&'a str>) -> Dial<'a> {
+        let behind = info.behind();
+        Dial { pool: &self.buffers, deadlines: &self.deadlines, contexts: &self.tls, host, behind }
     }
 
     pub(super) fn keep_scratch(&self, mut scratch: Box<Scratch>) {
@@ -218,11 +224,13 @@ fn unix_ms() -> u64 {
 
 /// What is known of a downstream connection from the start.
 pub struct ConnectionInfo {
-    /// The client's address; nothing for a Unix socket.
+    /// The client's address, as a PROXY header gave it where there was one; nothing for a Unix socket.
     pub peer: Option<SocketAddr>,
+    /// The address at the other end of the connection: the client's, or that of the proxy that speaks for it.
+    pub direct_peer: Option<SocketAddr>,
     /// The client's address as text: `10.0.0.1:5000`, `[::1]:5000`; empty for a Unix socket.
     pub peer_text: Box<str>,
-    /// The address it came in on.
+    /// The address it came in on, or that the client connected to at the proxy.
     pub local: Option<SocketAddr>,
     /// That address as text.
     pub local_text: Rc<str>,
@@ -257,6 +265,7 @@ impl ConnectionInfo {
         let peer_text = peer.map_or_else(Box::default, |peer| peer.to_string().into());
         ConnectionInfo {
             peer,
+            direct_peer: peer,
             peer_text,
             local,
             local_text,
@@ -264,6 +273,19 @@ impl ConnectionInfo {
             server_name: None,
             tls: None,
         }
+    }
+
+    /// A PROXY header said who is behind it.
+    pub fn is_for(&mut self, behind: Behind) {
+        self.peer = Some(behind.source);
+        self.peer_text = behind.source.to_string().into();
+        self.local = Some(behind.destination);
+        self.local_text = behind.destination.to_string().into();
+    }
+
+    /// What a PROXY header says of it to an upstream; nothing where there are no addresses.
+    pub(super) fn behind(&self) -> Option<Behind> {
+        Some(Behind { source: self.peer?, destination: self.local? })
     }
 
     /// Whether another filter chain of the port owns a host (as in `Host`, without its port).

@@ -134,7 +134,7 @@ impl Session {
             let chosen = cluster.choose(&env.random, &tried);
             let is_new = |endpoint: &Rc<Endpoint>| !tried.iter().any(|other| Rc::ptr_eq(other, endpoint));
             let Some(endpoint) = chosen.filter(is_new) else { break };
-            match open_stream(cluster, &endpoint, &env.dial(None), Vec::new()).await {
+            match open_stream(cluster, &endpoint, &env.dial(&self.connection.info, None)).await {
                 Ok(stream) => {
                     bump(&env.counters.upstream_connections, 1);
                     bump(&env.counters.upstream_connections_active, 1);
@@ -158,7 +158,7 @@ impl Session {
         let kept = std::mem::replace(kept, nothing);
         let early = kept.len() as u64;
         let mut summary = Summary { upstream: Some((endpoint, local)), ..Summary::default() };
-        if upstream.write.send(kept).await.0.is_err() {
+        if early > 0 && upstream.write.send(kept).await.0.is_err() {
             summary.termination = "upstream_reset";
         } else {
             bump(&counters.tcp_bytes_received, early);

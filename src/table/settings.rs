@@ -78,6 +78,25 @@ pub struct ProxyProtocol {
     pub trusted: Vec<(std::net::IpAddr, u8)>,
 }
 
+impl ProxyProtocol {
+    /// Whether the header of a connection from this address is believed.
+    pub fn trusts(&self, peer: std::net::IpAddr) -> bool {
+        self.trusted.is_empty() || self.trusted.iter().any(|network| contains(*network, peer))
+    }
+}
+
+fn contains((network, length): (std::net::IpAddr, u8), address: std::net::IpAddr) -> bool {
+    use std::net::IpAddr;
+    let (differing, bits) = match (network, address.to_canonical()) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => (u128::from(network.to_bits() ^ address.to_bits()), 32),
+        (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits() ^ address.to_bits(), 128),
+        _ => return false,
+    };
+    // What is behind the prefix does not count.
+    let behind = u32::saturating_sub(bits, u32::from(length));
+    differing.checked_shr(behind).unwrap_or(0) == 0
+}
+
 /// What happens to `server` in a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerHeader {
@@ -96,4 +115,27 @@ pub enum UnderscoreAction {
     Reject,
     /// The field is dropped.
     Drop,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_trusted_by_their_prefix() {
+        let trusts = |networks: &[(&str, u8)], peer: &str| {
+            let trusted = networks.iter().map(|(ip, length)| (ip.parse().unwrap(), *length)).collect();
+            ProxyProtocol { trusted }.trusts(peer.parse().unwrap())
+        };
+        assert!(trusts(&[], "203.0.113.9"));
+        let some = [("10.1.0.0", 16), ("192.0.2.7", 32), ("2001:db8::", 33)];
+        for peer in ["10.1.255.255", "::ffff:10.1.2.3", "192.0.2.7", "2001:db8:7fff::1"] {
+            assert!(trusts(&some, peer), "{peer}");
+        }
+        for peer in ["10.2.0.0", "192.0.2.6", "2001:db8:8000::1", "::1"] {
+            assert!(!trusts(&some, peer), "{peer}");
+        }
+        assert!(trusts(&[("0.0.0.0", 0)], "203.0.113.9") && !trusts(&[("0.0.0.0", 0)], "2001:db8::1"));
+        assert!(trusts(&[("::", 0)], "2001:db8::1") && !trusts(&[("::", 0)], "203.0.113.9"));
+    }
 }

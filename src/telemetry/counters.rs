@@ -75,6 +75,10 @@ counters! {
     tcp_bytes_sent: Counter = "envoy_tcp_downstream_cx_tx_bytes_total",
     /// TCP connections closed because nothing moved on them for too long.
     tcp_idle_timeouts: Counter = "envoy_tcp_idle_timeout",
+    /// Connections closed because they did not begin with a PROXY header, or with a broken one.
+    proxy_protocol_errors: Counter = "envoy_listener_downstream_cx_proxy_proto_error",
+    /// Connections closed because PROXY headers are not believed from where they came.
+    proxy_protocol_untrusted: Counter = "sluicegate_proxy_protocol_untrusted_total",
     /// Accepts that failed, such as for want of file descriptors.
     accept_failures: Counter = "sluicegate_accept_failures_total",
     /// TLS handshakes with clients that came to an end.

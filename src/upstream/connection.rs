@@ -4,6 +4,7 @@ use super::{Active, Cluster, Dial, Endpoint, Stream, open_stream};
 use crate::{
     buffer::{Buffer, Class, Pool},
     driver::Deadline,
+    proxy_protocol::Behind,
     tls::{PendingRead, ReadHalf, WriteHalf},
 };
 use std::{
@@ -36,6 +37,8 @@ pub struct Connection {
     pub local: Rc<str>,
     /// The name in its certificate that was asked for, where that depends on the request.
     pub(super) server_name: Option<Box<str>>,
+    /// Whose address was sent on it: nobody else may use it. `None`: no address was asked for.
+    pub(super) behind: Option<Option<Behind>>,
     /// Exchanges it has carried before.
     pub served: u32,
 }
@@ -46,8 +49,8 @@ impl Connection {
     /// # Errors
     /// Those of [`open_stream`].
     pub async fn open(cluster: &Cluster, endpoint: &Rc<Endpoint>, dial: &Dial<'_>) -> io::Result<Connection> {
-        let Stream { read, write, deadline, local, active, server_name, .. } =
-            open_stream(cluster, endpoint, dial, Vec::new()).await?;
+        let Stream { read, write, deadline, local, active, server_name, behind, .. } =
+            open_stream(cluster, endpoint, dial).await?;
         let mut connection = Connection {
             write,
             deadline,
@@ -56,6 +59,7 @@ impl Connection {
             active: Some(active),
             local,
             server_name,
+            behind,
             served: 0,
         };
         connection.reader.start(read, None);

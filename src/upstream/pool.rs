@@ -1,6 +1,6 @@
 //! Idle connections of one endpoint on one shard, kept alive and watched.
 
-use super::{Connection, Endpoint};
+use super::{Connection, Dial, Endpoint};
 use crate::driver::Phase;
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -8,6 +8,10 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 /// 60 s), so that we end it rather than race with the server's end (specification section 8.3). Istio's own hour is
 /// what its users' "503 UC" reports are about.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(55);
+
+/// The same for a connection on which a client's address was sent, and which nobody else can use. As in Envoy, it is kept
+/// for the client's next request; but many clients never have one.
+const IDLE_TIMEOUT_OF_ONE_CLIENT: Duration = Duration::from_secs(5);
 
 /// Idle connections that one shard keeps to one endpoint. More than wrk or h2load open in practice; it bounds
 /// descriptors after a burst.
@@ -28,14 +32,14 @@ impl Idle {
 }
 
 impl Endpoint {
-    /// An idle connection that is still good; where its certificate was checked for a request's host, for this one.
-    /// `closed` is called for each that was not good.
-    pub fn reuse(self: &Rc<Self>, host: Option<&str>, mut closed: impl FnMut()) -> Option<Connection> {
+    /// An idle connection that is still good. Where its certificate was checked for a request's host, for this one; where
+    /// a client's address was sent on it, of the same client. `closed` is called for each that was not good.
+    pub fn reuse(self: &Rc<Self>, dial: &Dial<'_>, mut closed: impl FnMut()) -> Option<Connection> {
         loop {
             let mut idle = self.idle.0.borrow_mut();
-            let fits = |connection: &Connection| match &connection.server_name {
-                Some(name) => Some(&**name) == host,
-                None => true,
+            let fits = |connection: &Connection| {
+                connection.server_name.as_deref().is_none_or(|name| Some(name) == dial.host)
+                    && connection.behind.is_none_or(|behind| behind == dial.behind)
             };
             let position = idle.iter().rposition(fits)?;
             let mut connection = idle.remove(position);
@@ -53,7 +57,8 @@ impl Connection {
     pub fn give_back(mut self) {
         let endpoint = Rc::clone(&self.endpoint);
         if endpoint.idle.0.borrow().len() < IDLE_MAX && self.rest() {
-            self.deadline.arm(Phase::Idle, Some(IDLE_TIMEOUT));
+            let timeout = if self.behind.is_some() { IDLE_TIMEOUT_OF_ONE_CLIENT } else { IDLE_TIMEOUT };
+            self.deadline.arm(Phase::Idle, Some(timeout));
             endpoint.idle.0.borrow_mut().push(self);
         }
     }

@@ -4,7 +4,8 @@ use super::{Active, Cluster, Endpoint};
 use crate::{
     buffer::Pool,
     driver::{self, Deadline, Deadlines, Phase},
-    table::{ServerName, UpstreamTls},
+    proxy_protocol::{self, Behind},
+    table::{ProxyVersion, ServerName, UpstreamTls},
     tls::{self, ClientContext, Contexts, Established, ReadHalf, WriteHalf},
 };
 use std::{io, rc::Rc};
@@ -23,6 +24,8 @@ pub struct Stream {
     pub active: Active,
     /// Our address, as the access log writes it.
     pub local: Rc<str>,
+    /// Whose address was sent on it, where the cluster asks for that: nobody else may use it.
+    pub behind: Option<Option<Behind>>,
     /// The name in its certificate that was asked for, where that depends on the request: nobody else may use it.
     pub server_name: Option<Box<str>>,
 }
@@ -38,37 +41,38 @@ pub struct Dial<'a> {
     pub contexts: &'a Contexts,
     /// The host of the request as the destination sees it, without its port; nothing for TCP.
     pub host: Option<&'a str>,
+    /// The client's addresses, for a PROXY header; nothing if it has none.
+    pub behind: Option<Behind>,
 }
 
-/// Connects to an endpoint, sends `preface` before everything else (a PROXY header, or nothing), and begins TLS where the
-/// cluster asks for it. All of it within the cluster's time to connect, each half.
+/// Connects to an endpoint, sends a PROXY header before everything else and begins TLS, where the cluster asks for that. All of it within the cluster's time to connect, each half.
 ///
 /// # Errors
-/// Those of [`driver::connect`], and of sending the preface; `TLS_error: ...` where TLS can't be had, with the reason.
-pub async fn open_stream(
-    cluster: &Cluster,
-    endpoint: &Rc<Endpoint>,
-    dial: &Dial<'_>,
-    preface: Vec<u8>,
-) -> io::Result<Stream> {
+/// Those of [`driver::connect`], and of sending the header; `TLS_error: ...` where TLS can't be had, with the reason.
+pub async fn open_stream(cluster: &Cluster, endpoint: &Rc<Endpoint>, dial: &Dial<'_>) -> io::Result<Stream> {
     let active = endpoint.begin();
     let (read, mut write, deadline, local) =
         driver::connect(endpoint.address(), cluster.connect_timeout, dial.deadlines).await?;
-    if !preface.is_empty() {
-        write.send_all(preface).await.0.map_err(|failed| failed.error)?;
+    if let Some(version) = cluster.proxy_protocol {
+        let header = match version {
+            ProxyVersion::V1 => proxy_protocol::v1(dial.behind),
+            ProxyVersion::V2 => proxy_protocol::v2(dial.behind),
+        };
+        write.send_all(header).await.0.map_err(|failed| failed.error)?;
     }
+    let behind = cluster.proxy_protocol.map(|_| dial.behind);
     let local = local.map_or_else(|| "".into(), |local| local.to_string().into());
     let endpoint = Rc::clone(endpoint);
     let Some(tls) = &cluster.tls else {
         let (read, write) = (ReadHalf::Plain(read), WriteHalf::Plain(write));
-        return Ok(Stream { deadline, read, write, endpoint, active, local, server_name: None });
+        return Ok(Stream { deadline, read, write, endpoint, active, local, behind, server_name: None });
     };
     deadline.arm(Phase::Both, Some(cluster.connect_timeout));
     match begin_tls(tls, dial, read, write).await {
         Ok(Established { read, write, .. }) => {
             deadline.disarm();
             let server_name = tls.depends_on_request().then(|| dial.host.unwrap_or_default().into());
-            Ok(Stream { deadline, read, write, endpoint, active, local, server_name })
+            Ok(Stream { deadline, read, write, endpoint, active, local, behind, server_name })
         }
         Err(_) if deadline.fired() => Err(io::ErrorKind::TimedOut.into()),
         Err(error) => Err(error),

@@ -43,6 +43,7 @@ mod mongo;
 mod names;
 mod origin;
 mod pages;
+mod proxy_protocol;
 mod python;
 mod tcp;
 mod tls_abuse;

@@ -10,7 +10,7 @@ use crate::{
 const LINES: &[&[&str]] = &[
     &["http", "buffer", "telemetry", "config"],
     &["http1", "http2", "filter", "driver"],
-    &["tls"],
+    &["tls", "proxy_protocol"],
     &["relay"],
     &["table"],
     &["compile", "upstream"],
@@ -50,6 +50,7 @@ pub(crate) const DATA_PLANE: &[&str] = &[
     "filter",
     "driver",
     "tls",
+    "proxy_protocol",
     "relay",
     "upstream",
     "proxy",
@@ -103,6 +104,7 @@ const CRATES: &[Confined] = &[
     Confined::to("monoio", &["src/driver/", "src/buffer/"], DRIVER),
     Confined::to("io_uring", &["src/driver/"], DRIVER),
     Confined::to("httparse", &["src/http1/decode/"], "nobody else parses HTTP/1"),
+    Confined::to("ppp", &["src/proxy_protocol/"], "nobody else reads or writes PROXY headers"),
     Confined::to("serde_yaml", &["src/config/yaml/"], YAML),
     Confined::to("saphyr_parser", &["src/config/yaml/"], YAML),
     Confined::to(
