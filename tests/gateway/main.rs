@@ -15,6 +15,7 @@
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
 //! - `cases_tls`: the same for certificates and Secrets
+//! - `tls_upstream`: whom the gateway believes, and what it shows
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
@@ -54,5 +55,6 @@ mod tls_hellos;
 mod tls_modes;
 mod tls_origin;
 mod tls_rotation;
+mod tls_upstream;
 mod tools;
 mod usage;

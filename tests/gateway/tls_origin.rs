@@ -1,11 +1,13 @@
 //! Origins that speak TLS: for passthrough, for TLS towards upstreams, and to try clients on.
 
-use super::certificates::Leaf;
+use super::certificates::{Authority, Leaf};
 use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
+    RootCertStore, ServerConfig, ServerConnection, StreamOwned,
     crypto::aws_lc_rs::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
+use sluicegate::tls::CertificateFacts;
 use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -44,9 +46,34 @@ impl TlsOrigin {
         leaf: &Leaf,
         answer: impl Fn(&str, &mut Stream) + Send + Sync + 'static,
     ) -> TlsOrigin {
+        TlsOrigin::run(showing(leaf, Arc::new(NoClientAuth)), answer)
+    }
+
+    /// Answers one request on each connection with the certificate of its client, which it wants to be this authority's: 200
+    /// and, as text, its serial number.
+    pub(crate) fn asking(leaf: &Leaf, clients: &Authority) -> TlsOrigin {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(clients.pem().as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        TlsOrigin::run(showing(leaf, verifier.unwrap()), |_, stream| {
+            let shown = stream.conn.peer_certificates().unwrap().first().unwrap();
+            let serial = CertificateFacts::parse(shown).unwrap().serial;
+            let length = serial.len();
+            let answer =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{serial}");
+            let _ = stream.write_all(answer.as_bytes());
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        })
+    }
+
+    fn run(
+        config: Arc<ServerConfig>,
+        answer: impl Fn(&str, &mut Stream) + Send + Sync + 'static,
+    ) -> TlsOrigin {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let config = showing(leaf);
         let answer = Arc::new(answer);
         thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
@@ -70,10 +97,10 @@ impl TlsOrigin {
     }
 }
 
-/// A server that shows this certificate and asks for none.
-fn showing(leaf: &Leaf) -> Arc<ServerConfig> {
+/// A server that shows this certificate.
+fn showing(leaf: &Leaf, clients: Arc<dyn ClientCertVerifier>) -> Arc<ServerConfig> {
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let builder = builder.with_safe_default_protocol_versions().unwrap().with_client_cert_verifier(clients);
     let chain = CertificateDer::pem_slice_iter(leaf.chain.as_bytes()).map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).unwrap();
     Arc::new(builder.with_single_cert(chain, key).unwrap())
