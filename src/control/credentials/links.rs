@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
     fs,
-    path::{Component, Path, PathBuf},
+    path::{self, Component, Path, PathBuf},
 };
 
 /// Links that are followed on the way to a file, as many as Linux follows (path_resolution(7)).
@@ -26,8 +26,8 @@ impl Interest {
     pub(super) fn add(&mut self, path: &Path) {
         // From the end; the next component is the last.
         let mut left: Vec<OsString> = Vec::new();
-        push(&mut left, path);
-        let mut at = if path.is_absolute() { PathBuf::from("/") } else { PathBuf::from(".") };
+        push(&mut left, &absolute(path));
+        let mut at = PathBuf::from("/");
         let mut links = 0;
         while let Some(name) = left.pop() {
             match name.to_str() {
@@ -54,7 +54,7 @@ impl Interest {
     pub(super) fn add_whole(&mut self, path: &Path) {
         self.add(path);
         let Ok(entries) = fs::read_dir(path) else { return };
-        self.whole.insert(path.to_owned());
+        self.whole.insert(absolute(path));
         for entry in entries.flatten() {
             self.add(&entry.path());
         }
@@ -83,6 +83,11 @@ impl Interest {
         self.whole.contains(directory)
             || self.entries.get(directory).is_some_and(|names| names.contains(name))
     }
+}
+
+/// As changes are told: from the root. Where nobody knows the present directory there is nothing to watch.
+fn absolute(path: &Path) -> PathBuf {
+    path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn push(left: &mut Vec<OsString>, path: &Path) {
@@ -131,6 +136,17 @@ mod tests {
         symlink("a", at.join("b")).unwrap();
         let found = entries(&at.join("a"));
         assert!(found.contains(&at.join("a")) && found.contains(&at.join("b")));
+    }
+
+    #[test]
+    fn paths_from_where_the_process_is() {
+        let here = std::env::current_dir().unwrap();
+        let mut interest = Interest::default();
+        interest.add(Path::new("src/main.rs"));
+        interest.add_whole(Path::new("./src"));
+        assert!(interest.matters(&here.join("src")) && interest.matters(&here.join("src/other.yaml")));
+        assert!(interest.entries[&here.join("src")].contains(OsStr::new("main.rs")));
+        assert!(interest.directories().all(Path::is_absolute));
     }
 
     #[test]

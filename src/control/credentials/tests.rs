@@ -321,6 +321,10 @@ fn changes_of_files_volumes_and_secrets_are_noticed() {
             look(&mut keeper, &mut credentials).await;
         }
         assert_eq!(serials(&credentials), [Some("03"), Some("06"), Some("05")]);
+        write(&later, &numbered(&authority, 7));
+        while serials(&credentials)[1] != Some("07") {
+            look(&mut keeper, &mut credentials).await;
+        }
     };
     block_on(run).unwrap();
 }

@@ -134,9 +134,12 @@ impl Watch {
     }
 
     fn matters(&mut self, path: &Path) -> bool {
-        // A directory that ends is no longer watched, and has to be watched anew if it comes again.
-        if self.watched.contains(path) && !path.is_dir() {
-            self.watched.remove(path);
+        // A directory that was moved is still watched where it is now; what has its name has to be watched anew.
+        if self.watched.remove(path)
+            && let Some(watcher) = &mut self.watcher
+        {
+            // It is not watched any more where it has ended.
+            let _ = watcher.unwatch(path);
         }
         self.interest.matters(path)
     }
