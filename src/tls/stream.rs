@@ -78,8 +78,11 @@ pub enum PendingRead {
     /// Of bytes.
     Plain(driver::PendingRead),
     /// Of a record.
-    Tls(Pin<Box<dyn Future<Output = (io::Result<usize>, Buffer, Box<Reader>)>>>),
+    Tls(PendingRecord),
 }
+
+/// A read of a TLS stream that is under way: the result, the buffer, and the half.
+type PendingRecord = Pin<Box<dyn Future<Output = (io::Result<usize>, Buffer, Box<Reader>)>>>;
 
 /// What a read gave: how many bytes, or why none; the buffer; and the half, to read again.
 pub type Read = (io::Result<usize>, Buffer, ReadHalf);
