@@ -127,7 +127,7 @@ impl Wire {
 enum Step {
     /// Send what there is, then read.
     Read,
-    /// It is done. There may be something left to be sent.
+    /// It is done, but for what there is to be sent.
     Done,
 }
 
@@ -140,9 +140,6 @@ trait Connection {
     fn common(&self) -> &UnbufferedConnectionCommon<Self::Data>;
 
     fn into_kernel(self) -> Result<(ExtractedSecrets, Kernel), rustls::Error>;
-
-    /// Whether the peer can go on without what is left to be sent.
-    fn may_wait(version: ProtocolVersion) -> bool;
 }
 
 impl Connection for UnbufferedServerConnection {
@@ -159,11 +156,6 @@ impl Connection for UnbufferedServerConnection {
     fn into_kernel(self) -> Result<(ExtractedSecrets, Kernel), rustls::Error> {
         self.dangerous_into_kernel_connection().map(|(secrets, kernel)| (secrets, Kernel::Server(kernel)))
     }
-
-    fn may_wait(version: ProtocolVersion) -> bool {
-        // Tickets; in TLS 1.2 it is the end of the handshake.
-        version == ProtocolVersion::TLSv1_3
-    }
 }
 
 impl Connection for UnbufferedClientConnection {
@@ -179,11 +171,6 @@ impl Connection for UnbufferedClientConnection {
 
     fn into_kernel(self) -> Result<(ExtractedSecrets, Kernel), rustls::Error> {
         self.dangerous_into_kernel_connection().map(|(secrets, kernel)| (secrets, Kernel::Client(kernel)))
-    }
-
-    fn may_wait(_: ProtocolVersion) -> bool {
-        // Its Finished, which a server that speaks first waits for.
-        false
     }
 }
 
@@ -208,9 +195,8 @@ async fn run<C: Connection>(
         }
     }
     let agreed = agreed(connection.common());
-    if !C::may_wait(agreed.version) {
-        wire.flush().await?;
-    }
+    // Also tickets, which some clients take before they say anything.
+    wire.flush().await?;
     establish(connection, wire, agreed, pool).map_err(HandshakeError::Tls)
 }
 
@@ -315,7 +301,7 @@ fn establish<C: Connection>(
     if wire.is_closed {
         reader.end();
     }
-    let writer = Writer::new(wire.write, session, sealer, pool.clone(), wire.outgoing);
+    let writer = Writer::new(wire.write, session, sealer, pool.clone());
     Ok(Established { read: ReadHalf::Tls(Box::new(reader)), write: WriteHalf::Tls(Box::new(writer)), agreed })
 }
 

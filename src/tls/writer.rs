@@ -16,20 +16,12 @@ pub struct Writer {
     session: Rc<Session>,
     sealer: Sealer,
     pool: Pool,
-    /// Records of the handshake that go out with the first data: tickets, which nobody waits for.
-    waiting: Vec<u8>,
     has_ended: bool,
 }
 
 impl Writer {
-    pub(super) fn new(
-        socket: driver::WriteHalf,
-        session: Rc<Session>,
-        sealer: Sealer,
-        pool: Pool,
-        waiting: Vec<u8>,
-    ) -> Writer {
-        Writer { socket, session, sealer, pool, waiting, has_ended: false }
+    pub(super) fn new(socket: driver::WriteHalf, session: Rc<Session>, sealer: Sealer, pool: Pool) -> Writer {
+        Writer { socket, session, sealer, pool, has_ended: false }
     }
 
     /// As [`driver::WriteHalf::send`].
@@ -41,7 +33,7 @@ impl Writer {
             };
         }
         while !buffer.is_empty() {
-            let mut out = self.pool.lease(Class::for_bytes(sealed_len(buffer.len()) + self.waiting.len()));
+            let mut out = self.pool.lease(Class::for_bytes(sealed_len(buffer.len())));
             let sealed = self.seal(piece(buffer.bytes()), &mut out);
             match sealed {
                 Ok(count) => buffer.consume(count),
@@ -58,7 +50,7 @@ impl Writer {
     pub(super) async fn send_all(&mut self, mut bytes: Vec<u8>) -> (Result<(), SendError>, Vec<u8>) {
         let mut sent = 0;
         while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
-            let mut out = self.pool.lease(Class::for_bytes(sealed_len(rest.len()) + self.waiting.len()));
+            let mut out = self.pool.lease(Class::for_bytes(sealed_len(rest.len())));
             let count = match self.seal(piece(rest), &mut out) {
                 Ok(count) => count,
                 Err(error) => return (Err(SendError { sent, error }), bytes),
@@ -80,7 +72,7 @@ impl Writer {
     /// Says that no more will be sent, or why reading ended. The other direction stays open.
     pub(super) async fn shutdown(&mut self) {
         if !self.has_ended {
-            let mut out = self.pool.lease(self.end_class());
+            let mut out = self.pool.lease(Class::Wait);
             if self.seal_end(&mut out) {
                 // Whether the peer gets it or not, this is the end.
                 let _ = self.socket.send(out).await;
@@ -94,7 +86,6 @@ impl Writer {
         (1..=PLAINTEXT_MAX).contains(&buffer.len())
             && buffer.headroom() >= self.sealer.prefix()
             && buffer.room() >= self.sealer.suffix()
-            && self.waiting.is_empty()
             && !self.wants_key()
     }
 
@@ -111,9 +102,6 @@ impl Writer {
 
     /// Seals as much of the plaintext as there is room for; gives how much that was.
     fn seal(&mut self, plaintext: &[u8], out: &mut Buffer) -> io::Result<usize> {
-        if !self.waiting.is_empty() {
-            out.extend(&std::mem::take(&mut self.waiting));
-        }
         if self.wants_key() {
             self.change_key(out)?;
         }
@@ -152,18 +140,11 @@ impl Writer {
         Ok(())
     }
 
-    /// The class of a buffer for the last record.
-    fn end_class(&self) -> Class {
-        Class::for_bytes(self.waiting.len() + PREFIX_MAX + 2 + SUFFIX_MAX)
-    }
-
     /// The last record. False if it can't be made.
     fn seal_end(&mut self, out: &mut Buffer) -> bool {
         const WARNING: u8 = 1;
         const FATAL: u8 = 2;
         self.has_ended = true;
-        // They have their numbers already, which the peer counts.
-        out.extend(&std::mem::take(&mut self.waiting));
         let alert = self.session.alert.take().unwrap_or(Alert::CloseNotify);
         let level = if alert == Alert::CloseNotify { WARNING } else { FATAL };
         self.seal_one(Content::Alert, &[level, alert as u8], out).is_ok()
@@ -173,7 +154,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if !self.has_ended {
-            let mut out = self.pool.lease(self.end_class());
+            let mut out = self.pool.lease(Class::Wait);
             if self.seal_end(&mut out) {
                 self.socket.send_now(out.bytes());
             }
