@@ -17,7 +17,7 @@ const LINKS_MAX: usize = 40;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Interest {
     entries: BTreeMap<PathBuf, BTreeSet<OsString>>,
-    /// All entries of these matter.
+    /// All files of a configuration in these matter.
     whole: BTreeSet<PathBuf>,
 }
 
@@ -50,14 +50,13 @@ impl Interest {
         }
     }
 
-    /// The same, and if it is a directory all files in it.
+    /// The same, and if it is a directory all files of a configuration in it, also those that come later.
     pub(super) fn add_whole(&mut self, path: &Path) {
         self.add(path);
         let Ok(entries) = fs::read_dir(path) else { return };
         self.whole.insert(absolute(path));
-        for entry in entries.flatten() {
-            self.add(&entry.path());
-        }
+        let paths = entries.flatten().map(|entry| entry.path());
+        paths.filter(|path| is_configuration(path)).for_each(|path| self.add(&path));
     }
 
     /// Adds what is in another.
@@ -80,9 +79,14 @@ impl Interest {
             return true;
         }
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return true };
-        self.whole.contains(directory)
-            || self.entries.get(directory).is_some_and(|names| names.contains(name))
+        let is_new = self.whole.contains(directory) && is_configuration(path);
+        is_new || self.entries.get(directory).is_some_and(|names| names.contains(name))
     }
+}
+
+/// Whether the name is one of a configuration's file. Others in its directory may change all the time, as a log does.
+pub(super) fn is_configuration(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 /// As changes are told: from the root. Where nobody knows the present directory there is nothing to watch.
@@ -147,6 +151,7 @@ mod tests {
         assert!(interest.matters(&here.join("src")) && interest.matters(&here.join("src/other.yaml")));
         assert!(interest.entries[&here.join("src")].contains(OsStr::new("main.rs")));
         assert!(interest.directories().all(Path::is_absolute));
+        assert!(!interest.matters(&here.join("src/access.log")));
     }
 
     #[test]

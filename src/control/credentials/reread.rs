@@ -1,6 +1,6 @@
 //! The Secrets among the configuration files, read again.
 
-use super::links::Interest;
+use super::links::{Interest, is_configuration};
 use crate::{
     compile::{self, Workload},
     config::{self, Diagnostic, Input, Severity},
@@ -31,7 +31,10 @@ impl Signature {
         for input in inputs {
             let Input::Path(path) = input else { continue };
             match fs::read_dir(path) {
-                Ok(entries) => paths.extend(entries.flatten().map(|entry| entry.path())),
+                Ok(entries) => {
+                    let found = entries.flatten().map(|entry| entry.path());
+                    paths.extend(found.filter(|path| is_configuration(path)));
+                }
                 Err(_) => paths.push(path.clone()),
             }
         }

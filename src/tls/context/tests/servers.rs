@@ -10,7 +10,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
     version,
 };
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 fn material(leaves: &[&Leaf]) -> Material {
     Material { certificates: leaves.iter().map(|leaf| certificate(leaf)).collect(), ..Material::default() }
@@ -150,7 +150,7 @@ fn the_cipher_that_is_fast_for_the_client() {
 #[test]
 fn case_47_a_staple_is_sent_to_who_asks() {
     #[derive(Debug)]
-    struct Seen(std::sync::Mutex<Vec<u8>>, Arc<rustls::client::WebPkiServerVerifier>);
+    struct Seen(OnceLock<Vec<u8>>, Arc<rustls::client::WebPkiServerVerifier>);
 
     impl ServerCertVerifier for Seen {
         fn verify_server_cert(
@@ -161,7 +161,7 @@ fn case_47_a_staple_is_sent_to_who_asks() {
             ocsp_response: &[u8],
             now: UnixTime,
         ) -> Result<ServerCertVerified, rustls::Error> {
-            *self.0.lock().unwrap() = ocsp_response.to_vec();
+            self.0.set(ocsp_response.to_vec()).unwrap();
             self.1.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         }
 
@@ -197,9 +197,9 @@ fn case_47_a_staple_is_sent_to_who_asks() {
         let provider = Arc::new(default_provider());
         let verifier =
             rustls::client::WebPkiServerVerifier::builder_with_provider(roots(&root).into(), provider);
-        let seen = Arc::new(Seen(Default::default(), verifier.build().unwrap()));
+        let seen = Arc::new(Seen(OnceLock::new(), verifier.build().unwrap()));
         client.dangerous().set_certificate_verifier(Arc::clone(&seen) as _);
         shake(&client, &context, "a").unwrap();
-        assert_eq!(*seen.0.lock().unwrap(), b"a response");
+        assert_eq!(seen.0.get().unwrap(), b"a response");
     }
 }
