@@ -44,21 +44,22 @@ impl ClientVerifier {
         Ok(ClientVerifier { chain, authorities, hints, demands })
     }
 
-    /// Whether somebody whose word counts vouches for it.
+    /// What a certificate says for which somebody vouches whose word counts. A stranger's is read by rustls alone.
     fn vouched(
         &self,
         leaf: &CertificateDer<'_>,
-        facts: &CertificateFacts,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
-    ) -> Result<(), Error> {
+    ) -> Result<CertificateFacts, Error> {
+        let facts = || CertificateFacts::parse(leaf).ok_or(CertificateError::BadEncoding);
         if self.authorities.certificates.iter().any(|authority| authority == leaf) {
-            return facts.check_time(now);
+            let facts = facts()?;
+            facts.check_time(now)?;
+            return Ok(facts);
         }
         match self.chain.verify_client_cert(leaf, intermediates, now) {
-            Ok(_) => Ok(()),
-            Err(_) if self.demands.accept_untrusted => Ok(()),
-            Err(error) => Err(error),
+            Err(error) if !self.demands.accept_untrusted => Err(error),
+            _ => Ok(facts()?),
         }
     }
 }
@@ -82,8 +83,7 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let facts = CertificateFacts::parse(end_entity).ok_or(CertificateError::BadEncoding)?;
-        self.vouched(end_entity, &facts, intermediates, now)?;
+        let facts = self.vouched(end_entity, intermediates, now)?;
         let Demands { names, pins, .. } = &self.demands;
         if !names.is_empty() && !has_one_of(&facts, names) {
             return Err(refused("it has none of the names in subjectAltNames"));

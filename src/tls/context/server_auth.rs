@@ -63,26 +63,28 @@ impl ServerCertVerifier for ServerVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let facts = CertificateFacts::parse(end_entity).ok_or(CertificateError::BadEncoding)?;
-        let named = if self.authorities.certificates.iter().any(|authority| authority == end_entity) {
+        let facts = || CertificateFacts::parse(end_entity).ok_or(CertificateError::BadEncoding);
+        if self.authorities.certificates.iter().any(|authority| authority == end_entity) {
+            let facts = facts()?;
             facts.check_time(now)?;
-            let names = [server_name.to_str().into()];
-            if has_one_of(&facts, &names) { Ok(()) } else { Err(CertificateError::NotValidForName.into()) }
-        } else {
-            let verified =
-                self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-            match verified {
-                Ok(_) => Ok(()),
-                // Names are looked at last: the chain is good.
-                Err(
-                    error @ Error::InvalidCertificate(
-                        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-                    ),
-                ) => Err(error),
-                Err(error) => return Err(error),
-            }
+            let is_named = has_one_of(&facts, &[server_name.to_str().into()]);
+            let named = is_named.then_some(()).ok_or(CertificateError::NotValidForName.into());
+            self.has_name(&facts, server_name, named)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        let verified =
+            self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let named = match verified {
+            Ok(_) => Ok(()),
+            // Names are looked at last: the chain is good.
+            Err(
+                error @ Error::InvalidCertificate(
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+                ),
+            ) => Err(error),
+            Err(error) => return Err(error),
         };
-        self.has_name(&facts, server_name, named)?;
+        self.has_name(&facts()?, server_name, named)?;
         Ok(ServerCertVerified::assertion())
     }
 

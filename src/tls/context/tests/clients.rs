@@ -1,7 +1,9 @@
 //! Whose certificates are accepted.
 
 use super::support::*;
-use crate::tls::{CertificateFacts, ClientAuthentication, Material, Pins, ServerContext, ServerSpec};
+use crate::tls::{
+    CertificateFacts, ClientAuthentication, Material, PeerCertificate, Pins, ServerContext, ServerSpec,
+};
 use rustls::{AlertDescription, ClientConfig, version};
 
 /// A server's authority, its certificate, and the authority for clients.
@@ -169,4 +171,20 @@ fn what_a_certificate_says() {
     assert_eq!((&*facts.uris[0], &*facts.emails[0]), ("spiffe://td/a", "x@example.com"));
     assert_eq!(facts.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.1.2.3", "::1"]);
     assert_eq!(CertificateFacts::parse(b"\x30\x03abc"), None);
+}
+
+#[test]
+fn nothing_that_a_certificate_says_panics() {
+    let names = ["a.example.com", "spiffe://td/a", "10.1.2.3", "x@example.com"];
+    let leaf = Authority::new("root").make(LeafParams::new(&names).organization("Ä+B").padded(300));
+    for at in 0..leaf.der.len() {
+        for value in [0, 1, 2, 12, 30, 48, 127, 128, 129, 132, 255] {
+            let mut mutant = leaf.der.clone();
+            mutant[at] = value;
+            if let Some(peer) = PeerCertificate::new(&mutant, None) {
+                assert!(peer.xfcc.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{at} {value}");
+            }
+        }
+        assert_eq!(CertificateFacts::parse(&leaf.der[..at]), None);
+    }
 }
