@@ -85,10 +85,10 @@ fn two_gateways_do_not_share_a_port() {
 }
 
 #[test]
-fn sighup_changes_nothing_and_is_answered() {
+fn sighup_looks_for_certificates_alone_and_is_answered() {
     let gateway = Gateway::start(&[80], &answering("hi"));
     gateway.signal("HUP");
-    gateway.said("reading the configuration again is not supported yet");
+    gateway.said("the rest of the configuration stays, restart to change it");
     assert_eq!(gateway.get(80, "web.test", "/").text(), "hi");
     gateway.stop();
 }
