@@ -162,6 +162,8 @@ fn connect(port: u16) -> Result<TcpStream> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let stream =
         TcpStream::connect_timeout(&address, ANSWER_MAX).during(|| format!("connecting to {address}"))?;
+    // The end of a handshake and the request after it would else wait for each other's acknowledgement.
+    stream.set_nodelay(true).during(|| "setting TCP_NODELAY".to_owned())?;
     stream.set_read_timeout(Some(ANSWER_MAX)).during(|| "setting a timeout".to_owned())?;
     stream.set_write_timeout(Some(ANSWER_MAX)).during(|| "setting a timeout".to_owned())?;
     Ok(stream)

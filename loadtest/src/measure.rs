@@ -24,8 +24,9 @@ const IDLE_REST: Duration = Duration::from_secs(1);
 const OWN_FILES: u64 = 300;
 /// A configuration that takes longer has failed.
 const CHECK_MAX: Duration = Duration::from_secs(120);
-/// What sluicegate calls the connections that it accepted, those that it opened, and the requests sent again.
-const ADMITTED: &str = "envoy_http_downstream_cx_total";
+/// What sluicegate calls the connections that it accepted (for HTTP, and for bytes), those that it opened, and the requests
+/// sent again.
+const ADMITTED: [&str; 2] = ["envoy_http_downstream_cx_total", "envoy_tcp_downstream_cx_total"];
 const OPENED: &str = "envoy_cluster_upstream_cx_total";
 const RETRIED: &str = "envoy_cluster_upstream_rq_retry";
 
@@ -147,7 +148,7 @@ impl Look {
         let growth = |name: &str| counters.and_then(|(now, before)| now.growth(before, name));
         let ring = self.rings.since(&earlier.rings);
         Inside {
-            admitted: growth(ADMITTED),
+            admitted: ADMITTED.into_iter().filter_map(growth).reduce(|sum, more| sum + more),
             opened: growth(OPENED),
             retried: growth(RETRIED),
             submissions: ring.map(|work| count(work.submissions) / requests),
