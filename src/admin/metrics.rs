@@ -1,6 +1,6 @@
 //! Numbers for Prometheus, and for people.
 
-use super::{certs, pages::unix_seconds};
+use super::{certs, mongo, pages::unix_seconds};
 use crate::{
     control::{Gateway, State},
     telemetry::{CounterKind, Counters, DESCRIPTIONS},
@@ -53,6 +53,7 @@ pub(super) fn prometheus(gateway: &Gateway) -> String {
             let _ = writeln!(text, "{}{label} {number}", metric.name);
         });
     }
+    mongo::append(gateway, &mut text);
     text
 }
 
@@ -62,6 +63,12 @@ pub(super) fn text(gateway: &Gateway) -> String {
     for metric in all(gateway) {
         metric.each(|label, number| lines.push(format!("{}{label}: {number}\n", metric.name)));
     }
+    let mut of_mongo = String::new();
+    mongo::append(gateway, &mut of_mongo);
+    let samples = of_mongo.lines().filter(|line| !line.starts_with('#'));
+    lines.extend(
+        samples.filter_map(|line| line.rsplit_once(' ')).map(|(name, number)| format!("{name}: {number}\n")),
+    );
     lines.sort();
     lines.concat()
 }

@@ -3,6 +3,7 @@
 //! - `server`: HTTP for the pages
 //! - `pages`: which pages there are, and what they say
 //! - `metrics`: numbers for Prometheus, and for people
+//! - `mongo`: what MongoDB's clients ask
 //! - `certs`: certificates, and until when they hold
 //! - `dump`: the snapshot as JSON
 //! - `routes`: a route as JSON
@@ -11,6 +12,7 @@
 mod certs;
 mod dump;
 mod metrics;
+mod mongo;
 mod pages;
 mod routes;
 mod secure;

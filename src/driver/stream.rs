@@ -200,6 +200,9 @@ impl WriteHalf {
 
     /// Sends what the socket takes without waiting. Says how much that was.
     fn send_at_once(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
         match rustix::net::send(self.0.fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
             Err(Errno::AGAIN | Errno::INTR) => Ok(0),
             result => Ok(result?),

@@ -9,7 +9,7 @@ use crate::{
     proxy_protocol::Behind,
     relay::Pipes,
     table::{ChainIndex, Snapshot},
-    telemetry::{AccessLog, Counters, DateCache},
+    telemetry::{AccessLog, Counters, DateCache, MongoCounts},
     tls::{Agreed, Contexts, PeerCertificate},
     upstream::{Clusters, Dial, Random},
 };
@@ -100,6 +100,8 @@ pub struct Environment {
     pub deadlines: Rc<Deadlines>,
     /// Numbers.
     pub counters: Arc<Counters>,
+    /// What MongoDB's clients ask.
+    pub mongo: MongoCounts,
     /// The access log.
     pub log: AccessLog,
     /// Randomness for balancing and request ids.
@@ -153,6 +155,7 @@ impl Environment {
             buffers: Pool::new(),
             pipes: Pipes::default(),
             deadlines: Deadlines::new(),
+            mongo: MongoCounts::new(Arc::clone(&counters)),
             counters,
             log,
             random: Random::default(),

@@ -9,6 +9,7 @@
 //! - `upload`: the request's body on its way up
 //! - `download`: the response's body on its way down
 //! - `tunnel`: both directions of a WebSocket
+//! - `mongo`: counts what MongoDB's clients ask
 //! - `tcp`: a connection that is not HTTP
 //! - `failure`: what can go wrong, and the one place that says what follows from it
 //! - `reply`: answers made here
@@ -24,6 +25,7 @@ mod downstream;
 mod environment;
 mod exchange;
 mod failure;
+mod mongo;
 mod passage;
 mod record;
 mod reply;

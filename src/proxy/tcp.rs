@@ -1,10 +1,10 @@
 //! One connection that is not HTTP: a destination by weight, an endpoint that answers, then bytes both ways.
 
-use super::{ConnectionInfo, Environment};
+use super::{ConnectionInfo, Environment, mongo};
 use crate::{
     buffer::Buffer,
     driver::Deadline,
-    relay::{self, Blind, End, Ended, Terms},
+    relay::{self, Blind, End, Ended, Relayed, Tap, Terms},
     table::{TcpDestination, TcpProtocol, TcpRoute},
     telemetry::{Flag, Record, bump},
     tls::{ReadHalf, WriteHalf},
@@ -149,34 +149,44 @@ impl Session {
         Err(Unreachable { flag, error, last: tried.pop() })
     }
 
-    async fn relay(&mut self, stream: Stream, cluster: &Cluster, _protocol: TcpProtocol) -> Summary {
+    async fn relay(&mut self, stream: Stream, cluster: &Cluster, protocol: TcpProtocol) -> Summary {
         let Stream { deadline, read, write, endpoint, active, local, .. } = stream;
         let mut upstream = Ends { deadline, read, write };
-        let counters = &self.env.counters;
-        let TcpConnection { deadline, read, write, kept, .. } = &mut self.connection;
-        let nothing = self.env.buffers.empty();
-        let kept = std::mem::replace(kept, nothing);
-        let early = kept.len() as u64;
-        let mut summary = Summary { upstream: Some((endpoint, local)), ..Summary::default() };
-        if early > 0 && upstream.write.send(kept).await.0.is_err() {
-            summary.termination = "upstream_reset";
-        } else {
-            bump(&counters.tcp_bytes_received, early);
-            let terms = Terms {
-                idle_timeout: cluster.tcp_idle_timeout,
-                buffers: &self.env.buffers,
-                pipes: &self.env.pipes,
-                up_bytes: &counters.tcp_bytes_received,
-                down_bytes: &counters.tcp_bytes_sent,
-            };
-            let client = End { read, write, deadline };
-            let relayed = relay::both(client, upstream.end(), (Blind, Blind), &terms).await;
-            (summary.up, summary.down) = (early + relayed.up, relayed.down);
-            summary.termination = self.termination(relayed.ended);
-        }
+        let env = Rc::clone(&self.env);
+        let relayed = match protocol {
+            TcpProtocol::Opaque => self.pass(&mut upstream, (Blind, Blind), cluster).await,
+            TcpProtocol::Mongo => {
+                let watch = mongo::Watch::new(&env);
+                self.pass(&mut upstream, watch.taps(), cluster).await
+            }
+        };
         drop(active);
-        bump(&counters.upstream_connections_active, 1u64.wrapping_neg());
-        summary
+        bump(&env.counters.upstream_connections_active, 1u64.wrapping_neg());
+        let termination = self.termination(relayed.ended);
+        let upstream = Some((endpoint, local));
+        Summary { upstream, up: relayed.up, down: relayed.down, termination, ..Summary::default() }
+    }
+
+    /// Sends what was read already, then moves bytes both ways.
+    async fn pass<T: Tap>(&mut self, upstream: &mut Ends, mut taps: (T, T), cluster: &Cluster) -> Relayed {
+        let (env, TcpConnection { deadline, read, write, kept, .. }) = (&self.env, &mut self.connection);
+        let kept = std::mem::replace(kept, env.buffers.empty());
+        let early = kept.len() as u64;
+        taps.0.see(kept.bytes());
+        if upstream.write.send(kept).await.0.is_err() {
+            return Relayed { up: 0, down: 0, ended: Ended::UpstreamBroke };
+        }
+        bump(&env.counters.tcp_bytes_received, early);
+        let terms = Terms {
+            idle_timeout: cluster.tcp_idle_timeout,
+            buffers: &env.buffers,
+            pipes: &env.pipes,
+            up_bytes: &env.counters.tcp_bytes_received,
+            down_bytes: &env.counters.tcp_bytes_sent,
+        };
+        let client = End { read, write, deadline };
+        let relayed = relay::both(client, upstream.end(), taps, &terms).await;
+        Relayed { up: relayed.up + early, ..relayed }
     }
 
     fn termination(&self, ended: Ended) -> &'static str {

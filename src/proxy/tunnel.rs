@@ -6,12 +6,11 @@ use super::{
     record::Summary,
 };
 use crate::{
-    buffer::{Buffer, Class},
-    driver::{Deadline, Phase},
-    tls::WriteHalf,
+    buffer::Buffer,
+    relay::{self, Blind, End, Terms},
+    telemetry::Counter,
     upstream::Connection,
 };
-use std::{cell::Cell, future::poll_fn, pin::pin, task::Poll};
 
 /// The client's side of a tunnel.
 pub(super) struct Ends<'a> {
@@ -20,7 +19,7 @@ pub(super) struct Ends<'a> {
 }
 
 /// Moves bytes both ways until both directions have ended, or nothing moves for too long. Each direction ends on its own:
-/// what one side has still to say is delivered after the other has stopped.
+/// what one side has still to say is delivered after the other has stopped. `early` is what the origin has said already.
 pub(super) async fn run(
     ends: Ends<'_>,
     connection: &mut Connection,
@@ -28,63 +27,28 @@ pub(super) async fn run(
     summary: &mut Summary,
     env: &Environment,
 ) {
-    let (up, down) = (Cell::new(0), Cell::new(0));
     let Ends { downstream, inbound } = ends;
     let Connection { reader, write, deadline, .. } = connection;
-    let idle = Idle { ends: [&downstream.deadline, deadline], env };
-    idle.moved();
-    let upward = async {
-        loop {
-            let bytes = std::mem::replace(&mut inbound.buffer, env.buffers.lease(Class::Medium));
-            let Some(bytes) = send(write, bytes, &up).await else { break };
-            inbound.buffer = bytes.grow(Class::Medium);
-            idle.moved();
-            if !matches!(inbound.fill(env).await, Ok(1..)) {
-                break;
-            }
-        }
-        write.shutdown().await;
-    };
-    let downward = async {
-        let mut bytes = early;
-        loop {
-            let Some(empty) = send(&mut downstream.write, bytes, &down).await else { break };
-            reader.put_back(empty.grow(Class::Medium));
-            idle.moved();
-            match reader.receive().await {
-                Ok(more) if !more.is_empty() => bytes = more,
-                _ => break,
-            }
-        }
-        downstream.write.shutdown().await;
-    };
-    let (mut upward, mut downward) = (pin!(upward), pin!(downward));
-    let (mut up_ended, mut down_ended) = (false, false);
-    poll_fn(|context| {
-        up_ended = up_ended || upward.as_mut().poll(context).is_ready();
-        down_ended = down_ended || downward.as_mut().poll(context).is_ready();
-        if up_ended && down_ended { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    (summary.bytes_received, summary.bytes_sent) = (up.get(), down.get());
-    (summary.details, summary.service_ms) = ("via_upstream", summary.service_ms);
-}
-
-async fn send(write: &mut WriteHalf, bytes: Buffer, count: &Cell<u64>) -> Option<Buffer> {
-    let len = bytes.len() as u64;
-    let (result, bytes) = write.send(bytes).await;
-    count.set(count.get() + len);
-    result.is_ok().then_some(bytes)
-}
-
-struct Idle<'a> {
-    ends: [&'a Deadline; 2],
-    env: &'a Environment,
-}
-
-impl Idle<'_> {
-    fn moved(&self) {
-        let idle = Some(self.env.limits.stream_idle_timeout);
-        self.ends.iter().for_each(|deadline| deadline.arm(Phase::Both, idle));
+    summary.details = "via_upstream";
+    let Some(mut read) = reader.take_half() else { return };
+    let from_client = std::mem::replace(&mut inbound.buffer, env.buffers.empty());
+    let (mut up, mut down) = (from_client.len() as u64, early.len() as u64);
+    let is_open = write.send(from_client).await.0.is_ok() && downstream.write.send(early).await.0.is_ok();
+    if is_open {
+        // The exchange counts its bytes when it ends.
+        let uncounted = Counter::default();
+        let terms = Terms {
+            idle_timeout: Some(env.limits.stream_idle_timeout),
+            buffers: &env.buffers,
+            pipes: &env.pipes,
+            up_bytes: &uncounted,
+            down_bytes: &uncounted,
+        };
+        let client =
+            End { read: &mut inbound.read, write: &mut downstream.write, deadline: &downstream.deadline };
+        let upstream = End { read: &mut read, write, deadline };
+        let relayed = relay::both(client, upstream, (Blind, Blind), &terms).await;
+        (up, down) = (up + relayed.up, down + relayed.down);
     }
+    (summary.bytes_received, summary.bytes_sent) = (up, down);
 }

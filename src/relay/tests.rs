@@ -230,7 +230,7 @@ fn when_one_side_breaks_the_other_is_told() {
     let relayed = relayed(None, |client, origin, _| {
         // Closed with bytes unread: a reset.
         (&origin).write_all(&pattern(1000)).unwrap();
-        (&client).peek(&mut [0; 1]).unwrap();
+        client.peek(&mut [0; 1]).unwrap();
         drop(client);
         let mut rest = Vec::new();
         let _ = (&origin).read_to_end(&mut rest);

@@ -3,6 +3,7 @@
 //! Each counter has one writer, so a plain load and store with relaxed order counts right and costs what an ordinary
 //! memory access costs. The reader sums over the shards.
 
+use super::MongoTable;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A counter or gauge with one writing thread.
@@ -40,6 +41,8 @@ macro_rules! counters {
         #[repr(align(128))]
         pub struct Counters {
             $($(#[doc = $help])+ pub $field: Counter,)+
+            /// What MongoDB's clients ask.
+            pub mongo: MongoTable,
         }
 
         /// Name, kind and meaning of each counter, in the order of [`Counters::values`].
@@ -79,6 +82,8 @@ counters! {
     proxy_protocol_errors: Counter = "envoy_listener_downstream_cx_proxy_proto_error",
     /// Connections closed because PROXY headers are not believed from where they came.
     proxy_protocol_untrusted: Counter = "sluicegate_proxy_protocol_untrusted_total",
+    /// Connections of MONGO ports on which counting ended, for their bytes are not MongoDB's.
+    mongo_not_understood: Counter = "sluicegate_mongo_not_understood_total",
     /// Accepts that failed, such as for want of file descriptors.
     accept_failures: Counter = "sluicegate_accept_failures_total",
     /// TLS handshakes with clients that came to an end.

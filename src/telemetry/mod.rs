@@ -2,16 +2,22 @@
 //!
 //! - `access_log`: one line a request, in Istio's default text format, gathered per shard
 //! - `counters`: numbers that one shard writes and the admin thread reads
+//! - `histogram`: how long things took, counted in buckets
+//! - `mongo`: what MongoDB's clients ask, for each command and database
 //! - `flag`: Envoy's response flags
 //! - `time`: dates as HTTP and the access log write them; pure arithmetic
 
 mod access_log;
 mod counters;
 mod flag;
+mod histogram;
+mod mongo;
 mod time;
 
 pub use access_log::{AccessLog, LogSink, Record};
 pub use counters::{Counter, CounterKind, Counters, DESCRIPTIONS, Description, bump};
 pub use flag::Flag;
+pub use histogram::{BOUNDS_MICROS, Durations, Histogram};
+pub use mongo::{MongoCounts, MongoPair, MongoSlot, MongoTable};
 pub(crate) use time::{Civil, civil};
 pub use time::{DateCache, TimestampCache, http_date};

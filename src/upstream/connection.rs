@@ -141,6 +141,17 @@ impl Reader {
         }
     }
 
+    /// The half itself, after `receive`, for who goes on without the reader; what is unread is the caller's already.
+    pub fn take_half(&mut self) -> Option<ReadHalf> {
+        match std::mem::replace(&mut self.reading, Reading::Over) {
+            Reading::Ready(half, _) => Some(half),
+            other => {
+                self.reading = other;
+                None
+            }
+        }
+    }
+
     /// Whether the peer has ended, or reading failed.
     pub fn is_over(&self) -> bool {
         matches!(self.reading, Reading::Over)

@@ -8,7 +8,7 @@
 //! - `dns`: a DNS server that answers with what it is told
 //! - `basics`: it starts, serves and ends
 //! - `life`, `drain`: its start, its end, and what it tells of its state
-//! - `tcp`, `mongo`: connections that are not HTTP
+//! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_close`, `tls_abuse`: how TLS
 //!   connections begin, end, and never come to be
 //! - `bookinfo`: the example with its five servers
@@ -41,6 +41,7 @@ mod harness;
 mod hello;
 mod life;
 mod mongo;
+mod mongo_counts;
 mod names;
 mod origin;
 mod pages;

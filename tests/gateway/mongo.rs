@@ -40,6 +40,13 @@ pub(crate) fn cases(gateway: u16, backend: u16, more: &[&str]) -> Option<String>
 fn a_real_driver_works() {
     let backend = dead_port();
     let gateway = Gateway::start(&[27017], &mongo_yaml(backend));
-    cases(gateway.port(27017), backend, &[]);
+    if cases(gateway.port(27017), backend, &[]).is_some() {
+        let page = gateway.admin_page("/stats/prometheus");
+        for command in ["ismaster", "insert", "find"] {
+            let name = format!("sluicegate_mongo_commands_total{{command=\"{command}\",");
+            assert!(page.text().contains(&name), "{command} is not counted:\n{}", page.text());
+        }
+        assert!(gateway.metric("sluicegate_mongo_duration_seconds_count") > 0.0);
+    }
     gateway.stop();
 }
