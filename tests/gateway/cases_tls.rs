@@ -18,7 +18,7 @@ fn secret(name: &str, values: &[(&str, &str)]) -> String {
     yaml
 }
 
-fn pair<'a>(leaf: &'a Leaf) -> [(&'static str, &'a str); 2] {
+fn pair(leaf: &Leaf) -> [(&'static str, &str); 2] {
     [("tls.crt", &leaf.chain), ("tls.key", &leaf.key)]
 }
 

@@ -16,6 +16,7 @@
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
 //! - `cases_tls`: the same for certificates and Secrets
 //! - `tls_upstream`: whom the gateway believes, and what it shows
+//! - `tls_monoio`: another TLS stream on the same runtime
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
@@ -54,6 +55,7 @@ mod tls_close;
 mod tls_files;
 mod tls_hellos;
 mod tls_modes;
+mod tls_monoio;
 mod tls_origin;
 mod tls_rotation;
 mod tls_upstream;
