@@ -7,7 +7,7 @@ use super::{
     hello::{Hello, records},
     origin::Origin,
     tls_client::{believing, connection},
-    tls_files::secret,
+    tls_files::{WEB, secret},
 };
 use rustls::ClientConfig;
 use std::{
@@ -30,27 +30,6 @@ const FIRST: usize = 1000;
 /// What a process may have grown by after nine thousand more. A leak of 1 KiB each would be 9 MiB.
 const GROWTH_KIB_MAX: u64 = 4 * 1024;
 
-const SERVERS: &str = "\
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: gw}
-spec:
-  servers:
-  - port: {number: 443, name: web, protocol: HTTPS}
-    bind: 127.0.0.1
-    hosts: [web.test]
-    tls: {mode: SIMPLE, credentialName: web}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: web}
-spec:
-  hosts: ['*']
-  gateways: [gw]
-  http:
-  - route: [{destination: {host: web.internal}}]
-";
-
 struct Site {
     gateway: Gateway,
     client: Arc<ClientConfig>,
@@ -60,7 +39,7 @@ impl Site {
     fn new() -> Site {
         let authority = Authority::new("servers");
         let yaml = [
-            SERVERS,
+            WEB,
             &service_entry("web.internal", Origin::named("web").port()),
             &secret("web", &authority.leaf(&["web.test"]), None),
         ];

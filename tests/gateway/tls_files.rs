@@ -26,3 +26,26 @@ pub(crate) fn files(folder: &Path, name: &str, leaf: &Leaf) -> (PathBuf, PathBuf
     fs::write(&key, &leaf.key).unwrap();
     (chain, key)
 }
+
+/// A Gateway `gw` with one HTTPS server on port 443 for `web.test`, with the Secret `web`, and a VirtualService that sends
+/// everything to `web.internal`.
+pub(crate) const WEB: &str = "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw}
+spec:
+  servers:
+  - port: {number: 443, name: web, protocol: HTTPS}
+    bind: 127.0.0.1
+    hosts: [web.test]
+    tls: {mode: SIMPLE, credentialName: web}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec:
+  hosts: ['*']
+  gateways: [gw]
+  http:
+  - route: [{destination: {host: web.internal}}]
+";

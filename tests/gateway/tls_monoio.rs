@@ -5,7 +5,7 @@ use super::{
     harness::{Gateway, service_entry},
     origin::Origin,
     tls_client::believing,
-    tls_files::secret,
+    tls_files::{WEB, secret},
 };
 use monoio::{
     RuntimeBuilder,
@@ -15,27 +15,6 @@ use monoio::{
 use monoio_rustls::TlsConnector;
 use rustls::pki_types::ServerName;
 
-const SERVER: &str = "\
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: gw}
-spec:
-  servers:
-  - port: {number: 443, name: web, protocol: HTTPS}
-    bind: 127.0.0.1
-    hosts: [web.test]
-    tls: {mode: SIMPLE, credentialName: web}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: web}
-spec:
-  hosts: ['*']
-  gateways: [gw]
-  http:
-  - route: [{destination: {host: web.internal}}]
-";
-
 /// More than the largest buffer, and no multiple of a record.
 const BODY: usize = 1_000_003;
 
@@ -44,8 +23,7 @@ fn large_bodies_pass_both_ways() {
     let authority = Authority::new("servers");
     let identity = authority.leaf(&["web.test"]);
     let origin = Origin::echo();
-    let yaml =
-        [SERVER, &service_entry("web.internal", origin.port()), &secret("web", &identity, None)].concat();
+    let yaml = [WEB, &service_entry("web.internal", origin.port()), &secret("web", &identity, None)].concat();
     let gateway = Gateway::start(&[443], &yaml);
     let connector = TlsConnector::from(believing(&[&authority], None));
     let address = ("127.0.0.1", gateway.port(443));
