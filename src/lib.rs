@@ -11,13 +11,17 @@
 //! files -> config::load -> compile::compile -> table::Snapshot -> control::start -> shard, shard, ...
 //!
 //! a request on a shard:
-//!   listener::run       accept, admit
+//!   listener::run       accept, admit; on TLS ports choose a filter chain by SNI, shake hands        tls
 //!   proxy::serve        wait (one small buffer, a small future), read a head    http1::decode
 //!   Exchange::run       normalize, standard headers, find the route             table::RouteTable::find
 //!   Exchange::attempt   choose an endpoint, reuse or open a connection, send    upstream, http1::encode
 //!   Answer::respond     read the head, change it, move the body down            http1, filter
 //!   Upload::pump        move the body up, at the same time
 //!   Summary::write      count, one line of the access log                       telemetry
+//!
+//! a connection that is not HTTP:
+//!   proxy::serve_tcp    a destination by weight, an endpoint that answers       upstream
+//!   relay::both         bytes both ways: copied, or through pipes               driver, mongo
 //! ```
 //!
 //! # The map
