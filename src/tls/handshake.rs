@@ -111,15 +111,15 @@ struct Wire {
     write: driver::WriteHalf,
     incoming: Buffer,
     outgoing: Vec<u8>,
-    /// Data that came with the end of the handshake.
-    early: Vec<u8>,
-    /// The peer has said that it closes: behind that data, if it is done with the handshake.
-    is_closed: bool,
+    /// So many bytes of `incoming` are rustls': whole records. It gets one more only when it can't go on without, so that
+    /// what comes behind the handshake is left to the stream: after new keys or `close_notify` there would be nothing that
+    /// the stream could go on from.
+    given: usize,
 }
 
 impl Wire {
     fn new(read: driver::ReadHalf, write: driver::WriteHalf, incoming: Buffer) -> Wire {
-        Wire { read, write, incoming, outgoing: Vec::new(), early: Vec::new(), is_closed: false }
+        Wire { read, write, incoming, outgoing: Vec::new(), given: 0 }
     }
 }
 
@@ -203,7 +203,8 @@ async fn run<C: Connection>(
 /// Lets rustls work until it needs something.
 fn advance<C: Connection>(connection: &mut C, wire: &mut Wire) -> Result<Step, rustls::Error> {
     loop {
-        let UnbufferedStatus { discard, state } = connection.process(wire.incoming.bytes_mut());
+        let given = wire.incoming.bytes_mut().get_mut(..wire.given).unwrap_or_default();
+        let UnbufferedStatus { discard, state } = connection.process(given);
         let step = match state {
             Ok(ConnectionState::EncodeTlsData(mut data)) => {
                 encode(&mut data, &mut wire.outgoing)?;
@@ -213,25 +214,18 @@ fn advance<C: Connection>(connection: &mut C, wire: &mut Wire) -> Result<Step, r
                 data.done();
                 None
             }
-            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                while let Some(record) = traffic.next_record() {
-                    wire.early.extend_from_slice(record?.payload);
-                }
-                None
-            }
-            Ok(ConnectionState::PeerClosed) => {
-                wire.is_closed = true;
-                None
-            }
-            Ok(ConnectionState::BlockedHandshake) if !wire.is_closed => Some(Ok(Step::Read)),
+            Ok(ConnectionState::BlockedHandshake) => Some(Ok(Step::Read)),
             Ok(ConnectionState::WriteTraffic(_)) => Some(Ok(Step::Done)),
-            // The peer has closed too early. Early data is not allowed for, so there is none.
+            // The peer has closed too early. Early data is not allowed for, so there is none; other data comes later.
             Ok(_) => Some(Err(rustls::Error::HandshakeNotComplete)),
             Err(error) => Some(Err(error)),
         };
         wire.incoming.consume(discard);
-        if let Some(step) = step {
-            return step;
+        wire.given = wire.given.saturating_sub(discard);
+        match step {
+            None => {}
+            Some(Ok(Step::Read)) if wire.give() => {}
+            Some(step) => return step,
         }
     }
 }
@@ -292,20 +286,33 @@ fn establish<C: Connection>(
     let opener = Opener::new(secrets.rx, version).map_err(unknown)?;
     let sealer = Sealer::new(secrets.tx, version).map_err(unknown)?;
     let session = Rc::new(Session::new(kernel, version));
-    let early = (!wire.early.is_empty()).then(|| {
-        let mut early = pool.lease(Class::for_bytes(wire.early.len()));
-        early.extend(&wire.early);
-        early
-    });
-    let mut reader = Reader::new(wire.read, Rc::clone(&session), opener, early, wire.incoming);
-    if wire.is_closed {
-        reader.end();
-    }
+    let reader = Reader::new(wire.read, Rc::clone(&session), opener, wire.incoming);
     let writer = Writer::new(wire.write, session, sealer, pool.clone());
     Ok(Established { read: ReadHalf::Tls(Box::new(reader)), write: WriteHalf::Tls(Box::new(writer)), agreed })
 }
 
 impl Wire {
+    /// Gives rustls one more record, if all of it is there. What can be none is given as it is, for rustls to refuse.
+    fn give(&mut self) -> bool {
+        const HEADER: usize = 5;
+        /// The longest content (RFC 5246 section 6.2.3).
+        const LENGTH_MAX: usize = (16 << 10) + (2 << 10);
+        let all = self.incoming.bytes();
+        let [kind, major, _, high, low, rest @ ..] = all.get(self.given..).unwrap_or_default() else {
+            return false;
+        };
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        if !(20..=23).contains(kind) || *major != 3 || len > LENGTH_MAX {
+            self.given = all.len();
+            return true;
+        }
+        let is_whole = len <= rest.len();
+        if is_whole {
+            self.given += HEADER + len;
+        }
+        is_whole
+    }
+
     async fn flush(&mut self) -> Result<(), HandshakeError> {
         if self.outgoing.is_empty() {
             return Ok(());

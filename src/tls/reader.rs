@@ -43,22 +43,15 @@ enum Ended {
 }
 
 impl Reader {
-    /// Reads with this key; `early` is plaintext that has come already, `sealed` what was received behind it.
+    /// Reads with this key; `sealed` is what was received already.
     pub(super) fn new(
         socket: driver::ReadHalf,
         session: Rc<Session>,
         opener: Opener,
-        early: Option<Buffer>,
         sealed: Buffer,
     ) -> Reader {
         let sealed = (!sealed.is_empty()).then_some(sealed);
-        Reader { socket, session, opener, sealed, plain: early, message: Vec::new(), barren: 0, ended: None }
-    }
-
-    /// The peer has said that it closes, behind the early plaintext.
-    pub(super) fn end(&mut self) {
-        self.sealed = None;
-        self.ended = Some(Ended::Closed);
+        Reader { socket, session, opener, sealed, plain: None, message: Vec::new(), barren: 0, ended: None }
     }
 
     /// As [`driver::ReadHalf::read`]; what is given back may be another buffer, of the same class or a larger one. 0 means

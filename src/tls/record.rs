@@ -244,12 +244,16 @@ impl Opener {
     /// Whether all of the next record is there.
     ///
     /// # Errors
-    /// It is longer than a record may be.
+    /// It is longer than a record may be, or none.
     pub(super) fn frame(&self, bytes: &[u8]) -> Result<Framed, Alert> {
         // What a record may have more than its plaintext: RFC 8446 section 5.2; the 2,048 of RFC 5246 section 6.2.3 are for
         // compression, which nobody does.
         const EXPANSION: usize = 256;
-        let [_, _, _, high, low, ..] = bytes else { return Ok(Framed::Incomplete(None)) };
+        let [kind, major, _, high, low, ..] = bytes else { return Ok(Framed::Incomplete(None)) };
+        // What is no record at all has no length to wait for.
+        if Content::of(*kind).is_none() || *major != 3 {
+            return Err(Alert::UnexpectedMessage);
+        }
         let len = usize::from(u16::from_be_bytes([*high, *low]));
         if len > PLAINTEXT_MAX + EXPANSION {
             return Err(Alert::RecordOverflow);
