@@ -91,8 +91,28 @@ impl Client {
         Ok(Client { stream, unread: Vec::new(), end: End::Open })
     }
 
+    /// Begins to send with new keys and asks the server to do the same (RFC 8446 section 4.6.3); says whether it was sent.
+    pub(crate) fn update_keys(&mut self) -> bool {
+        let Stream::Tls(stream) = &mut self.stream else { panic!("no TLS") };
+        stream.conn.refresh_traffic_keys().unwrap();
+        stream.flush().is_ok()
+    }
+
+    /// Sends bytes below TLS, between two records.
+    pub(crate) fn inject(&mut self, bytes: &[u8]) {
+        let _ = self.socket().write_all(bytes);
+    }
+
     /// How the other side ended its direction, as far as was read.
     pub(crate) fn end(&self) -> End {
+        self.end
+    }
+
+    /// Reads to the end.
+    pub(crate) fn drain(&mut self) -> End {
+        while self.more() {
+            self.unread.clear();
+        }
         self.end
     }
 
@@ -149,7 +169,10 @@ impl Client {
                 self.unread.extend_from_slice(&buffer[..count]);
                 return true;
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => End::Reset,
+            // TLS sends what it has to say of its own accord, such as new keys, before it reads.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                End::Reset
+            }
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => End::Truncated,
             Err(error) if error.kind() == ErrorKind::InvalidData => End::Alert,
             Err(error) => panic!("nothing came: {error}"),

@@ -9,8 +9,8 @@
 //! - `basics`: it starts, serves and ends
 //! - `life`, `drain`: its start, its end, and what it tells of its state
 //! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
-//! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_close`, `tls_abuse`: how TLS
-//!   connections begin, end, and never come to be
+//! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
+//!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
 //! - `bookinfo`: the example with its five servers
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
@@ -57,6 +57,7 @@ mod tls_hellos;
 mod tls_modes;
 mod tls_monoio;
 mod tls_origin;
+mod tls_records;
 mod tls_rotation;
 mod tls_upstream;
 mod tools;

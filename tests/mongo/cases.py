@@ -25,7 +25,8 @@ from pymongo import monitoring
 from wire import Server
 
 GATEWAY, BACKEND = int(sys.argv[1]), int(sys.argv[2])
-PATIENCE_MS = 20_000
+# Two cases that wait in vain still leave time to say so.
+PATIENCE_MS = 8_000
 DATABASE = "shop"
 
 
@@ -67,7 +68,9 @@ class Kept:
         # Its file with its process id is the machine's unless another is named.
         self.folder = tempfile.TemporaryDirectory()
         self.log = tempfile.TemporaryFile()
-        command = [os.path.join(os.path.dirname(sys.executable), "nx-27017"), "--db", "memory", "-p", str(BACKEND), "--log-file", "/dev/null", "--pid-file", self.folder.name + "/pid"]
+        # It ends with this program, however that ends.
+        command = ["setpriv", "--pdeathsig", "KILL", os.path.join(os.path.dirname(sys.executable), "nx-27017")]
+        command += ["--db", "memory", "-p", str(BACKEND), "--log-file", "/dev/null", "--pid-file", f"{self.folder.name}/pid"]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
         end = time.monotonic() + PATIENCE_MS / 1000
         while True:
