@@ -8,6 +8,8 @@ use super::{
 };
 use std::{path::Path, process::Command};
 
+const COMMANDS: &str = "sluicegate_mongo_commands_total";
+const ERRORS: &str = "sluicegate_mongo_errors_total";
 /// The driver, the server that keeps what it is given, and the one that does what a script says.
 const PACKAGES: &[&str] = &["pymongo==4.20.0", "nx-27017==0.8.1", "mockupdb==1.8.1"];
 
@@ -37,16 +39,27 @@ pub(crate) fn cases(gateway: u16, backend: u16, more: &[&str]) -> Option<String>
 }
 
 #[test]
-fn a_real_driver_works() {
+fn a_real_driver_works_and_its_commands_are_counted() {
     let backend = dead_port();
     let gateway = Gateway::start(&[27017], &mongo_yaml(backend));
-    if cases(gateway.port(27017), backend, &[]).is_some() {
+    if let Some(said) = cases(gateway.port(27017), backend, &[]) {
         let page = gateway.admin_page("/stats/prometheus");
-        for command in ["ismaster", "insert", "find"] {
-            let name = format!("sluicegate_mongo_commands_total{{command=\"{command}\",");
-            assert!(page.text().contains(&name), "{command} is not counted:\n{}", page.text());
+        for (kind, metric) in [("sent: ", COMMANDS), ("refused: ", ERRORS)] {
+            let counted = said.lines().find_map(|line| line.strip_prefix(kind)).unwrap();
+            for (name, count) in counted.split(' ').map(|pair| pair.split_once('=').unwrap()) {
+                let ours = total(page.text(), metric, &format!("command=\"{name}\""));
+                assert_eq!(ours, count.parse::<f64>().unwrap(), "{kind}{name}\n{said}\n{}", page.text());
+            }
         }
-        assert!(gateway.metric("sluicegate_mongo_duration_seconds_count") > 0.0);
+        // What the driver does not count among its commands.
+        assert!(total(page.text(), COMMANDS, "command=\"ismaster\"") > 0.0);
+        assert!(total(page.text(), "sluicegate_mongo_duration_seconds_count", "database=\"shop\"") > 500.0);
     }
     gateway.stop();
+}
+
+/// The sum of a metric over all series with this label.
+fn total(page: &str, metric: &str, label: &str) -> f64 {
+    let lines = page.lines().filter(|line| line.split('{').next() == Some(metric) && line.contains(label));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
 }

@@ -5,8 +5,8 @@ usage: cases.py GATEWAY_PORT BACKEND_PORT
 
 The gateway's MONGO port leads to BACKEND_PORT, on which this program starts one server after another: nx-27017, which
 keeps what it is given; one of its own that speaks OP_COMPRESSED; and mockupdb and its own for faults. Prints a line for
-each case, what the driver counted of the commands that came to an end as `commands: NAME=NUMBER ...`, and `N passed, M
-failed`. Needs pymongo, nx-27017 and mockupdb.
+each case, what the driver counted of its commands as `sent: NAME=NUMBER ...`, those that a server answered with an
+error as `refused: NAME=NUMBER ...`, and `N passed, M failed`. Needs pymongo, nx-27017 and mockupdb.
 """
 import collections
 import os
@@ -30,22 +30,23 @@ PATIENCE_MS = 8_000
 DATABASE = "shop"
 
 
-COUNTED = collections.Counter()
+SENT, REFUSED = collections.Counter(), collections.Counter()
 
 
 class Listener(monitoring.CommandListener):
     """What the driver itself says of the commands that it has sent."""
 
     def started(self, event):
-        pass
+        SENT[event.command_name] += 1
 
     def succeeded(self, event):
-        COUNTED[event.command_name] += 1
+        # Among them an insert of what may not be there twice: the command was answered with `ok`.
+        pass
 
     def failed(self, event):
-        # One to which no answer came is not counted by who looks at answers.
-        if not isinstance(event.failure, dict) or "ok" in event.failure:
-            COUNTED[event.command_name] += 1
+        # Without an answer there is none that is an error.
+        if "ok" in event.failure:
+            REFUSED[event.command_name] += 1
 
 
 def client(**options):
@@ -130,6 +131,12 @@ def changes(orders):
 
 
 def errors(orders):
+    try:
+        orders.database.command("count", 7)
+    except pymongo.errors.OperationFailure:
+        pass
+    else:
+        raise AssertionError("a number is the name of a collection")
     orders.create_index("number", unique=True)
     try:
         orders.insert_one({"number": 7})
@@ -156,6 +163,9 @@ def compressed():
         seen = [request for request in server.seen if request.command in ("insert", "find")]
         assert len(seen) == 2 and all(request.compressed for request in seen)
         assert len(seen[0].document["documents"]) == 20
+        # Nobody on the way looks into them.
+        SENT.subtract(request.command for request in seen)
+        SENT["compressed"] += len(seen)
     finally:
         server.close()
 
@@ -267,7 +277,8 @@ def main():
             case(function.__name__, function, orders)
     for function in (compressed, killed_in_mid_reply, killed_between_batches, scripted, unreachable):
         case(function.__name__, function)
-    print("commands:", *(f"{name}={count}" for name, count in sorted(COUNTED.items())))
+    for name, counted in (("sent", SENT), ("refused", REFUSED)):
+        print(f"{name}:", *(f"{command}={count}" for command, count in sorted(counted.items())))
     print(f"{results['passed']} passed, {results['failed']} failed")
     sys.exit(1 if results["failed"] else 0)
 
