@@ -237,6 +237,11 @@ impl WriteHalf {
         self.0.stream().writable(false).await
     }
 
+    /// After splicing: the ring waits by itself again.
+    pub fn rest(&mut self) {
+        self.0.may_block();
+    }
+
     /// Says that no more will be sent; the other direction stays open.
     pub async fn shutdown(&mut self) {
         // The socket may be gone already; then there is nothing to end.

@@ -74,6 +74,14 @@ impl BodyDecoder {
         }
     }
 
+    /// So many bytes of a body of known length have passed elsewhere.
+    pub fn skip(&mut self, count: u64) {
+        if let BodyDecoder::Sized(left) = self {
+            debug_assert!(count <= *left);
+            *left = left.saturating_sub(count);
+        }
+    }
+
     /// Looks for data in `input`, which begins where the last piece ended.
     pub fn next(&mut self, input: &[u8]) -> Result<Piece, BadBody> {
         match self {

@@ -16,12 +16,18 @@ use crate::{
         decode::{self, Decoded},
         encode::{self, Framing},
     },
+    relay::{self, Stopped},
     upstream::Reader,
 };
+use std::cell::Cell;
 
 /// Interim answers (1xx) that an origin may send before its answer. Real ones send one or two; an endless row of them
 /// would hold the client for ever.
 const INTERIM_MAX: usize = 16;
+
+/// What is left of a body goes through a pipe from here on. Measured beside copying: bodies of 64 KiB cost 0.90, of 96 KiB
+/// 0.53, of 192 KiB 0.69, of 64 MiB 0.53 of it. What a first read takes is copied in any case.
+pub(super) const SPLICE_BYTES_MIN: u64 = 32 << 10;
 
 /// An answer that was delivered whole.
 pub(super) struct Responded {
@@ -75,9 +81,15 @@ impl Answer<'_> {
         let wanted = self.scratch.request.keep_alive && progress.is_ended() && !env.draining.get();
         let framing = self.encode_head(length, wanted);
         (self.summary.status, self.summary.details) = (status, "via_upstream");
-        let mut body = Body { decoder: BodyDecoder::new(length), framing, is_clean: true };
+        let mut body = Body { decoder: BodyDecoder::new(length), framing, is_copied: false, is_clean: true };
         self.send_first(&mut body, &mut buffer).await?;
         while !body.decoder.is_over() {
+            if buffer.is_empty() && body.is_worth_a_pipe() {
+                self.splice(&mut body, reader, deadline).await?;
+                if body.decoder.is_over() {
+                    break;
+                }
+            }
             buffer = self.receive_more(&mut body, reader, deadline, buffer).await?;
             if self.send_piece(&mut body, &mut buffer).await? {
                 break;
@@ -181,6 +193,39 @@ impl Answer<'_> {
         result.map_err(|_| gone())
     }
 
+    /// Moves what is left of the body through a pipe, if that can be done.
+    async fn splice(
+        &mut self,
+        body: &mut Body,
+        reader: &mut Reader,
+        deadline: &Deadline,
+    ) -> Result<(), Broken> {
+        let (Some(left), Some(half)) = (body.decoder.sized_left(), reader.half()) else { return Ok(()) };
+        let env = &self.downstream.env;
+        let idle = Some(env.limits.stream_idle_timeout);
+        let ends = [deadline, &self.downstream.deadline];
+        ends.iter().for_each(|deadline| deadline.arm(Waiting::Both, idle));
+        let total = Cell::new(0);
+        let moved = |count| {
+            total.set(total.get() + count);
+            ends.iter().for_each(|deadline| deadline.arm(Waiting::Both, idle));
+        };
+        let result = relay::sized(half, &mut self.downstream.write, left, &env.pipes, moved).await;
+        body.decoder.skip(total.get());
+        self.summary.bytes_sent += total.get();
+        match result {
+            Ok(()) => Ok(()),
+            Err(Stopped::Unable) => {
+                body.is_copied = true;
+                Ok(())
+            }
+            Err(_) if deadline.fired() => Err(within(Kind::Timeout)),
+            Err(Stopped::Ended) => Err(within(Kind::Closed)),
+            Err(Stopped::Reading) => Err(within(Kind::Reset)),
+            Err(Stopped::Sending { .. }) => Err(gone()),
+        }
+    }
+
     /// Waits for more of the body. An empty buffer where the body may end with the connection, and it did.
     async fn receive_more(
         &mut self,
@@ -215,6 +260,8 @@ impl Answer<'_> {
 struct Body {
     decoder: BodyDecoder,
     framing: Framing,
+    /// It can't go through a pipe.
+    is_copied: bool,
     /// Nothing came that does not belong to the response.
     is_clean: bool,
 }
@@ -223,6 +270,12 @@ impl Body {
     /// The bytes go out as they come.
     fn is_raw(&self) -> bool {
         self.framing != Framing::Chunked && !matches!(self.decoder, BodyDecoder::Chunked(_))
+    }
+
+    /// So much more is to come that moving it through a pipe is cheaper than copying it.
+    fn is_worth_a_pipe(&self) -> bool {
+        let is_much = self.decoder.sized_left().is_some_and(|left| left >= SPLICE_BYTES_MIN);
+        is_much && self.is_raw() && !self.is_copied
     }
 
     /// More is to come than a medium buffer holds.

@@ -2,6 +2,7 @@
 
 use super::{
     Environment,
+    download::SPLICE_BYTES_MIN,
     downstream::Inbound,
     failure::{Failure, Kind, Phase},
 };
@@ -12,6 +13,7 @@ use crate::{
         body::{BadBody, BodyDecoder, Next},
         encode,
     },
+    relay::{self, Stopped},
     tls::WriteHalf,
 };
 use std::cell::Cell;
@@ -63,6 +65,8 @@ pub(super) struct Upload {
     /// request may have to be sent again.
     taken: usize,
     received: u64,
+    /// It can't go through a pipe.
+    copied: bool,
     done: bool,
 }
 
@@ -70,7 +74,7 @@ impl Upload {
     pub(super) fn new(length: BodyLength) -> Upload {
         let decoder = BodyDecoder::new(length);
         let done = decoder.is_over();
-        Upload { decoder, chunked: length == BodyLength::Unknown, taken: 0, received: 0, done }
+        Upload { decoder, chunked: length == BodyLength::Unknown, taken: 0, received: 0, copied: false, done }
     }
 
     /// Whether all of the body was sent.
@@ -132,6 +136,29 @@ impl Upload {
         Ok(at)
     }
 
+    fn is_worth_a_pipe(&self) -> bool {
+        let is_much = self.decoder.sized_left().is_some_and(|left| left >= SPLICE_BYTES_MIN);
+        is_much && !self.copied
+    }
+
+    /// Moves what is left of the body through a pipe, if that can be done.
+    async fn splice(
+        &mut self,
+        inbound: &mut Inbound,
+        write: &mut WriteHalf,
+        env: &Environment,
+    ) -> Result<(), Stopped> {
+        let left = self.decoder.sized_left().unwrap_or(0);
+        let total = Cell::new(0);
+        let moved = |count| total.set(total.get() + count);
+        let result = relay::sized(&mut inbound.read, write, left, &env.pipes, moved).await;
+        let lost = if let Err(Stopped::Sending { lost }) = result { lost } else { 0 };
+        self.decoder.skip(total.get() + lost);
+        self.received += total.get() + lost;
+        (self.done, self.copied) = (result.is_ok(), result.is_err());
+        result
+    }
+
     /// Moves what is left of the body, as fast as the origin takes it.
     pub(super) async fn pump(
         &mut self,
@@ -143,6 +170,18 @@ impl Upload {
         let mut out = Vec::new();
         let mut discarded = 0;
         loop {
+            if inbound.buffer.is_empty() && self.is_worth_a_pipe() && !progress.discard.get() {
+                match self.splice(inbound, write, env).await {
+                    Ok(()) => return UploadEnd::Done,
+                    Err(Stopped::Unable) => {}
+                    Err(Stopped::Sending { .. }) if !progress.discard.get() => {
+                        return UploadEnd::OriginStopped;
+                    }
+                    Err(Stopped::Sending { lost }) => discarded += lost,
+                    Err(Stopped::Ended) => return UploadEnd::ClientFailed(from_client(Kind::Closed)),
+                    Err(Stopped::Reading) => return UploadEnd::ClientFailed(from_client(Kind::Reset)),
+                }
+            }
             if let Err(failure) = read(inbound, env, self.decoder.sized_left()).await {
                 return UploadEnd::ClientFailed(failure);
             }
@@ -171,6 +210,10 @@ impl Upload {
     }
 }
 
+fn from_client(kind: Kind) -> Failure {
+    Failure::downstream(Phase::RequestBody, kind)
+}
+
 /// Reads more of what the client sends.
 async fn read(inbound: &mut Inbound, env: &Environment, left: Option<u64>) -> Result<(), Failure> {
     let class = match left {
@@ -180,8 +223,8 @@ async fn read(inbound: &mut Inbound, env: &Environment, left: Option<u64>) -> Re
     inbound.make_room(env, class);
     match inbound.fill(env).await {
         Ok(1..) => Ok(()),
-        Ok(0) => Err(Failure::downstream(Phase::RequestBody, Kind::Closed)),
-        Err(_) => Err(Failure::downstream(Phase::RequestBody, Kind::Reset)),
+        Ok(0) => Err(from_client(Kind::Closed)),
+        Err(_) => Err(from_client(Kind::Reset)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! - `direction`: one direction: when it copies and when it splices
 //! - `copy`: one direction by buffers
 //! - `splice`: one direction through a pipe
+//! - `sized`: so many bytes one way, through a pipe
 //! - `pipes`: the pipes of one shard
 //! - `tap`: who looks at the bytes as they pass
 
@@ -11,6 +12,7 @@ mod both;
 mod copy;
 mod direction;
 mod pipes;
+mod sized;
 mod splice;
 mod tap;
 #[cfg(test)]
@@ -18,4 +20,5 @@ mod tests;
 
 pub use both::{End, Ended, Relayed, Terms, both};
 pub use pipes::Pipes;
+pub use sized::{Stopped, sized};
 pub use tap::{Blind, Tap};

@@ -5,7 +5,7 @@ use crate::driver::{PIPE_BYTES, Pipe, ReadHalf, WriteHalf};
 use std::io;
 
 /// Pipes filled before other connections get their turn.
-const FILLS_MAX: usize = 4;
+pub(super) const FILLS_MAX: usize = 4;
 
 /// Where a tap has to see what comes before so many bytes are through, a pipe is not worth it.
 const UNSEEN_MIN: u64 = 32 << 10;
@@ -46,7 +46,7 @@ async fn pump<T: Tap>(
         };
         tap.skip(count as u64);
         total += count as u64;
-        empty(pipe, to, meter).await?;
+        empty(pipe, to, |count| meter.moved(count)).await.map_err(|_| Broken::Sending)?;
         if count < limit {
             break;
         }
@@ -54,14 +54,14 @@ async fn pump<T: Tap>(
     Ok(total)
 }
 
-async fn empty(pipe: &mut Pipe, to: &mut WriteHalf, meter: &Meter<'_>) -> Result<(), Broken> {
+/// Sends all that is in a pipe, and calls `moved` for every part that the socket has taken.
+pub(super) async fn empty(pipe: &mut Pipe, to: &mut WriteHalf, moved: impl Fn(usize)) -> io::Result<()> {
     while pipe.held() > 0 {
         match pipe.drain(to) {
-            Ok(count @ 1..) => meter.moved(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                to.writable().await.map_err(|_| Broken::Sending)?;
-            }
-            _ => return Err(Broken::Sending),
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => moved(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => to.writable().await?,
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -88,45 +88,46 @@ impl MongoCounts {
     }
 
     fn find(&self, command: &[u8], database: &[u8]) -> MongoPair {
-        let (command, database) = (label(command), label(database));
         // On the stack: this is done for every command.
         let mut key = [0; 2 * NAME_BYTES_MAX + 1];
         let len = command.len() + 1 + database.len();
-        let Some(place) = key.get_mut(..len) else { return OTHER };
+        let Some(place) = key.get_mut(..len) else { return self.other() };
         let (first, rest) = place.split_at_mut(command.len());
-        first.copy_from_slice(command.as_bytes());
+        first.copy_from_slice(command);
         if let Some(second) = rest.get_mut(1..) {
-            second.copy_from_slice(database.as_bytes());
+            second.copy_from_slice(database);
         }
         let place: &[u8] = place;
-        if let Some(pair) = self.known.borrow().get(place) {
-            return *pair;
-        }
-        self.add(place, command, database)
+        let known = self.known.borrow().get(place).copied();
+        known.unwrap_or_else(|| match (label(command), label(database)) {
+            (Some(command), Some(database)) => self.add(place, command, database),
+            _ => self.other(),
+        })
     }
 
     fn add(&self, key: &[u8], command: &str, database: &str) -> MongoPair {
         let mut known = self.known.borrow_mut();
         let pair = MongoPair(known.len() + 1);
         let slots = self.counters.mongo.slots();
-        let Some(slot) = slots.get(pair.0) else {
-            let names = || ("other".into(), "other".into());
-            slots.first().map(|other| other.names.get_or_init(names));
-            return OTHER;
-        };
+        let Some(slot) = slots.get(pair.0) else { return self.other() };
         slot.names.get_or_init(|| (command.into(), database.into()));
         known.insert(key.into(), pair);
         pair
     }
+
+    fn other(&self) -> MongoPair {
+        let names = || ("other".into(), "other".into());
+        self.counters.mongo.slots().first().map(|other| other.names.get_or_init(names));
+        OTHER
+    }
 }
 
-/// A name as the metrics page writes it: one that could not be a MongoDB name is not repeated.
-fn label(name: &[u8]) -> &str {
+/// A name as the metrics page writes it. Nothing, for one that could not be a MongoDB name.
+fn label(name: &[u8]) -> Option<&str> {
     let is_fit = |text: &&str| !text.contains(|c: char| c.is_control() || matches!(c, '"' | '\\'));
-    match std::str::from_utf8(name).ok().filter(is_fit) {
-        Some("") => "unknown",
-        Some(text) if text.len() <= NAME_BYTES_MAX => text,
-        _ => "other",
+    match std::str::from_utf8(name).ok().filter(is_fit)? {
+        "" => Some("unknown"),
+        text => (text.len() <= NAME_BYTES_MAX).then_some(text),
     }
 }
 
@@ -153,12 +154,7 @@ mod tests {
         counts.sent(b"fin", b"dshop");
         counts.sent(b"a\"b", &[b'x'; 65]);
         counts.sent(b"\xff", b"");
-        let wanted = [
-            ("find", "shop", 2, 1),
-            ("fin", "dshop", 1, 0),
-            ("other", "other", 1, 0),
-            ("other", "unknown", 1, 0),
-        ];
+        let wanted = [("other", "other", 2, 0), ("find", "shop", 2, 1), ("fin", "dshop", 1, 0)];
         let wanted = wanted.map(|(command, database, commands, errors)| {
             (command.to_owned(), database.to_owned(), commands, errors)
         });

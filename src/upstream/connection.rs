@@ -141,6 +141,14 @@ impl Reader {
         }
     }
 
+    /// The half, while nothing is being read, for who moves bytes past the reader.
+    pub fn half(&mut self) -> Option<&mut ReadHalf> {
+        match &mut self.reading {
+            Reading::Ready(half, _) => Some(half),
+            _ => None,
+        }
+    }
+
     /// The half itself, after `receive`, for who goes on without the reader; what is unread is the caller's already.
     pub fn take_half(&mut self) -> Option<ReadHalf> {
         match std::mem::replace(&mut self.reading, Reading::Over) {

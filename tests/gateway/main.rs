@@ -7,6 +7,7 @@
 //! - `tools`: TLS clients that are not ours; `python`: Python with packages
 //! - `dns`: a DNS server that answers with what it is told
 //! - `basics`: it starts, serves and ends
+//! - `large_bodies`: bodies that go through pipes
 //! - `life`, `drain`: its start, its end, and what it tells of its state
 //! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
@@ -40,6 +41,7 @@ mod dns;
 mod drain;
 mod harness;
 mod hello;
+mod large_bodies;
 mod life;
 mod mongo;
 mod mongo_counts;
