@@ -6,32 +6,11 @@ use super::{
     harness::{Gateway, service_entry},
     origin::Origin,
     tls_client::{believing, connection},
-    tls_files::secret,
+    tls_files::{WEB, secret},
     tools::{Ask, Tool, has},
 };
 use rustls::ClientConfig;
 use std::sync::Arc;
-
-const SERVERS: &str = "\
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: gw}
-spec:
-  servers:
-  - port: {number: 443, name: web, protocol: HTTPS}
-    bind: 127.0.0.1
-    hosts: [web.test]
-    tls: {mode: SIMPLE, credentialName: web}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: web}
-spec:
-  hosts: ['*']
-  gateways: [gw]
-  http:
-  - route: [{destination: {host: web.internal}}]
-";
 
 /// Records without data in a row, after which the gateway gives up.
 const BARREN_MAX: usize = 32;
@@ -45,7 +24,7 @@ impl Site {
     fn new() -> Site {
         let authority = Authority::new("servers");
         let yaml = [
-            SERVERS,
+            WEB,
             &service_entry("web.internal", Origin::named("web").port()),
             &secret("web", &authority.leaf(&["web.test"]), None),
         ];
