@@ -80,6 +80,7 @@ pub mod relay;
 // Leaves: no I/O, no clock, no knowledge of who calls.
 pub mod http;
 pub mod http1;
+pub mod http2;
 pub mod mongo;
 pub mod buffer;
 pub mod telemetry;
