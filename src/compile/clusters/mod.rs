@@ -29,7 +29,8 @@ use crate::{
         },
     },
     table::{
-        Cluster, ClusterId, DnsKind, DnsName, LoadBalancing, ProxyVersion, UpstreamProtocol, UpstreamTls,
+        Cluster, ClusterId, DnsKind, DnsName, LoadBalancing, ProxyVersion, STREAMS_MAX, UpstreamProtocol,
+        UpstreamTls,
     },
     tls::ClientSpec,
 };
@@ -305,6 +306,8 @@ impl<'r, 'w> Clusters<'r, 'w> {
             tls: tls.ok().flatten(),
             proxy_protocol: policy.proxy_protocol.map(|proxy| proxy_version(proxy)),
             tcp_idle_timeout: self.tcp_idle_timeout(policy),
+            max_concurrent_streams: STREAMS_MAX,
+            http2_keepalive: None,
             source: self.origins.source(&service.title, service.span),
         };
         Made { cluster, missing, idle_timeout: idle_timeout(service_policy, policy) }
