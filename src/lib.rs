@@ -76,6 +76,7 @@ pub mod proxy;
 pub mod filter;
 pub mod upstream;
 pub mod relay;
+pub mod mux;
 
 // Leaves: no I/O, no clock, no knowledge of who calls.
 pub mod http;
