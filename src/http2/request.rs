@@ -228,7 +228,7 @@ impl<'h> RequestList<'h> {
             Name::Http2Settings => return Ok(()),
             Name::ContentLength => return self.content_length(header.value),
             Name::Host => return self.host(header.value),
-            Name::Expect => self.expect(header.value),
+            Name::Expect => self.expectation(header.value),
             Name::Other if header.text == b"cookie" => {
                 // One line again (RFC 9113 section 8.2.3).
                 if !self.cookie.is_empty() {
@@ -277,7 +277,7 @@ impl<'h> RequestList<'h> {
         }
     }
 
-    fn expect(&mut self, value: &[u8]) {
+    fn expectation(&mut self, value: &[u8]) {
         let is_first = !std::mem::replace(&mut self.seen.expect, true);
         if !is_first || !value.eq_ignore_ascii_case(b"100-continue") {
             self.refused.get_or_insert(Refused::Expectation);

@@ -25,8 +25,7 @@ const METHOD: u8 = 2;
 const PATH: u8 = 4;
 const SCHEME: u8 = 6;
 const STATUS: u8 = 8;
-/// `accept-encoding: gzip, deflate`, the only field of the static table with both a name that is not a pseudo-header and
-/// a value.
+/// `accept-encoding: gzip, deflate`: beside pseudo-headers, the only field of the static table with a value.
 const ACCEPT_ENCODING: u8 = 16;
 
 /// The pattern of a field from a table (section 6.1), with an index of 7 bits.

@@ -17,7 +17,7 @@ pub(super) fn decode<'a>(coded: &[u8], room: &'a mut Vec<u8>) -> Result<&'a [u8]
     let mut at = 0;
     'refill: while bits.refill() {
         for _ in 0..LOOKS_PER_REFILL {
-            let look = bits.look();
+            let look = look(bits.word);
             let Some(two) = room.get_mut(at..at + 2) else { return Err(HpackError::HuffmanPadding) };
             two.copy_from_slice(&look.symbols);
             if look.bits == 0 {
@@ -39,7 +39,7 @@ pub(super) fn decode<'a>(coded: &[u8], room: &'a mut Vec<u8>) -> Result<&'a [u8]
         if bits.is_padding() {
             break;
         }
-        let look = bits.look();
+        let look = look(bits.filled());
         let (symbols, len, count) = if look.bits != 0 && u32::from(look.bits) <= bits.count {
             (look.symbols, u32::from(look.bits), look.count())
         } else if look.bits != 0 {
@@ -59,6 +59,12 @@ pub(super) fn decode<'a>(coded: &[u8], room: &'a mut Vec<u8>) -> Result<&'a [u8]
         at += count;
     }
     room.get(..at).ok_or(HpackError::HuffmanPadding)
+}
+
+/// What a word begins with.
+#[inline]
+fn look(word: u64) -> Look {
+    LOOKS[(word >> (64 - LOOK_BITS)) as usize]
 }
 
 fn byte(symbol: u16) -> Result<u8, HpackError> {
@@ -108,12 +114,6 @@ impl Bits<'_> {
     /// Whether nothing but padding is left: less than a byte, all ones.
     fn is_padding(&self) -> bool {
         self.count < 8 && self.filled() == u64::MAX
-    }
-
-    /// What the next bits begin with; there are at least [`LOOK_BITS`] of them, or it may be longer than what is left.
-    #[inline]
-    fn look(&self) -> Look {
-        LOOKS[(self.filled() >> (64 - LOOK_BITS)) as usize]
     }
 
     /// The next symbol and its length, if it is longer than [`LOOK_BITS`].

@@ -1,11 +1,4 @@
 //! The codec against the examples of RFC 7541, each rule it holds a peer to, and itself.
-//!
-//! - `appendix_c`: the examples of RFC 7541 appendix C
-//! - `huffman`: every symbol, every padding
-//! - `remembered`: what the encoder remembers, and what it never does
-//! - `round_trip`: random fields and limits, and blocks with bytes changed
-//! - `strictness`: each error, and which fields are valid
-//! - `tables`: the static table, the dynamic table and the names that the encoder knows
 
 mod appendix_c;
 mod huffman;

@@ -5,7 +5,7 @@ use super::huffman::encode;
 use super::{Numbers, Pair, fields};
 use crate::http::Name;
 
-const TEXTS: [&str; 14] = [
+const TEXTS: [&str; 16] = [
     "accept",
     "accept-encoding",
     "authorization",
@@ -14,10 +14,12 @@ const TEXTS: [&str; 14] = [
     "content-type",
     "cookie",
     "date",
+    "location",
     "server",
     "user-agent",
     "x-b3-spanid",
     "x-custom",
+    "x-forwarded-for",
     "x-other",
     "x-request-id",
 ];

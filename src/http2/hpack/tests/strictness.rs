@@ -35,7 +35,7 @@ fn integers_end_and_are_not_too_large() {
     assert_eq!(error("ff 80 80 80 80 80 00"), Some(HpackError::IntegerTooLarge));
     assert_eq!(error("ff ff ff ff ff ff ff ff ff ff ff 7f"), Some(HpackError::IntegerTooLarge));
     assert_eq!(error("3f ff ff ff ff 0f"), Some(HpackError::IntegerTooLarge));
-    // Zeros that change nothing are allowed, up to five bytes: this is 61 with a prefix of six bits... for a name.
+    // Zeros that change nothing are allowed, up to five bytes.
     assert_eq!(error("ff 80 80 80 80 00"), Some(HpackError::BadIndex));
     for block in ["ff", "ff 80", "7f", "0f", "1f 80", "3f", "40", "40 7f", "40 01 61 7f ff"] {
         assert_eq!(error(block), Some(HpackError::Truncated), "{block}");
