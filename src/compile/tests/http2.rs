@@ -202,3 +202,30 @@ fn the_profile_of_edges() {
     assert_eq!(other, Http2Settings::default());
     assert!(outcome.diagnostic("not-supported-yet").message.ends_with("only EDGE is known"));
 }
+
+#[test]
+fn case_50_servers_of_one_port_that_share_a_certificate() {
+    let tls = |credential: &str| format!(", tls: {{mode: SIMPLE, {credential}}}");
+    let (wild, other) = (tls("credentialName: wild"), tls("credentialName: other"));
+    let two = |second: &str, port| {
+        let first = gateway("name: a", &[("HTTPS", 443, "a.example.com", &wild)]);
+        format!("{first}{}", gateway("name: b", &[("HTTPS", port, "bc.example.com", second)]))
+    };
+    // Browsers ask again where they get 421, so that nobody need do anything.
+    let outcome = compiled(&two(&wild, 443));
+    let note = outcome.diagnostic("shared-certificate");
+    assert_eq!((note.severity, note.field.as_str()), (Severity::Note, "spec.servers[0].tls"));
+    assert!(note.message.contains("`wild` is also that of Gateway default/a servers[0]"), "{}", note.message);
+    let options = Options { misdirected: Misdirected::Status404, ..Options::default() };
+    let warned = compiled_with(&options, &two(&wild, 443));
+    assert_eq!(warned.diagnostic("shared-certificate").severity, Severity::Warning);
+    let several = tls("credentialNames: [other, wild]");
+    assert!(compiled(&two(&several, 443)).has("shared-certificate"));
+
+    assert!(!compiled(&two(&other, 443)).has("shared-certificate"));
+    // Another port is another connection, and what is not HTTP has no requests.
+    assert!(!compiled(&two(&wild, 444)).has("shared-certificate"));
+    let tcp =
+        gateway("name: a", &[("TLS", 443, "a.example.com", &wild), ("HTTPS", 443, "bc.example.com", &wild)]);
+    assert!(!compiled(&tcp).has("shared-certificate"));
+}
