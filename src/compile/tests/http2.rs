@@ -229,3 +229,29 @@ fn case_50_servers_of_one_port_that_share_a_certificate() {
         gateway("name: a", &[("TLS", 443, "a.example.com", &wild), ("HTTPS", 443, "bc.example.com", &wild)]);
     assert!(!compiled(&tcp).has("shared-certificate"));
 }
+
+#[test]
+fn calls_of_grpc_to_a_destination_of_http1() {
+    let warned = |server: &str, destination: &str, policy: &str| {
+        let entry = format!(
+            "{{hosts: [p.com], ports: [{{number: 80, name: x, protocol: {destination}}}], resolution: STATIC, endpoints: [{{address: 10.0.0.1}}]}}"
+        );
+        let rule = format!("{{host: p.com, trafficPolicy: {{connectionPool: {{http: {{{policy}}}}}}}}}");
+        let yaml = [
+            gateway("name: g", &[(server, 80, "'*'", "")]),
+            rules("name: v", "'*'", "g", &everything_to("p.com")),
+            object("ServiceEntry", "name: p", &entry),
+            object("DestinationRule", "name: r", &rule),
+        ];
+        compiled(&yaml.concat()).has("grpc-over-http1")
+    };
+    let no_policy = "useClientProtocol: false";
+    for server in ["GRPC", "GRPC-WEB"] {
+        assert!(warned(server, "HTTP", no_policy));
+        assert!(!warned(server, "GRPC", no_policy));
+        assert!(!warned(server, "HTTP", "h2UpgradePolicy: UPGRADE"));
+        assert!(!warned(server, "HTTP", "useClientProtocol: true"));
+    }
+    assert!(!warned("HTTP", "HTTP", no_policy));
+    assert!(!warned("HTTP2", "HTTP", no_policy));
+}
