@@ -1,6 +1,6 @@
 //! What a shard lends to every exchange: routing, buffers, clock, log, counters.
 
-use super::head_policy;
+use super::{head_policy, worker::Workers};
 use crate::{
     buffer::Pool,
     driver::{Deadlines, Peer},
@@ -127,6 +127,8 @@ pub struct Environment {
     pub hostname: Box<str>,
     /// Connections end after their exchange.
     pub draining: Cell<bool>,
+    /// Tasks that serve streams.
+    pub(super) workers: Workers,
     /// HTTP/2 connections of clients, to be told when a drain begins.
     sessions: RefCell<Vec<Weak<Session>>>,
     date: RefCell<DateCache>,
@@ -177,6 +179,7 @@ impl Environment {
             clock: Clock::new(),
             downstream_terms: downstream_terms(&limits),
             upstream_terms: Terms { idle: IDLE_TIMEOUT, ..downstream_terms(&limits) },
+            workers: Workers::default(),
             sessions: RefCell::default(),
             limits,
             hostname,
