@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::load::{GRACE, Report, Shot};
 use crate::process::{self, Interrupt, Invocation};
 use crate::programs::{Inventory, Program};
 use crate::proxies::Listener;
 use crate::workspace::Workspace;
-
-/// What wrk may take beyond the time that it is told, to connect and to end its last requests.
-const GRACE: Duration = Duration::from_secs(15);
 
 /// A new connection for every request.
 const CLOSE: &str = "Connection: close";
@@ -66,38 +64,11 @@ impl Load {
         for header in self.headers {
             words.extend(["-H".to_owned(), (*header).to_owned()]);
         }
-        let scheme = match self.listener {
-            // The origin behind a TCP proxy speaks HTTP.
-            Listener::Http | Listener::Tcp => "http",
-            Listener::Tls => "https",
-        };
+        // The origin behind a TCP proxy speaks HTTP.
+        let scheme = if self.listener.is_tls() { "https" } else { "http" };
         words.push(format!("{scheme}://{authority}{}", self.path));
         words
     }
-}
-
-/// What wrk saw.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Report {
-    /// Answers in full, of any status.
-    pub(crate) requests: u64,
-    /// 99 of 100 answers came within this.
-    pub(crate) p99_ms: f64,
-    /// Its lines on errors of sockets and on statuses other than 2xx and 3xx.
-    pub(crate) errors: Option<String>,
-    /// From its start to its end.
-    pub(crate) wall: Duration,
-}
-
-/// Where and how long.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Shot {
-    /// The proxy's port on 127.0.0.1.
-    pub(crate) port: u16,
-    /// For this long.
-    pub(crate) secs: u64,
-    /// The core wrk runs on.
-    pub(crate) core: usize,
 }
 
 /// One run of wrk.
@@ -119,9 +90,10 @@ pub(crate) fn run(
     if requests == 0 {
         return Err(Error::failed("wrk got no answer at all"));
     }
-    Ok(Report { requests, p99_ms, errors, wall: finished.wall })
+    Ok(Report { requests, p99_ms: Some(p99_ms), errors, wall: finished.wall })
 }
 
+/// The number of requests, p99, and the lines on errors of sockets and on statuses other than 2xx and 3xx.
 fn parse(report: &str) -> Option<(u64, f64, Option<String>)> {
     let lines = || report.lines().map(str::trim);
     let requests = lines().find_map(|line| line.split_once(" requests in ")?.0.parse().ok())?;
