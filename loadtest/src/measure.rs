@@ -297,3 +297,29 @@ fn log_note(row: &Row, run: &Path) -> Result<String> {
 fn count(number: u64) -> f64 {
     number as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sends_of_http2_are_told_by_request_where_they_are_counted() {
+        let look = |page: &str| Look {
+            counters: Some(Counters::parse(page)),
+            rings: Rings::default(),
+            cpu: Cpu::default(),
+        };
+        let flushes = |earlier: &str, later: &str| look(later).inside_since(&look(earlier), 100.0).flushes;
+        let counted = "sluicegate_http2_flushes_total{shard=\"0\"} 15\nenvoy_http_downstream_rq_total 210\n";
+        let before = "sluicegate_http2_flushes_total{shard=\"0\"} 5\nenvoy_http_downstream_rq_total 10\n";
+        assert_eq!(flushes(before, counted), Some(0.05));
+        assert_eq!(flushes("", "sluicegate_http2_flushes_total 10\n"), Some(0.1), "by those of h2load");
+        assert_eq!(flushes(counted, counted), None, "HTTP/2 was not spoken");
+        assert_eq!(flushes("", "envoy_http_downstream_rq_total 10\n"), None, "an older build");
+    }
+
+    #[test]
+    fn shares_of_a_request_keep_their_digits() {
+        assert_eq!([12.0, 1.5, 0.034].map(short), ["12", "1.50", "0.034"]);
+    }
+}
