@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::load::{GRACE, Report, Shot};
+use crate::load::{self, GRACE, Report, Shot};
 use crate::process::{self, Interrupt, Invocation};
 use crate::programs::{Inventory, Program};
 use crate::proxies::Listener;
@@ -115,7 +115,8 @@ pub(crate) fn run(
     if told.succeeded == 0 && told.done == 0 {
         return Err(Error::failed("h2load got no answer at all"));
     }
-    Ok(Report { requests: told.succeeded, p99_ms: None, errors: told.errors(streams), wall: finished.wall })
+    let errors = told.errors(streams);
+    Ok(Report { requests: told.succeeded, p99_ms: told.p99_ms, errors, wall: finished.wall })
 }
 
 /// What h2load counted.
@@ -131,6 +132,8 @@ struct Told {
     body_bytes: u64,
     /// Answers a second on the connection that had the fewest.
     fewest: f64,
+    /// Only newer releases tell it.
+    p99_ms: Option<f64>,
 }
 
 impl Told {
@@ -181,7 +184,16 @@ fn parse(report: &str) -> Option<Told> {
         statuses: (other > 0 || count(statuses, "2xx")? < done).then(|| statuses.to_owned()),
         body_bytes: parse_data(line("traffic: ")?)?,
         fewest: line("req/s ")?.split_once(':')?.1.split_whitespace().next()?.parse().ok()?,
+        p99_ms: parse_p99(report),
     })
+}
+
+/// From the row of requests, in the column of that name.
+fn parse_p99(report: &str) -> Option<f64> {
+    let (head, rows) = report.split_once(" p99 ")?;
+    let column = head.lines().last()?.split_whitespace().count();
+    let row = rows.lines().find(|line| line.starts_with("request "))?;
+    load::parse_ms(row.split_once(':')?.1.split_whitespace().nth(column)?)
 }
 
 /// The number before `what` in a list of such pairs after a colon.
@@ -226,6 +238,18 @@ req/s           :   16058.46    16341.78    16188.36       70.78    81.25%
         assert_eq!((told.succeeded, told.done, told.body_bytes), (259_616, 259_616, 3_115_392));
         assert_eq!((told.protocol.as_str(), told.fewest), ("h2", 16058.46));
         assert_eq!(errors(GOOD), None);
+    }
+
+    #[test]
+    fn reads_p99_where_it_is_told() {
+        let rows = "                 min         max         median      p95         p99         mean        sd         +/- sd
+request     :       90us      9.10ms      1.10ms      2.30ms      4.20ms      1.30ms       800us    85.00%
+req/s       :     510.00      540.00      520.00      535.00      540.00      521.00        9.00    75.00%
+";
+        let (head, _) = GOOD.split_once("                     min").unwrap();
+        let told = parse(&format!("{head}{rows}")).unwrap();
+        assert_eq!((told.p99_ms, told.fewest), (Some(4.2), 510.0));
+        assert_eq!(parse(GOOD).unwrap().p99_ms, None);
     }
 
     #[test]

@@ -28,3 +28,32 @@ pub(crate) struct Report {
     /// From its start to its end.
     pub(crate) wall: Duration,
 }
+
+/// Milliseconds: wrk and h2load write `123.00us`, `1.23ms`, `1.23s`, `1.23m` and `1.23h`.
+pub(crate) fn parse_ms(text: &str) -> Option<f64> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(unit);
+    let scale = match unit {
+        "us" => 1e-3,
+        "ms" => 1.0,
+        "s" => 1e3,
+        "m" => 6e4,
+        "h" => 3.6e6,
+        _ => return None,
+    };
+    Some(number.parse::<f64>().ok()? * scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_all_units_of_time() {
+        assert_eq!(parse_ms("1.50ms"), Some(1.5));
+        assert_eq!(parse_ms("2.00s"), Some(2000.0));
+        assert_eq!(parse_ms("1.00m"), Some(60_000.0));
+        assert_eq!(parse_ms("5"), None);
+        assert_eq!(parse_ms("5parsecs"), None);
+    }
+}

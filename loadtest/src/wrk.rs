@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::load::{GRACE, Report, Shot};
+use crate::load::{self, GRACE, Report, Shot};
 use crate::process::{self, Interrupt, Invocation};
 use crate::programs::{Inventory, Program};
 use crate::proxies::Listener;
@@ -97,25 +97,10 @@ pub(crate) fn run(
 fn parse(report: &str) -> Option<(u64, f64, Option<String>)> {
     let lines = || report.lines().map(str::trim);
     let requests = lines().find_map(|line| line.split_once(" requests in ")?.0.parse().ok())?;
-    let p99_ms = lines().find_map(|line| parse_ms(line.strip_prefix("99%")?.trim()))?;
+    let p99_ms = lines().find_map(|line| load::parse_ms(line.strip_prefix("99%")?.trim()))?;
     let bad: Vec<&str> =
         lines().filter(|line| line.starts_with("Socket errors") || line.starts_with("Non-2xx")).collect();
     Some((requests, p99_ms, (!bad.is_empty()).then(|| bad.join("; "))))
-}
-
-/// wrk writes `123.00us`, `1.23ms`, `1.23s`, `1.23m` and `1.23h`.
-fn parse_ms(text: &str) -> Option<f64> {
-    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let (number, unit) = text.split_at(unit);
-    let scale = match unit {
-        "us" => 1e-3,
-        "ms" => 1.0,
-        "s" => 1e3,
-        "m" => 6e4,
-        "h" => 3.6e6,
-        _ => return None,
-    };
-    Some(number.parse::<f64>().ok()? * scale)
 }
 
 #[cfg(test)]
@@ -155,15 +140,6 @@ Transfer/sec:      7.59MB
     fn what_is_no_report_is_none() {
         assert_eq!(parse("unable to connect to 127.0.0.1:9991 Connection refused\n"), None);
         assert_eq!(parse(&GOOD.replace("99% ", "98% ")), None);
-    }
-
-    #[test]
-    fn reads_all_units_of_time() {
-        assert_eq!(parse_ms("1.50ms"), Some(1.5));
-        assert_eq!(parse_ms("2.00s"), Some(2000.0));
-        assert_eq!(parse_ms("1.00m"), Some(60_000.0));
-        assert_eq!(parse_ms("5"), None);
-        assert_eq!(parse_ms("5parsecs"), None);
     }
 
     #[test]
