@@ -38,7 +38,7 @@ pub(crate) struct Inside {
     pub(crate) opened: Option<f64>,
     /// Requests that it had to send again.
     pub(crate) retried: Option<f64>,
-    /// Times that its connections with HTTP/2 sent what had gathered, per request.
+    /// Times that its clients' connections with HTTP/2 sent what had gathered, per request.
     pub(crate) flushes: Option<f64>,
     /// Entries that it submitted to its rings, per request.
     pub(crate) submissions: Option<f64>,

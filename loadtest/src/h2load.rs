@@ -113,7 +113,10 @@ pub(crate) fn run(
     let told = parse(&finished.output)
         .ok_or_else(|| Error::Failed(format!("h2load's report is not understood:\n{}", finished.output)))?;
     if told.succeeded == 0 && told.done == 0 {
-        return Err(Error::failed("h2load got no answer at all"));
+        return Err(Error::Failed(format!(
+            "h2load got no answer at all in {} s; the protocol its connections agreed on: {}",
+            shot.secs, told.protocol
+        )));
     }
     let errors = told.errors(streams);
     Ok(Report { requests: told.succeeded, p99_ms: told.p99_ms, errors, wall: finished.wall })
@@ -172,7 +175,7 @@ fn parse(report: &str) -> Option<Told> {
     let failed = sum(requests, ["failed", "errored", "timeout"])?;
     let other = sum(statuses, ["3xx", "4xx", "5xx"])?;
     Some(Told {
-        // Without a connection there is none.
+        // Told once the first connection has been made.
         protocol: line("Application protocol: ")
             .and_then(|line| line.split(": ").nth(1))
             .unwrap_or("nothing")

@@ -32,7 +32,8 @@ const CHECK_MAX: Duration = Duration::from_secs(120);
 const ADMITTED: [&str; 2] = ["envoy_http_downstream_cx_total", "envoy_tcp_downstream_cx_total"];
 const OPENED: &str = "envoy_cluster_upstream_cx_total";
 const RETRIED: &str = "envoy_cluster_upstream_rq_retry";
-/// What it calls the requests that it took, and the times that a connection with HTTP/2 sent what had gathered.
+/// What it calls the requests that it took, and the times that a client's connection with HTTP/2 sent
+/// what had gathered.
 const TAKEN: &str = "envoy_http_downstream_rq_total";
 const FLUSHED: &str = "sluicegate_http2_flushes_total";
 
