@@ -39,8 +39,6 @@ pub(crate) const MAX_CONCURRENT_STREAMS: u16 = 3;
 pub(crate) const INITIAL_WINDOW_SIZE: u16 = 4;
 pub(crate) const MAX_FRAME_SIZE: u16 = 5;
 pub(crate) const MAX_HEADER_LIST_SIZE: u16 = 6;
-/// Of RFC 8441.
-pub(crate) const ENABLE_CONNECT_PROTOCOL: u16 = 8;
 
 /// Error codes (RFC 9113 section 7).
 pub(crate) const NO_ERROR: u32 = 0;
@@ -51,7 +49,6 @@ pub(crate) const FRAME_SIZE_ERROR: u32 = 6;
 pub(crate) const REFUSED_STREAM: u32 = 7;
 pub(crate) const CANCEL: u32 = 8;
 pub(crate) const COMPRESSION_ERROR: u32 = 9;
-pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// What a window may not exceed (RFC 9113 section 6.9.1).
 pub(crate) const WINDOW_MAX: u32 = (1 << 31) - 1;

@@ -180,10 +180,9 @@ fn sink(p: &mut Peer, stream: u32) {
 /// Sends as much on a stream as there is room for.
 fn fill(p: &mut Peer, stream: u32) {
     let most = p.frame_max() as i64;
-    while p.room(stream) > 0 && !p.is_over {
+    while p.room(stream) > 0 {
         let length = usize::try_from(p.room(stream).min(most)).unwrap();
         p.send(&data(stream, 0, &vec![b'x'; length]));
-        p.synchronize();
     }
 }
 
@@ -198,22 +197,21 @@ const BUFFERS_MAX: usize = 64 << 20;
 const RECEIVING: &[Case] = &[
     beyond("6.9.1", "more on a stream than its window", Expect::Either(&[FLOW_CONTROL_ERROR]), |p| {
         sink(p, 1);
-        p.synchronize();
         let mut sent = 0;
         while !is_gone(p) && sent < BUFFERS_MAX {
             fill(p, 1);
             // One too many, unless room was made meanwhile.
             p.send(&data(1, 0, b"x"));
-            p.synchronize();
+            p.until(|p| is_gone(p) || p.room(1) > 0);
             sent = p.sent(1);
         }
         assert!(is_gone(p), "{sent} octets were taken");
     }),
     beyond("6.9", "padding is given back, too", Expect::Answer(200), |p| {
         p.post(1);
-        let window = p.settings.get(&INITIAL_WINDOW_SIZE).map_or(FIRST, |size| *size as usize);
-        let (octets, padding) = ([b'x'; 8000], 255);
-        (0..window / 256 + 2).for_each(|_| p.upload(1, &padded(DATA, 1, 0, &octets, padding)));
+        // More padding than there was room at first.
+        let count = p.room(1) / 256 + 2;
+        (0..count).for_each(|_| p.upload(1, &padded(DATA, 1, 0, &[b'x'; 1000], 255)));
         p.send(&data(1, END_STREAM, b""));
         p.until(|p| p.answer(1).is_some());
     }),
@@ -277,10 +275,9 @@ const CONCURRENCY: &[Case] = &[
         let block = p.fields("GET").set(":path", "/local").block();
         p.send(&window_update(0, 1 << 20));
         for round in 0..3 {
-            let first = round * most;
-            let streams = (first..first + most / 2).map(|number| number * 2 + 1);
-            p.send(&streams.clone().flat_map(|stream| headers(stream, END, &block)).collect::<Vec<_>>());
-            let last = streams.last().unwrap();
+            let first = round * most * 2 + 1;
+            let last = first + most;
+            p.send(&(first..=last).step_by(2).flat_map(|at| headers(at, END, &block)).collect::<Vec<_>>());
             p.until_end_of(last);
         }
     }),
