@@ -250,6 +250,22 @@ fn crowd(p: &mut Peer) -> u32 {
     last
 }
 
+/// Resets stream 1, and makes requests until one fits in its place; its body. For the client a stream is over when it has
+/// reset it; the gateway counts it until nobody works for it any more, and refuses others that long.
+fn in_place_of_1(p: &mut Peer, refused: u32) -> String {
+    p.send(&rst_stream(1, CANCEL));
+    // What the refused one has added to the table is known.
+    let block = [p.fields("GET").block(), vec![0xbe]].concat();
+    let next = (refused + 2..).step_by(2).take(100).find(|stream| {
+        p.send(&[headers(*stream, END, &block), window_update(*stream, 1 << 20)].concat());
+        p.until_end_of(*stream);
+        p.answer(*stream).is_some()
+    });
+    let next = next.expect("a stream that fits");
+    p.forgiven = next - 2;
+    String::from_utf8(p.body(next)).unwrap()
+}
+
 const CONCURRENCY: &[Case] = &[
     beyond("5.1.2", "1024 streams may be there", Expect::Alive, |p| {
         assert_eq!(p.settings.get(&MAX_CONCURRENT_STREAMS), Some(&1024));
@@ -258,17 +274,12 @@ const CONCURRENCY: &[Case] = &[
         let last = crowd(p);
         let end = p.seen.iter().find(|frame| frame.is(RST_STREAM, last)).map(Frame::code);
         assert_eq!(end, Some(REFUSED_STREAM));
-        p.send(&rst_stream(1, CANCEL));
-        // There is room for one, and what the refused one has added is known.
-        let block = [p.fields("GET").block(), vec![0xbe]].concat();
-        p.send(&headers(last + 2, END, &block));
-        p.send(&window_update(last + 2, 1 << 20));
-        p.until_end_of(last + 2);
-        assert!(String::from_utf8(p.body(last + 2)).unwrap().contains("\nx-test: one\n"));
+        assert!(in_place_of_1(p, last).contains("\nx-test: one\n"));
     }),
     beyond("5.1.2", "what comes for a stream that was refused is ignored", Expect::Alive, |p| {
         let last = crowd(p);
-        p.send(&[window_update(last, 1), rst_stream(last, CANCEL), rst_stream(1, CANCEL)].concat());
+        p.send(&[window_update(last, 1), rst_stream(last, CANCEL)].concat());
+        in_place_of_1(p, last);
     }),
     beyond("5.1.2", "streams that are over do not count", Expect::Answer(200), |p| {
         let most = p.settings[&MAX_CONCURRENT_STREAMS];
