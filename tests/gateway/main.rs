@@ -22,6 +22,8 @@
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
 //! - `cases_http1`: the byte-exact HTTP/1 cases
+//! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_cases`: what a case is, and who judges it
+//! - `h2_spec_generic`, `h2_spec_streams`, `h2_spec_frames`, `h2_spec_messages`: the cases of h2spec 2.6, by their numbers
 
 // A test that can't go on has failed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -39,6 +41,14 @@ mod certificates;
 mod client;
 mod dns;
 mod drain;
+mod h2_cases;
+mod h2_frames;
+mod h2_hpack;
+mod h2_peer;
+mod h2_spec_frames;
+mod h2_spec_generic;
+mod h2_spec_messages;
+mod h2_spec_streams;
 mod harness;
 mod hello;
 mod large_bodies;
