@@ -105,6 +105,7 @@ fn cluster(gateway: &Gateway, id: ClusterId, cluster: &Cluster) -> Value {
         "protocol": match cluster.protocol {
             UpstreamProtocol::Http1 => "HTTP/1.1",
             UpstreamProtocol::Http2 => "HTTP/2",
+            UpstreamProtocol::Client => "what the client speaks",
         },
         "tls": cluster.tls.as_ref().map(|tls| secure::upstream(tls, &gateway.snapshot)),
         "proxy_protocol": cluster.proxy_protocol.map(|version| match version {

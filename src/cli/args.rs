@@ -1,5 +1,9 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
-//! value that makes no sense.
+//! value that makes no sense. `http2` has the options about clients' connections.
+
+mod http2;
+
+pub(super) use http2::Http2Args;
 
 use crate::{
     compile::Identity,
@@ -31,7 +35,7 @@ pub struct Arguments {
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     "\ndrivers: io_uring (with less of it on older kernels), epoll",
-    "\nserves: HTTP/1.1 in plain text and in TLS, TLS by SNI, TCP"
+    "\nserves: HTTP/1.1 and HTTP/2 in plain text and in TLS, gRPC, gRPC-Web, TLS by SNI, TCP"
 );
 
 /// What to do.
@@ -131,6 +135,9 @@ pub struct RunArgs {
     /// How it runs.
     #[command(flatten)]
     pub process: ProcessArgs,
+    /// How clients' connections are served.
+    #[command(flatten)]
+    pub http2: Http2Args,
 }
 
 /// How the gateway's process runs.

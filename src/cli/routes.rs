@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     admin::{route_json, tcp_route_json},
+    compile::Http2Options,
     table::{
         Action, Chain, ChainAction, Destination, Forward, Listener, Route, RouteTable, Snapshot, Source,
         TableId, TcpRoute, VirtualHost,
@@ -22,7 +23,7 @@ use std::{
 /// Runs the subcommand; returns the exit code.
 pub(super) fn run(args: &RoutesArgs) -> u8 {
     let port_map = args.workload.port_map.clone().unwrap_or_default();
-    let loaded = load(&args.config.config, &args.workload, &port_map);
+    let loaded = load(&args.config.config, &args.workload, &port_map, Http2Options::default());
     let code = report_errors(&loaded);
     let rows = rows(&loaded.compiled.snapshot);
     let written = print(&match args.format {

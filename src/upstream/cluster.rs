@@ -208,6 +208,8 @@ mod tests {
             tls: None,
             proxy_protocol: None,
             tcp_idle_timeout: Some(Duration::from_secs(3600)),
+            max_concurrent_streams: table::STREAMS_MAX,
+            http2_keepalive: None,
             source: table::Source::built_in("test"),
         })
     }

@@ -11,7 +11,7 @@ const LINES: &[&[&str]] = &[
     &["http", "buffer", "telemetry", "config"],
     &["http1", "http2", "mongo", "filter", "driver"],
     &["tls", "proxy_protocol"],
-    &["relay"],
+    &["relay", "mux"],
     &["table"],
     &["compile", "upstream"],
     &["proxy"],
@@ -53,6 +53,7 @@ pub(crate) const DATA_PLANE: &[&str] = &[
     "tls",
     "proxy_protocol",
     "relay",
+    "mux",
     "upstream",
     "proxy",
     "listener",
@@ -61,7 +62,7 @@ pub(crate) const DATA_PLANE: &[&str] = &[
 
 /// The modules without I/O and clock: they take bytes and `now`.
 const PURE: &[&str] =
-    &["http", "buffer", "telemetry", "config", "http1", "mongo", "filter", "table", "compile"];
+    &["http", "buffer", "telemetry", "config", "http1", "http2", "mongo", "filter", "table", "compile"];
 
 /// A path that only some places may name.
 pub(crate) struct Confined {

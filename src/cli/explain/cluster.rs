@@ -31,6 +31,7 @@ pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
     let protocol = match cluster.protocol {
         UpstreamProtocol::Http1 => "HTTP/1.1",
         UpstreamProtocol::Http2 => "HTTP/2",
+        UpstreamProtocol::Client => "what the client speaks",
     };
     let balancing = match cluster.load_balancing {
         LoadBalancing::LeastRequest => "LEAST_REQUEST",

@@ -38,6 +38,7 @@ use super::{
     output::{print, report_errors},
     usage_error,
 };
+use crate::compile::Http2Options;
 use request::Asked;
 use secure::Health;
 
@@ -48,7 +49,7 @@ pub(super) fn run(args: &ExplainArgs) -> u8 {
         Err(message) => return usage_error(message),
     };
     let port_map = args.workload.port_map.clone().unwrap_or_default();
-    let mut loaded = load(&args.config.config, &args.workload, &port_map);
+    let mut loaded = load(&args.config.config, &args.workload, &port_map, Http2Options::default());
     // Without randomness there is nothing to know of certificates; what is told is the rest.
     let health = loaded.credentials().map(|found| Health::new(&found, &loaded.compiled)).unwrap_or_default();
     let code = report_errors(&loaded);

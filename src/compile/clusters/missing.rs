@@ -15,7 +15,6 @@ use crate::{
         Diagnostic, Span, Spanned,
         resources::{ClientTlsSettings, Subset},
     },
-    table::UpstreamProtocol,
 };
 
 pub(super) const NO_EXTERNAL_NAME: &str = "its `externalName` is empty";
@@ -172,37 +171,19 @@ pub(super) fn report_unknown_subset(
     });
 }
 
-/// What is spoken to the endpoints is not yet what the port wants.
-pub(super) fn report_protocol(
-    service: &Service<'_>,
-    port: &ServicePort<'_>,
-    protocol: UpstreamProtocol,
-    report: &mut Report,
-) {
-    let (code, message, help) = if protocol == UpstreamProtocol::Http2 {
-        (
-            "not-supported-yet",
-            format!(
-                "HTTP/2 to upstreams is not supported yet: requests to `{}`, port {}, are sent as HTTP/1.1",
-                service.host, port.number
-            ),
-            "gRPC needs HTTP/2; other services usually speak HTTP/1.1 as well",
-        )
-    } else if port.protocol.is_some_and(Protocol::is_tls) {
-        (
-            "plain-text-to-tls-port",
-            format!(
-                "requests to `{}`, port {}, are sent in plain text, but the port speaks TLS",
-                service.host, port.number
-            ),
+/// The port says TLS, and no DestinationRule begins it.
+pub(super) fn report_plain_text(service: &Service<'_>, port: &ServicePort<'_>, report: &mut Report) {
+    if !port.protocol.is_some_and(Protocol::is_tls) {
+        return;
+    }
+    report.add("plain-text-to-tls-port", port.span, || {
+        let message = format!(
+            "requests to `{}`, port {}, are sent in plain text, but the port speaks TLS",
+            service.host, port.number
+        );
+        Diagnostic::warning("plain-text-to-tls-port", message).about(service.object).field("spec.ports").help(
             "a DestinationRule with `tls: {mode: SIMPLE}` starts TLS to it; without one Istio sends plain text too",
         )
-    } else {
-        return;
-    };
-    let kind = if protocol == UpstreamProtocol::Http2 { "HTTP/2 to upstreams" } else { code };
-    report.add(kind, port.span, || {
-        Diagnostic::warning(code, message).about(service.object).field("spec.ports").help(help)
     });
 }
 

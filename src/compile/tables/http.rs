@@ -9,6 +9,7 @@ use crate::{
         rules::{RouteOfRule, RuleCompiler, Site},
         select::{GatewayId, RuleSetId},
         shadow::Shadows,
+        validate::Protocol,
     },
     config::{Diagnostic, Span},
     table::{RouteTable, Source, VirtualHost},
@@ -29,7 +30,7 @@ pub(super) fn route_table(
     count: &mut usize,
     report: &mut Report,
 ) -> Option<RouteTable> {
-    let name = merged.server(*servers.first()?)?.table.clone();
+    let first = merged.server(*servers.first()?)?;
     let mut builder = TableBuilder {
         rules,
         report,
@@ -45,7 +46,10 @@ pub(super) fn route_table(
     }
     let virtual_hosts;
     (virtual_hosts, *count) = builder.finish(merged, servers);
-    Some(RouteTable::new(name, virtual_hosts))
+    let mut table = RouteTable::new(first.table.clone(), virtual_hosts);
+    // The chain's filters are those of the first server, as in istiod.
+    table.is_grpc_web = first.protocol == Protocol::GrpcWeb;
+    Some(table)
 }
 
 /// Builds one route table.
