@@ -7,13 +7,7 @@ use crate::{
     http2::{Connection, ConnectionError, ErrorCode},
     tls::{ReadHalf, WriteHalf},
 };
-use std::{
-    future::poll_fn,
-    io,
-    pin::pin,
-    rc::Rc,
-    time::Duration,
-};
+use std::{future::poll_fn, io, pin::pin, rc::Rc, time::Duration};
 
 /// Bytes that are read and thrown away after the last word of a connection, before it is closed regardless: closing with
 /// unread bytes would reset the connection and could destroy the word on its way.
