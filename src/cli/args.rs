@@ -243,6 +243,9 @@ pub struct ExplainArgs {
     /// A header field of the request, such as 'Name: value'; may be repeated
     #[arg(short = 'H', long = "header", value_name = "FIELD")]
     pub headers: Vec<String>,
+    /// The request comes as HTTP/2: agreed by ALPN in TLS, from the first bytes in plain text
+    #[arg(long)]
+    pub http2: bool,
     /// The Unix socket that the client connects to; the URL's port then means nothing
     #[arg(long, value_name = "PATH")]
     pub unix_socket: Option<PathBuf>,

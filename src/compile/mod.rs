@@ -11,7 +11,7 @@
 //! - `services`, `clusters`: what destinations mean; endpoints and DestinationRules
 //! - `rules`, `tables`: rules to routes, virtual hosts and route tables
 //! - `tls`: TLS of servers and destinations, and Secrets
-//! - `shadow`, `review`: what is right by itself but surprises together
+//! - `shadow`, `review`, `coalescing`: what is right by itself but surprises together
 //! - `inventory`: what is attached to what, for those who explain
 //!
 //! Beside them:
@@ -21,6 +21,7 @@
 
 mod attach;
 mod clusters;
+mod coalescing;
 mod host_name;
 mod http2;
 mod incomplete;
@@ -84,6 +85,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let merged = merge::merge(&selection, &ports, report);
     let attachments = attach::attach(&selection, &merged, report);
     review::report_shared_hosts(&merged, &selection, report);
+    coalescing::report_shared_certificates(&merged, &selection, options.misdirected, report);
     review::report_unused_rules(&merged, &attachments, &selection, report);
 
     let registry = Registry::new(resources, &workload, &mesh, report);

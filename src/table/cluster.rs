@@ -1,6 +1,7 @@
 //! Where requests go: one destination's endpoints and policy.
 
 use super::Source;
+use crate::http::Version;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// An index into [`Snapshot::clusters`](super::Snapshot::clusters).
@@ -170,4 +171,25 @@ pub enum UpstreamProtocol {
     Http2,
     /// `connectionPool.http.useClientProtocol`: HTTP/2 for a client of HTTP/2, HTTP/1.1 for one of HTTP/1.
     Client,
+}
+
+impl UpstreamProtocol {
+    /// Whether HTTP/2 is spoken for a request that came in this version.
+    pub fn is_http2_for(self, client: Version) -> bool {
+        match self {
+            UpstreamProtocol::Http1 => false,
+            UpstreamProtocol::Http2 => true,
+            UpstreamProtocol::Client => client == Version::Http2,
+        }
+    }
+}
+
+impl fmt::Display for UpstreamProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            UpstreamProtocol::Http1 => "HTTP/1.1",
+            UpstreamProtocol::Http2 => "HTTP/2",
+            UpstreamProtocol::Client => "what the client speaks",
+        })
+    }
 }

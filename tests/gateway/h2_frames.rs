@@ -108,6 +108,12 @@ impl Frame {
         self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether it refuses a request: by a reset, or by a status.
+    pub(crate) fn refuses(&self) -> bool {
+        self.kind == RST_STREAM && self.code() == PROTOCOL_ERROR
+            || self.status().is_some_and(|status| status >= 400)
+    }
+
     /// As short as it can be told.
     pub(crate) fn tell(&self) -> String {
         const NAMES: [&str; 10] = [

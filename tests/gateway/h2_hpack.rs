@@ -69,17 +69,22 @@ pub(crate) struct Decoder {
     limit: usize,
     /// What the other side allows it.
     allowed: usize,
+    /// The smallest size that was allowed since the last block, if the encoder has to come down to it.
+    owed: Option<usize>,
 }
 
 impl Decoder {
     /// With an empty table.
     pub(crate) fn new() -> Decoder {
-        Decoder { dynamic: VecDeque::new(), limit: TABLE_SIZE, allowed: TABLE_SIZE }
+        Decoder { dynamic: VecDeque::new(), limit: TABLE_SIZE, allowed: TABLE_SIZE, owed: None }
     }
 
     /// The encoder has acknowledged a `SETTINGS_HEADER_TABLE_SIZE`.
     pub(crate) fn allow(&mut self, size: usize) {
         self.allowed = size;
+        if size < self.limit {
+            self.owed = Some(self.owed.map_or(size, |owed| owed.min(size)));
+        }
     }
 
     /// The fields of a block.
@@ -92,11 +97,12 @@ impl Decoder {
                 if self.limit > self.allowed || !fields.is_empty() {
                     return Err(format!("a table size update to {} of {}", self.limit, self.allowed));
                 }
+                self.owed = self.owed.filter(|owed| self.limit > *owed);
                 self.evict();
                 continue;
             }
-            if self.limit > self.allowed {
-                return Err(format!("no table size update, though {} is allowed", self.allowed));
+            if let Some(owed) = self.owed {
+                return Err(format!("no table size update to {owed} (RFC 7541 section 4.2)"));
             }
             if first & 0x80 != 0 {
                 let index = input.integer(7)?;

@@ -38,8 +38,8 @@ pub(crate) struct Peer {
     pub(crate) settings: BTreeMap<u16, u32>,
     /// A block of fields has begun, or a frame: nothing else can be sent.
     pub(crate) is_mid_block: bool,
-    /// A stream that was to be reset.
-    pub(crate) forgiven: Option<u32>,
+    /// Streams up to this one may be reset.
+    pub(crate) forgiven: u32,
     decoder: Decoder,
     /// Settings that were sent and not acknowledged yet.
     announced: VecDeque<Vec<(u16, u32)>>,
@@ -48,6 +48,9 @@ pub(crate) struct Peer {
     credits: BTreeMap<u32, i64>,
     initial: i64,
     frame_max: usize,
+    /// What the other side has given with WINDOW_UPDATE, and what was used of it and of the first windows.
+    given: BTreeMap<u32, i64>,
+    used: BTreeMap<u32, i64>,
 }
 
 impl Peer {
@@ -62,13 +65,15 @@ impl Peer {
             faults: Vec::new(),
             settings: BTreeMap::new(),
             is_mid_block: false,
-            forgiven: None,
+            forgiven: 0,
             decoder: Decoder::new(),
             announced: VecDeque::new(),
             credit: WINDOW,
             credits: BTreeMap::new(),
             initial: WINDOW,
             frame_max: FRAME,
+            given: BTreeMap::new(),
+            used: BTreeMap::new(),
         }
     }
 
@@ -79,9 +84,14 @@ impl Peer {
 
     /// Sends the preface and these settings, and waits until they are acknowledged.
     pub(crate) fn handshake(&mut self, own: &[(u16, u32)]) {
-        self.raw(PREFACE);
-        self.send(&settings(own));
+        self.begin(&settings(own));
         self.until_acknowledged();
+    }
+
+    /// Sends the preface and these frames at once.
+    pub(crate) fn begin(&mut self, frames: &[u8]) {
+        self.note_all(frames);
+        self.raw(&[PREFACE, frames].concat());
     }
 
     /// Sends octets as they are, and takes no notice of what they mean.
@@ -92,16 +102,19 @@ impl Peer {
 
     /// Sends whole frames.
     pub(crate) fn send(&mut self, frames: &[u8]) {
-        let mut rest = frames;
+        self.note_all(frames);
+        self.raw(frames);
+    }
+
+    fn note_all(&mut self, mut rest: &[u8]) {
         while let Some((head, behind)) = rest.split_at_checked(9) {
             let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-            let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+            let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & WINDOW_MAX;
             let Some((payload, behind)) = behind.split_at_checked(length) else { break };
             let (kind, flags, payload) = (head[3], head[4], payload.to_vec());
             self.note(&Frame { kind, flags, stream, payload, fields: Vec::new() });
             rest = behind;
         }
-        self.raw(frames);
     }
 
     /// Says no more: a frame or a block was left unfinished.
@@ -115,6 +128,10 @@ impl Peer {
             HEADERS | CONTINUATION => {
                 self.is_mid_block = !sent.has(END_HEADERS);
                 self.credits.entry(sent.stream).or_insert(self.initial);
+            }
+            DATA => {
+                *self.used.entry(sent.stream).or_default() += sent.payload.len() as i64;
+                *self.used.entry(0).or_default() += sent.payload.len() as i64;
             }
             SETTINGS if !sent.has(ACK) => self.announced.push_back(pairs(&sent.payload)),
             WINDOW_UPDATE => {
@@ -183,6 +200,7 @@ impl Peer {
                 self.raw(&head(0, SETTINGS, ACK, 0));
             }
             HEADERS => self.decode(&mut frame),
+            WINDOW_UPDATE => *self.given.entry(frame.stream).or_default() += i64::from(frame.number(0)),
             _ => {}
         }
         self.seen.push(frame);
@@ -282,7 +300,7 @@ impl Peer {
 
     /// Whether this PING was answered.
     pub(crate) fn has_pong(&self, octets: &[u8; 8]) -> bool {
-        self.seen.iter().any(|frame| frame.is(PING, 0) && frame.has(ACK) && frame.payload == octets)
+        self.seen.iter().rev().any(|frame| frame.is(PING, 0) && frame.has(ACK) && frame.payload == octets)
     }
 
     /// The body that came on a stream.
@@ -305,6 +323,29 @@ impl Peer {
     /// The other side's limit on the dynamic table.
     pub(crate) fn table_max(&self) -> usize {
         self.settings.get(&HEADER_TABLE_SIZE).map_or(TABLE_SIZE, |size| *size as usize)
+    }
+
+    /// How many octets of DATA the other side takes on this stream, or on the connection as a whole (0).
+    pub(crate) fn room(&self, stream: u32) -> i64 {
+        let first = match self.settings.get(&INITIAL_WINDOW_SIZE) {
+            Some(size) if stream != 0 => i64::from(*size),
+            _ => WINDOW,
+        };
+        let of = |all: &BTreeMap<u32, i64>| all.get(&stream).copied().unwrap_or_default();
+        let own = first + of(&self.given) - of(&self.used);
+        if stream == 0 { own } else { own.min(self.room(0)) }
+    }
+
+    /// How many octets of DATA were sent on this stream.
+    pub(crate) fn sent(&self, stream: u32) -> usize {
+        self.used.get(&stream).map_or(0, |used| usize::try_from(*used).unwrap())
+    }
+
+    /// Waits for room, and sends DATA.
+    pub(crate) fn upload(&mut self, stream: u32, frame: &[u8]) {
+        let length = frame.len() as i64 - 9;
+        self.until(|peer| peer.room(stream) >= length);
+        self.send(frame);
     }
 
     /// The fields of a request for `/`.
@@ -335,6 +376,43 @@ impl Peer {
     /// A whole request on stream 1 with these fields.
     pub(crate) fn ask(&mut self, fields: &Fields) {
         self.send(&headers(1, END, &fields.block()));
+    }
+
+    /// Requests on streams 1, 3, 5, ..., each of them whole and malformed: all are reset with PROTOCOL_ERROR.
+    pub(crate) fn each_malformed(&mut self, requests: &[Fields]) {
+        self.each(requests, b"", |end| end.kind == RST_STREAM && end.code() == PROTOCOL_ERROR);
+    }
+
+    /// Requests on streams 1, 3, 5, ...: all are answered with 200.
+    pub(crate) fn each_answered(&mut self, requests: &[Fields]) {
+        self.each(requests, b"", |head| head.status() == Some(200));
+    }
+
+    /// Requests on streams 1, 3, 5, ...: all are reset with PROTOCOL_ERROR, or answered with a status that says no.
+    pub(crate) fn each_refused(&mut self, requests: &[Fields]) {
+        self.each(requests, b"", Frame::refuses);
+    }
+
+    /// The same with a body.
+    pub(crate) fn each_refused_with(&mut self, body: &[u8], requests: &[Fields]) {
+        self.each(requests, body, Frame::refuses);
+    }
+
+    fn each(&mut self, requests: &[Fields], body: &[u8], is_right: impl Fn(&Frame) -> bool) {
+        let mut wrong = Vec::new();
+        for (fields, stream) in requests.iter().zip((1..).step_by(2)) {
+            let block = fields.block();
+            self.send(&match body {
+                b"" => headers(stream, END, &block),
+                body => [headers(stream, END_HEADERS, &block), data(stream, END_STREAM, body)].concat(),
+            });
+            self.until_end_of(stream);
+            let mut own = self.seen.iter().filter(|frame| frame.stream == stream);
+            if !own.any(&is_right) {
+                wrong.push(format!("{:?}", fields.0));
+            }
+        }
+        assert!(wrong.is_empty(), "not so with {}", wrong.join("\n      and "));
     }
 
     /// The block of a `GET`, and this behind it: a whole request on stream 1.

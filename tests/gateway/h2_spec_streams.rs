@@ -209,7 +209,7 @@ const IDENTIFIERS: &[Case] = &[
             let is_refused =
                 |f: &Frame| f.is(RST_STREAM, last) && [PROTOCOL_ERROR, REFUSED_STREAM].contains(&f.code());
             assert!(p.until(|p| p.seen.iter().any(is_refused)), "not refused");
-            p.forgiven = Some(last);
+            p.forgiven = last;
             // All others are served, once there is room; the probe is, too.
             p.send(&settings(&[(INITIAL_WINDOW_SIZE, 65_535)]));
             p.until(|p| p.seen.iter().filter(|frame| frame.ends_stream()).count() > most as usize);

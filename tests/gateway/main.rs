@@ -25,8 +25,10 @@
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
 //! - `cases_http1`: the byte-exact HTTP/1 cases
-//! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_cases`: what a case is, and who judges it
+//! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
+//!   run against, what they are, and who judges
 //! - `h2_spec_generic`, `h2_spec_streams`, `h2_spec_frames`, `h2_spec_messages`: the cases of h2spec 2.6, by their numbers
+//! - `h2_more_frames`, `h2_more_flow`, `h2_more_fields`, `h2_more_bodies`, `h2_more_hpack`: what it does not ask, by section
 
 // A test that can't go on has failed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -54,7 +56,13 @@ mod h2_floods_python;
 mod h2_floods_resets;
 mod h2_frames;
 mod h2_hpack;
+mod h2_more_bodies;
+mod h2_more_fields;
+mod h2_more_flow;
+mod h2_more_frames;
+mod h2_more_hpack;
 mod h2_peer;
+mod h2_site;
 mod h2_spec_frames;
 mod h2_spec_generic;
 mod h2_spec_messages;

@@ -37,7 +37,7 @@ pub struct Http2Args {
     #[arg(long, value_name = "N", env = "SLUICEGATE_MAX_REQUESTS_PER_CONNECTION", hide_short_help = true)]
     #[arg(value_parser = value_parser!(u64).range(1..))]
     pub max_requests_per_connection: Option<u64>,
-    /// Whether WebSockets are served over HTTP/2, by extended CONNECT: on, or off, which is Istio's default
+    /// Whether WebSockets are served over HTTP/2, by extended CONNECT: on, or off, which is Istio's default [default: on]
     #[arg(
         long,
         value_name = "SWITCH",

@@ -6,6 +6,8 @@ use crate::{
 };
 use clap::Parser;
 
+mod http2;
+
 const SHOP: &str = "\
 apiVersion: networking.istio.io/v1
 kind: Gateway

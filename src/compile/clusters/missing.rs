@@ -187,6 +187,24 @@ pub(super) fn report_plain_text(service: &Service<'_>, port: &ServicePort<'_>, r
     });
 }
 
+/// What gRPC needs is not spoken to it.
+pub(super) fn report_no_grpc(
+    (service, port): (&Service<'_>, &ServicePort<'_>),
+    wanted: &Wanted<'_>,
+    report: &mut Report,
+) {
+    report.add("grpc-over-http1", wanted.destination.span, || {
+        let message = format!(
+            "calls of gRPC, which the server is for, fail at `{}`, port {}: they need HTTP/2, and it gets HTTP/1.1",
+            service.host, port.number
+        );
+        about("grpc-over-http1", message, wanted, "").label(port.span, "this port").help(
+            "say GRPC or HTTP2 where the port has its protocol (`grpc` or `http2` in the name of a Service's port); or \
+             `useClientProtocol: true` in a DestinationRule, if other requests go there too",
+        )
+    });
+}
+
 /// The pool of HTTP connections has times of its own.
 pub(super) fn report_idle_timeout(span: Span, place: &PolicyPlace<'_>, report: &mut Report) {
     report.add("idleTimeout", span, || {
@@ -235,7 +253,7 @@ fn ports(service: &Service<'_>) -> String {
 /// What clients see; the flag is that of the access log.
 fn outcome(wanted: &Wanted<'_>, flag: &str) -> String {
     match wanted.traffic {
-        Traffic::Requests => format!("requests are answered 503 ({flag})"),
+        Traffic::Requests | Traffic::Calls => format!("requests are answered 503 ({flag})"),
         Traffic::Connections | Traffic::Tls => format!("connections are closed ({flag})"),
     }
 }

@@ -29,7 +29,9 @@ use crate::{
             ConnectionPoolSettings, Destination, Map, ProxyProtocol, ProxyProtocolVersion, SimpleLb, Subset,
         },
     },
-    table::{Cluster, ClusterId, DnsKind, DnsName, LoadBalancing, ProxyVersion, UpstreamTls},
+    table::{
+        Cluster, ClusterId, DnsKind, DnsName, LoadBalancing, ProxyVersion, UpstreamProtocol, UpstreamTls,
+    },
     tls::ClientSpec,
 };
 use missing::Missing;
@@ -97,6 +99,8 @@ pub(super) struct Wanted<'a> {
 pub(super) enum Traffic {
     /// Of HTTP.
     Requests,
+    /// Of HTTP, through a server that says gRPC.
+    Calls,
     /// Bytes.
     Connections,
     /// TLS that passes through.
@@ -208,7 +212,10 @@ impl<'r, 'w> Clusters<'r, 'w> {
             missing.report(wanted, report);
         }
         match (wanted.traffic, &made.cluster.tls) {
-            (Traffic::Requests, tls) => {
+            (Traffic::Requests | Traffic::Calls, tls) => {
+                if wanted.traffic == Traffic::Calls && made.cluster.protocol == UpstreamProtocol::Http1 {
+                    missing::report_no_grpc((service, port), wanted, report);
+                }
                 if tls.is_none() {
                     missing::report_plain_text(service, port, report);
                 }

@@ -1,12 +1,12 @@
 //! One route table: servers, attachments and rules to virtual hosts (specification section 2.4).
 
-use super::source;
+use super::{site, source};
 use crate::{
     compile::{
         attach::{AttachedHost, Attachment, Attachments},
         merge::{Merged, MergedServer, ServerId},
         report::Report,
-        rules::{RouteOfRule, RuleCompiler, Site},
+        rules::{RouteOfRule, RuleCompiler},
         select::{GatewayId, RuleSetId},
         shadow::Shadows,
         validate::Protocol,
@@ -95,7 +95,7 @@ impl TableBuilder<'_, '_, '_> {
 
     fn attachment(&mut self, server: &MergedServer<'_>, attachment: &Attachment) {
         let id = attachment.virtual_service;
-        let site = Site { gateway: server.gateway, port: server.declared_port };
+        let site = site(server);
         let routes = match self.routes.get(&(server.gateway, id)) {
             Some(known) => Rc::clone(known),
             None => {

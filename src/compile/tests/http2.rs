@@ -202,3 +202,56 @@ fn the_profile_of_edges() {
     assert_eq!(other, Http2Settings::default());
     assert!(outcome.diagnostic("not-supported-yet").message.ends_with("only EDGE is known"));
 }
+
+#[test]
+fn case_50_servers_of_one_port_that_share_a_certificate() {
+    let tls = |credential: &str| format!(", tls: {{mode: SIMPLE, {credential}}}");
+    let (wild, other) = (tls("credentialName: wild"), tls("credentialName: other"));
+    let two = |second: &str, port| {
+        let first = gateway("name: a", &[("HTTPS", 443, "a.example.com", &wild)]);
+        format!("{first}{}", gateway("name: b", &[("HTTPS", port, "bc.example.com", second)]))
+    };
+    // Browsers ask again where they get 421, so that nobody need do anything.
+    let outcome = compiled(&two(&wild, 443));
+    let note = outcome.diagnostic("shared-certificate");
+    assert_eq!((note.severity, note.field.as_str()), (Severity::Note, "spec.servers[0].tls"));
+    assert!(note.message.contains("`wild` is also that of Gateway default/a servers[0]"), "{}", note.message);
+    let options = Options { misdirected: Misdirected::Status404, ..Options::default() };
+    let warned = compiled_with(&options, &two(&wild, 443));
+    assert_eq!(warned.diagnostic("shared-certificate").severity, Severity::Warning);
+    let several = tls("credentialNames: [other, wild]");
+    assert!(compiled(&two(&several, 443)).has("shared-certificate"));
+
+    assert!(!compiled(&two(&other, 443)).has("shared-certificate"));
+    // Another port is another connection, and what is not HTTP has no requests.
+    assert!(!compiled(&two(&wild, 444)).has("shared-certificate"));
+    let tcp =
+        gateway("name: a", &[("TLS", 443, "a.example.com", &wild), ("HTTPS", 443, "bc.example.com", &wild)]);
+    assert!(!compiled(&tcp).has("shared-certificate"));
+}
+
+#[test]
+fn calls_of_grpc_to_a_destination_of_http1() {
+    let warned = |server: &str, destination: &str, policy: &str| {
+        let entry = format!(
+            "{{hosts: [p.com], ports: [{{number: 80, name: x, protocol: {destination}}}], resolution: STATIC, endpoints: [{{address: 10.0.0.1}}]}}"
+        );
+        let rule = format!("{{host: p.com, trafficPolicy: {{connectionPool: {{http: {{{policy}}}}}}}}}");
+        let yaml = [
+            gateway("name: g", &[(server, 80, "'*'", "")]),
+            rules("name: v", "'*'", "g", &everything_to("p.com")),
+            object("ServiceEntry", "name: p", &entry),
+            object("DestinationRule", "name: r", &rule),
+        ];
+        compiled(&yaml.concat()).has("grpc-over-http1")
+    };
+    let no_policy = "useClientProtocol: false";
+    for server in ["GRPC", "GRPC-WEB"] {
+        assert!(warned(server, "HTTP", no_policy));
+        assert!(!warned(server, "GRPC", no_policy));
+        assert!(!warned(server, "HTTP", "h2UpgradePolicy: UPGRADE"));
+        assert!(!warned(server, "HTTP", "useClientProtocol: true"));
+    }
+    assert!(!warned("HTTP", "HTTP", no_policy));
+    assert!(!warned("HTTP2", "HTTP", no_policy));
+}
