@@ -82,6 +82,7 @@ pub mod mux;
 pub mod http;
 pub mod http1;
 pub mod http2;
+pub mod grpc;
 pub mod mongo;
 pub mod buffer;
 pub mod telemetry;

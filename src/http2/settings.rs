@@ -38,9 +38,11 @@ pub struct Config {
     pub max_concurrent_streams: u32,
     /// Bytes that the peer may send on a stream before we have taken any of them.
     pub stream_window: u32,
-    /// The same for all streams of the connection together, at most: it begins with [`CONNECTION_WINDOW_FIRST`] and grows
-    /// as bytes are taken, so that who sends to a slow origin never gets there.
+    /// The same for all streams of the connection together, at most: it grows as bytes are taken, so that who sends to a
+    /// slow origin never gets there.
     pub connection_window: u32,
+    /// The same at first. What a slow reader holds can't be more; [`CONNECTION_WINDOW_FIRST`] by default.
+    pub connection_window_first: u32,
     /// Bytes of a header list, decoded: names, values, and 32 for each field (RFC 9113 section 6.5.2).
     pub header_list_bytes: usize,
     /// Fields of a header list.
@@ -60,6 +62,7 @@ impl Config {
             max_concurrent_streams: 1024,
             stream_window: 16 << 20,
             connection_window: 24 << 20,
+            connection_window_first: CONNECTION_WINDOW_FIRST,
             header_list_bytes: 60 << 10,
             fields: 100,
             extended_connect: true,
@@ -102,7 +105,7 @@ impl Config {
 
     /// The connection's window at first; it can't be made smaller than the protocol's.
     pub(super) fn first_connection_window(&self) -> u32 {
-        self.connection_window.clamp(INITIAL_WINDOW, CONNECTION_WINDOW_FIRST)
+        self.connection_window_first.min(self.connection_window).max(INITIAL_WINDOW)
     }
 }
 
