@@ -12,7 +12,7 @@ use super::{
     h2_frames::{
         ACK, DATA, END, END_HEADERS, ENHANCE_YOUR_CALM, Fields, Frame, GOAWAY, HEADERS,
         MAX_CONCURRENT_STREAMS, PING, PREFACE, RST_STREAM, SETTINGS, code_name, frame, headers, ping,
-        settings,
+        settings, window_update,
     },
     h2_hpack::Decoder,
     harness::{Gateway, service_entry, virtual_service},
@@ -45,6 +45,9 @@ const FRAMES: u32 = 6000;
 const GROWTH_BYTES: usize = 16 << 20;
 /// No flood is a reason to grow by more than this, whatever it sends.
 const GROWTH_BYTES_MAX: usize = 48 << 20;
+
+/// What the PING says that goes behind everything else.
+const BARRIER: &[u8; 8] = b"barrier.";
 
 /// How a client comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,6 +186,8 @@ impl Site {
                 scope.spawn(move || requests(rounds, plain)),
                 scope.spawn(move || requests(rounds, tls)),
             ];
+            // Whatever becomes of the attacker, the good clients end.
+            let _over = Over(rounds);
             while !good.iter().all(|client| client.is_finished()) {
                 round();
                 let count = rounds.fetch_add(1, Ordering::SeqCst);
@@ -202,6 +207,15 @@ impl Site {
             self.gateway.metric("envoy_http_downstream_cx_active") == 0.0
                 && self.gateway.metric("envoy_http_downstream_rq_active") == 0.0
         });
+    }
+}
+
+/// Counts enough rounds for good clients to end when it is dropped, as it is when an attacker fails.
+struct Over<'a>(&'a AtomicUsize);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_max(ROUNDS_MIN, Ordering::SeqCst);
     }
 }
 
@@ -240,7 +254,10 @@ impl Good for Attacker {
         self.send(&get(stream, &format!("/quick/{turn}")));
         assert!(self.until(|seen| seen.complete == Some(stream)), "{:?}", self.seen);
         assert_eq!(self.seen.statuses[&stream], 200);
-        String::from_utf8(self.seen.bodies.remove(&stream).unwrap()).unwrap()
+        let body = self.seen.bodies.remove(&stream).unwrap();
+        // What was taken may come again.
+        self.send(&window_update(0, body.len().try_into().unwrap()));
+        String::from_utf8(body).unwrap()
     }
 }
 
@@ -259,7 +276,7 @@ pub(crate) struct Seen {
     pub(crate) bodies: BTreeMap<u32, Vec<u8>>,
     /// The stream that was ended last.
     pub(crate) complete: Option<u32>,
-    /// Answers to PING.
+    /// Answers to the PING of `is_alive`.
     pub(crate) pongs: usize,
     /// Answers to SETTINGS.
     pub(crate) acks: usize,
@@ -325,7 +342,7 @@ impl Attacker {
     /// Whether the connection is alive when everything so far has been taken in: a PING is answered.
     pub(crate) fn is_alive(&mut self) -> bool {
         let pongs = self.seen.pongs;
-        self.send(&ping(0, b"barrier."));
+        self.send(&ping(0, BARRIER));
         self.until(|seen| seen.pongs > pongs || seen.goaway.is_some());
         self.seen.pongs > pongs
     }
@@ -365,7 +382,7 @@ impl Attacker {
                 seen.limit = Some(limit.expect("a limit of streams in SETTINGS"));
                 let _ = self.client.try_send(&self::frame(SETTINGS, ACK, 0, b""));
             }
-            PING if frame.has(ACK) => seen.pongs += 1,
+            PING if frame.has(ACK) => seen.pongs += usize::from(frame.payload == BARRIER),
             RST_STREAM => *seen.resets.entry(frame.code()).or_default() += 1,
             HEADERS => {
                 frame.status().map(|status| seen.statuses.insert(frame.stream, status));

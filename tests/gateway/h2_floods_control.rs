@@ -50,6 +50,7 @@ fn settings_with_thousands_of_entries_are_a_flood() {
     let entries = |count: u32| (0..count).map(|_| (0xfff0, 1)).collect::<Vec<_>>();
     attacker.send(&settings(&entries(32)));
     assert!(attacker.is_alive(), "{}", attacker.seen.end());
+    drop(attacker);
     for count in [65, 2730] {
         let flood = |_| settings(&entries(count));
         Flood { kind: "settings", opening: Vec::new(), frame: &flood, many: 1 }.judge(&site, Way::Plain);
@@ -106,7 +107,7 @@ fn a_few_of_each_are_no_flood() {
             attacker.send(&get(stream, "/quick/1"));
             assert!(attacker.until(|seen| seen.complete == Some(stream)), "{}", attacker.seen.end());
         }
-        assert!(attacker.seen.pongs >= 30 && attacker.seen.acks >= 10, "{:?}", attacker.seen);
+        assert!(attacker.is_alive() && attacker.seen.acks >= 10, "{:?}", attacker.seen);
     }
     site.gateway.stop();
 }

@@ -183,6 +183,8 @@ fn frames_octet_by_octet_are_understood_and_harm_nobody() {
     let mut slow: Vec<Trickle> =
         ways.map(|way| Trickle { client: site.connect(way), bytes: bytes.clone(), at: 0 }).collect();
     site.beside(|| {
+        // As long as the good clients take, at the pace of requests.
+        assert_eq!(site.gateway.get(80, "web.test", "/quick/0").status, 200);
         for one in &mut slow {
             // All but the last ones, until the good clients are done.
             if one.at + 10 < one.bytes.len() {
