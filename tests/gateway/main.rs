@@ -5,6 +5,9 @@
 //! - `origin`, `tls_origin`: origins that echo what they got, or say what a script says
 //! - `hello`: ClientHellos byte by byte
 //! - `tools`: TLS clients that are not ours; `python`: Python with packages
+//! - `h2_floods_resets`, `h2_floods_headers`, `h2_floods_control`, `h2_floods_data`: clients of HTTP/2 that cost much and ask for
+//!   nothing, beside good ones; `h2_floods`, `h2_floods_origin`: what these tests share
+//! - `h2_floods_python`: the patterns of `tests/http2`
 //! - `dns`: a DNS server that answers with what it is told
 //! - `basics`: it starts, serves and ends
 //! - `large_bodies`: bodies that go through pipes
@@ -44,6 +47,13 @@ mod client;
 mod dns;
 mod drain;
 mod h2_cases;
+mod h2_floods;
+mod h2_floods_control;
+mod h2_floods_data;
+mod h2_floods_headers;
+mod h2_floods_origin;
+mod h2_floods_python;
+mod h2_floods_resets;
 mod h2_frames;
 mod h2_hpack;
 mod h2_more_bodies;
