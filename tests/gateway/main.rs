@@ -21,6 +21,7 @@
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
+//! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 
 // A test that can't go on has failed.
@@ -39,6 +40,7 @@ mod certificates;
 mod client;
 mod dns;
 mod drain;
+mod grpc;
 mod harness;
 mod hello;
 mod large_bodies;
@@ -64,3 +66,4 @@ mod tls_rotation;
 mod tls_upstream;
 mod tools;
 mod usage;
+mod websocket;

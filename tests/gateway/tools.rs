@@ -9,6 +9,7 @@ use std::{
     process::{Command, Stdio},
     sync::mpsc::channel,
     thread,
+    time::Duration,
 };
 
 /// A client.
@@ -102,6 +103,11 @@ pub(crate) fn has(program: &str) -> bool {
 /// Runs a program to its end with this on its standard input: whether it ended well, and all that it said on both
 /// channels.
 pub(crate) fn run(command: &mut Command, input: &[u8]) -> (bool, String) {
+    run_within(command, input, PATIENCE)
+}
+
+/// As `run`, for one that may take as long as this.
+pub(crate) fn run_within(command: &mut Command, input: &[u8], patience: Duration) -> (bool, String) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -121,7 +127,7 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> (bool, String) {
         bytes.extend(errors.join().unwrap_or_default());
         let _ = sender.send(bytes);
     });
-    let Ok(said) = receiver.recv_timeout(PATIENCE) else {
+    let Ok(said) = receiver.recv_timeout(patience) else {
         let _ = child.kill();
         panic!("{command:?} does not end");
     };

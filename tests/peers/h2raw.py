@@ -62,11 +62,10 @@ class Connection:
         self.lock = threading.RLock()
 
     def begin(self, settings=None):
-        if settings:
-            # An update of what is there would only count from its acknowledgement on, and not be sent at all.
-            values = {**self.h2.local_settings, **settings}
-            self.h2.local_settings = h2.settings.Settings(self.h2.config.client_side, values)
         self.h2.initiate_connection()
+        if settings:
+            # They count from their acknowledgement on: until then the other side does not know them.
+            self.h2.update_settings(settings)
         self.h2.increment_flow_control_window(WINDOW)
         self.flush()
 
