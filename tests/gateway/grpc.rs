@@ -1,1 +1,105 @@
-//! x
+//! Real gRPC stacks through the gateway: the programs in `tests/grpc/`.
+
+use super::{
+    certificates::Authority,
+    harness::{Folder, Gateway, service_entry},
+    origin::dead_port,
+    python,
+    tls_files::{files, secret},
+};
+use std::path::PathBuf;
+
+/// The environment of these programs.
+const ENVIRONMENT: &str = "grpc";
+/// A client and server; HTTP/2 frame by frame; a client of HTTP/1.1 and HTTP/2.
+const PACKAGES: &[&str] = &["grpcio==1.85.1", "h2==4.4.1", "httpx==0.28.1"];
+
+/// A port of each kind.
+const GATEWAY: &str = "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw}
+spec:
+  servers:
+  - {port: {number: 80, name: grpc, protocol: GRPC}, bind: 127.0.0.1, hosts: ['*']}
+  - {port: {number: 8080, name: http, protocol: HTTP}, bind: 127.0.0.1, hosts: ['*']}
+  - {port: {number: 8081, name: web, protocol: GRPC-WEB}, bind: 127.0.0.1, hosts: ['*']}
+  - port: {number: 443, name: https, protocol: HTTPS}
+    bind: 127.0.0.1
+    hosts: ['*.grpc.test']
+    tls: {mode: SIMPLE, credentialName: web}
+";
+
+/// A gateway with a way to each origin, and what the programs need to know.
+struct Site {
+    gateway: Gateway,
+    authority: PathBuf,
+    certificate: (PathBuf, PathBuf),
+    /// In plain text, by TLS, and frame by frame.
+    origins: [u16; 3],
+    _folder: Folder,
+}
+
+impl Site {
+    fn new() -> Site {
+        let (root, folder) = (Authority::new("root"), Folder::new());
+        let leaf = root.leaf(&["*.grpc.test"]);
+        let authority = folder.put("ca.crt", &root.pem());
+        let origins = [dead_port(), dead_port(), dead_port()];
+        let mut yaml = GATEWAY.to_owned();
+        let [plain, tls, raw] = origins;
+        for (name, port) in [("plain", plain), ("tls", tls), ("raw", raw), ("gone", dead_port())] {
+            let (host, internal) = (format!("{name}.grpc.test"), format!("{name}.internal"));
+            yaml.push_str(&format!(
+                "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: {name}}}\nspec:\n  \
+                 hosts: [{host}]\n  gateways: [gw]\n  http:\n  - route: [{{destination: {{host: {internal}}}}}]\n"
+            ));
+            yaml.push_str(&service_entry(&internal, port).replace("protocol: HTTP,", "protocol: GRPC,"));
+        }
+        yaml.push_str(&format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: tls}}\nspec:\n  \
+             host: tls.internal\n  trafficPolicy:\n    tls: {{mode: SIMPLE, sni: tls.grpc.test, caCertificates: {}}}\n",
+            authority.display()
+        ));
+        yaml.push_str(&secret("web", &leaf, None));
+        let certificate = files(folder.path(), "server", &leaf);
+        let gateway = Gateway::start(&[80, 443, 8080, 8081], &yaml);
+        Site { gateway, authority, certificate, origins, _folder: folder }
+    }
+
+    /// Runs a program with these of the gateway's ports, an authority, origins, and a certificate.
+    fn cases(&self, script: &str, words: &[&str]) {
+        let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
+        let arguments = words.iter().map(|word| match *word {
+            "plain" => self.origins[0].to_string(),
+            "tls" => self.origins[1].to_string(),
+            "raw" => self.origins[2].to_string(),
+            "ca" => path(&self.authority),
+            "certificate" => path(&self.certificate.0),
+            "key" => path(&self.certificate.1),
+            port => self.gateway.port(port.parse().unwrap()).to_string(),
+        });
+        python::cases(ENVIRONMENT, PACKAGES, script, arguments);
+    }
+}
+
+#[test]
+fn the_interoperability_cases() {
+    let site = Site::new();
+    site.cases("grpc/cases.py", &["80", "443", "ca", "plain", "tls", "certificate", "key"]);
+    site.gateway.stop();
+}
+
+#[test]
+fn servers_that_break_and_clients_that_insist() {
+    let site = Site::new();
+    site.cases("grpc/broken.py", &["80", "443", "ca", "raw"]);
+    site.gateway.stop();
+}
+
+#[test]
+fn grpc_web() {
+    let site = Site::new();
+    site.cases("grpc/web.py", &["8081", "8080", "plain", "raw"]);
+    site.gateway.stop();
+}

@@ -92,10 +92,15 @@ pub(crate) fn tools() -> Vec<Tool> {
 
 /// Whether a program is installed; says so if it is not.
 pub(crate) fn has(program: &str) -> bool {
+    has_for(program, "a TLS client that is not ours")
+}
+
+/// Whether a program is installed; says what there is not without it if it is not.
+pub(crate) fn has_for(program: &str, what: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     if !found {
-        println!("skipped: {program} is missing: a TLS client that is not ours");
+        println!("skipped: {program} is missing: {what}");
     }
     found
 }
