@@ -6,13 +6,20 @@ use super::{
     origin::dead_port,
     python,
     tls_files::{files, secret},
+    tools::{has_for, run},
 };
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// The environment of these programs.
 const ENVIRONMENT: &str = "grpc";
 /// A client and server; HTTP/2 frame by frame; a client of HTTP/1.1 and HTTP/2.
 const PACKAGES: &[&str] = &["grpcio==1.85.1", "h2==4.4.1", "httpx==0.28.1"];
+
+/// A second client and server.
+const GRPC_JS: &str = "@grpc/grpc-js@1.14.7";
 
 /// A port of each kind.
 const GATEWAY: &str = "\
@@ -67,8 +74,13 @@ impl Site {
         Site { gateway, authority, certificate, origins, _folder: folder }
     }
 
-    /// Runs a program with these of the gateway's ports, an authority, origins, and a certificate.
+    /// Runs a program of Python with these arguments.
     fn cases(&self, script: &str, words: &[&str]) {
+        python::cases(ENVIRONMENT, PACKAGES, script, self.arguments(words));
+    }
+
+    /// These of the gateway's ports, an authority, origins, and a certificate.
+    fn arguments(&self, words: &[&str]) -> Vec<String> {
         let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
         let arguments = words.iter().map(|word| match *word {
             "plain" => self.origins[0].to_string(),
@@ -79,14 +91,44 @@ impl Site {
             "key" => path(&self.certificate.1),
             port => self.gateway.port(port.parse().unwrap()).to_string(),
         });
-        python::cases(ENVIRONMENT, PACKAGES, script, arguments);
+        arguments.collect()
     }
 }
+
+/// Where a package of npm is, installed on first use; says why if it can't be.
+fn node_modules(package: &str) -> Option<PathBuf> {
+    if !["node", "npm"].iter().all(|program| has_for(program, "a second stack of gRPC")) {
+        return None;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node_modules");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grpc-js");
+    let (ended_well, said) = run(Command::new(script).arg(folder).arg(package), b"");
+    let last = said.trim().lines().last().unwrap_or_default();
+    if ended_well {
+        return Some(last.into());
+    }
+    println!("skipped: no {package}: {last}");
+    None
+}
+
+/// The ports and files that both stacks need.
+const INTEROPERABILITY: &[&str] = &["80", "443", "ca", "plain", "tls", "certificate", "key"];
 
 #[test]
 fn the_interoperability_cases() {
     let site = Site::new();
-    site.cases("grpc/cases.py", &["80", "443", "ca", "plain", "tls", "certificate", "key"]);
+    site.cases("grpc/cases.py", INTEROPERABILITY);
+    site.gateway.stop();
+}
+
+#[test]
+fn a_second_stack() {
+    let Some(modules) = node_modules(GRPC_JS) else { return };
+    let (site, script) = (Site::new(), "grpc/second.js");
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", modules).arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script));
+    command.args(site.arguments(INTEROPERABILITY));
+    python::run_cases(command, script);
     site.gateway.stop();
 }
 

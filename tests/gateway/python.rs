@@ -40,9 +40,14 @@ pub(crate) fn cases<S: AsRef<OsStr>>(
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script)).args(arguments);
     // Nothing is to be left beside the scripts.
     command.env("PYTHONDONTWRITEBYTECODE", "1");
+    Some(run_cases(command, script))
+}
+
+/// Runs a program of cases, whatever it is written in.
+pub(crate) fn run_cases(mut command: Command, script: &str) -> String {
     let (ended_well, said) = run_within(&mut command, b"", CASES_PATIENCE);
     // Programs name what they can't do as tests do.
     said.lines().filter(|line| line.starts_with("skipped: ")).for_each(|line| println!("{line}"));
     assert!(ended_well && said.contains(" passed, 0 failed"), "{script}:\n{said}");
-    Some(said)
+    said
 }
