@@ -145,3 +145,17 @@ fn grpc_web() {
     site.cases("grpc/web.py", &["8081", "8080", "plain", "raw"]);
     site.gateway.stop();
 }
+
+#[test]
+fn calls_that_are_under_way_end_well_when_it_ends() {
+    let site = Site::new();
+    let mut arguments = site.arguments(&["80", "443", "ca", "plain"]);
+    arguments.push(site.gateway.pid().to_string());
+    if python::cases(ENVIRONMENT, PACKAGES, "grpc/drain.py", arguments).is_none() {
+        site.gateway.stop();
+        return;
+    }
+    let ended = site.gateway.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(ended.said.contains("no connection was cut"), "{}", ended.said);
+}

@@ -137,12 +137,12 @@ def half_duplex(stub):
 def timeout_on_sleeping_server(stub):
     name, metadata = named()
     with fails(grpc.StatusCode.DEADLINE_EXCEEDED):
-        stub.unary("SleepCall", timeout=0.3, metadata=metadata)
+        stub.unary("SleepCall", timeout=0.6, metadata=metadata)
     SEEN.wait(f"{name} ended")
     name, metadata = named()
     with fails(grpc.StatusCode.DEADLINE_EXCEEDED):
         never = threading.Event()
-        list(stub.both("FullDuplexCall", iter(never.wait, True), timeout=0.3, metadata=metadata))
+        list(stub.both("FullDuplexCall", iter(never.wait, True), timeout=0.6, metadata=metadata))
     never.set()
     SEEN.wait(f"{name} ended")
 

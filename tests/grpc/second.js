@@ -163,7 +163,7 @@ const CASES = {
     },
     async deadline(stub) {
         const [name, metadata] = named();
-        await fails(unary(stub, 'sleep', ask(0), metadata, options(300)), grpc.status.DEADLINE_EXCEEDED);
+        await fails(unary(stub, 'sleep', ask(0), metadata, options(600)), grpc.status.DEADLINE_EXCEEDED);
         await seen(`${name} ended`).promise;
     },
     async cancelled(stub) {
