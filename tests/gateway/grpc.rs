@@ -18,8 +18,13 @@ const ENVIRONMENT: &str = "grpc";
 /// A client and server; HTTP/2 frame by frame; a client of HTTP/1.1 and HTTP/2.
 const PACKAGES: &[&str] = &["grpcio==1.85.1", "h2==4.4.1", "httpx==0.28.1"];
 
-/// A second client and server.
-const GRPC_JS: &str = "@grpc/grpc-js@1.14.7";
+/// A second client and server, and a third client, which speaks gRPC-Web, too.
+const NODE_PACKAGES: &[&str] = &[
+    "@grpc/grpc-js@1.14.7",
+    "@connectrpc/connect@2.2.0",
+    "@connectrpc/connect-node@2.2.0",
+    "@bufbuild/protobuf@2.17.0",
+];
 
 /// A port of each kind.
 const GATEWAY: &str = "\
@@ -95,20 +100,31 @@ impl Site {
     }
 }
 
-/// Where a package of npm is, installed on first use; says why if it can't be.
-fn node_modules(package: &str) -> Option<PathBuf> {
-    if !["node", "npm"].iter().all(|program| has_for(program, "a second stack of gRPC")) {
+/// Where the packages of npm are, installed on first use; says why if they can't be.
+fn node_modules() -> Option<PathBuf> {
+    if !["node", "npm"].iter().all(|program| has_for(program, "a second and a third stack of gRPC")) {
         return None;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node_modules");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grpc-js");
-    let (ended_well, said) = run(Command::new(script).arg(folder).arg(package), b"");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
+    let (ended_well, said) = run(Command::new(script).arg(folder).args(NODE_PACKAGES), b"");
     let last = said.trim().lines().last().unwrap_or_default();
     if ended_well {
         return Some(last.into());
     }
-    println!("skipped: no {package}: {last}");
+    println!("skipped: no packages of npm: {last}");
     None
+}
+
+/// Runs a program of JavaScript with these arguments, if it can be run.
+fn node_cases(script: &str, words: &[&str]) {
+    let Some(modules) = node_modules() else { return };
+    let site = Site::new();
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", modules).arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script));
+    command.args(site.arguments(words));
+    python::run_cases(command, script);
+    site.gateway.stop();
 }
 
 /// The ports and files that both stacks need.
@@ -123,13 +139,12 @@ fn the_interoperability_cases() {
 
 #[test]
 fn a_second_stack() {
-    let Some(modules) = node_modules(GRPC_JS) else { return };
-    let (site, script) = (Site::new(), "grpc/second.js");
-    let mut command = Command::new("node");
-    command.env("NODE_PATH", modules).arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script));
-    command.args(site.arguments(INTEROPERABILITY));
-    python::run_cases(command, script);
-    site.gateway.stop();
+    node_cases("grpc/second.js", INTEROPERABILITY);
+}
+
+#[test]
+fn a_third_client_which_speaks_grpc_web_too() {
+    node_cases("grpc/connect.js", &["8081", "80", "443", "ca", "plain"]);
 }
 
 #[test]
