@@ -3,7 +3,8 @@
 
 usage: autobahn.py GATEWAY SERVER
 
-The gateway's port GATEWAY leads to the port SERVER, and this program listens there. Needs kosoku and websockets.
+The gateway's port GATEWAY leads to the port SERVER, and this program listens there. Once more each WebSocket goes through
+the gateway over HTTP/2. Needs kosoku, websockets and h2.
 """
 import json
 import os
@@ -13,6 +14,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "peers"))
 
+from bridge import Bridge
 from echo import Echo
 from results import Results, equal
 
@@ -26,7 +28,7 @@ LIMITS = ["9.1.*", "9.2.*", "9.3.6", "9.4.6", "9.5.6", "9.6.6", "9.7.1", "9.8.1"
 COMPRESSION = ["12.1.1", "12.2.1", "12.4.3", "13.1.1", "13.3.2", "13.5.1", "13.7.1"]
 OTHERS = [word for case in LIMITS + COMPRESSION for word in ("-i", case)]
 OTHER_CASES = 6 + 6 + 6 + 7
-WELL = ("OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED")
+WELL = ("OK", "INFORMATIONAL", "UNIMPLEMENTED")
 
 
 def verdicts(port, selection):
@@ -42,24 +44,31 @@ def verdicts(port, selection):
             raise AssertionError(f"no report: {done.stdout} {done.stderr}") from None
     equal(len(agents), 1, "agents")
     cases = next(iter(agents.values()))
-    return {case: (row["behavior"], row["behaviorClose"], row["remoteCloseCode"]) for case, row in cases.items()}
+    return {case: (behavior(row), row["behaviorClose"], row["remoteCloseCode"]) for case, row in cases.items()}
 
 
-def same(selection, count):
-    direct, through = verdicts(SERVER, selection), verdicts(GATEWAY, selection)
+def behavior(row):
+    """How soon a server sees what is broken, before or after it has answered what was good, is up to it, and a matter of
+    time; Autobahn is content with both."""
+    return "OK" if row["behavior"] == "NON-STRICT" else row["behavior"]
+
+
+def same(direct, through, count):
     equal((len(direct), len(through)), (count, count), "cases")
     different = {case: (direct[case], through[case]) for case in direct if direct[case] != through[case]}
     assert not different, f"directly and through the gateway: {different}"
     # A server that fails everything would be as good through a gateway.
-    bad = [case for case, (behavior, _, _) in through.items() if behavior not in WELL]
+    bad = [case for case, row in through.items() if row[0] not in WELL]
     assert len(bad) < count / 20, bad
 
 
 def main():
     Echo(SERVER)
-    results = Results()
-    results.case("the protocol", same, PROTOCOL, PROTOCOL_CASES)
-    results.case("limits and compression", same, OTHERS, OTHER_CASES)
+    results, bridge = Results(), Bridge(GATEWAY)
+    for name, selection, count in (("protocol", PROTOCOL, PROTOCOL_CASES), ("limits, compression", OTHERS, OTHER_CASES)):
+        direct = verdicts(SERVER, selection)
+        for version, port in (("HTTP/1.1", GATEWAY), ("HTTP/2", bridge.port)):
+            results.case(f"{name}, {version}", lambda: same(direct, verdicts(port, selection), count))
     results.end()
 
 
