@@ -76,10 +76,13 @@ pub mod proxy;
 pub mod filter;
 pub mod upstream;
 pub mod relay;
+pub mod mux;
 
 // Leaves: no I/O, no clock, no knowledge of who calls.
 pub mod http;
 pub mod http1;
+pub mod http2;
+pub mod grpc;
 pub mod mongo;
 pub mod buffer;
 pub mod telemetry;

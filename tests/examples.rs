@@ -6,7 +6,7 @@ use sluicegate::{
     http::{RequestHead, Scheme},
     table::{
         Action, BindAddress, Chain, ChainAction, ClusterId, Destination, Endpoints, Lookup, ServerName,
-        TableId, TcpRoute,
+        TableId, TcpRoute, UpstreamProtocol,
     },
 };
 use std::path::{Path, PathBuf};
@@ -206,6 +206,23 @@ fn headers() {
 }
 
 #[test]
+fn grpc() {
+    let example = Example::clean("grpc.yaml");
+    for listener in ["0.0.0.0:8082", "0.0.0.0:8083"] {
+        let get = |target| example.get(listener, "chat.example.com", target, &[]);
+        assert_eq!(get("/chat.Rooms/Enter"), "outbound|9811||rooms.chat.internal at 127.0.0.1:9811");
+        assert_eq!(get("/chat.History/Read"), "outbound|9812||history.chat.internal at 127.0.0.1:9812");
+        assert_eq!(get("/chat.Other/Call"), "404");
+    }
+    let snapshot = &example.compiled.snapshot;
+    let spoken: Vec<_> = snapshot.clusters.iter().map(|cluster| cluster.protocol).collect();
+    assert_eq!(spoken, [UpstreamProtocol::Http2, UpstreamProtocol::Http2, UpstreamProtocol::Client]);
+    assert_eq!(snapshot.clusters[0].max_concurrent_streams, 100);
+    let translated = snapshot.route_tables.iter().map(|table| (&*table.name, table.is_grpc_web));
+    assert_eq!(translated.collect::<Vec<_>>(), [("http.8082", false), ("http.8083", true)]);
+}
+
+#[test]
 fn egress() {
     let example = Example::clean("egress.yaml");
     let get = |host| example.get(PORT, host, "/", &[]);
@@ -260,7 +277,8 @@ fn operator() {
     assert_eq!(get("/news/today"), "200");
     assert_eq!(get("/"), "outbound|9501||intranet.internal at 127.0.0.1:9501");
     assert_eq!(example.compiled.access_log_file.as_deref(), Some("/dev/stdout"));
-    assert_eq!(example.compiled.snapshot.settings.trusted_proxies, 1);
+    let settings = &example.compiled.snapshot.settings;
+    assert_eq!((settings.trusted_proxies, settings.http2.max_concurrent_streams), (1, 250));
 }
 
 #[test]
@@ -348,6 +366,7 @@ fn every_example_has_a_test() {
         "canary.yaml",
         "demo",
         "egress.yaml",
+        "grpc.yaml",
         "headers.yaml",
         "hello.yaml",
         "kubernetes-services.yaml",

@@ -4,8 +4,8 @@ use super::{pages::present_endpoints, routes, secure};
 use crate::{
     control::Gateway,
     table::{
-        BindAddress, Cluster, ClusterId, DnsKind, Endpoint, Endpoints, LoadBalancing, ProxyVersion,
-        RouteTable, ServerHeader, Settings, UpstreamProtocol, VirtualHost,
+        BindAddress, Cluster, ClusterId, DnsKind, Endpoint, Endpoints, Http2Settings, LoadBalancing,
+        ProxyVersion, RouteTable, STREAMS_MAX, ServerHeader, Settings, VirtualHost,
     },
 };
 use serde_json::{Value, json};
@@ -66,6 +66,8 @@ impl Writer {
 fn table(out: &mut Writer, table: &RouteTable) {
     out.raw("{\"name\":");
     out.value(&json!(table.name));
+    out.raw(",\"grpc_web\":");
+    out.value(&json!(table.is_grpc_web));
     out.raw(",\"virtual_hosts\":");
     out.list(&table.virtual_hosts, virtual_host);
     out.raw("}");
@@ -102,10 +104,12 @@ fn cluster(gateway: &Gateway, id: ClusterId, cluster: &Cluster) -> Value {
             LoadBalancing::RoundRobin => "ROUND_ROBIN",
             LoadBalancing::Random => "RANDOM",
         },
-        "protocol": match cluster.protocol {
-            UpstreamProtocol::Http1 => "HTTP/1.1",
-            UpstreamProtocol::Http2 => "HTTP/2",
-        },
+        "protocol": cluster.protocol.to_string(),
+        "max_concurrent_streams": Some(cluster.max_concurrent_streams).filter(|most| *most < STREAMS_MAX),
+        "http2_keepalive": cluster.http2_keepalive.map(|pings| json!({
+            "interval_seconds": pings.interval.as_secs_f64(),
+            "timeout_seconds": pings.timeout.as_secs_f64(),
+        })),
         "tls": cluster.tls.as_ref().map(|tls| secure::upstream(tls, &gateway.snapshot)),
         "proxy_protocol": cluster.proxy_protocol.map(|version| match version {
             ProxyVersion::V1 => 1,
@@ -137,5 +141,17 @@ fn settings(settings: &Settings) -> Value {
             proxy.trusted.iter().map(|(address, length)| format!("{address}/{length}")).collect::<Vec<_>>()
         }),
         "misdirected_421": settings.misdirected_421,
+        "http2": http2(&settings.http2),
+    })
+}
+
+fn http2(settings: &Http2Settings) -> Value {
+    json!({
+        "max_concurrent_streams": settings.max_concurrent_streams,
+        "initial_stream_window": settings.initial_stream_window,
+        "initial_connection_window": settings.initial_connection_window,
+        "connection_age_max_seconds": settings.connection_age_max.map(|age| age.as_secs_f64()),
+        "connection_requests_max": settings.connection_requests_max,
+        "extended_connect": settings.extended_connect,
     })
 }

@@ -220,6 +220,7 @@ fn clusters(gateway: &Gateway, _: &Request<'_>) -> Reply {
     for (id, cluster) in (0..).map(ClusterId).zip(&gateway.snapshot.clusters) {
         let name = &cluster.name;
         let _ = writeln!(text, "{name}::source::{}", cluster.source);
+        let _ = writeln!(text, "{name}::protocol::{}", cluster.protocol);
         if let Endpoints::Dns { names, .. } = &cluster.endpoints {
             for asked in names {
                 let _ = writeln!(text, "{name}::name::{}:{}", asked.host, asked.port);

@@ -10,10 +10,16 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// What a listener does: `{"http": table}`, `{"tcp": ...}` or `{"tls": [...]}`.
+/// The versions of HTTP that clients may speak wherever HTTP is: by ALPN, else by their first bytes.
+const VERSIONS: [&str; 2] = ["HTTP/1.1", "HTTP/2"];
+
+/// What a listener does: `{"http": table, "protocols": [...]}`, `{"tcp": ...}` or `{"tls": [...]}`.
 pub(super) fn chain(chain: &Chain, snapshot: &Snapshot) -> Value {
     match chain {
-        Chain::Http(table) => json!({"http": snapshot.route_tables.get(table.0 as usize).map(|t| &t.name)}),
+        Chain::Http(table) => {
+            let table = snapshot.route_tables.get(table.0 as usize).map(|table| &table.name);
+            json!({"http": table, "protocols": VERSIONS})
+        }
         Chain::Tcp(chain) => {
             let protocol = match chain.protocol {
                 TcpProtocol::Opaque => "bytes",
@@ -32,7 +38,7 @@ fn filter_chain(chain: &FilterChain, snapshot: &Snapshot) -> Value {
     let action = match &chain.action {
         ChainAction::TerminateHttp(id, table) => {
             let table = snapshot.route_tables.get(table.0 as usize).map(|table| &table.name);
-            json!({"kind": "terminate_http", "tls": spec(id.0), "route_table": table})
+            json!({"kind": "terminate_http", "protocols": VERSIONS, "tls": spec(id.0), "route_table": table})
         }
         ChainAction::TerminateTcp(id, route) => {
             json!({"kind": "terminate_tcp", "tls": spec(id.0), "route": tcp_route(route)})
@@ -98,6 +104,7 @@ fn client(spec: &ClientSpec) -> Value {
         "verify": verify,
         "parameters": parameters(&spec.parameters),
         "alpn": alpn(&spec.alpn),
+        "alpn_http2": alpn(&spec.alpn_http2),
     })
 }
 
@@ -137,7 +144,7 @@ fn text(bytes: &[u8]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{ChainIndex, ClientTlsId, Source, TcpDestination, TcpRoute};
+    use crate::table::{ChainIndex, ClientTlsId, Source, TableId, TcpDestination, TcpRoute};
     use std::sync::Arc;
 
     #[test]
@@ -158,6 +165,8 @@ mod tests {
         let only = &shown["tls"][0];
         assert_eq!((&only["server_names"], &only["only_alpn"]), (&json!(["a.b"]), &json!(["istio"])));
         assert_eq!(only["action"]["route"]["destinations"][0]["cluster"], "c");
+        let plain = chain(&Chain::Http(TableId(0)), &Snapshot::default());
+        assert_eq!(plain["protocols"], json!(["HTTP/1.1", "HTTP/2"]));
         let tls = UpstreamTls { context: ClientTlsId(0), server_name: ServerName::FromAuthority };
         assert_eq!(upstream(&tls, &Snapshot::default())["server_name"], json!({"from": "authority"}));
     }

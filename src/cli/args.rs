@@ -1,5 +1,9 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
-//! value that makes no sense.
+//! value that makes no sense. `http2` has the options about clients' connections.
+
+mod http2;
+
+pub(super) use http2::Http2Args;
 
 use crate::{
     compile::Identity,
@@ -31,7 +35,7 @@ pub struct Arguments {
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     "\ndrivers: io_uring (with less of it on older kernels), epoll",
-    "\nserves: HTTP/1.1 in plain text and in TLS, TLS by SNI, TCP"
+    "\nserves: HTTP/1.1 and HTTP/2 in plain text and in TLS, gRPC, gRPC-Web, TLS by SNI, TCP"
 );
 
 /// What to do.
@@ -131,6 +135,9 @@ pub struct RunArgs {
     /// How it runs.
     #[command(flatten)]
     pub process: ProcessArgs,
+    /// How clients' connections are served.
+    #[command(flatten)]
+    pub http2: Http2Args,
 }
 
 /// How the gateway's process runs.
@@ -236,6 +243,9 @@ pub struct ExplainArgs {
     /// A header field of the request, such as 'Name: value'; may be repeated
     #[arg(short = 'H', long = "header", value_name = "FIELD")]
     pub headers: Vec<String>,
+    /// The request comes as HTTP/2: agreed by ALPN in TLS, from the first bytes in plain text
+    #[arg(long)]
+    pub http2: bool,
     /// The Unix socket that the client connects to; the URL's port then means nothing
     #[arg(long, value_name = "PATH")]
     pub unix_socket: Option<PathBuf>,

@@ -6,6 +6,7 @@ use super::{
     load::{Loaded, load},
     output::{color, complain, print},
 };
+use crate::compile::Http2Options;
 use crate::config::{
     Resources,
     render::{Counts, Format, render},
@@ -15,7 +16,7 @@ use std::io::{self, IsTerminal};
 /// Runs the subcommand; returns the exit code.
 pub(super) fn run(args: &CheckArgs) -> u8 {
     let port_map = args.workload.port_map.clone().unwrap_or_default();
-    let mut loaded = load(&args.paths, &args.workload, &port_map);
+    let mut loaded = load(&args.paths, &args.workload, &port_map, Http2Options::default());
     if let Err(error) = loaded.credentials() {
         complain(&format!("error: certificates can't be checked: {error}\n"));
         return FAILED;

@@ -2,7 +2,7 @@
 
 use super::args::{MisdirectedStatus, WorkloadArgs};
 use crate::{
-    compile::{self, Compiled, Misdirected, Options},
+    compile::{self, Compiled, Http2Options, Misdirected, Options},
     config::{self, Diagnostic, Input, Resources, Severity},
     control::{Credentials, PortMap, Reread, Signature},
     tls::TicketError,
@@ -39,8 +39,14 @@ impl Loaded {
     }
 }
 
-/// Reads and compiles. `port_map` is that of `workload` with its zeros resolved, where that matters.
-pub(super) fn load(paths: &[PathBuf], workload: &WorkloadArgs, port_map: &PortMap) -> Loaded {
+/// Reads and compiles. `port_map` is that of `workload` with its zeros resolved, where that matters. `http2` matters only
+/// to what is served.
+pub(super) fn load(
+    paths: &[PathBuf],
+    workload: &WorkloadArgs,
+    port_map: &PortMap,
+    http2: Http2Options,
+) -> Loaded {
     let inputs: Vec<Input> = paths.iter().map(|path| Input::from_argument(path)).collect();
     let signature = Signature::of(&inputs);
     let (resources, mut diagnostics) = config::load(&inputs);
@@ -55,6 +61,7 @@ pub(super) fn load(paths: &[PathBuf], workload: &WorkloadArgs, port_map: &PortMa
             MisdirectedStatus::Status421 => Misdirected::Status421,
             MisdirectedStatus::Status404 => Misdirected::Status404,
         },
+        http2,
         ..Options::default()
     };
     let mut compiled = compile::compile(&resources, &options);

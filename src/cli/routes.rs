@@ -8,13 +8,15 @@ use super::{
 };
 use crate::{
     admin::{route_json, tcp_route_json},
+    compile::Http2Options,
     table::{
         Action, Chain, ChainAction, Destination, Forward, Listener, Route, RouteTable, Snapshot, Source,
-        TableId, TcpRoute, VirtualHost,
+        TableId, TcpRoute, UpstreamProtocol, VirtualHost,
     },
 };
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     fmt::Write,
     io::{self, IsTerminal},
 };
@@ -22,7 +24,7 @@ use std::{
 /// Runs the subcommand; returns the exit code.
 pub(super) fn run(args: &RoutesArgs) -> u8 {
     let port_map = args.workload.port_map.clone().unwrap_or_default();
-    let loaded = load(&args.config.config, &args.workload, &port_map);
+    let loaded = load(&args.config.config, &args.workload, &port_map, Http2Options::default());
     let code = report_errors(&loaded);
     let rows = rows(&loaded.compiled.snapshot);
     let written = print(&match args.format {
@@ -39,6 +41,7 @@ pub(super) fn run(args: &RoutesArgs) -> u8 {
 
 /// One route of one virtual host of one listener, what a virtual host does without one, or where connections go.
 struct Row<'a> {
+    snapshot: &'a Snapshot,
     listener: &'a Listener,
     /// The names by which a TLS client gets here; nothing for plain text.
     server_names: Option<&'a [Box<str>]>,
@@ -48,8 +51,8 @@ struct Row<'a> {
 enum What<'a> {
     /// `httpsRedirect`, before any route.
     HttpsRedirect(&'a VirtualHost),
-    /// The route with this number, from 1.
-    Route(&'a VirtualHost, usize, &'a Route),
+    /// The route with this number, from 1, of this table.
+    Route(&'a RouteTable, &'a VirtualHost, usize, &'a Route),
     /// No route at all: everything is answered 404.
     Nothing(&'a VirtualHost),
     /// All connections of a server or a `tls` match; what is done with TLS.
@@ -60,17 +63,24 @@ fn rows(snapshot: &Snapshot) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     for listener in &snapshot.listeners {
         let table = |id: TableId| snapshot.route_tables.get(id.0 as usize);
-        let connections =
-            |server_names, tls, route| Row { listener, server_names, what: What::Connections(tls, route) };
+        let connections = |server_names, tls, route| Row {
+            snapshot,
+            listener,
+            server_names,
+            what: What::Connections(tls, route),
+        };
+        let of_table = |names, id: TableId| {
+            table(id).into_iter().flat_map(move |table| of_table((snapshot, listener, names), table))
+        };
         match &listener.chain {
-            Chain::Http(id) => rows.extend(table(*id).into_iter().flat_map(|t| of_table(listener, None, t))),
+            Chain::Http(id) => rows.extend(of_table(None, *id)),
             Chain::Tcp(chain) => rows.push(connections(None, "tcp", &chain.route)),
             Chain::Tls(chains) => {
                 for chain in chains.chains() {
                     let names = Some(chain.server_names.as_slice());
                     match &chain.action {
                         ChainAction::TerminateHttp(_, id) => {
-                            rows.extend(table(*id).into_iter().flat_map(|t| of_table(listener, names, t)));
+                            rows.extend(of_table(names, *id));
                         }
                         ChainAction::TerminateTcp(_, route) => {
                             rows.push(connections(names, "tcp in tls", route));
@@ -87,23 +97,19 @@ fn rows(snapshot: &Snapshot) -> Vec<Row<'_>> {
 }
 
 fn of_table<'a>(
-    listener: &'a Listener,
-    server_names: Option<&'a [Box<str>]>,
+    (snapshot, listener, server_names): (&'a Snapshot, &'a Listener, Option<&'a [Box<str>]>),
     table: &'a RouteTable,
 ) -> Vec<Row<'a>> {
+    let row = |what| Row { snapshot, listener, server_names, what };
     let mut rows = Vec::new();
     for host in &table.virtual_hosts {
         if host.require_tls {
-            rows.push(Row { listener, server_names, what: What::HttpsRedirect(host) });
+            rows.push(row(What::HttpsRedirect(host)));
         } else if host.routes.is_empty() {
-            rows.push(Row { listener, server_names, what: What::Nothing(host) });
+            rows.push(row(What::Nothing(host)));
         }
         let routes = host.routes.iter().zip(1..);
-        rows.extend(routes.map(|(route, number)| Row {
-            listener,
-            server_names,
-            what: What::Route(host, number, route),
-        }));
+        rows.extend(routes.map(|(route, number)| row(What::Route(table, host, number, route))));
     }
     rows
 }
@@ -149,7 +155,9 @@ impl Row<'_> {
                 (&*host.host, "scheme http".to_owned(), "httpsRedirect 301 https://*/*".to_owned())
             }
             What::Nothing(host) => (&*host.host, "nothing".to_owned(), "404".to_owned()),
-            What::Route(host, _, route) => (&*host.host, route.matcher.to_string(), action(route)),
+            What::Route(table, host, _, route) => {
+                (&*host.host, route.matcher.to_string(), self.action(table, route))
+            }
             What::Connections(tls, route) => (NONE, "connections".to_owned(), connections(tls, route)),
         };
         let names = self.server_names.map_or(NONE.to_owned(), |names| names.join(","));
@@ -163,7 +171,7 @@ impl Row<'_> {
 
     fn source(&self) -> &Source {
         match self.what {
-            What::Route(_, _, route) => &route.source,
+            What::Route(_, _, _, route) => &route.source,
             What::HttpsRedirect(host) | What::Nothing(host) => &host.source,
             What::Connections(_, route) => &route.source,
         }
@@ -172,7 +180,7 @@ impl Row<'_> {
     /// `route` is that of the admin pages; `null` where there is none.
     fn json(&self) -> Value {
         let (number, route) = match self.what {
-            What::Route(_, number, route) => (Some(number), Some(route_json(route))),
+            What::Route(_, _, number, route) => (Some(number), Some(route_json(route))),
             What::Connections(_, route) => (None, Some(tcp_route_json(route))),
             What::HttpsRedirect(_) | What::Nothing(_) => (None, None),
         };
@@ -185,8 +193,71 @@ impl Row<'_> {
             "match": asked,
             "action": action,
             "route": route,
+            "protocols": self.protocols(),
+            "grpc_web": matches!(self.what, What::Route(table, ..) if table.is_grpc_web),
             "source": source_value(self.source()),
         })
+    }
+
+    /// What a route does, with Istio's words for the parts.
+    fn action(&self, table: &RouteTable, route: &Route) -> String {
+        let mut parts = match &route.action {
+            Action::Redirect(redirect) => vec![format!("redirect {redirect}")],
+            Action::Direct(direct) => {
+                vec![format!("directResponse {}, {} bytes", direct.status, direct.body.len())]
+            }
+            Action::Forward(forward) => self.forward_parts(forward),
+        };
+        for (what, ops) in [("request", &route.request_headers), ("response", &route.response_headers)] {
+            if !ops.is_empty() {
+                parts.push(format!("{what} headers {ops}"));
+            }
+        }
+        if table.is_grpc_web {
+            parts.push("gRPC-Web becomes gRPC".to_owned());
+        }
+        parts.join("; ")
+    }
+
+    fn forward_parts(&self, forward: &Forward) -> Vec<String> {
+        let share = |destination: &Destination| {
+            let percent = f64::from(destination.weight) * 100.0 / forward.total_weight.max(1) as f64;
+            let name = &destination.cluster_name;
+            let how = self.protocol(destination);
+            match forward.destinations.len() {
+                1 => format!("{name}{how}"),
+                _ => format!("{} {name}{how}", Percent(percent)),
+            }
+        };
+        let shares: Vec<String> = forward.destinations.iter().map(share).collect();
+        let mut parts = vec![format!("route {}", shares.join(", "))];
+        parts.extend(forward.path_rewrite.as_ref().map(|rewrite| format!("rewrite {rewrite}")));
+        let authority = forward.authority.as_ref();
+        parts.extend(authority.map(|authority| format!("authority {}", String::from_utf8_lossy(authority))));
+        parts
+    }
+
+    /// What is spoken to the clusters of a route, by their names; `null` where there is no route of HTTP.
+    fn protocols(&self) -> Option<BTreeMap<&str, String>> {
+        let What::Route(_, _, _, Route { action: Action::Forward(forward), .. }) = self.what else {
+            return None;
+        };
+        let of = |destination: &Destination| {
+            let cluster = self.snapshot.clusters.get(destination.cluster?.0 as usize)?;
+            Some((&*cluster.name, cluster.protocol.to_string()))
+        };
+        Some(forward.destinations.iter().filter_map(of).collect())
+    }
+
+    /// What is spoken to a destination, where it is not what everybody speaks.
+    fn protocol(&self, destination: &Destination) -> String {
+        let Some(id) = destination.cluster else { return " (does not exist: 503)".to_owned() };
+        let cluster = self.snapshot.clusters.get(id.0 as usize);
+        match cluster.map(|cluster| cluster.protocol).unwrap_or_default() {
+            UpstreamProtocol::Http1 => String::new(),
+            UpstreamProtocol::Http2 => " (HTTP/2)".to_owned(),
+            UpstreamProtocol::Client => " (HTTP/2 if the client speaks it)".to_owned(),
+        }
     }
 }
 
@@ -202,38 +273,4 @@ fn connections(tls: &str, route: &TcpRoute) -> String {
         }
     });
     format!("{tls} {}", shares.collect::<Vec<_>>().join(", "))
-}
-
-/// What a route does, with Istio's words for the parts.
-fn action(route: &Route) -> String {
-    let mut parts = match &route.action {
-        Action::Redirect(redirect) => vec![format!("redirect {redirect}")],
-        Action::Direct(direct) => {
-            vec![format!("directResponse {}, {} bytes", direct.status, direct.body.len())]
-        }
-        Action::Forward(forward) => forward_parts(forward),
-    };
-    for (what, ops) in [("request", &route.request_headers), ("response", &route.response_headers)] {
-        if !ops.is_empty() {
-            parts.push(format!("{what} headers {ops}"));
-        }
-    }
-    parts.join("; ")
-}
-
-fn forward_parts(forward: &Forward) -> Vec<String> {
-    let share = |destination: &Destination| {
-        let percent = f64::from(destination.weight) * 100.0 / forward.total_weight.max(1) as f64;
-        let missing = if destination.cluster.is_some() { "" } else { " (does not exist: 503)" };
-        match forward.destinations.len() {
-            1 => format!("{}{missing}", destination.cluster_name),
-            _ => format!("{} {}{missing}", Percent(percent), destination.cluster_name),
-        }
-    };
-    let shares: Vec<String> = forward.destinations.iter().map(share).collect();
-    let mut parts = vec![format!("route {}", shares.join(", "))];
-    parts.extend(forward.path_rewrite.as_ref().map(|rewrite| format!("rewrite {rewrite}")));
-    let authority = forward.authority.as_ref();
-    parts.extend(authority.map(|authority| format!("authority {}", String::from_utf8_lossy(authority))));
-    parts
 }

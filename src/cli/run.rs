@@ -73,7 +73,7 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
     let signals = Signals::new().map_err(Failure::Runtime)?;
     let (port_map, reserved) =
         args.workload.port_map.clone().unwrap_or_default().reserve().map_err(Failure::Runtime)?;
-    let mut loaded = load(&args.config.config, &args.workload, &port_map);
+    let mut loaded = load(&args.config.config, &args.workload, &port_map, args.http2.options());
     let mut credentials = loaded.credentials().map_err(Failure::Randomness)?;
     if args.process.session_tickets == SessionTickets::Off {
         credentials.forbid_tickets();

@@ -1,6 +1,12 @@
 //! `meshConfig`: which one holds, and what of it the gateway uses.
 
-use super::{Misdirected, Options, report::Report, scope::in_creation_order, workload::Deployment};
+use super::{
+    Misdirected, Options,
+    http2::{http2_settings, is_edge},
+    report::Report,
+    scope::in_creation_order,
+    workload::Deployment,
+};
 use crate::{
     config::{
         Diagnostic, Resource, Resources, Spanned,
@@ -136,6 +142,9 @@ impl<'r> Mesh<'r> {
     /// What holds for the whole gateway.
     pub(super) fn settings(&self, options: &Options) -> Settings {
         let mut settings = self.own_settings();
+        let proxy = self.config.and_then(|config| config.default_config.as_ref());
+        let connections = proxy.and_then(|proxy| proxy.connection_settings.as_ref());
+        settings.http2 = http2_settings(connections.map(|settings| &settings.value), &options.http2);
         settings.misdirected_421 = options.misdirected == Misdirected::Status421;
         if !options.proxy_protocol_from.is_empty() {
             settings.proxy_protocol = Some(ProxyProtocol { trusted: options.proxy_protocol_from.clone() });
@@ -162,10 +171,14 @@ impl<'r> Mesh<'r> {
         if let Some(headers) = &proxy.proxy_headers {
             apply_headers(headers, &mut settings);
         }
-        let connections = proxy.connection_settings.as_ref();
-        let action = connections.and_then(|c| c.http_headers_with_underscores_action.as_ref());
-        if let Some(action) = action.and_then(|action| underscore_action(&action.value)) {
-            settings.underscores = action;
+        if let Some(connections) = &proxy.connection_settings {
+            if is_edge(connections) {
+                settings.underscores = UnderscoreAction::Reject;
+            }
+            let action = connections.http_headers_with_underscores_action.as_ref();
+            if let Some(action) = action.and_then(|action| underscore_action(&action.value)) {
+                settings.underscores = action;
+            }
         }
         settings
     }
@@ -220,9 +233,9 @@ fn apply_headers(headers: &ProxyHeaders, settings: &mut Settings) {
     settings.x_forwarded_port = is_enabled(&headers.x_forwarded_port);
 }
 
-/// By the names of the API; `unsupported` reports others.
+/// By the names of the API, and those of Istio's documentation, which are shorter; `unsupported` reports others.
 pub(super) fn underscore_action(name: &str) -> Option<UnderscoreAction> {
-    match name {
+    match name.strip_prefix("HEADERS_WITH_UNDERSCORES_").unwrap_or(name) {
         "ALLOW" => Some(UnderscoreAction::Allow),
         "REJECT_REQUEST" => Some(UnderscoreAction::Reject),
         "DROP_HEADER" => Some(UnderscoreAction::Drop),

@@ -4,14 +4,14 @@
 //! - `validate`: the rules that need one object only
 //! - `incomplete`: the same for objects that could not be read completely
 //! - `unsupported`: fields and servers without effect yet
-//! - `workload`, `mesh`: what this gateway process is, and what holds for the whole mesh
+//! - `workload`, `mesh`, `http2`: what this gateway process is, what holds for the whole mesh, and how HTTP/2 is spoken
 //! - `select`: which Gateways and VirtualServices apply
 //! - `merge`: servers to listeners; who wins a port and a host
 //! - `attach`: which VirtualServices are on which servers, with which hosts
 //! - `services`, `clusters`: what destinations mean; endpoints and DestinationRules
 //! - `rules`, `tables`: rules to routes, virtual hosts and route tables
 //! - `tls`: TLS of servers and destinations, and Secrets
-//! - `shadow`, `review`: what is right by itself but surprises together
+//! - `shadow`, `review`, `coalescing`: what is right by itself but surprises together
 //! - `inventory`: what is attached to what, for those who explain
 //!
 //! Beside them:
@@ -21,7 +21,9 @@
 
 mod attach;
 mod clusters;
+mod coalescing;
 mod host_name;
+mod http2;
 mod incomplete;
 mod inventory;
 mod merge;
@@ -46,7 +48,7 @@ mod testing;
 mod tests;
 
 pub use inventory::{Inventory, ServerEntry};
-pub use options::{Compiled, Identity, Misdirected, Options, Workload};
+pub use options::{Compiled, Http2Options, Identity, Misdirected, Options, Workload};
 pub use tables::ServerState;
 
 use crate::{config::Resources, table::Snapshot, tls::Secrets};
@@ -82,8 +84,8 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let selection = select::select(resources, &workload, mesh.virtual_service_export_to(), report);
     let merged = merge::merge(&selection, &ports, report);
     let attachments = attach::attach(&selection, &merged, report);
-    unsupported::report_servers(&merged, &selection, report);
     review::report_shared_hosts(&merged, &selection, report);
+    coalescing::report_shared_certificates(&merged, &selection, options.misdirected, report);
     review::report_unused_rules(&merged, &attachments, &selection, report);
 
     let registry = Registry::new(resources, &workload, &mesh, report);

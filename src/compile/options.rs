@@ -6,7 +6,7 @@ use crate::{
     table::Snapshot,
     tls::Secrets,
 };
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 /// What the gateway process is told about itself, beside the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,26 @@ pub struct Options {
     pub proxy_protocol_from: Vec<(IpAddr, u8)>,
     /// `--misdirected`: what a Host gets that belongs to another server of the TLS port.
     pub misdirected: Misdirected,
+    /// How HTTP/2 is spoken with clients.
+    pub http2: Http2Options,
+}
+
+/// What the command line says of clients' connections; nothing of it: `connectionSettings` decides. Bounds are those of
+/// [`Http2Settings`](crate::table::Http2Settings).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Http2Options {
+    /// `--http2-max-concurrent-streams`
+    pub max_concurrent_streams: Option<u32>,
+    /// `--http2-stream-window`, in bytes.
+    pub stream_window: Option<u32>,
+    /// `--http2-connection-window`, in bytes.
+    pub connection_window: Option<u32>,
+    /// `--max-connection-age`, of connections of any version.
+    pub connection_age_max: Option<Duration>,
+    /// `--max-requests-per-connection`, of connections of any version.
+    pub connection_requests_max: Option<u64>,
+    /// `--extended-connect`
+    pub extended_connect: Option<bool>,
 }
 
 /// The gateway's own identity in a mesh, in PEM files.

@@ -200,6 +200,8 @@ mod tests {
             tls: None,
             proxy_protocol: None,
             tcp_idle_timeout: Some(Duration::from_secs(3600)),
+            max_concurrent_streams: crate::table::STREAMS_MAX,
+            http2_keepalive: None,
             source: Source::built_in("test"),
         }
     }

@@ -105,10 +105,23 @@ impl Deadlines {
         })
     }
 
+    /// A deadline without a socket: all that it does is to wake who [watches](Deadline::watch) it.
+    pub fn timer(self: &Rc<Self>, after: Duration) -> Deadline {
+        let timer = self.register(NO_SOCKET);
+        timer.arm(Phase::None, Some(after));
+        timer
+    }
+
     fn shut(&self, mut due: impl FnMut(&mut Slot) -> bool) -> usize {
         let mut count = 0;
         for slot in self.slots.borrow_mut().iter_mut().filter(|slot| slot.fd >= 0) {
-            if due(slot) {
+            if !due(slot) {
+                continue;
+            }
+            if slot.fd == NO_SOCKET {
+                (slot.due, slot.fired) = (NEVER, true);
+                slot.waiting.take().into_iter().for_each(Waker::wake);
+            } else {
                 let how = if slot.phase == Phase::Both { libc::SHUT_RDWR } else { libc::SHUT_RD };
                 // SAFETY: a plain system call on a descriptor that is open: the slot is removed before it is closed.
                 unsafe { libc::shutdown(slot.fd, how) };
@@ -156,6 +169,16 @@ impl Deadline {
     /// Nothing is due any more.
     pub fn disarm(&self) {
         self.with(|slot| (slot.due, slot.phase) = (NEVER, Phase::None));
+    }
+
+    /// Whether the deadline passed; if not, `waker` is called when it has. For one [without a socket](Deadlines::timer).
+    pub fn watch(&self, waker: &Waker) -> bool {
+        self.with(|slot| {
+            if !slot.fired && !slot.waiting.as_ref().is_some_and(|waiting| waiting.will_wake(waker)) {
+                slot.waiting = Some(waker.clone());
+            }
+            slot.fired
+        })
     }
 
     /// Whether the deadline passed, and the socket was shut down for it.
@@ -226,6 +249,16 @@ mod tests {
         drop(deadlines.register(socket.as_raw_fd()));
         assert_eq!(deadlines.register(socket.as_raw_fd()).index, 0);
         assert_eq!(deadlines.slots.borrow().len(), 1);
+    }
+
+    #[test]
+    fn a_timer_wakes_who_watches_it() {
+        let deadlines = Deadlines::new();
+        let timer = deadlines.timer(TICK);
+        assert!(!timer.watch(Waker::noop()));
+        deadlines.tick();
+        deadlines.tick();
+        assert!(timer.watch(Waker::noop()));
     }
 
     #[test]

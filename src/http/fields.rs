@@ -71,6 +71,14 @@ impl Fields {
         self.push_value(at, Name::of(text), value);
     }
 
+    /// Appends a field whose name, `lower`, is in lower case, and known to be `name`.
+    pub fn push_lower(&mut self, name: Name, lower: &[u8], value: &[u8]) {
+        debug_assert!(Name::of(lower) == name && !lower.iter().any(u8::is_ascii_uppercase));
+        let at = self.arena.len();
+        self.arena.extend_from_slice(lower);
+        self.push_value(at, name, value);
+    }
+
     /// Appends a field whose name is already in lower case and known: no look at its text is needed.
     pub fn push_known(&mut self, name: Name, lower: &'static str, value: &[u8]) {
         let at = self.arena.len();

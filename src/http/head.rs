@@ -104,6 +104,26 @@ impl RequestHead {
         &self.target[self.path_len..]
     }
 
+    /// Takes a target in origin form, `/path?query` or `*`: keeps path and query, cuts the fragment, and puts the `/` where
+    /// an absolute target has no path.
+    ///
+    /// # Errors
+    /// A fragment that begins right after an empty query: parsers disagree on where its path ends.
+    pub fn set_target(&mut self, target: &[u8]) -> Result<(), FragmentInQuery> {
+        let query_at = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
+        let target = match memchr::memchr(b'#', &target[query_at..]) {
+            Some(at) if target[..query_at + at].ends_with(b"?") => return Err(FragmentInQuery),
+            Some(at) => &target[..query_at + at],
+            None => target,
+        };
+        if !matches!(target.first(), Some(b'/' | b'*')) {
+            self.target.push(b'/');
+        }
+        self.path_len = self.target.len() + query_at;
+        self.target.extend_from_slice(target);
+        Ok(())
+    }
+
     /// Puts another path in place of this one and keeps the query.
     pub fn set_path(&mut self, path: &[u8]) {
         self.target.splice(..self.path_len, path.iter().copied());
@@ -124,6 +144,10 @@ impl RequestHead {
         self.wire_len = 0;
     }
 }
+
+/// A target like `/path?#fragment`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FragmentInQuery;
 
 /// A response head, decoded and checked; hop-by-hop fields are already removed.
 #[derive(Clone, Debug, Default)]

@@ -4,6 +4,7 @@
 //! - `fields`: the header fields of one message, in order, in one arena
 //! - `head`: request and response heads, and how a body is framed
 //! - `name`: the field names that the proxy itself looks at
+//! - `rules`: rules about single fields
 //! - `path`: what the path of a request becomes before it is routed and forwarded
 
 mod authority;
@@ -11,10 +12,12 @@ mod fields;
 mod head;
 mod name;
 mod path;
+mod rules;
 
 pub use authority::{AUTHORITY_BYTES_MAX, is_authority, same_authority, split_port};
 pub use fields::{Field, Fields};
 pub(crate) use fields::{SectionLine, Spacing};
-pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Upgrade, Version};
+pub use head::{BodyLength, FragmentInQuery, RequestHead, ResponseHead, Scheme, Upgrade, Version};
 pub use name::{Name, has_underscore, is_token_byte};
 pub use path::{BadPath, PathNormalization, normalize_path};
+pub use rules::{UnderscoreVerdict, Underscores, parse_content_length};

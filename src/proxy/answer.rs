@@ -1,41 +1,71 @@
 //! An exchange without the client's body: the request as it is, and the way back to the client.
 
 use super::{
+    ConnectionInfo, Environment,
+    client::Client,
     client_cert, depart,
-    downstream::Downstream,
     environment::Scratch,
     exchange::{After, Way},
-    failure::Failure,
+    failure::{Failure, Kind},
     record::Summary,
     reply::Reply,
     standard,
+    upload::Web,
 };
 use crate::{
     filter::{Address, Context, HeaderOps},
     http::{BodyLength, Name, Scheme},
     http1::encode::{self, Framing, KeepAlive, Recipient},
+    http2::Then,
     table::{Destination, Forward, Route, Settings},
     telemetry::Flag,
 };
-use std::time::Instant;
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 /// The request as it is, and the way back to the client.
 pub(super) struct Answer<'a> {
-    pub(super) downstream: &'a mut Downstream,
+    pub(super) client: Client<'a>,
+    pub(super) info: Rc<ConnectionInfo>,
+    pub(super) env: Rc<Environment>,
     pub(super) scratch: &'a mut Scratch,
     pub(super) summary: Summary,
     /// What redirects and matches go by.
     pub(super) scheme: Scheme,
+    /// When the client gives up (`grpc-timeout`).
+    pub(super) expires: Option<Instant>,
+    /// What is done for a client of gRPC-Web.
+    pub(super) web: Option<Web>,
+    /// How the client's body ends, whatever the origin is told.
+    pub(super) client_body: BodyLength,
+    /// The key of a WebSocket: the client's where the origin was asked without, ours where it needs one.
+    pub(super) websocket_key: Option<Vec<u8>>,
 }
 
 impl<'a> Answer<'a> {
     pub(super) fn new(
-        downstream: &'a mut Downstream,
+        client: Client<'a>,
+        info: Rc<ConnectionInfo>,
+        env: Rc<Environment>,
         scratch: &'a mut Scratch,
         started: Instant,
     ) -> Answer<'a> {
         scratch.original_target.clear();
-        Answer { downstream, scratch, summary: Summary::new(started), scheme: Scheme::Http }
+        let summary = Summary::new(started);
+        Answer {
+            client,
+            info,
+            env,
+            scratch,
+            summary,
+            scheme: Scheme::Http,
+            expires: None,
+            web: None,
+            websocket_key: None,
+            client_body: BodyLength::None,
+        }
     }
 
     /// Makes the request what the destination is to see.
@@ -78,8 +108,8 @@ impl<'a> Answer<'a> {
 
     /// What substitutions in header values read.
     fn context<'c>(&'c self, route: Option<&'c Route>, cluster: &'c str) -> Context<'c> {
-        let (request, info, summary) = (&self.scratch.request, &self.downstream.info, &self.summary);
-        let env = &self.downstream.env;
+        let (request, info, summary) = (&self.scratch.request, &self.info, &self.summary);
+        let env = &self.env;
         let status = self.scratch.response.status;
         Context {
             start_time_ms: env.clock.unix_ms(summary.started),
@@ -120,7 +150,7 @@ impl<'a> Answer<'a> {
         after: After,
     ) -> Result<(), ()> {
         let summary = &mut self.summary;
-        (summary.status, summary.flag, summary.details) = (reply.status, reply.flag, reply.details);
+        (summary.flag, summary.details) = (reply.flag, reply.details);
         summary.transport_failure = reply.transport_failure.to_owned();
         let Scratch { response, text, .. } = &mut *self.scratch;
         response.clear();
@@ -132,17 +162,29 @@ impl<'a> Answer<'a> {
         if !reply.body.is_empty() {
             response.fields.push_known(Name::ContentType, "content-type", b"text/plain");
         }
-        standard::local_reply(response, settings, &self.downstream.env);
+        standard::local_reply(response, settings, &self.env);
+        let body = if self.reply_to_grpc(reply) { &[][..] } else { reply.body };
         if let Some(route) = route {
             self.apply_to_response(route, None, cluster);
         }
-        let length = match reply.body.len() as u64 {
+        self.summary.status = self.scratch.response.status;
+        let length = match body.len() as u64 {
             0 => BodyLength::None,
             length => BodyLength::Sized(length),
         };
+        if let Client::Http2(stream) = self.client {
+            let is_bare = length == BodyLength::None || self.scratch.request.method == b"HEAD";
+            stream.respond(&self.scratch.response, length, Then::end_if(is_bare));
+            if is_bare {
+                return Ok(());
+            }
+            self.summary.bytes_sent = body.len() as u64;
+            let limit = self.env.limits.window_timeout;
+            return stream.send(body, Then::End, limit).await.map_err(drop);
+        }
         if self.encode_head(length, after == After::KeepAlive) != Framing::None {
-            self.scratch.out.extend_from_slice(reply.body);
-            self.summary.bytes_sent = reply.body.len() as u64;
+            self.scratch.out.extend_from_slice(body);
+            self.summary.bytes_sent = body.len() as u64;
         }
         self.send_out().await
     }
@@ -161,20 +203,39 @@ impl<'a> Answer<'a> {
 
     /// Sends what is in `scratch.out`.
     pub(super) async fn send_out(&mut self) -> Result<(), ()> {
+        let Client::Http1(downstream) = &mut self.client else { return Err(()) };
         let out = std::mem::take(&mut self.scratch.out);
-        let (result, out) = self.downstream.write.send_all(out).await;
+        let (result, out) = downstream.write.send_all(out).await;
         self.scratch.out = out;
         result.map_err(drop)
     }
 
+    /// How long may still be waited, if nothing else limits it to less.
+    pub(super) fn patience(&self, limit: Duration) -> Duration {
+        let left = self.expires.map(|expires| expires.saturating_duration_since(Instant::now()));
+        left.map_or(limit, |left| left.min(limit))
+    }
+
+    /// Tells what took too long from what took longer than the client would wait.
+    pub(super) fn judge(&self, failure: Failure) -> Failure {
+        let is_expired = self.expires.is_some_and(|expires| Instant::now() >= expires);
+        match failure.kind {
+            Kind::Timeout if is_expired => Failure { kind: Kind::Expired, ..failure },
+            _ => failure,
+        }
+    }
+
     /// The answer that had begun can't be finished.
     pub(super) fn cut(&mut self, failure: &Failure) {
+        if let Client::Http2(stream) = self.client {
+            stream.reset(failure.reset_code());
+        }
         (self.summary.flag, self.summary.details) = (Some(failure.flag()), failure.details());
     }
 
     /// Writes the access log's line.
     pub(super) fn write_record(&self, route: Option<&Route>, cluster: &str) {
         let name = route.map_or("", |route| &*route.name);
-        self.summary.write(&self.downstream.env, &self.downstream.info, self.scratch, name, cluster);
+        self.summary.write(&self.env, &self.info, self.scratch, name, cluster);
     }
 }

@@ -1,19 +1,20 @@
 //! One try of an exchange at one endpoint.
 
 use super::{
+    client::{Client, Incoming},
     download::{Broken, Responded},
     exchange::{After, Exchange, Way},
     failure::{Failure, Kind, Phase, Replay, is_idempotent},
     record::Upstream,
     tunnel,
-    upload::{Progress, Upload, UploadEnd},
+    upload::{Progress, Sink, Upload, UploadEnd},
 };
 use crate::{
-    driver::Phase as Waiting,
+    buffer::Buffer,
     http::{Name, split_port},
     http1::encode,
     telemetry::bump,
-    upstream::{Connection, Endpoint},
+    upstream::{Connection, Dial, Endpoint},
 };
 use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll};
 
@@ -37,24 +38,45 @@ pub(super) enum Failed {
 impl Exchange<'_> {
     /// Tries once.
     pub(super) async fn attempt(&mut self, attempt: Attempt<'_>, way: &Way<'_>) -> Result<After, Failed> {
-        let mut replay =
-            Replay { body_is_at_hand: true, idempotent: is_idempotent(&self.answer.scratch.request.method) };
+        if let Incoming::Http2(body) = &mut self.incoming {
+            body.rewind();
+        }
+        if way.cluster.speaks_http2(self.answer.scratch.request.version) {
+            return self.attempt_http2(attempt, way).await;
+        }
+        match self.incoming {
+            Incoming::Http1(_) => self.attempt_http1(attempt, way).await,
+            Incoming::Http2(_) => self.attempt_from_stream(attempt, way).await,
+        }
+    }
+
+    /// What of the request could be sent again.
+    pub(super) fn replay(&self, body_is_at_hand: bool) -> Replay {
+        Replay { body_is_at_hand, idempotent: is_idempotent(&self.answer.scratch.request.method) }
+    }
+
+    /// Tells the origin which attempt it is (specification section 2.6).
+    pub(super) fn number_attempt(&mut self, number: usize, way: &Way<'_>) {
+        if !way.settings.attempt_count {
+            return;
+        }
+        let fields = &mut self.answer.scratch.request.fields;
+        if number > 1 {
+            fields.remove_text(b"x-envoy-attempt-count");
+        }
+        let mut text = itoa::Buffer::new();
+        fields.push_known(Name::XEnvoy, "x-envoy-attempt-count", text.format(number).as_bytes());
+    }
+
+    /// A client of HTTP/1.1, an origin of HTTP/1.1.
+    async fn attempt_http1(&mut self, attempt: Attempt<'_>, way: &Way<'_>) -> Result<After, Failed> {
+        let mut replay = self.replay(true);
         let mut connection = match self.connect(&attempt, way).await {
             Ok(connection) => connection,
             Err(failure) => return Err(Failed::Before(failure, replay)),
         };
         let reused = connection.served > 0;
-        self.answer.summary.upstream =
-            Some(Upstream { endpoint: Rc::clone(&connection.endpoint), local: Rc::clone(&connection.local) });
-        if way.settings.attempt_count {
-            let mut number = itoa::Buffer::new();
-            let fields = &mut self.answer.scratch.request.fields;
-            if attempt.number > 1 {
-                fields.remove_text(b"x-envoy-attempt-count");
-            }
-            let number = number.format(attempt.number).as_bytes();
-            fields.push_known(Name::XEnvoy, "x-envoy-attempt-count", number);
-        }
+        self.number_attempt(attempt.number, way);
         let mut upload = self.begin_upload().map_err(|failure| Failed::Before(failure, replay))?;
         replay.body_is_at_hand = upload.is_done();
         let with_reused = |failure| Failure { reused, ..failure };
@@ -64,13 +86,13 @@ impl Exchange<'_> {
         let responded = self.converse(&mut connection, &mut upload, way).await;
         match responded {
             Ok(Responded { tunnel: Some(early), .. }) => {
-                let ends = tunnel::Ends { downstream: self.answer.downstream, inbound: self.inbound };
-                tunnel::run(ends, &mut connection, early, &mut self.answer.summary, &self.env).await;
-                self.close(connection);
+                self.tunnel(connection, early).await;
                 Ok(After::Close)
             }
             Ok(responded) => {
-                self.inbound.buffer.consume(upload.taken());
+                if let Incoming::Http1(inbound) = &mut self.incoming {
+                    inbound.buffer.consume(upload.taken());
+                }
                 self.answer.summary.bytes_received = upload.received();
                 let is_done = upload.is_done();
                 if responded.reusable && is_done {
@@ -90,41 +112,66 @@ impl Exchange<'_> {
         }
     }
 
-    fn after(&self, keep_alive: bool) -> After {
-        match keep_alive {
-            true => After::KeepAlive,
+    async fn tunnel(&mut self, mut connection: Connection, early: Buffer) {
+        if let (Client::Http1(downstream), Incoming::Http1(inbound)) =
+            (&mut self.answer.client, &mut self.incoming)
+        {
+            let ends = tunnel::Ends { downstream, inbound };
+            tunnel::run(ends, &mut connection, early, &mut self.answer.summary, &self.env).await;
+        }
+        self.close(connection);
+    }
+
+    pub(super) fn after(&self, keep_alive: bool) -> After {
+        match &self.incoming {
+            _ if keep_alive => After::KeepAlive,
             // Closing with unread bytes would reset the connection and could destroy the answer on its way.
-            false if self.inbound.buffer.is_empty() => After::Close,
-            false => After::Linger,
+            Incoming::Http1(inbound) if !inbound.buffer.is_empty() => After::Linger,
+            _ => After::Close,
         }
     }
 
     /// An idle connection to the endpoint, or a new one.
-    async fn connect(&self, attempt: &Attempt<'_>, way: &Way<'_>) -> Result<Connection, Failure> {
+    pub(super) async fn connect(
+        &mut self,
+        attempt: &Attempt<'_>,
+        way: &Way<'_>,
+    ) -> Result<Connection, Failure> {
         let counters = &self.env.counters;
-        let authority = split_port(&self.answer.scratch.request.authority).0;
-        let host = way.cluster.tls.as_ref().and_then(|_| std::str::from_utf8(authority).ok());
-        let dial = self.env.dial(&self.answer.downstream.info, host);
-        if !attempt.fresh
-            && let Some(connection) = attempt.endpoint.reuse(&dial, || self.idle_closed())
-        {
-            return Ok(connection);
-        }
-        match Connection::open(way.cluster, attempt.endpoint, &dial).await {
-            Ok(connection) => {
+        let dial = self.dial(way);
+        let reused = match attempt.fresh {
+            true => None,
+            false => attempt.endpoint.reuse(&dial, || self.idle_closed()),
+        };
+        let connection = match reused {
+            Some(connection) => connection,
+            None => {
+                let opened = Connection::open(way.cluster, attempt.endpoint, &dial).await;
+                let connection = opened.map_err(|error| self.unreachable(&error))?;
                 bump(&counters.upstream_connections, 1);
                 bump(&counters.upstream_connections_active, 1);
-                Ok(connection)
+                connection
             }
-            Err(error) => {
-                bump(&counters.upstream_connect_failures, 1);
-                let kind = match error.kind() {
-                    io::ErrorKind::TimedOut => Kind::Timeout,
-                    _ => Kind::Unreachable(error.to_string()),
-                };
-                Err(Failure::upstream(Phase::Connect, kind))
-            }
-        }
+        };
+        let (endpoint, local) = (Rc::clone(&connection.endpoint), Rc::clone(&connection.local));
+        self.answer.summary.upstream = Some(Upstream { endpoint, local });
+        Ok(connection)
+    }
+
+    pub(super) fn dial(&self, way: &Way<'_>) -> Dial<'_> {
+        let authority = split_port(&self.answer.scratch.request.authority).0;
+        let host = way.cluster.tls.as_ref().and_then(|_| std::str::from_utf8(authority).ok());
+        self.env.dial(&self.answer.info, host)
+    }
+
+    /// A connection that could not be opened.
+    pub(super) fn unreachable(&self, error: &io::Error) -> Failure {
+        bump(&self.env.counters.upstream_connect_failures, 1);
+        let kind = match error.kind() {
+            io::ErrorKind::TimedOut => Kind::Timeout,
+            _ => Kind::Unreachable(error.to_string()),
+        };
+        Failure::upstream(Phase::Connect, kind)
     }
 
     fn idle_closed(&self) {
@@ -132,7 +179,7 @@ impl Exchange<'_> {
         bump(&self.env.counters.upstream_connections_active, 1u64.wrapping_neg());
     }
 
-    fn close(&self, connection: Connection) {
+    pub(super) fn close(&self, connection: Connection) {
         bump(&self.env.counters.upstream_connections_active, 1u64.wrapping_neg());
         drop(connection);
     }
@@ -143,13 +190,19 @@ impl Exchange<'_> {
         scratch.out.clear();
         encode::request(&scratch.request, scratch.request.body, &mut scratch.out);
         let mut upload = Upload::new(scratch.request.body);
-        upload.begin(self.inbound.buffer.bytes(), &mut scratch.out)?;
+        if let Incoming::Http1(inbound) = &self.incoming {
+            upload.begin(inbound.buffer.bytes(), &mut scratch.out)?;
+        }
         Ok(upload)
     }
 
     /// Sends `scratch.out`. If the origin takes no more of it, there may still be an answer to be read, unless the
     /// connection was reused: then it had been closed before.
-    async fn send_head(&mut self, connection: &mut Connection, reused: bool) -> Result<(), Failure> {
+    pub(super) async fn send_head(
+        &mut self,
+        connection: &mut Connection,
+        reused: bool,
+    ) -> Result<(), Failure> {
         let out = std::mem::take(&mut self.answer.scratch.out);
         let (result, out) = connection.write.send_all(out).await;
         self.answer.scratch.out = out;
@@ -174,10 +227,13 @@ impl Exchange<'_> {
         if upload.is_done() {
             return self.answer.respond(reader, deadline, way, &progress).await;
         }
-        self.inbound.buffer.consume(upload.take_taken());
+        let Incoming::Http1(inbound) = &mut self.incoming else {
+            return self.answer.respond(reader, deadline, way, &progress).await;
+        };
+        inbound.buffer.consume(upload.take_taken());
         // Boxed, so that it can end before the upload does.
         let mut respond = Box::pin(self.answer.respond(reader, deadline, way, &progress));
-        let mut pump = pin!(upload.pump(self.inbound, write, &self.env, &progress));
+        let mut pump = pin!(upload.pump(inbound, Sink::Http1(write), &self.env, &progress));
         let mut client_failure = None;
         let responded = poll_fn(|context| {
             if !progress.is_ended()
@@ -198,11 +254,7 @@ impl Exchange<'_> {
             // is what lets the client see the answer.
             progress.discard();
             deadline.end_now();
-            let downstream = &mut *self.answer.downstream;
-            downstream.deadline.arm(Waiting::Both, Some(self.env.limits.linger_timeout));
-            if responded.is_ok() {
-                downstream.write.shutdown().await;
-            }
+            self.answer.end_sending(responded.is_ok()).await;
             pump.await;
         }
         match (responded, client_failure) {

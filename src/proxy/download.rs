@@ -2,10 +2,12 @@
 
 use super::{
     answer::Answer,
+    client::Client,
     exchange::Way,
     failure::{Failure, Kind, Phase},
     standard,
     upload::Progress,
+    websocket,
 };
 use crate::{
     buffer::{Buffer, Class},
@@ -16,6 +18,7 @@ use crate::{
         decode::{self, Decoded},
         encode::{self, Framing},
     },
+    http2::StreamEnd,
     relay::{self, Stopped},
     upstream::Reader,
 };
@@ -47,6 +50,13 @@ pub(super) enum Broken {
     Within(Failure),
 }
 
+impl Broken {
+    /// The client's stream has ended early.
+    pub(super) fn client(end: StreamEnd) -> Broken {
+        Broken::Within(Failure::downstream(Phase::ResponseBody, end.into()))
+    }
+}
+
 /// A response head that was read, and the bytes behind it.
 struct Begun {
     buffer: Buffer,
@@ -61,8 +71,7 @@ impl Answer<'_> {
         way: &Way<'_>,
         progress: &Progress,
     ) -> Result<Responded, Broken> {
-        let limits = &self.downstream.env.limits;
-        deadline.arm(Waiting::Both, Some(limits.stream_idle_timeout));
+        deadline.arm(Waiting::Both, Some(self.patience(self.env.limits.stream_idle_timeout)));
         let Begun { mut buffer } = self.read_head(reader, deadline).await?;
         let service = self.summary.started.elapsed().as_millis() as u64;
         self.summary.service_ms = Some(service);
@@ -70,17 +79,26 @@ impl Answer<'_> {
         let origin_keeps = self.scratch.response.keep_alive;
         let length = self.scratch.response.body;
         if status == 101 && self.scratch.response.upgrade == Upgrade::WebSocket {
+            if self.client.stream().is_some()
+                && let Some(key) = &self.websocket_key
+                && !websocket::is_accepted(&self.scratch.response, key)
+            {
+                return Err(before(Kind::Protocol("http1.websocket_key_not_read")));
+            }
             self.finish_head(way, service);
-            self.encode_head(BodyLength::None, true);
-            self.send_out().await.map_err(|()| gone())?;
-            self.summary.status = status;
+            self.begin_tunnel().await?;
             return Ok(Responded { reusable: false, keep_alive: false, tunnel: Some(buffer) });
         }
         self.finish_head(way, service);
-        let env = &self.downstream.env;
-        let wanted = self.scratch.request.keep_alive && progress.is_ended() && !env.draining.get();
-        let framing = self.encode_head(length, wanted);
         (self.summary.status, self.summary.details) = (status, "via_upstream");
+        if self.client.stream().is_some() {
+            let is_clean = self.respond_to_stream(reader, deadline, &mut buffer).await?;
+            let reusable = origin_keeps && is_clean && length != BodyLength::UntilClose;
+            reader.put_back(buffer);
+            return Ok(Responded { reusable, keep_alive: true, tunnel: None });
+        }
+        let wanted = self.scratch.request.keep_alive && progress.is_ended() && !self.env.draining.get();
+        let framing = self.encode_head(length, wanted);
         let mut body = Body { decoder: BodyDecoder::new(length), framing, is_copied: false, is_clean: true };
         self.send_first(&mut body, &mut buffer).await?;
         while !body.decoder.is_over() {
@@ -90,7 +108,7 @@ impl Answer<'_> {
                     break;
                 }
             }
-            buffer = self.receive_more(&mut body, reader, deadline, buffer).await?;
+            buffer = self.receive_more(&mut body.decoder, reader, deadline, buffer).await?;
             if self.send_piece(&mut body, &mut buffer).await? {
                 break;
             }
@@ -115,9 +133,8 @@ impl Answer<'_> {
             };
             came = true;
             while !buffer.is_empty() {
-                let env = &self.downstream.env;
                 let (request, response) = (&self.scratch.request, &mut self.scratch.response);
-                let limits = &env.limits.response_head;
+                let limits = &self.env.limits.response_head;
                 let decoded =
                     decode::response(buffer.bytes(), limits, &request.method, request.upgrade, response);
                 let len = match decoded.map_err(|bad| before(bad.into()))? {
@@ -132,8 +149,7 @@ impl Answer<'_> {
                 if interim > INTERIM_MAX {
                     return Err(before(Kind::Protocol("http1.too_many_interim_responses")));
                 }
-                self.encode_head(BodyLength::None, true);
-                self.send_out().await.map_err(|()| gone())?;
+                self.send_interim().await?;
                 came = !buffer.is_empty();
             }
             if buffer.room() == 0 || buffer.is_empty() {
@@ -145,8 +161,8 @@ impl Answer<'_> {
     }
 
     /// Makes the head what the client is to see.
-    fn finish_head(&mut self, way: &Way<'_>, service_ms: u64) {
-        standard::response(&mut self.scratch.response, way.settings, &self.downstream.env, service_ms);
+    pub(super) fn finish_head(&mut self, way: &Way<'_>, service_ms: u64) {
+        standard::response(&mut self.scratch.response, way.settings, &self.env, service_ms);
         self.apply_to_response(way.route, Some(way.destination), &way.cluster.name);
     }
 
@@ -187,8 +203,9 @@ impl Answer<'_> {
         if buffer.is_empty() {
             return Ok(());
         }
-        let bytes = std::mem::replace(buffer, self.downstream.env.buffers.empty());
-        let (result, bytes) = self.downstream.write.send(bytes).await;
+        let Client::Http1(downstream) = &mut self.client else { return Err(gone()) };
+        let bytes = std::mem::replace(buffer, self.env.buffers.empty());
+        let (result, bytes) = downstream.write.send(bytes).await;
         *buffer = bytes;
         result.map_err(|_| gone())
     }
@@ -201,16 +218,17 @@ impl Answer<'_> {
         deadline: &Deadline,
     ) -> Result<(), Broken> {
         let (Some(left), Some(half)) = (body.decoder.sized_left(), reader.half()) else { return Ok(()) };
-        let env = &self.downstream.env;
+        let Client::Http1(downstream) = &mut self.client else { return Ok(()) };
+        let env = &self.env;
         let idle = Some(env.limits.stream_idle_timeout);
-        let ends = [deadline, &self.downstream.deadline];
+        let ends = [deadline, &downstream.deadline];
         ends.iter().for_each(|deadline| deadline.arm(Waiting::Both, idle));
         let total = Cell::new(0);
         let moved = |count| {
             total.set(total.get() + count);
             ends.iter().for_each(|deadline| deadline.arm(Waiting::Both, idle));
         };
-        let result = relay::sized(half, &mut self.downstream.write, left, &env.pipes, moved).await;
+        let result = relay::sized(half, &mut downstream.write, left, &env.pipes, moved).await;
         body.decoder.skip(total.get());
         self.summary.bytes_sent += total.get();
         match result {
@@ -227,18 +245,20 @@ impl Answer<'_> {
     }
 
     /// Waits for more of the body. An empty buffer where the body may end with the connection, and it did.
-    async fn receive_more(
+    pub(super) async fn receive_more(
         &mut self,
-        body: &mut Body,
+        decoder: &mut BodyDecoder,
         reader: &mut Reader,
         deadline: &Deadline,
         mut buffer: Buffer,
     ) -> Result<Buffer, Broken> {
-        let idle = Some(self.downstream.env.limits.stream_idle_timeout);
-        deadline.arm(Waiting::Both, idle);
-        self.downstream.deadline.arm(Waiting::Both, idle);
-        if buffer.is_empty() && body.is_large() {
-            buffer = self.downstream.env.buffers.lease(Class::Large);
+        let idle = self.env.limits.stream_idle_timeout;
+        deadline.arm(Waiting::Both, Some(self.patience(idle)));
+        if let Client::Http1(downstream) = &self.client {
+            downstream.deadline.arm(Waiting::Both, Some(idle));
+        }
+        if buffer.is_empty() && is_large(decoder) {
+            buffer = self.env.buffers.lease(Class::Large);
         } else if buffer.room() == 0 {
             buffer = buffer.grow(Class::Large);
         }
@@ -246,8 +266,8 @@ impl Answer<'_> {
         match reader.receive().await {
             Ok(buffer) if !buffer.is_empty() => Ok(buffer),
             _ if deadline.fired() => Err(within(Kind::Timeout)),
-            Ok(buffer) if body.decoder.close().is_ok() => {
-                body.decoder = BodyDecoder::None;
+            Ok(buffer) if decoder.close().is_ok() => {
+                *decoder = BodyDecoder::None;
                 Ok(buffer)
             }
             Ok(_) => Err(within(Kind::Closed)),
@@ -276,11 +296,6 @@ impl Body {
     fn is_worth_a_pipe(&self) -> bool {
         let is_much = self.decoder.sized_left().is_some_and(|left| left >= SPLICE_BYTES_MIN);
         is_much && self.is_raw() && !self.is_copied
-    }
-
-    /// More is to come than a medium buffer holds.
-    fn is_large(&self) -> bool {
-        self.decoder.sized_left().is_none_or(|left| left > Class::Medium.bytes() as u64)
     }
 
     /// Cuts the buffer to what belongs to the body.
@@ -324,15 +339,20 @@ impl Body {
     }
 }
 
-fn before(kind: Kind) -> Broken {
+/// More is to come than a medium buffer holds.
+fn is_large(decoder: &BodyDecoder) -> bool {
+    decoder.sized_left().is_none_or(|left| left > Class::Medium.bytes() as u64)
+}
+
+pub(super) fn before(kind: Kind) -> Broken {
     Broken::Before(Failure::upstream(Phase::ResponseHead, kind))
 }
 
-fn within(kind: Kind) -> Broken {
+pub(super) fn within(kind: Kind) -> Broken {
     Broken::Within(Failure::upstream(Phase::ResponseBody, kind))
 }
 
 /// The client takes no more.
-fn gone() -> Broken {
+pub(super) fn gone() -> Broken {
     Broken::Within(Failure::downstream(Phase::ResponseBody, Kind::Reset))
 }

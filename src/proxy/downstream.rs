@@ -2,14 +2,17 @@
 
 use super::{
     ConnectionInfo, Environment,
+    client::{Client, Incoming},
     environment::Scratch,
-    exchange::{After, Exchange},
+    exchange::{After, Exchange, Ingress},
     reply::LocalReply,
+    serve_http2::serve_http2,
 };
 use crate::{
     buffer::{Buffer, Class},
-    driver::{Accepted, Deadline, Phase},
+    driver::{self, Accepted, Deadline, Phase},
     http1::decode::{self, Decoded},
+    http2::PREFACE,
     table::TableId,
     telemetry::bump,
     tls::{PendingRead, ReadHalf, WriteHalf},
@@ -43,7 +46,7 @@ pub(super) struct Downstream {
     /// Declared before the halves, for it must be dropped before the socket is closed.
     pub(super) deadline: Deadline,
     pub(super) write: WriteHalf,
-    pub(super) info: ConnectionInfo,
+    pub(super) info: Rc<ConnectionInfo>,
     /// The route table of its listener.
     pub(super) table: TableId,
     pub(super) env: Rc<Environment>,
@@ -88,19 +91,36 @@ pub fn serve(
     bump(&env.counters.downstream_connections, 1);
     bump(&env.counters.downstream_connections_active, 1);
     socket.deadline.arm(Phase::Idle, Some(env.limits.idle_timeout));
+    let agreed = info.tls.as_ref().and_then(|tls| tls.agreed.alpn.as_deref());
+    let detection = match agreed {
+        Some(b"h2") => Detection::Http2,
+        Some(_) => Detection::Http1,
+        None => Detection::Open,
+    };
     let Socket { deadline, read, write } = socket;
     // Most clients send at once.
     let next = match came.is_empty() {
         true => Next::Wait(read.start_read(came)),
         false => Next::Serve(Inbound { read, buffer: came }),
     };
-    Downstream { deadline, write, info, table, env: Rc::clone(env) }.live(next)
+    Downstream { deadline, write, info: Rc::new(info), table, env: Rc::clone(env) }.live(next, detection)
+}
+
+/// Which version a connection speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detection {
+    /// HTTP/1.1, as was agreed by ALPN, or as the first bytes have shown.
+    Http1,
+    /// HTTP/2, as was agreed by ALPN.
+    Http2,
+    /// What its first bytes say: clients of HTTP/2 begin with a preface (RFC 9113 section 3.3).
+    Open,
 }
 
 impl Downstream {
-    async fn live(mut self, mut next: Next) {
+    async fn live(mut self, mut next: Next, mut detection: Detection) {
         loop {
-            let inbound = match next {
+            let mut inbound = match next {
                 Next::Wait(mut pending) => {
                     let (Ok(1..), buffer, read) = (&mut pending).await else { break };
                     Inbound { read, buffer }
@@ -108,9 +128,42 @@ impl Downstream {
                 Next::Serve(inbound) => inbound,
                 Next::Close => break,
             };
+            if detection != Detection::Http1 {
+                if detection == Detection::Http2 || self.is_preface(&mut inbound).await {
+                    return self.become_http2(inbound);
+                }
+                detection = Detection::Http1;
+            }
             next = self.busy(inbound).await;
         }
         bump(&self.env.counters.downstream_connections_active, 1u64.wrapping_neg());
+    }
+
+    /// Whether the first bytes are a client's preface; reads on as long as they may become one.
+    async fn is_preface(&self, inbound: &mut Inbound) -> bool {
+        loop {
+            let len = inbound.buffer.len().min(PREFACE.len());
+            if inbound.buffer.bytes().get(..len) != PREFACE.get(..len) {
+                return false;
+            }
+            if len == PREFACE.len() {
+                return true;
+            }
+            self.deadline.arm(Phase::Reading, Some(self.env.limits.head_timeout));
+            if inbound.buffer.room() == 0 {
+                inbound.make_room(&self.env, Class::Small);
+            }
+            if !matches!(inbound.fill(&self.env).await, Ok(1..)) {
+                return false;
+            }
+        }
+    }
+
+    /// Goes on as a connection of HTTP/2, in a task of its own.
+    fn become_http2(self, inbound: Inbound) {
+        let Downstream { deadline, write, info, table, env } = self;
+        let Inbound { read, buffer } = inbound;
+        driver::spawn(serve_http2(Socket { deadline, read, write }, buffer, info, table, env));
     }
 
     /// All that serving needs, in one allocation that ends when the connection has nothing to do for a while. A function
@@ -148,12 +201,16 @@ impl Downstream {
 
     async fn serve_one(&mut self, inbound: &mut Inbound, scratch: &mut Scratch) -> After {
         let started = Instant::now();
-        match self.read_head(inbound, scratch).await {
-            Head::Complete => Exchange::new(self, inbound, scratch, started).run().await,
+        let head = self.read_head(inbound, scratch).await;
+        let (info, table, env) = (Rc::clone(&self.info), self.table, Rc::clone(&self.env));
+        let ingress = Ingress { info: &info, table, env: &env };
+        let (client, incoming) = (Client::Http1(self), Incoming::Http1(inbound));
+        match head {
+            Head::Complete => Exchange::new(client, incoming, ingress, scratch, started).run().await,
             Head::Broken(reply) => {
                 scratch.request.clear();
                 scratch.original_target.clear();
-                Exchange::new(self, inbound, scratch, started).refuse(reply).await
+                Exchange::new(client, incoming, ingress, scratch, started).refuse(reply).await
             }
             Head::Ended => After::Close,
         }

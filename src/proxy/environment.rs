@@ -6,17 +6,18 @@ use crate::{
     driver::{Deadlines, Peer},
     http::{RequestHead, ResponseHead, Scheme},
     http1::decode::{self, Policy},
+    mux::{Session, Terms},
     proxy_protocol::Behind,
     relay::Pipes,
     table::{ChainIndex, Snapshot},
     telemetry::{AccessLog, Counters, DateCache, MongoCounts},
-    tls::{Agreed, Contexts, PeerCertificate},
-    upstream::{Clusters, Dial, Random},
+    tls::{Agreed, Alpn, Contexts, PeerCertificate},
+    upstream::{Clusters, Dial, IDLE_TIMEOUT, Random},
 };
 use std::{
     cell::{Cell, RefCell},
     net::{IpAddr, SocketAddr},
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -55,6 +56,12 @@ pub struct Limits {
     /// While a body is on its way, in either direction, or an answer is waited for, something must move within this time.
     /// Istio's stream idle time is off; an hour only frees what is dead.
     pub stream_idle_timeout: Duration,
+    /// While a client's HTTP/2 window, or an origin's, is closed, it must be opened within this time: what waits for it is
+    /// held in memory. As Envoy's stream idle time.
+    pub window_timeout: Duration,
+    /// The socket of an HTTP/2 client must take something of what is sent within this time: clients of HTTP/2 read always,
+    /// and say by windows what they want. nginx's send timeout.
+    pub send_timeout: Duration,
     /// A TLS client must have said its ClientHello this long after it was accepted, and be done with its handshake as much
     /// later (Istio's `PILOT_GATEWAY_TRANSPORT_SOCKET_CONNECT_TIMEOUT`).
     pub handshake_timeout: Duration,
@@ -75,6 +82,8 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(3600),
             proxy_header_timeout: Duration::from_secs(5),
             stream_idle_timeout: Duration::from_secs(3600),
+            window_timeout: Duration::from_secs(300),
+            send_timeout: Duration::from_secs(60),
             handshake_timeout: Duration::from_secs(15),
             handshakes: 4096,
             // Two descriptors each, and room for others, within a million open files.
@@ -110,10 +119,16 @@ pub struct Environment {
     pub clock: Clock,
     /// Limits.
     pub limits: Limits,
+    /// What HTTP/2 connections of clients are granted.
+    pub(super) downstream_terms: Terms,
+    /// What those to origins are.
+    pub(super) upstream_terms: Terms,
     /// The name of this host, for `%HOSTNAME%`.
     pub hostname: Box<str>,
     /// Connections end after their exchange.
     pub draining: Cell<bool>,
+    /// HTTP/2 connections of clients, to be told when a drain begins.
+    sessions: RefCell<Vec<Weak<Session>>>,
     date: RefCell<DateCache>,
     // Taken for every request: a pointer moves, not what it points to.
     #[expect(clippy::vec_box)]
@@ -160,6 +175,9 @@ impl Environment {
             log,
             random: Random::default(),
             clock: Clock::new(),
+            downstream_terms: downstream_terms(&limits),
+            upstream_terms: Terms { idle: IDLE_TIMEOUT, ..downstream_terms(&limits) },
+            sessions: RefCell::default(),
             limits,
             hostname,
             draining: Cell::new(false),
@@ -171,6 +189,23 @@ impl Environment {
     /// The routing state at this moment.
     pub fn routing(&self) -> Rc<Routing> {
         Rc::clone(&self.routing.borrow())
+    }
+
+    /// Keeps a client's HTTP/2 connection in mind.
+    pub(super) fn register(&self, session: &Rc<Session>) {
+        let mut sessions = self.sessions.borrow_mut();
+        if sessions.len() == sessions.capacity() {
+            sessions.retain(|session| session.strong_count() > 0);
+        }
+        sessions.push(Rc::downgrade(session));
+    }
+
+    /// Connections end after their exchange from now on, and those of HTTP/2 when their streams have; clients are told so.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        for session in self.sessions.take().iter().filter_map(Weak::upgrade) {
+            session.leave();
+        }
     }
 
     /// Calls `with` with the value of `date`.
@@ -185,7 +220,8 @@ impl Environment {
     /// What opening a connection to an upstream takes, for a client and its request to this host.
     pub(super) fn dial<'a>(&'a self, info: &ConnectionInfo, host: Option<&'a str>) -> Dial<'a> {
         let behind = info.behind();
-        Dial { pool: &self.buffers, deadlines: &self.deadlines, contexts: &self.tls, host, behind }
+        let (pool, deadlines, contexts) = (&self.buffers, &self.deadlines, &self.tls);
+        Dial { pool, deadlines, contexts, host, behind, alpn: Alpn::None }
     }
 
     pub(super) fn keep_scratch(&self, mut scratch: Box<Scratch>) {
@@ -196,6 +232,17 @@ impl Environment {
             }
             kept.push(scratch);
         }
+    }
+}
+
+fn downstream_terms(limits: &Limits) -> Terms {
+    Terms {
+        idle: limits.idle_timeout,
+        stream_idle: limits.stream_idle_timeout,
+        head: limits.head_timeout,
+        send: limits.send_timeout,
+        linger: limits.linger_timeout,
+        age: None,
     }
 }
 

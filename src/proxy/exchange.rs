@@ -1,11 +1,11 @@
 //! One request and its response, from a decoded head to a delivered answer.
 
 use super::{
-    Environment, Routing,
+    ConnectionInfo, Environment, Routing,
     answer::Answer,
     arrive,
     attempt::{Attempt, Failed},
-    downstream::{Downstream, Inbound},
+    client::{Client, Incoming},
     environment::Scratch,
     failure::{Failure, Retry},
     reply::LocalReply,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     http::split_port,
     http1::body::{BodyDecoder, Next},
-    table::{self, Action, Destination, Forward, Lookup, Route, Settings},
+    table::{self, Action, Destination, Forward, Lookup, Route, Settings, TableId},
     telemetry::{Flag, bump},
     upstream::{Cluster, Endpoint},
 };
@@ -36,12 +36,22 @@ pub(super) enum After {
 /// One request and its response.
 pub(super) struct Exchange<'a> {
     /// What the client still sends.
-    pub(super) inbound: &'a mut Inbound,
+    pub(super) incoming: Incoming<'a>,
     /// Everything else: the request as it is, and the way back to the client.
     pub(super) answer: Answer<'a>,
     pub(super) env: Rc<Environment>,
+    /// The route table of its listener.
+    table: TableId,
     /// What it began with, whatever reloads do.
     routing: Rc<Routing>,
+}
+
+/// Where a request has come in.
+#[derive(Clone, Copy)]
+pub(super) struct Ingress<'o> {
+    pub(super) info: &'o Rc<ConnectionInfo>,
+    pub(super) table: TableId,
+    pub(super) env: &'o Rc<Environment>,
 }
 
 /// The way a request takes.
@@ -63,14 +73,16 @@ enum Ended {
 
 impl<'a> Exchange<'a> {
     pub(super) fn new(
-        downstream: &'a mut Downstream,
-        inbound: &'a mut Inbound,
+        client: Client<'a>,
+        incoming: Incoming<'a>,
+        ingress: Ingress<'_>,
         scratch: &'a mut Scratch,
         started: Instant,
     ) -> Exchange<'a> {
-        let env = Rc::clone(&downstream.env);
+        let env = Rc::clone(ingress.env);
         let routing = env.routing();
-        Exchange { inbound, answer: Answer::new(downstream, scratch, started), env, routing }
+        let answer = Answer::new(client, Rc::clone(ingress.info), Rc::clone(&env), scratch, started);
+        Exchange { incoming, answer, env, table: ingress.table, routing }
     }
 
     /// Runs the exchange.
@@ -92,16 +104,16 @@ impl<'a> Exchange<'a> {
 
     async fn route(&mut self, routing: &Routing) -> After {
         let settings = &routing.snapshot.settings;
-        let Downstream { info, table, .. } = &*self.answer.downstream;
-        let Scratch { request, text, .. } = &mut *self.answer.scratch;
+        let Answer { info, scratch, scheme: known_scheme, .. } = &mut self.answer;
+        let Scratch { request, text, .. } = &mut **scratch;
         let Ok(scheme) = arrive(request, settings, info, &self.env.random, text) else {
             return self.reply(LocalReply::BadPath, None, "").await;
         };
-        self.answer.scheme = scheme;
+        *known_scheme = scheme;
         if settings.misdirected_421 && info.is_misdirected(split_port(&request.authority).0) {
             return self.reply(LocalReply::Misdirected, None, "").await;
         }
-        let table = routing.snapshot.route_tables.get(table.0 as usize);
+        let table = routing.snapshot.route_tables.get(self.table.0 as usize);
         let route = match table.map_or(Lookup::NoHost, |table| table.find(request, scheme)) {
             Lookup::NoHost | Lookup::NoRoute(_) => return self.reply(LocalReply::NoRoute, None, "").await,
             Lookup::HttpsRedirect(_) => {
@@ -131,7 +143,9 @@ impl<'a> Exchange<'a> {
             return self.reply(LocalReply::NoCluster, Some(route), &destination.cluster_name).await;
         };
         let way = Way { route, destination, cluster, settings: &routing.snapshot.settings };
+        self.answer.client_body = self.answer.scratch.request.body;
         self.answer.rewrite(&way, forward);
+        self.answer.begin_grpc(cluster);
         match self.attempts(&way).await {
             Ok(after) => {
                 self.answer.write_record(Some(route), &cluster.name);
@@ -142,7 +156,7 @@ impl<'a> Exchange<'a> {
                 self.reply(LocalReply::Failed(&failure), Some(route), &cluster.name).await
             }
             Err(Ended::Cut(failure)) => {
-                // The answer had begun: all that is left is to end the connection without its end.
+                // The answer had begun: all that is left is to end the connection, or the stream, without its end.
                 self.answer.cut(&failure);
                 self.answer.write_record(Some(route), &cluster.name);
                 After::Close
@@ -180,8 +194,9 @@ impl<'a> Exchange<'a> {
             let (failure, replay) = match self.attempt(attempt, way).await {
                 Ok(after) => return Ok(after),
                 Err(Failed::Before(failure, replay)) => (failure, replay),
-                Err(Failed::Within(failure)) => return Err(Ended::Cut(failure)),
+                Err(Failed::Within(failure)) => return Err(Ended::Cut(self.answer.judge(failure))),
             };
+            let failure = self.answer.judge(failure);
             tried.push(endpoint);
             retry = failure.retry(replay);
             if retry == Retry::No || tried.len() > RETRIES {
@@ -208,15 +223,17 @@ impl<'a> Exchange<'a> {
     /// The request's body is not wanted. If all of it is there already it is dropped and the connection can go on;
     /// otherwise it has to end, for nobody can say where the next request begins.
     fn after_unread_body(&mut self, ends_connection: bool) -> After {
+        // A stream ends on its own.
+        let Incoming::Http1(inbound) = &mut self.incoming else { return After::KeepAlive };
         let request = &self.answer.scratch.request;
         if ends_connection || !request.keep_alive || self.env.draining.get() {
             return After::Linger;
         }
         let mut decoder = BodyDecoder::new(request.body);
         while !decoder.is_over() {
-            let Ok(piece) = decoder.next(self.inbound.buffer.bytes()) else { return After::Linger };
+            let Ok(piece) = decoder.next(inbound.buffer.bytes()) else { return After::Linger };
             self.answer.summary.bytes_received += piece.data.len() as u64;
-            self.inbound.buffer.consume(piece.consumed);
+            inbound.buffer.consume(piece.consumed);
             if piece.next == Next::Read && !decoder.is_over() {
                 return After::Linger;
             }

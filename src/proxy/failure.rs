@@ -1,6 +1,6 @@
 //! What can go wrong, and the one place that says what follows from it: status, flag, detail, body, retry.
 
-use crate::{http1::decode::BadResponse, telemetry::Flag};
+use crate::{http1::decode::BadResponse, http2::ErrorCode, telemetry::Flag};
 
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,12 @@ pub(super) enum Kind {
     Protocol(&'static str),
     /// Connecting was refused or impossible; what the operating system said.
     Unreachable(String),
+    /// The peer has reset its stream of HTTP/2.
+    StreamReset(ErrorCode),
+    /// The origin has said that it did not look at the request (GOAWAY).
+    Unprocessed,
+    /// The time that the client gave its call has passed (`grpc-timeout`).
+    Expired,
 }
 
 /// One thing that went wrong.
@@ -69,6 +75,15 @@ impl Failure {
         if self.side == Side::Downstream || !replay.body_is_at_hand {
             return Retry::No;
         }
+        match (&self.kind, self.phase) {
+            (Kind::Expired, _) => return Retry::No,
+            // Nobody has looked at it (RFC 9113 section 8.7).
+            (Kind::StreamReset(ErrorCode::RefusedStream), Phase::ResponseHead | Phase::SendHead) => {
+                return Retry::OtherEndpoint;
+            }
+            (Kind::Unprocessed, Phase::ResponseHead | Phase::SendHead) => return Retry::FreshConnection,
+            _ => {}
+        }
         match self.phase {
             Phase::Connect => Retry::OtherEndpoint,
             Phase::SendHead if self.reused => Retry::FreshConnection,
@@ -85,11 +100,13 @@ impl Failure {
         match (self.side, self.phase, &self.kind) {
             (Side::Downstream, _, Kind::Protocol(_)) => Flag::DownstreamProtocolError,
             (Side::Downstream, _, Kind::Timeout) => Flag::StreamIdleTimeout,
+            (Side::Downstream, _, Kind::StreamReset(_)) => Flag::DownstreamRemoteReset,
             (Side::Downstream, ..) => Flag::DownstreamDisconnect,
+            (_, _, Kind::Expired) => Flag::DurationTimeout,
             (_, Phase::Connect, _) => Flag::UpstreamConnectFailure,
             (_, _, Kind::Protocol(_)) => Flag::UpstreamProtocolError,
             (_, _, Kind::Timeout) => Flag::StreamIdleTimeout,
-            (_, _, Kind::Reset) => Flag::UpstreamRemoteReset,
+            (_, _, Kind::Reset | Kind::StreamReset(_) | Kind::Unprocessed) => Flag::UpstreamRemoteReset,
             _ => Flag::UpstreamConnectionTermination,
         }
     }
@@ -99,7 +116,12 @@ impl Failure {
         match (self.side, self.phase, &self.kind) {
             (Side::Downstream, _, Kind::Protocol(details)) => details,
             (Side::Downstream, _, Kind::Timeout) => "stream_idle_timeout",
+            (Side::Downstream, _, Kind::StreamReset(code)) => downstream_reset(*code),
             (Side::Downstream, ..) => "downstream_remote_disconnect",
+            (_, _, Kind::Expired) => "max_duration_timeout",
+            (_, Phase::ResponseBody, Kind::StreamReset(code)) => upstream_reset(*code, When::After),
+            (_, _, Kind::StreamReset(code)) => upstream_reset(*code, When::Before),
+            (_, _, Kind::Unprocessed) => "upstream_reset_before_response_started{http2.goaway}",
             (_, Phase::Connect, Kind::Timeout) => {
                 "upstream_reset_before_response_started{connection_timeout}"
             }
@@ -135,7 +157,8 @@ impl Failure {
                 "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
             ),
             (_, _, Kind::Timeout) => (504, "stream timeout"),
-            (_, _, Kind::Reset) => {
+            (_, _, Kind::Expired) => (504, "upstream max stream duration reached"),
+            (_, _, Kind::Reset | Kind::StreamReset(_) | Kind::Unprocessed) => {
                 (503, "upstream connect error or disconnect/reset before headers. reset reason: remote reset")
             }
             _ => (
@@ -145,12 +168,67 @@ impl Failure {
         }
     }
 
+    /// What a stream of the client's is reset with when the answer had begun: the origin's own code where it has one.
+    pub(super) fn reset_code(&self) -> ErrorCode {
+        match self.kind {
+            Kind::StreamReset(code @ (ErrorCode::Cancel | ErrorCode::EnhanceYourCalm)) => code,
+            _ => ErrorCode::InternalError,
+        }
+    }
+
     /// What the operating system said when connecting failed.
     pub(super) fn transport_failure(&self) -> &str {
         match &self.kind {
             Kind::Unreachable(error) => error,
             _ => "",
         }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    Before,
+    After,
+}
+
+/// The detail for the access log of a stream that the client has reset.
+fn downstream_reset(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::NoError => "http2.remote_reset{NO_ERROR}",
+        ErrorCode::ProtocolError => "http2.remote_reset{PROTOCOL_ERROR}",
+        ErrorCode::RefusedStream => "http2.remote_refuse{REFUSED_STREAM}",
+        ErrorCode::Cancel => "http2.remote_reset{CANCEL}",
+        ErrorCode::EnhanceYourCalm => "http2.remote_reset{ENHANCE_YOUR_CALM}",
+        ErrorCode::FlowControlError => "http2.remote_reset{FLOW_CONTROL_ERROR}",
+        ErrorCode::StreamClosed => "http2.remote_reset{STREAM_CLOSED}",
+        ErrorCode::InternalError => "http2.remote_reset{INTERNAL_ERROR}",
+        _ => "http2.remote_reset",
+    }
+}
+
+/// The detail for the access log of a stream that the origin has reset.
+fn upstream_reset(code: ErrorCode, when: When) -> &'static str {
+    match (code, when) {
+        (ErrorCode::RefusedStream, When::Before) => {
+            "upstream_reset_before_response_started{http2.remote_refuse|REFUSED_STREAM}"
+        }
+        (ErrorCode::Cancel, When::Before) => {
+            "upstream_reset_before_response_started{http2.remote_reset|CANCEL}"
+        }
+        (ErrorCode::InternalError, When::Before) => {
+            "upstream_reset_before_response_started{http2.remote_reset|INTERNAL_ERROR}"
+        }
+        (ErrorCode::EnhanceYourCalm, When::Before) => {
+            "upstream_reset_before_response_started{http2.remote_reset|ENHANCE_YOUR_CALM}"
+        }
+        (_, When::Before) => "upstream_reset_before_response_started{http2.remote_reset}",
+        (ErrorCode::Cancel, When::After) => {
+            "upstream_reset_after_response_started{http2.remote_reset|CANCEL}"
+        }
+        (ErrorCode::InternalError, When::After) => {
+            "upstream_reset_after_response_started{http2.remote_reset|INTERNAL_ERROR}"
+        }
+        (_, When::After) => "upstream_reset_after_response_started{http2.remote_reset}",
     }
 }
 

@@ -3,12 +3,19 @@
 //! - `passage`: what a request is made before a route is looked for, and for its destination
 //! - `environment`: what a shard lends to every exchange: routing, buffers, clock, log, counters
 //! - `downstream`: one HTTP/1.1 connection of a client: waiting, reading heads, answering, ending
+//! - `serve_http2`: one HTTP/2 connection of a client
+//! - `client`: the client's side of an exchange, whatever version it speaks
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
 //! - `attempt`: one try of it at one endpoint
+//! - `attempt_stream`: one try where either side speaks HTTP/2
 //! - `upload`: the request's body on its way up
+//! - `stream_body`, `upload_stream`: a body that came on a stream, and its way up
 //! - `download`: the response's body on its way down
+//! - `download_stream`: the same where either side speaks HTTP/2
 //! - `tunnel`: both directions of a WebSocket
+//! - `tunnel_stream`, `websocket`: the same over HTTP/2, and between its way of asking for one and HTTP/1.1's
+//! - `calls`: what is done for gRPC and gRPC-Web
 //! - `mongo`: counts what MongoDB's clients ask
 //! - `tcp`: a connection that is not HTTP
 //! - `failure`: what can go wrong, and the one place that says what follows from it
@@ -19,8 +26,12 @@
 
 mod answer;
 mod attempt;
+mod attempt_stream;
+mod calls;
+mod client;
 mod client_cert;
 mod download;
+mod download_stream;
 mod downstream;
 mod environment;
 mod exchange;
@@ -29,10 +40,15 @@ mod mongo;
 mod passage;
 mod record;
 mod reply;
+mod serve_http2;
 mod standard;
+mod stream_body;
 mod tcp;
 mod tunnel;
+mod tunnel_stream;
 mod upload;
+mod upload_stream;
+mod websocket;
 
 pub use downstream::{Socket, serve};
 pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing, TlsInfo};

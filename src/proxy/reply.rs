@@ -1,7 +1,7 @@
 //! Answers made here: they always have a flag or a reason, and a detail string.
 
 use super::failure::{Failure, Side};
-use crate::{http1::decode::BadRequest, table::DirectResponse, telemetry::Flag};
+use crate::{http1::decode::BadRequest, http2::Refused, table::DirectResponse, telemetry::Flag};
 
 /// An answer made here.
 pub(super) enum LocalReply<'a> {
@@ -15,6 +15,8 @@ pub(super) enum LocalReply<'a> {
     NoEndpoint,
     /// The request is refused.
     Bad(BadRequest),
+    /// The request of HTTP/2 is refused.
+    Refused(Refused),
     /// The path can't be normalized.
     BadPath,
     /// The head did not come in time.
@@ -39,6 +41,8 @@ pub(super) struct Reply<'a> {
     pub(super) transport_failure: &'a str,
     /// The connection can't go on: what comes next on it is not known.
     pub(super) ends_connection: bool,
+    /// The configuration asks for exactly this.
+    pub(super) is_configured: bool,
 }
 
 impl<'a> LocalReply<'a> {
@@ -52,6 +56,7 @@ impl<'a> LocalReply<'a> {
             has_location: false,
             transport_failure: "",
             ends_connection: false,
+            is_configured: false,
         };
         match self {
             LocalReply::NoRoute => reply(404, Some(Flag::NoRoute), "route_not_found", ""),
@@ -69,6 +74,12 @@ impl<'a> LocalReply<'a> {
                     refusal(bad.status()),
                 )
             },
+            LocalReply::Refused(refused) => reply(
+                refused.status(),
+                Some(Flag::DownstreamProtocolError),
+                refused.detail(),
+                refusal(refused.status()),
+            ),
             LocalReply::BadPath => {
                 reply(400, Some(Flag::DownstreamProtocolError), "path_normalization_failed", refusal(400))
             }
@@ -91,10 +102,12 @@ impl<'a> LocalReply<'a> {
                 }
             }
             LocalReply::Direct(direct) => {
-                Reply { body: &direct.body, ..reply(direct.status, None, "direct_response", "") }
+                let reply = reply(direct.status, None, "direct_response", "");
+                Reply { body: &direct.body, is_configured: true, ..reply }
             }
             LocalReply::Redirect(status) => {
-                Reply { has_location: true, ..reply(status, None, "direct_response", "") }
+                let reply = reply(status, None, "direct_response", "");
+                Reply { has_location: true, is_configured: true, ..reply }
             }
         }
     }
@@ -105,6 +118,7 @@ fn refusal(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         403 => "Forbidden",
+        405 => "Method Not Allowed",
         414 => "URI Too Long",
         417 => "Expectation Failed",
         421 => "Misdirected Request",

@@ -8,15 +8,22 @@ use super::{
 };
 use crate::{
     buffer::Class,
+    grpc::Translation,
     http::BodyLength,
     http1::{
         body::{BadBody, BodyDecoder, Next},
         encode,
     },
+    http2::Then,
+    mux::Stream,
     relay::{self, Stopped},
     tls::WriteHalf,
 };
-use std::cell::Cell;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 
 /// Bytes of a body that nobody wants any more, read only so that the client can see its answer.
 const DISCARD_BYTES: u64 = 1 << 20;
@@ -45,6 +52,72 @@ impl Progress {
     pub(super) fn discard(&self) {
         self.discard.set(true);
     }
+
+    /// Whether it is.
+    pub(super) fn is_discarding(&self) -> bool {
+        self.discard.get()
+    }
+}
+
+/// Where a body goes.
+pub(super) enum Sink<'s> {
+    /// A connection of HTTP/1.1; what is sent on it is framed already.
+    Http1(&'s mut WriteHalf),
+    /// A stream of HTTP/2, whose origin may take nothing for so long.
+    Http2(&'s Stream, Duration, Option<Web>),
+}
+
+impl Sink<'_> {
+    /// Sends these bytes, and gives their memory back. `then`: whether more follow.
+    pub(super) async fn send_all(&mut self, out: Vec<u8>, then: Then) -> (Result<(), Unsent>, Vec<u8>) {
+        match self {
+            Sink::Http1(write) => {
+                let (result, memory) = write.send_all(out).await;
+                (result.map_err(|_| Unsent::Stopped), memory)
+            }
+            Sink::Http2(_, _, _) if out.is_empty() && then == Then::More => (Ok(()), out),
+            Sink::Http2(stream, limit, web) => {
+                let result = match web {
+                    Some(web) => send_translated(stream, web, &out, then, *limit).await,
+                    None => stream.send(&out, then, *limit).await.map_err(|_| Unsent::Stopped),
+                };
+                let mut memory = out;
+                memory.clear();
+                (result, memory)
+            }
+        }
+    }
+}
+
+/// Why bytes were not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unsent {
+    /// The origin takes no more.
+    Stopped,
+    /// They are not what the client says that they are.
+    Broken,
+}
+
+/// What is done for a client of gRPC-Web, in both directions.
+pub(super) type Web = Rc<RefCell<Translation>>;
+
+async fn send_translated(
+    stream: &Stream,
+    web: &Web,
+    data: &[u8],
+    then: Then,
+    limit: Duration,
+) -> Result<(), Unsent> {
+    let mut translated = Vec::new();
+    let mut result = web.borrow_mut().request_data(data, &mut translated);
+    if then == Then::End {
+        result = result.and_then(|()| web.borrow_mut().request_end());
+    }
+    result.map_err(|_| Unsent::Broken)?;
+    if translated.is_empty() && then == Then::More {
+        return Ok(());
+    }
+    stream.send(&translated, then, limit).await.map_err(|_| Unsent::Stopped)
 }
 
 /// How the upload ended.
@@ -71,10 +144,16 @@ pub(super) struct Upload {
 }
 
 impl Upload {
+    /// A body of this length for an origin that speaks HTTP/1.1.
     pub(super) fn new(length: BodyLength) -> Upload {
         let decoder = BodyDecoder::new(length);
         let done = decoder.is_over();
         Upload { decoder, chunked: length == BodyLength::Unknown, taken: 0, received: 0, copied: false, done }
+    }
+
+    /// A body of this length for an origin that speaks HTTP/2, which needs no framing within the data.
+    pub(super) fn bare(length: BodyLength) -> Upload {
+        Upload { chunked: false, copied: true, ..Upload::new(length) }
     }
 
     /// Whether all of the body was sent.
@@ -159,18 +238,44 @@ impl Upload {
         result
     }
 
+    /// Moves all of the body, beginning with what has come with its head.
+    pub(super) async fn pump_all(
+        &mut self,
+        inbound: &mut Inbound,
+        mut sink: Sink<'_>,
+        env: &Environment,
+        progress: &Progress,
+    ) -> UploadEnd {
+        let mut out = Vec::new();
+        if let Err(failure) = self.begin(inbound.buffer.bytes(), &mut out) {
+            return UploadEnd::ClientFailed(failure);
+        }
+        inbound.buffer.consume(self.take_taken());
+        let then = Then::end_if(self.done);
+        match sink.send_all(out, then).await.0 {
+            Ok(()) if self.done => UploadEnd::Done,
+            Err(Unsent::Broken) => UploadEnd::ClientFailed(not_grpc_web()),
+            Err(Unsent::Stopped) if !progress.discard.get() => UploadEnd::OriginStopped,
+            _ => self.pump(inbound, sink, env, progress).await,
+        }
+    }
+
     /// Moves what is left of the body, as fast as the origin takes it.
     pub(super) async fn pump(
         &mut self,
         inbound: &mut Inbound,
-        write: &mut WriteHalf,
+        mut sink: Sink<'_>,
         env: &Environment,
         progress: &Progress,
     ) -> UploadEnd {
         let mut out = Vec::new();
         let mut discarded = 0;
         loop {
-            if inbound.buffer.is_empty() && self.is_worth_a_pipe() && !progress.discard.get() {
+            if let Sink::Http1(write) = &mut sink
+                && inbound.buffer.is_empty()
+                && self.is_worth_a_pipe()
+                && !progress.discard.get()
+            {
                 match self.splice(inbound, write, env).await {
                     Ok(()) => return UploadEnd::Done,
                     Err(Stopped::Unable) => {}
@@ -198,16 +303,24 @@ impl Upload {
                 }
                 continue;
             }
-            let (result, memory) = write.send_all(out).await;
+            let (sent, memory) = sink.send_all(out, Then::end_if(self.done)).await;
             out = memory;
-            if result.is_err() && !progress.discard.get() {
-                return UploadEnd::OriginStopped;
+            match sent {
+                Err(_) if progress.discard.get() => {}
+                Err(Unsent::Stopped) => return UploadEnd::OriginStopped,
+                Err(Unsent::Broken) => return UploadEnd::ClientFailed(not_grpc_web()),
+                Ok(()) => {}
             }
             if self.done {
                 return UploadEnd::Done;
             }
         }
     }
+}
+
+/// The body is no base64, which it says that it is.
+pub(super) fn not_grpc_web() -> Failure {
+    from_client(Kind::Protocol("grpc_web.invalid_base64"))
 }
 
 fn from_client(kind: Kind) -> Failure {

@@ -191,7 +191,7 @@ async fn hear(inbox: Inbox, env: Rc<Environment>, drain: Rc<Drain>) {
 }
 
 fn begin_drain(env: &Environment, drain: &Drain, within: Duration) {
-    env.draining.set(true);
+    env.drain();
     let left = within.as_millis().div_ceil(TICK.as_millis());
     let is_first = drain.left.get().is_none();
     drain.left.set(Some(drain.left.get().map_or(left, |already| already.min(left))));

@@ -1,6 +1,7 @@
 //! Where requests go: one destination's endpoints and policy.
 
 use super::Source;
+use crate::http::Version;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// An index into [`Snapshot::clusters`](super::Snapshot::clusters).
@@ -27,8 +28,26 @@ pub struct Cluster {
     /// `connectionPool.tcp.idleTimeout`: a TCP connection on which nothing moves in either direction is closed after this
     /// long; an hour by default, and `None` (`0s`) never.
     pub tcp_idle_timeout: Option<Duration>,
+    /// `connectionPool.http.maxConcurrentStreams`: the most requests at a time on one HTTP/2 connection, 1 to 2^31-1; the
+    /// endpoint's own SETTINGS_MAX_CONCURRENT_STREAMS holds beside it. [`STREAMS_MAX`] by default, which is no limit.
+    pub max_concurrent_streams: u32,
+    /// `connectionPool.http.http2KeepAlive`: pings on HTTP/2 connections; `None`: none are sent.
+    pub http2_keepalive: Option<Http2Keepalive>,
     /// The ServiceEntry or Service that it comes from.
     pub source: Source,
+}
+
+/// The most streams that an HTTP/2 connection can have: half of the 31-bit identifiers would do (RFC 9113 section 5.1.1),
+/// and Envoy takes no more for its `max_concurrent_streams`.
+pub const STREAMS_MAX: u32 = i32::MAX as u32;
+
+/// `connectionPool.http.http2KeepAlive`: whether the endpoint still answers on an HTTP/2 connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Http2Keepalive {
+    /// The time between two pings; at least 1 ms.
+    pub interval: Duration,
+    /// A connection whose ping is not answered for so long is closed; at least 1 ms.
+    pub timeout: Duration,
 }
 
 /// An index into [`Snapshot::client_tls`](super::Snapshot::client_tls).
@@ -148,6 +167,29 @@ pub enum UpstreamProtocol {
     /// HTTP/1.1
     #[default]
     Http1,
-    /// HTTP/2 with prior knowledge.
+    /// HTTP/2 with prior knowledge; in TLS with ALPN `h2`.
     Http2,
+    /// `connectionPool.http.useClientProtocol`: HTTP/2 for a client of HTTP/2, HTTP/1.1 for one of HTTP/1.
+    Client,
+}
+
+impl UpstreamProtocol {
+    /// Whether HTTP/2 is spoken for a request that came in this version.
+    pub fn is_http2_for(self, client: Version) -> bool {
+        match self {
+            UpstreamProtocol::Http1 => false,
+            UpstreamProtocol::Http2 => true,
+            UpstreamProtocol::Client => client == Version::Http2,
+        }
+    }
+}
+
+impl fmt::Display for UpstreamProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            UpstreamProtocol::Http1 => "HTTP/1.1",
+            UpstreamProtocol::Http2 => "HTTP/2",
+            UpstreamProtocol::Client => "what the client speaks",
+        })
+    }
 }

@@ -41,8 +41,8 @@ mod tcp;
 mod test_support;
 
 pub use cluster::{
-    ClientTlsId, Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, LoadBalancing,
-    ProxyVersion, ServerName, UpstreamProtocol, UpstreamTls,
+    ClientTlsId, Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Http2Keepalive,
+    LoadBalancing, ProxyVersion, STREAMS_MAX, ServerName, UpstreamProtocol, UpstreamTls,
 };
 pub use explain::{
     Condition, NearHost, Nearness, RouteReport, Verdict, explain_match, explain_routes, nearest_hosts,
@@ -57,7 +57,8 @@ pub use redirect::{Redirect, RedirectPath, RedirectPort, https_location};
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
 pub use route::{Action, Destination, DirectResponse, Forward, Route};
 pub use settings::{
-    ForwardClientCert, PathNormalization, ProxyProtocol, ServerHeader, Settings, UnderscoreAction,
+    ForwardClientCert, Http2Settings, PathNormalization, ProxyProtocol, ServerHeader, Settings,
+    UnderscoreAction,
 };
 pub use source::Source;
 pub use tcp::{TcpChain, TcpDestination, TcpProtocol, TcpRoute};

@@ -1,6 +1,7 @@
 //! What holds for the whole gateway: `meshConfig`, its `defaultConfig` (ProxyConfig), and the switches in them.
 
 pub use crate::http::PathNormalization;
+use std::time::Duration;
 
 /// Settings of the whole gateway (specification sections 2.6 and 2.7).
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Settings {
     /// A Host that another server of the same TLS port owns is answered with 421 (RFC 9110 section 15.5.20); otherwise it
     /// is looked up in the chosen server's table alone, which is Istio's 404.
     pub misdirected_421: bool,
+    /// How HTTP/2 is spoken with clients, and how long their connections may live.
+    pub http2: Http2Settings,
 }
 
 impl Default for Settings {
@@ -50,6 +53,50 @@ impl Default for Settings {
             forward_client_cert: ForwardClientCert::SanitizeSet,
             proxy_protocol: None,
             misdirected_421: true,
+            http2: Http2Settings::default(),
+        }
+    }
+}
+
+/// How HTTP/2 is spoken with clients, and how long clients' connections of any version may live (`connectionSettings`, and
+/// options of the command line). The default is what Istio's Envoy has since 1.36.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Http2Settings {
+    /// SETTINGS_MAX_CONCURRENT_STREAMS: the most requests at a time on one connection, 1 to 2^31-1.
+    pub max_concurrent_streams: u32,
+    /// SETTINGS_INITIAL_WINDOW_SIZE: bytes of a request's body that a client may send ahead, 65,535 to 2^31-1.
+    pub initial_stream_window: u32,
+    /// The same for all requests of a connection together, 65,535 to 2^31-1.
+    pub initial_connection_window: u32,
+    /// A connection is drained when it is so old; `None`: it lives as long as it is used.
+    pub connection_age_max: Option<Duration>,
+    /// A connection is drained when it has brought so many requests, at least 1; `None`: however many it brings.
+    pub connection_requests_max: Option<u64>,
+    /// SETTINGS_ENABLE_CONNECT_PROTOCOL: WebSockets over HTTP/2 (RFC 8441).
+    pub extended_connect: bool,
+}
+
+impl Default for Http2Settings {
+    fn default() -> Self {
+        Http2Settings {
+            max_concurrent_streams: 1024,
+            initial_stream_window: 16 << 20,
+            initial_connection_window: 24 << 20,
+            connection_age_max: None,
+            connection_requests_max: None,
+            extended_connect: true,
+        }
+    }
+}
+
+impl Http2Settings {
+    /// `connectionSettings.profile: EDGE`: for a gateway that faces the internet.
+    pub fn edge() -> Http2Settings {
+        Http2Settings {
+            max_concurrent_streams: 100,
+            initial_stream_window: 64 << 10,
+            initial_connection_window: 1 << 20,
+            ..Http2Settings::default()
         }
     }
 }

@@ -43,6 +43,8 @@ macro_rules! counters {
             $($(#[doc = $help])+ pub $field: Counter,)+
             /// What MongoDB's clients ask.
             pub mongo: MongoTable,
+            /// HTTP/2 connections of clients that did too much of something.
+            pub http2_floods: Floods,
         }
 
         /// Name, kind and meaning of each counter, in the order of [`Counters::values`].
@@ -102,6 +104,16 @@ counters! {
     no_filter_chain: Counter = "envoy_listener_no_filter_chain_match",
     /// Clients closed because their server has no usable certificate.
     tls_no_certificate: Counter = "sluicegate_tls_without_certificate_total",
+    /// Connections of clients that speak HTTP/2.
+    http2_connections: Counter = "envoy_http_downstream_cx_http2_total",
+    /// Streams that clients have reset.
+    http2_resets_received: Counter = "envoy_http2_rx_reset",
+    /// Streams of clients that were reset here.
+    http2_resets_sent: Counter = "envoy_http2_tx_reset",
+    /// Streams of clients that were refused because they had as many open as they may have.
+    http2_streams_refused: Counter = "sluicegate_http2_streams_refused_total",
+    /// How often an HTTP/2 connection of a client sent what had gathered.
+    http2_flushes: Counter = "sluicegate_http2_flushes_total",
     /// Requests whose head was complete.
     requests: Counter = "envoy_http_downstream_rq_total",
     /// Requests in flight.
@@ -140,6 +152,32 @@ counters! {
     ticks: Counter = "sluicegate_shard_ticks_total",
     /// Access log lines lost because the writer could not keep up.
     log_lines_dropped: Counter = "sluicegate_access_log_dropped_total",
+}
+
+/// Connections that were ended for each kind of flood, in the order of [`Floods::KINDS`].
+#[derive(Debug, Default)]
+pub struct Floods([Counter; Floods::KINDS.len()]);
+
+impl Floods {
+    /// Their names on the metrics page, in the order in which HTTP/2's state machine has them.
+    pub const KINDS: [&'static str; 11] = [
+        "rapid_reset",
+        "refused",
+        "continuation",
+        "header_list",
+        "settings",
+        "ping",
+        "priority",
+        "window_update",
+        "empty_data",
+        "unknown",
+        "overhead",
+    ];
+
+    /// The counter of the kind at this position; that of the last for one that there is not.
+    pub fn of(&self, position: usize) -> &Counter {
+        &self.0[position.min(Floods::KINDS.len() - 1)]
+    }
 }
 
 impl Counters {

@@ -29,6 +29,10 @@ pub enum Flag {
     RetryLimitExceeded,
     /// `DC`: the client went away.
     DownstreamDisconnect,
+    /// `DR`: the client reset its stream of HTTP/2.
+    DownstreamRemoteReset,
+    /// `DT`: the request took longer than it may (`grpc-timeout`).
+    DurationTimeout,
     /// `DPE`: the client broke the protocol.
     DownstreamProtocolError,
     /// `SI`: nothing moved for too long.
@@ -53,6 +57,8 @@ impl Flag {
             Flag::UpstreamTimeout => "UT",
             Flag::RetryLimitExceeded => "URX",
             Flag::DownstreamDisconnect => "DC",
+            Flag::DownstreamRemoteReset => "DR",
+            Flag::DurationTimeout => "DT",
             Flag::DownstreamProtocolError => "DPE",
             Flag::StreamIdleTimeout => "SI",
             Flag::Overload => "OM",

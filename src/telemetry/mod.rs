@@ -15,7 +15,7 @@ mod mongo;
 mod time;
 
 pub use access_log::{AccessLog, LogSink, Record};
-pub use counters::{Counter, CounterKind, Counters, DESCRIPTIONS, Description, bump};
+pub use counters::{Counter, CounterKind, Counters, DESCRIPTIONS, Description, Floods, bump};
 pub use flag::Flag;
 pub use histogram::{BOUNDS_MICROS, Durations, Histogram};
 pub use mongo::{MongoCounts, MongoPair, MongoSlot, MongoTable};

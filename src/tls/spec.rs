@@ -33,8 +33,10 @@ pub struct ClientSpec {
     pub verify: ServerVerification,
     /// Versions, suites and groups.
     pub parameters: Parameters,
-    /// What is offered by ALPN; empty: nothing is.
+    /// What is offered by ALPN where HTTP/1.1 or bytes go; empty: nothing is.
     pub alpn: Vec<Box<[u8]>>,
+    /// What is offered where HTTP/2 goes: `h2`, and the mesh's name for it before that.
+    pub alpn_http2: Vec<Box<[u8]>>,
 }
 
 /// Where the settings of a server or an upstream are written, for diagnostics about what they name.

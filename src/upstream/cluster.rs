@@ -1,11 +1,12 @@
 //! A cluster's endpoints on one shard, and how they follow the snapshot and the resolver.
 
-use super::{Random, balance, pool::Idle};
+use super::{Random, balance, http2::Sessions, pool::Idle};
 use crate::{
     driver,
+    http::Version,
     table::{
-        self, ClusterId, DnsKind, EndpointAddress, Endpoints, LoadBalancing, ProxyVersion, Snapshot,
-        UpstreamTls,
+        self, ClusterId, DnsKind, EndpointAddress, Endpoints, Http2Keepalive, LoadBalancing, ProxyVersion,
+        Snapshot, UpstreamProtocol, UpstreamTls,
     },
 };
 use socket2::SockAddr;
@@ -75,6 +76,11 @@ pub struct Cluster {
     pub proxy_protocol: Option<ProxyVersion>,
     /// TLS to the endpoints.
     pub tls: Option<UpstreamTls>,
+    /// Requests at a time on one connection of HTTP/2.
+    pub max_concurrent_streams: u32,
+    /// Pings on connections of HTTP/2.
+    pub http2_keepalive: Option<Http2Keepalive>,
+    protocol: UpstreamProtocol,
     policy: LoadBalancing,
     first_only: bool,
     endpoints: RefCell<Vec<Rc<Endpoint>>>,
@@ -90,6 +96,9 @@ impl Cluster {
             tcp_idle_timeout: compiled.tcp_idle_timeout,
             proxy_protocol: compiled.proxy_protocol,
             tls: compiled.tls.clone(),
+            max_concurrent_streams: compiled.max_concurrent_streams,
+            http2_keepalive: compiled.http2_keepalive,
+            protocol: compiled.protocol,
             policy: compiled.load_balancing,
             first_only: matches!(compiled.endpoints, Endpoints::Dns { kind: DnsKind::Logical, .. }),
             endpoints: RefCell::default(),
@@ -100,6 +109,15 @@ impl Cluster {
             cluster.set_endpoints(list);
         }
         cluster
+    }
+
+    /// Whether a request that came in this version goes on as HTTP/2.
+    pub fn speaks_http2(&self, client: Version) -> bool {
+        match self.protocol {
+            UpstreamProtocol::Http1 => false,
+            UpstreamProtocol::Http2 => true,
+            UpstreamProtocol::Client => client == Version::Http2,
+        }
     }
 
     /// Chooses an endpoint, one that is not in `tried` if there is any. Nothing where the cluster has none.
@@ -135,6 +153,8 @@ pub struct Endpoint {
     active: Cell<u32>,
     /// Connections that wait for work.
     pub(super) idle: Idle,
+    /// Connections of HTTP/2.
+    pub(super) sessions: Sessions,
 }
 
 impl Endpoint {
@@ -151,6 +171,7 @@ impl Endpoint {
             display: compiled.address.to_string().into(),
             active: Cell::new(0),
             idle: Idle::default(),
+            sessions: Sessions::default(),
         })
     }
 
@@ -208,6 +229,8 @@ mod tests {
             tls: None,
             proxy_protocol: None,
             tcp_idle_timeout: Some(Duration::from_secs(3600)),
+            max_concurrent_streams: table::STREAMS_MAX,
+            http2_keepalive: None,
             source: table::Source::built_in("test"),
         })
     }

@@ -5,15 +5,18 @@
 //! - `connection`: one connection to an endpoint
 //! - `stream`: opening a connection, whatever is spoken on it
 //! - `pool`: idle connections, kept alive and watched
+//! - `http2`: connections that carry many requests at a time
 
 mod balance;
 mod cluster;
 mod connection;
+mod http2;
 mod pool;
 mod stream;
 
 pub use balance::Random;
 pub use cluster::{Active, Cluster, Clusters, Endpoint, ResolvedEndpoints};
 pub use connection::{Connection, HEADROOM, Reader};
+pub use http2::{Http2Terms, OriginStream};
 pub use pool::IDLE_TIMEOUT;
 pub use stream::{Dial, Stream, open_stream};

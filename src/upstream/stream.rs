@@ -6,9 +6,9 @@ use crate::{
     driver::{self, Deadline, Deadlines, Phase},
     proxy_protocol::{self, Behind},
     table::{ProxyVersion, ServerName, UpstreamTls},
-    tls::{self, ClientContext, Contexts, Established, ReadHalf, WriteHalf},
+    tls::{self, Alpn, ClientContext, Contexts, Established, ReadHalf, WriteHalf},
 };
-use std::{io, rc::Rc};
+use std::{io, rc::Rc, sync::Arc};
 
 /// A connection to an endpoint, whatever is spoken on it.
 pub struct Stream {
@@ -43,6 +43,8 @@ pub struct Dial<'a> {
     pub host: Option<&'a str>,
     /// The client's addresses, for a PROXY header; nothing if it has none.
     pub behind: Option<Behind>,
+    /// What is offered by ALPN.
+    pub alpn: Alpn,
 }
 
 /// Connects to an endpoint, sends a PROXY header before everything else and begins TLS, where the cluster asks for that. All of it within the cluster's time to connect, each half.
@@ -94,7 +96,9 @@ async fn begin_tls(
     };
     let name =
         ClientContext::server_name(name).ok_or_else(|| failed("the host is no name for a certificate"))?;
-    tls::connect(read, write, name, context.config(), dial.pool).await.map_err(failed)
+    tls::connect(read, write, name, Arc::clone(context.config_for(dial.alpn)), dial.pool)
+        .await
+        .map_err(failed)
 }
 
 /// In Envoy's words.

@@ -46,6 +46,22 @@ fn answers_of_the_gateway() {
 }
 
 #[test]
+fn grpc() {
+    let call = ["-X", "POST", "-H", "content-type: application/grpc", "--http2"];
+    let asked = |url| [&["explain", "-c", "config/grpc.yaml", "--url", url][..], &call].concat();
+    run(&asked("http://chat.example.com:8082/chat.Rooms/Enter")).with(0).tells(&[
+        "from 127.0.0.1, in HTTP/2\n",
+        "- HTTP/1.1 or HTTP/2, by the client's first bytes\n",
+        "- HTTP/2, LEAST_REQUEST",
+        "origin gets       POST /chat.Rooms/Enter HTTP/2\n",
+    ]);
+    run(&asked("http://chat.example.com:8082/chat.Other/Call")).with(0).tells(&[
+        "answer            200 with grpc-status 12 (UNIMPLEMENTED); in the access log NR, route_not_found\n",
+    ]);
+    run(&["explain", "-c", "config/grpc.yaml", "--http2", "--url", "tcp://a:1"]).with(2);
+}
+
+#[test]
 fn no_listener() {
     run(&["explain", "-c", "config/hello.yaml", "--url", "https://uk.bookinfo.com/"]).with(0).tells(&[
         "nothing listens on port 443, the port of https:// URLs\n",

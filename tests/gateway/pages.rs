@@ -82,8 +82,16 @@ fn the_dump_tells_what_is_served_and_from_where() {
     let upstream = format!("127.0.0.1:{}", origin.port());
     assert_eq!(at("/clusters/0/endpoints/0/address"), upstream.as_str());
     let clusters = gateway.admin_page("/clusters");
-    let line = format!("outbound|80||a.test::{upstream}::weight::1");
-    assert!(clusters.text().contains(&line), "{}", clusters.text());
+    for line in [format!("{upstream}::weight::1"), "protocol::HTTP/1.1".to_owned()] {
+        let line = format!("outbound|80||a.test::{line}\n");
+        assert!(clusters.text().contains(&line), "{}", clusters.text());
+    }
+    assert_eq!(at("/settings/http2/max_concurrent_streams"), 1024);
+    assert_eq!(at("/listeners/0/chain/protocols"), serde_json::json!(["HTTP/1.1", "HTTP/2"]));
+    assert_eq!(
+        (at("/route_tables/0/grpc_web"), at("/clusters/0/protocol")),
+        (false.into(), "HTTP/1.1".into())
+    );
     assert!(gateway.admin_page("/listeners").text().contains(&address));
     gateway.stop();
 }

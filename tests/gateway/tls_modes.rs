@@ -210,7 +210,6 @@ fn a_protocol_is_agreed_by_alpn_where_there_is_a_common_one() {
         }
         for (offered, agreed) in [
             (&["http/1.1"][..], "http/1.1"),
-            (&["h2", "http/1.1"], "http/1.1"),
             (&["unknown", "http/1.1"], "http/1.1"),
             (&["unknown"], ""),
             (&[], ""),

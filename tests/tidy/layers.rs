@@ -9,9 +9,9 @@ use crate::{
 /// The lines of the architecture, lowest first. A module uses modules on lower lines only.
 const LINES: &[&[&str]] = &[
     &["http", "buffer", "telemetry", "config"],
-    &["http1", "http2", "mongo", "filter", "driver"],
+    &["http1", "http2", "grpc", "mongo", "filter", "driver"],
     &["tls", "proxy_protocol"],
-    &["relay"],
+    &["relay", "mux"],
     &["table"],
     &["compile", "upstream"],
     &["proxy"],
@@ -44,6 +44,7 @@ pub(crate) const DATA_PLANE: &[&str] = &[
     "http",
     "http1",
     "http2",
+    "grpc",
     "mongo",
     "buffer",
     "telemetry",
@@ -53,6 +54,7 @@ pub(crate) const DATA_PLANE: &[&str] = &[
     "tls",
     "proxy_protocol",
     "relay",
+    "mux",
     "upstream",
     "proxy",
     "listener",
@@ -60,8 +62,19 @@ pub(crate) const DATA_PLANE: &[&str] = &[
 ];
 
 /// The modules without I/O and clock: they take bytes and `now`.
-const PURE: &[&str] =
-    &["http", "buffer", "telemetry", "config", "http1", "mongo", "filter", "table", "compile"];
+const PURE: &[&str] = &[
+    "http",
+    "buffer",
+    "telemetry",
+    "config",
+    "http1",
+    "http2",
+    "grpc",
+    "mongo",
+    "filter",
+    "table",
+    "compile",
+];
 
 /// A path that only some places may name.
 pub(crate) struct Confined {

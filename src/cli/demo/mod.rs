@@ -14,7 +14,7 @@ mod tour;
 
 use super::{
     FAILED,
-    args::{ConfigArgs, DemoArgs, Listen, RunArgs, WorkloadArgs},
+    args::{ConfigArgs, DemoArgs, Http2Args, Listen, RunArgs, WorkloadArgs},
     output::{complain, print},
     run::run_and,
 };
@@ -80,6 +80,7 @@ impl Demo {
             config: ConfigArgs { config: vec![self.files.path().to_owned()] },
             workload: WorkloadArgs::default(),
             process: args.process.clone(),
+            http2: Http2Args::default(),
         };
         run_and(&args, |_| {
             print(&self.tour.to_string());

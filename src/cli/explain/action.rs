@@ -1,7 +1,8 @@
 //! What a route does with the request.
 
 use super::{
-    cluster::{self, Reach},
+    cluster::{self, Client, Reach},
+    grpc,
     secure::Health,
     story::{Detail, Failure, Outcome, Reply, Step, Target},
     walk::{Arrived, lossy},
@@ -10,7 +11,7 @@ use crate::{
     filter::{Address, Context, HeaderOps},
     http::{Name, RequestHead},
     proxy,
-    table::{Action, Destination, DirectResponse, Forward, Redirect, Route, Settings, Snapshot},
+    table::{Action, Cluster, Destination, DirectResponse, Forward, Redirect, Route, Settings, Snapshot},
     telemetry::Flag,
 };
 use std::{fmt, fs, time::SystemTime};
@@ -36,8 +37,14 @@ pub(super) fn follow(way: Way<'_>, arrived: &Arrived<'_>) -> (Vec<Step>, Outcome
 }
 
 impl<'a> Way<'a> {
-    fn reach(&self) -> Reach<'a> {
-        Reach { snapshot: self.snapshot, health: self.health, traffic: "the request's host" }
+    fn reach(&self, arrived: &Arrived<'_>) -> Reach<'a> {
+        let client = Client { version: arrived.request.version, is_grpc: grpc::is_grpc(arrived) };
+        Reach {
+            snapshot: self.snapshot,
+            health: self.health,
+            traffic: "the request's host",
+            client: Some(client),
+        }
     }
 
     fn redirect(&self, redirect: &Redirect, arrived: &Arrived<'_>) -> (Vec<Step>, Outcome) {
@@ -83,14 +90,16 @@ impl<'a> Way<'a> {
         let mut targets = Vec::new();
         for destination in &forward.destinations {
             let percent = f64::from(destination.weight) * 100.0 / forward.total_weight.max(1) as f64;
-            let (step, target) = self.destination(destination, percent);
+            let (step, target) = self.destination(destination, percent, arrived);
             steps.push(step);
             targets.push(target);
         }
         steps.extend(headers_step("response headers", &self.route.response_headers));
         if let Some(sent) = sent {
             let whose = if targets.len() > 1 { " (the first destination that exists)" } else { "" };
-            let lines = head_lines(&sent, &arrived.request, &self.snapshot.settings);
+            let cluster = first.and_then(|first| self.cluster(first));
+            let is_http2 = cluster.is_some_and(|it| it.protocol.is_http2_for(arrived.request.version));
+            let lines = head_lines(&sent, &arrived.request, &self.snapshot.settings, is_http2);
             let step = Step::new("origin gets", format!("{}{whose}", lines.first().map_or("", |line| line)));
             steps.push(step.with_all(lines.into_iter().skip(1).map(Detail::new)));
         }
@@ -103,11 +112,15 @@ impl<'a> Way<'a> {
         (steps, Outcome::Forward(targets))
     }
 
-    fn destination(&self, destination: &Destination, percent: f64) -> (Step, Target) {
+    fn cluster(&self, destination: &Destination) -> Option<&'a Cluster> {
+        destination.cluster.and_then(|id| self.snapshot.clusters.get(id.0 as usize))
+    }
+
+    fn destination(&self, destination: &Destination, percent: f64, arrived: &Arrived<'_>) -> (Step, Target) {
         let name = &destination.cluster_name;
         let text = if percent < 100.0 { format!("{} {name}", Percent(percent)) } else { name.to_string() };
         let step = Step::new("destination", text);
-        let cluster = destination.cluster.and_then(|id| self.snapshot.clusters.get(id.0 as usize));
+        let cluster = self.cluster(destination);
         let endpoints = cluster.map(cluster::endpoints).unwrap_or_default();
         let failure = match cluster {
             None => Some(Reply::new(503, Some(Flag::NoCluster.as_str()), "cluster_not_found")),
@@ -118,7 +131,9 @@ impl<'a> Way<'a> {
             Some(_) => None,
         };
         let step = match cluster {
-            Some(cluster) => step.from(&cluster.source).with_all(cluster::details(cluster, self.reach())),
+            Some(cluster) => {
+                step.from(&cluster.source).with_all(cluster::details(cluster, self.reach(arrived)))
+            }
             None => step.with(Detail::new(cluster::UNKNOWN)),
         };
         let headers =
@@ -179,10 +194,11 @@ fn headers_step(name: &'static str, ops: &HeaderOps) -> Option<Step> {
 }
 
 /// The head as it goes out, a line each.
-fn head_lines(sent: &RequestHead, arrived: &RequestHead, settings: &Settings) -> Vec<String> {
+fn head_lines(sent: &RequestHead, arrived: &RequestHead, settings: &Settings, is_http2: bool) -> Vec<String> {
+    let (version, host) = if is_http2 { ("HTTP/2", ":authority") } else { ("HTTP/1.1", "host") };
     let mut lines = vec![
-        format!("{} {} HTTP/1.1", lossy(&sent.method), lossy(&sent.target)),
-        format!("host: {}", lossy(&sent.authority)),
+        format!("{} {} {version}", lossy(&sent.method), lossy(&sent.target)),
+        format!("{host}: {}", lossy(&sent.authority)),
     ];
     let made_id = arrived.fields.get(Name::XRequestId).filter(|_| settings.request_id);
     lines.extend(sent.fields.iter().map(|field| match field.name {

@@ -2,9 +2,10 @@
 
 use super::{secure::Health, story::Detail};
 use crate::{
+    http::Version,
     table::{
-        Cluster, DnsKind, Endpoints, LoadBalancing, ProxyVersion, ServerName, Snapshot, UpstreamProtocol,
-        UpstreamTls,
+        Cluster, DnsKind, Endpoints, LoadBalancing, ProxyVersion, STREAMS_MAX, ServerName, Snapshot,
+        UpstreamProtocol, UpstreamTls,
     },
     tls::{AuthoritySource, CertificateSource, NameRule, ServerVerification},
 };
@@ -23,15 +24,20 @@ pub(super) struct Reach<'a> {
     pub(super) health: &'a Health,
     /// What is sent as SNI if nothing is fixed: `the request's host`, `none`.
     pub(super) traffic: &'static str,
+    /// Who sends the request; nothing for connections that are not HTTP.
+    pub(super) client: Option<Client>,
+}
+
+/// What of a request decides how its destination is spoken to.
+#[derive(Clone, Copy)]
+pub(super) struct Client {
+    pub(super) version: Version,
+    pub(super) is_grpc: bool,
 }
 
 /// How a cluster is reached.
 pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
     let endpoints = endpoints(cluster);
-    let protocol = match cluster.protocol {
-        UpstreamProtocol::Http1 => "HTTP/1.1",
-        UpstreamProtocol::Http2 => "HTTP/2",
-    };
     let balancing = match cluster.load_balancing {
         LoadBalancing::LeastRequest => "LEAST_REQUEST",
         LoadBalancing::RoundRobin => "ROUND_ROBIN",
@@ -42,7 +48,11 @@ pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
         Endpoints::Dns { kind: DnsKind::Strict, .. } => ", all addresses of these names",
         Endpoints::Dns { kind: DnsKind::Logical, .. } => ", the first address of this name",
     };
-    let how = format!("{protocol}, {balancing}, connect timeout {} s", cluster.connect_timeout.as_secs_f64());
+    let how = format!("{balancing}, connect timeout {} s", cluster.connect_timeout.as_secs_f64());
+    let how = match reach.client {
+        None => how,
+        Some(client) => format!("{}, {how}", protocol(cluster.protocol, client.version)),
+    };
     let list = match endpoints.len() {
         0 => "no endpoints".to_owned(),
         count if count > ENDPOINTS_MAX => {
@@ -53,6 +63,7 @@ pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
         _ => format!("endpoints {}{resolved}", endpoints.join(", ")),
     };
     let mut details = vec![Detail::new(list), Detail::new(how)];
+    details.extend(reach.client.iter().flat_map(|client| http2_details(cluster, *client)));
     details.extend(cluster.tls.iter().flat_map(|tls| reach.tls(tls)));
     details.extend(cluster.proxy_protocol.map(|version| {
         let version = match version {
@@ -61,6 +72,33 @@ pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
         };
         Detail::new(format!("a PROXY header, version {version}, comes first, with the client's address"))
     }));
+    details
+}
+
+fn protocol(protocol: UpstreamProtocol, client: Version) -> String {
+    match (protocol, protocol.is_http2_for(client)) {
+        (UpstreamProtocol::Client, true) => format!("{protocol}, which is HTTP/2"),
+        (UpstreamProtocol::Client, false) => format!("{protocol}, which is HTTP/1.1"),
+        _ => protocol.to_string(),
+    }
+}
+
+/// How HTTP/2 is spoken to it, and who would miss that.
+fn http2_details(cluster: &Cluster, client: Client) -> Vec<Detail> {
+    if !cluster.protocol.is_http2_for(client.version) {
+        let text = "gRPC needs HTTP/2, which this destination does not get: its port should say `grpc` or `http2`, or its \
+                    DestinationRule `h2UpgradePolicy: UPGRADE`";
+        return client.is_grpc.then(|| Detail::new(text)).into_iter().collect();
+    }
+    let mut details = Vec::new();
+    if cluster.max_concurrent_streams < STREAMS_MAX {
+        let text = format!("at most {} requests at a time on a connection", cluster.max_concurrent_streams);
+        details.push(Detail::new(text));
+    }
+    if let Some(pings) = cluster.http2_keepalive {
+        let (interval, timeout) = (pings.interval.as_secs_f64(), pings.timeout.as_secs_f64());
+        details.push(Detail::new(format!("a ping every {interval} s, to be answered within {timeout} s")));
+    }
     details
 }
 

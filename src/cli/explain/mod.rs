@@ -9,6 +9,7 @@
 //! - `action`: what the route does with the request
 //! - `connection`: where a connection goes that is not HTTP
 //! - `cluster`: how a destination is reached
+//! - `grpc`: what gRPC clients get where the gateway answers itself
 //! - `near`: what comes nearest where nothing fits
 //! - `refusal`: why a request head is refused, in words
 //! - `story`: what is told: steps, and the outcome
@@ -17,6 +18,7 @@
 mod action;
 mod cluster;
 mod connection;
+mod grpc;
 mod listen;
 mod near;
 mod refusal;
@@ -38,6 +40,7 @@ use super::{
     output::{print, report_errors},
     usage_error,
 };
+use crate::compile::Http2Options;
 use request::Asked;
 use secure::Health;
 
@@ -48,7 +51,7 @@ pub(super) fn run(args: &ExplainArgs) -> u8 {
         Err(message) => return usage_error(message),
     };
     let port_map = args.workload.port_map.clone().unwrap_or_default();
-    let mut loaded = load(&args.config.config, &args.workload, &port_map);
+    let mut loaded = load(&args.config.config, &args.workload, &port_map, Http2Options::default());
     // Without randomness there is nothing to know of certificates; what is told is the rest.
     let health = loaded.credentials().map(|found| Health::new(&found, &loaded.compiled)).unwrap_or_default();
     let code = report_errors(&loaded);

@@ -5,7 +5,7 @@ use super::{
     request::Asked,
     story::{Closing, Detail, Failure, Outcome, Reply, Story, Target},
 };
-use crate::{cli::place::line_of, config::Sources, table::Source};
+use crate::{cli::place::line_of, config::Sources, http::Version, table::Source};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -15,7 +15,8 @@ const COLUMN: usize = 18;
 /// For people: every step with what decided it, then the answer.
 pub(super) fn text(asked: &Asked, story: &Story, sources: &Sources) -> String {
     let what = if asked.spoken.is_http() { &asked.method } else { "connection to" };
-    let mut text = format!("{what} {} from {}\n\n", asked.url, asked.from);
+    let version = if asked.version == Some(Version::Http2) { ", in HTTP/2" } else { "" };
+    let mut text = format!("{what} {} from {}{version}\n\n", asked.url, asked.from);
     for step in &story.steps {
         line(&mut text, step.name, &step.text);
         if let Some(source) = &step.source {
@@ -85,11 +86,14 @@ fn addresses(target: &Target) -> String {
 
 fn answer_here(reply: &Reply) -> String {
     let mut text = reply.status.to_string();
+    if let Some(status) = reply.grpc {
+        let _ = write!(text, " with grpc-status {} ({})", status.code, status.name);
+    }
     if let Some(location) = &reply.location {
         let _ = write!(text, " to {location}");
     } else if !reply.body.is_empty() {
         let _ = write!(text, " `{}`", reply.body);
-    } else {
+    } else if reply.grpc.is_none() {
         text.push_str(" with an empty body");
     }
     if let Some(flag) = reply.flag {
@@ -109,7 +113,12 @@ pub(super) fn json(asked: &Asked, story: &Story) -> String {
         })
     });
     let method = asked.spoken.is_http().then_some(&asked.method);
-    let request = json!({ "method": method, "url": asked.url, "from": asked.from.to_string() });
+    let request = json!({
+        "method": method,
+        "url": asked.url,
+        "version": asked.version.map(|version| if version == Version::Http2 { "HTTP/2" } else { "HTTP/1.1" }),
+        "from": asked.from.to_string(),
+    });
     let story = json!({
         "request": request,
         "steps": steps.collect::<Vec<_>>(),
@@ -166,6 +175,7 @@ fn reply_value(reply: &Reply) -> Value {
     json!({
         "kind": "reply",
         "status": reply.status,
+        "grpc_status": reply.grpc.map(|status| status.code),
         "flag": reply.flag,
         "details": reply.details,
         "location": reply.location,

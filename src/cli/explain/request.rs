@@ -1,6 +1,9 @@
 //! The command line to the bytes that a client would send.
 
-use crate::{cli::args::ExplainArgs, http::split_port};
+use crate::{
+    cli::args::ExplainArgs,
+    http::{Version, split_port},
+};
 use std::{net::IpAddr, path::PathBuf};
 
 /// The request that is asked about.
@@ -24,7 +27,9 @@ pub(super) struct Asked {
     pub(super) sni: Option<String>,
     /// The client's address.
     pub(super) from: IpAddr,
-    /// The head of the request as the client sends it in HTTP/1.1.
+    /// The version of HTTP that the client speaks, if it speaks HTTP at all.
+    pub(super) version: Option<Version>,
+    /// The head of the request as the client sends it in HTTP/1.1. One of HTTP/2 becomes the same when it is decoded.
     pub(super) wire: Vec<u8>,
 }
 
@@ -84,6 +89,12 @@ impl Asked {
         if args.method.is_empty() || args.method.contains(' ') {
             return Err(format!("`{}` is not a method", args.method));
         }
+        let version = match (args.http2, url.spoken.is_http()) {
+            (true, false) => return Err("--http2 is for http:// and https:// URLs".to_owned()),
+            (_, false) => None,
+            (true, true) => Some(Version::Http2),
+            (false, true) => Some(Version::Http11),
+        };
         Ok(Asked {
             method: args.method.clone(),
             url: args.url.clone(),
@@ -94,10 +105,15 @@ impl Asked {
             unix_socket: args.unix_socket.clone(),
             sni: args.sni.clone(),
             from: args.from,
+            version,
             wire: wire(args, &url)?,
         })
     }
 }
+
+/// What is about connections of HTTP/1.1, and makes a request of HTTP/2 malformed (RFC 9113 section 8.2.2).
+const OF_CONNECTIONS: [&str; 5] =
+    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
 /// The head on the wire. As with curl, a `Host` among the headers takes the place of the URL's.
 fn wire(args: &ExplainArgs, url: &Url<'_>) -> Result<Vec<u8>, String> {
@@ -108,6 +124,9 @@ fn wire(args: &ExplainArgs, url: &Url<'_>) -> Result<Vec<u8>, String> {
         let Some((name, value)) = field.split_once(':') else {
             return Err(format!("`{field}` is not a header: expected 'Name: value'"));
         };
+        if args.http2 && OF_CONNECTIONS.iter().any(|own| name.trim().eq_ignore_ascii_case(own)) {
+            return Err(format!("`{name}` is a header of HTTP/1.1 alone: no client sends it in HTTP/2"));
+        }
         fields.push((name, value.trim()));
     }
     if !fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
@@ -180,6 +199,8 @@ impl<'a> Url<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::args::{Arguments, Subcommand};
+    use clap::Parser;
 
     #[track_caller]
     fn says(text: &str, host: &str, port: u16, authority: &str, target: &str) {
@@ -199,6 +220,22 @@ mod tests {
         says("tls://a.example", "a.example", 443, "a.example", "/");
         says("tcp://a.example:9000", "a.example", 9000, "a.example:9000", "/");
         assert_eq!(Url::parse("https://a").unwrap().spoken, Spoken::Https);
+    }
+
+    fn asked(options: &[&str]) -> Result<Asked, String> {
+        let line = ["sluicegate", "explain", "-c", "a", "--url"].iter().chain(options);
+        let Subcommand::Explain(args) = Arguments::try_parse_from(line).unwrap().subcommand else { panic!() };
+        Asked::new(&args)
+    }
+
+    #[test]
+    fn what_no_client_of_http2_sends() {
+        assert_eq!(asked(&["http://a", "--http2"]).unwrap().version, Some(Version::Http2));
+        assert_eq!(asked(&["tcp://a:1"]).unwrap().version, None);
+        assert!(asked(&["tls://a", "--http2"]).unwrap_err().contains("http:// and https:// URLs"));
+        let upgrade = ["http://a", "-H", "Upgrade: websocket"];
+        assert!(asked(&upgrade).is_ok());
+        assert!(asked(&[&upgrade[..], &["--http2"]].concat()).unwrap_err().contains("of HTTP/1.1 alone"));
     }
 
     #[test]

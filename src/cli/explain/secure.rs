@@ -57,11 +57,14 @@ pub(super) fn found(chain: &FilterChain, server_name: Option<&str>, snapshot: &S
     };
     let text = format!("{asked}: {what}, {}, for {}", chain.name, names(chain));
     let step = Step::new("filter chain", text).from(&chain.source);
+    let details =
+        |id: &ServerTlsId| snapshot.server_tls.get(id.0 as usize).into_iter().flat_map(server_details);
     match &chain.action {
-        ChainAction::TerminateHttp(id, _) | ChainAction::TerminateTcp(id, _) => {
-            let spec = snapshot.server_tls.get(id.0 as usize);
-            step.with_all(spec.into_iter().flat_map(server_details))
+        ChainAction::TerminateHttp(id, _) => {
+            let versions = "HTTP/2 or HTTP/1.1, as agreed by ALPN, else by the client's first bytes";
+            step.with_all(details(id)).with(Detail::new(versions))
         }
+        ChainAction::TerminateTcp(id, _) => step.with_all(details(id)),
         ChainAction::Passthrough(_) => step,
     }
 }

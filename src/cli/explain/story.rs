@@ -67,6 +67,8 @@ pub(super) struct Closing {
 pub(super) struct Reply {
     /// Its status.
     pub(super) status: u16,
+    /// What a gRPC client gets beside it: the body is then `grpc-message`.
+    pub(super) grpc: Option<GrpcStatus>,
     /// `RESPONSE_FLAGS` of the access log, or nothing.
     pub(super) flag: Option<&'static str>,
     /// `RESPONSE_CODE_DETAILS` of the access log.
@@ -75,6 +77,15 @@ pub(super) struct Reply {
     pub(super) location: Option<String>,
     /// The body; controls are escaped.
     pub(super) body: String,
+}
+
+/// A status of gRPC.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GrpcStatus {
+    /// `grpc-status`
+    pub(super) code: u8,
+    /// Its name: `UNIMPLEMENTED`.
+    pub(super) name: &'static str,
 }
 
 /// A cluster that the request may go to.
@@ -146,6 +157,6 @@ impl Detail {
 impl Reply {
     /// An answer with an empty body.
     pub(super) fn new(status: u16, flag: Option<&'static str>, details: &'static str) -> Reply {
-        Reply { status, flag, details, location: None, body: String::new() }
+        Reply { status, grpc: None, flag, details, location: None, body: String::new() }
     }
 }

@@ -6,6 +6,8 @@ use crate::{
 };
 use clap::Parser;
 
+mod http2;
+
 const SHOP: &str = "\
 apiVersion: networking.istio.io/v1
 kind: Gateway
@@ -355,7 +357,7 @@ fn https_finds_a_chain_by_its_server_name() {
         &[
             "filter chain      server name `a.example`: TLS ends, HTTP begins, https.443.a.s.default, for a.example\n",
             "Gateway default/s (shop.yaml:6:5)",
-            "- TLS 1.2 and 1.3, certificate of Secret default/c, ALPN http/1.1\n",
+            "- TLS 1.2 and 1.3, certificate of Secret default/c, ALPN h2, http/1.1\n",
             "- TLS by DestinationRule default/secure spec.trafficPolicy.tls, server name: the request's host, with the certificate of Secret default/e\n",
             "- its certificate must be for the server name, by an authority in Secret default/e-cacert or default/e\n",
             "- a PROXY header, version 2, comes first, with the client's address\n",

@@ -3,7 +3,7 @@
 use super::{
     action::{self, Way},
     cluster::Reach,
-    connection, listen, near, refusal,
+    connection, grpc, listen, near, refusal,
     request::{Asked, Spoken},
     secure::{self, Health},
     story::{Closing, Detail, Outcome, Reply, Step, Story},
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     compile::Compiled,
     driver::Peer,
-    http::{RequestHead, Scheme, split_port},
+    http::{RequestHead, Scheme, Version, split_port},
     http1::decode,
     proxy::{self, ConnectionInfo},
     table::{
@@ -96,7 +96,12 @@ impl<'a> Walk<'a> {
         let Some(table) = self.compiled.snapshot.route_tables.get(id.0 as usize) else {
             return Outcome::Reply(not_found());
         };
-        let step = Step::new("filter chain", format!("plain HTTP, route table {}", table.name));
+        let step =
+            Step::new("filter chain", format!("plain HTTP, route table {}", table.name))
+                .with(Detail::new("HTTP/1.1 or HTTP/2, by the client's first bytes"))
+                .with_all(table.is_grpc_web.then(|| {
+                    Detail::new("gRPC-Web becomes gRPC: the first server of the port says GRPC-WEB")
+                }));
         match self.asked.spoken {
             Spoken::Http => {
                 let name = self.asked.sni.as_ref().map(|name| {
@@ -133,9 +138,10 @@ impl<'a> Walk<'a> {
             };
         }
         let name = self.asked.server_name();
-        let offered: Vec<Box<[u8]>> = match self.asked.spoken {
-            Spoken::Https => vec![Box::from(&b"http/1.1"[..])],
-            _ => Vec::new(),
+        let offered: Vec<Box<[u8]>> = match self.asked.version {
+            Some(Version::Http2) => vec![Box::from(&b"h2"[..])],
+            Some(_) => vec![Box::from(&b"http/1.1"[..])],
+            None => Vec::new(),
         };
         let position = chains.find(name.as_deref(), &offered);
         let Some((position, chain)) = position.and_then(|at| Some((at, chains.get(at)?))) else {
@@ -166,7 +172,8 @@ impl<'a> Walk<'a> {
     }
 
     fn connection(&mut self, route: &TcpRoute) -> Outcome {
-        let reach = Reach { snapshot: &self.compiled.snapshot, health: self.health, traffic: "none" };
+        let reach =
+            Reach { snapshot: &self.compiled.snapshot, health: self.health, traffic: "none", client: None };
         let (steps, outcome) = connection::follow(route, reach);
         self.steps.extend(steps);
         outcome
@@ -179,6 +186,10 @@ impl<'a> Walk<'a> {
             return Outcome::Reply(bad(400, decode::BadRequest::RequestLine.detail()));
         }
         match self.arrive(&site) {
+            Ok(arrived) if grpc::is_grpc(&arrived) => {
+                self.steps.push(grpc::step());
+                grpc::of(self.misdirected(&site, &arrived).unwrap_or_else(|| self.route(arrived)))
+            }
             Ok(arrived) => self.misdirected(&site, &arrived).unwrap_or_else(|| self.route(arrived)),
             Err(outcome) => outcome,
         }
@@ -215,7 +226,9 @@ impl<'a> Walk<'a> {
         let settings = &self.compiled.snapshot.settings;
         let mut request = RequestHead::default();
         match decode::request(&self.asked.wire, &proxy::head_policy(settings), &mut request) {
-            Ok(decode::Decoded::Head { .. }) => {}
+            Ok(decode::Decoded::Head { .. }) => {
+                request.version = self.asked.version.unwrap_or(request.version)
+            }
             Ok(decode::Decoded::Incomplete) => return Err(self.refused("the head does not end")),
             Err(bad_head) => {
                 let text = format!("refused before it is routed: {}", refusal::reason(bad_head));

@@ -15,7 +15,6 @@ use crate::{
         Diagnostic, Span, Spanned,
         resources::{ClientTlsSettings, Subset},
     },
-    table::UpstreamProtocol,
 };
 
 pub(super) const NO_EXTERNAL_NAME: &str = "its `externalName` is empty";
@@ -172,37 +171,37 @@ pub(super) fn report_unknown_subset(
     });
 }
 
-/// What is spoken to the endpoints is not yet what the port wants.
-pub(super) fn report_protocol(
-    service: &Service<'_>,
-    port: &ServicePort<'_>,
-    protocol: UpstreamProtocol,
-    report: &mut Report,
-) {
-    let (code, message, help) = if protocol == UpstreamProtocol::Http2 {
-        (
-            "not-supported-yet",
-            format!(
-                "HTTP/2 to upstreams is not supported yet: requests to `{}`, port {}, are sent as HTTP/1.1",
-                service.host, port.number
-            ),
-            "gRPC needs HTTP/2; other services usually speak HTTP/1.1 as well",
-        )
-    } else if port.protocol.is_some_and(Protocol::is_tls) {
-        (
-            "plain-text-to-tls-port",
-            format!(
-                "requests to `{}`, port {}, are sent in plain text, but the port speaks TLS",
-                service.host, port.number
-            ),
+/// The port says TLS, and no DestinationRule begins it.
+pub(super) fn report_plain_text(service: &Service<'_>, port: &ServicePort<'_>, report: &mut Report) {
+    if !port.protocol.is_some_and(Protocol::is_tls) {
+        return;
+    }
+    report.add("plain-text-to-tls-port", port.span, || {
+        let message = format!(
+            "requests to `{}`, port {}, are sent in plain text, but the port speaks TLS",
+            service.host, port.number
+        );
+        Diagnostic::warning("plain-text-to-tls-port", message).about(service.object).field("spec.ports").help(
             "a DestinationRule with `tls: {mode: SIMPLE}` starts TLS to it; without one Istio sends plain text too",
         )
-    } else {
-        return;
-    };
-    let kind = if protocol == UpstreamProtocol::Http2 { "HTTP/2 to upstreams" } else { code };
-    report.add(kind, port.span, || {
-        Diagnostic::warning(code, message).about(service.object).field("spec.ports").help(help)
+    });
+}
+
+/// What gRPC needs is not spoken to it.
+pub(super) fn report_no_grpc(
+    (service, port): (&Service<'_>, &ServicePort<'_>),
+    wanted: &Wanted<'_>,
+    report: &mut Report,
+) {
+    report.add("grpc-over-http1", wanted.destination.span, || {
+        let message = format!(
+            "calls of gRPC, which the server is for, fail at `{}`, port {}: they need HTTP/2, and it gets HTTP/1.1",
+            service.host, port.number
+        );
+        about("grpc-over-http1", message, wanted, "").label(port.span, "this port").help(
+            "say GRPC or HTTP2 where the port has its protocol (`grpc` or `http2` in the name of a Service's port); or \
+             `useClientProtocol: true` in a DestinationRule, if other requests go there too",
+        )
     });
 }
 
@@ -254,7 +253,7 @@ fn ports(service: &Service<'_>) -> String {
 /// What clients see; the flag is that of the access log.
 fn outcome(wanted: &Wanted<'_>, flag: &str) -> String {
     match wanted.traffic {
-        Traffic::Requests => format!("requests are answered 503 ({flag})"),
+        Traffic::Requests | Traffic::Calls => format!("requests are answered 503 ({flag})"),
         Traffic::Connections | Traffic::Tls => format!("connections are closed ({flag})"),
     }
 }

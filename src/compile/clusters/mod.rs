@@ -2,11 +2,13 @@
 //!
 //! - `policy`: which DestinationRule applies
 //! - `auto_passthrough`: destinations that a client names itself
+//! - `protocol`: what is spoken to a destination
 //! - `missing`: what is said about destinations that do not exist or have no endpoints
 
 mod auto_passthrough;
 mod missing;
 mod policy;
+mod protocol;
 
 pub(super) use auto_passthrough::NamedByClient;
 pub(super) use policy::{Policies, PolicyPlace};
@@ -19,13 +21,12 @@ use super::{
     report::Report,
     services::{Found, Pool, Registry, Service, ServiceId, ServicePort},
     tls::{ClientTls, SecretUse, TlsInputs, Upstream},
-    validate::Protocol,
 };
 use crate::{
     config::{
         ObjectRef, Span, Spanned,
         resources::{
-            Destination, H2UpgradePolicy, Map, ProxyProtocol, ProxyProtocolVersion, SimpleLb, Subset,
+            ConnectionPoolSettings, Destination, Map, ProxyProtocol, ProxyProtocolVersion, SimpleLb, Subset,
         },
     },
     table::{
@@ -98,6 +99,8 @@ pub(super) struct Wanted<'a> {
 pub(super) enum Traffic {
     /// Of HTTP.
     Requests,
+    /// Of HTTP, through a server that says gRPC.
+    Calls,
     /// Bytes.
     Connections,
     /// TLS that passes through.
@@ -209,9 +212,12 @@ impl<'r, 'w> Clusters<'r, 'w> {
             missing.report(wanted, report);
         }
         match (wanted.traffic, &made.cluster.tls) {
-            (Traffic::Requests, tls) => {
+            (Traffic::Requests | Traffic::Calls, tls) => {
+                if wanted.traffic == Traffic::Calls && made.cluster.protocol == UpstreamProtocol::Http1 {
+                    missing::report_no_grpc((service, port), wanted, report);
+                }
                 if tls.is_none() {
-                    missing::report_protocol(service, port, made.cluster.protocol, report);
+                    missing::report_plain_text(service, port, report);
                 }
                 if let Some((span, place)) = &made.idle_timeout {
                     missing::report_idle_timeout(*span, place, report);
@@ -293,6 +299,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
         let tls_place = tls.is_err().then_some(policy.tls).flatten();
         let missing =
             pool.why_empty.map(|why| Missing::no_endpoints(service, port.number, subset, tls_place, why));
+        let settings = self.connection_pool(policy);
         let cluster = Cluster {
             name: match purpose {
                 Purpose::Rules => self.unique_name(port.number, subset_name, (host, service.namespace)),
@@ -300,11 +307,13 @@ impl<'r, 'w> Clusters<'r, 'w> {
             },
             endpoints: pool.endpoints,
             load_balancing: load_balancing(simple),
-            protocol: self.protocol(port, policy),
+            protocol: protocol::protocol(port, settings, self.mesh.upgrades_to_http2()),
             connect_timeout: self.connect_timeout(policy),
             tls: tls.ok().flatten(),
             proxy_protocol: policy.proxy_protocol.map(|proxy| proxy_version(proxy)),
             tcp_idle_timeout: self.tcp_idle_timeout(policy),
+            max_concurrent_streams: protocol::max_concurrent_streams(settings),
+            http2_keepalive: protocol::keepalive(settings),
             source: self.origins.source(&service.title, service.span),
         };
         Made { cluster, missing, idle_timeout: idle_timeout(service_policy, policy) }
@@ -335,32 +344,21 @@ impl<'r, 'w> Clusters<'r, 'w> {
         if self.names.contains(&name) { format!("{name}@{namespace}").into() } else { name }
     }
 
-    fn protocol(&self, port: &ServicePort<'_>, policy: Policy<'_>) -> UpstreamProtocol {
-        let own = matches!(port.protocol, Some(Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb));
-        let http = policy.connection_pool.and_then(|pool| pool.http.as_ref());
-        let wanted =
-            http.and_then(|http| http.h2_upgrade_policy.as_ref()).map(|p| p.value).unwrap_or_default();
-        let is_upgraded = match wanted {
-            H2UpgradePolicy::Upgrade => true,
-            H2UpgradePolicy::DoNotUpgrade => false,
-            // The mesh's policy is for ports that speak HTTP/1.1, not for those that say something else.
-            H2UpgradePolicy::Default => {
-                self.mesh.upgrades_to_http2() && port.protocol == Some(Protocol::Http)
-            }
-        };
-        if own || is_upgraded { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 }
+    /// `connectionPool` of the DestinationRule, else that of the mesh.
+    fn connection_pool(&self, policy: Policy<'r>) -> Option<&'r ConnectionPoolSettings> {
+        policy.connection_pool.or_else(|| self.mesh.connection_pool()).map(|pool| &pool.value)
     }
 
     /// An hour if nobody says otherwise; 0 is never.
     fn tcp_idle_timeout(&self, policy: Policy<'r>) -> Option<Duration> {
         const DEFAULT: Duration = Duration::from_secs(3600);
-        let pool = policy.connection_pool.or_else(|| self.mesh.connection_pool());
+        let pool = self.connection_pool(policy);
         let own = pool.and_then(|pool| pool.tcp.as_ref()).and_then(|tcp| tcp.idle_timeout.as_ref());
         Some(own.map_or(DEFAULT, |timeout| timeout.value)).filter(|timeout| !timeout.is_zero())
     }
 
     fn connect_timeout(&self, policy: Policy<'r>) -> Duration {
-        let pool = policy.connection_pool.or_else(|| self.mesh.connection_pool());
+        let pool = self.connection_pool(policy);
         let own = pool.and_then(|pool| pool.tcp.as_ref()).and_then(|tcp| tcp.connect_timeout.as_ref());
         let own = own.map(|timeout| timeout.value).filter(|timeout| !timeout.is_zero());
         own.unwrap_or_else(|| self.mesh.connect_timeout())

@@ -79,7 +79,7 @@ impl<'r> RuleCompiler<'r, '_> {
             object: &rule.service.resource.object,
             field: &field,
             server_port: rule.port,
-            traffic: Traffic::Requests,
+            traffic: if rule.is_grpc { Traffic::Calls } else { Traffic::Requests },
         };
         let resolved = self.clusters.resolve(&wanted, report);
         let (request_headers, response_headers): (HeaderOps, HeaderOps) =

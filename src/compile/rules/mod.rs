@@ -61,6 +61,8 @@ pub(super) struct Site {
     pub(super) gateway: GatewayId,
     /// As declared in the Gateway.
     pub(super) port: u16,
+    /// The server says that gRPC comes in.
+    pub(super) is_grpc: bool,
 }
 
 /// One rule on its way.
@@ -70,6 +72,7 @@ struct Rule<'a, 'r> {
     route: &'r Spanned<HttpRoute>,
     matched: Option<&'r Spanned<HttpMatchRequest>>,
     port: u16,
+    is_grpc: bool,
 }
 
 impl Rule<'_, '_> {
@@ -103,7 +106,8 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
                     continue;
                 }
                 let id = RuleId { virtual_service: id, rule, matched: position };
-                let rule = Rule { service, id, route, matched, port: site.port };
+                let Site { port, is_grpc, .. } = site;
+                let rule = Rule { service, id, route, matched, port, is_grpc };
                 let Some(route) = self.route(&rule, report) else { continue };
                 let is_catch_all = route.matcher.is_catch_all();
                 routes.push(RouteOfRule { route: Arc::new(route), rule: id, is_catch_all });

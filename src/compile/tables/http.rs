@@ -1,14 +1,15 @@
 //! One route table: servers, attachments and rules to virtual hosts (specification section 2.4).
 
-use super::source;
+use super::{site, source};
 use crate::{
     compile::{
         attach::{AttachedHost, Attachment, Attachments},
         merge::{Merged, MergedServer, ServerId},
         report::Report,
-        rules::{RouteOfRule, RuleCompiler, Site},
+        rules::{RouteOfRule, RuleCompiler},
         select::{GatewayId, RuleSetId},
         shadow::Shadows,
+        validate::Protocol,
     },
     config::{Diagnostic, Span},
     table::{RouteTable, Source, VirtualHost},
@@ -29,7 +30,7 @@ pub(super) fn route_table(
     count: &mut usize,
     report: &mut Report,
 ) -> Option<RouteTable> {
-    let name = merged.server(*servers.first()?)?.table.clone();
+    let first = merged.server(*servers.first()?)?;
     let mut builder = TableBuilder {
         rules,
         report,
@@ -45,7 +46,10 @@ pub(super) fn route_table(
     }
     let virtual_hosts;
     (virtual_hosts, *count) = builder.finish(merged, servers);
-    Some(RouteTable::new(name, virtual_hosts))
+    let mut table = RouteTable::new(first.table.clone(), virtual_hosts);
+    // The chain's filters are those of the first server, as in istiod.
+    table.is_grpc_web = first.protocol == Protocol::GrpcWeb;
+    Some(table)
 }
 
 /// Builds one route table.
@@ -91,7 +95,7 @@ impl TableBuilder<'_, '_, '_> {
 
     fn attachment(&mut self, server: &MergedServer<'_>, attachment: &Attachment) {
         let id = attachment.virtual_service;
-        let site = Site { gateway: server.gateway, port: server.declared_port };
+        let site = site(server);
         let routes = match self.routes.get(&(server.gateway, id)) {
             Some(known) => Rc::clone(known),
             None => {

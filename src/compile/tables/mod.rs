@@ -109,7 +109,7 @@ impl Builder<'_, '_, '_> {
 
 /// Where the rules of a VirtualService are to apply.
 fn site(server: &MergedServer<'_>) -> Site {
-    Site { gateway: server.gateway, port: server.declared_port }
+    Site { gateway: server.gateway, port: server.declared_port, is_grpc: server.protocol.is_grpc() }
 }
 
 /// A place in the Gateway of a server.

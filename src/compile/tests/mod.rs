@@ -4,6 +4,7 @@
 mod actions;
 mod endpoints;
 mod hosts;
+mod http2;
 mod matching;
 mod origination;
 mod redirects;

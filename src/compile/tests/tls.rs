@@ -162,7 +162,7 @@ fn certificates_of_secrets() {
     assert_eq!(spec.certificates, [CertificateSource::Secret(secret("c"))]);
     assert_eq!(spec.client, ClientAuthentication::None);
     assert_eq!(spec.parameters, Parameters::default());
-    assert_eq!(spec.alpn, [Box::from(&b"http/1.1"[..])]);
+    assert_eq!(spec.alpn, [Box::from(&b"h2"[..]), Box::from(&b"http/1.1"[..])]);
     let outcome = with("mode: MUTUAL, credentialNames: ['kubernetes://c', d]");
     let spec = outcome.server_tls("a.com");
     assert_eq!(spec.certificates, ["c", "d"].map(|name| CertificateSource::Secret(secret(name))));

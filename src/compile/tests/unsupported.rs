@@ -43,7 +43,7 @@ fn a_rule_with_a_delegate_is_left_out() {
 
 #[test]
 fn destination_rules() {
-    let policy = "{outlierDetection: {interval: 1s}, proxyProtocol: {version: V1}, loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 1s}}, connectionPool: {tcp: {connectTimeout: 1s, maxConnections: 1}, http: {maxRetries: 1, useClientProtocol: true}}, portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]}";
+    let policy = "{outlierDetection: {interval: 1s}, proxyProtocol: {version: V1}, loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 1s}}, connectionPool: {tcp: {connectTimeout: 1s, maxConnections: 1}, http: {maxRetries: 1, useClientProtocol: true, maxConcurrentStreams: 5, http2KeepAlive: {interval: 1s, timeout: 1s}}}, portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]}";
     let rule = format!(
         "{{host: p.com, trafficPolicy: {policy}, subsets: [{{name: v1, trafficPolicy: {{tls: {{mode: DISABLE}}}}}}]}}"
     );
@@ -54,7 +54,6 @@ fn destination_rules() {
         fields,
         [
             "connectionPool.http.maxRetries",
-            "connectionPool.http.useClientProtocol",
             "connectionPool.tcp.maxConnections",
             "loadBalancer.warmup",
             "outlierDetection",

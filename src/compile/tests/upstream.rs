@@ -236,32 +236,6 @@ fn case_112_a_port_replaces_and_a_subset_merges() {
 }
 
 #[test]
-fn http2_is_what_the_port_or_the_rule_says() {
-    let protocol = |protocol: &str, rule: &str| {
-        let port = format!("{{number: 80, name: x, protocol: {protocol}}}");
-        let rule = match rule {
-            "" => String::new(),
-            policy => destination_rule(
-                "name: r",
-                "p.com",
-                &format!("trafficPolicy: {{connectionPool: {{http: {{h2UpgradePolicy: {policy}}}}}}}"),
-            ),
-        };
-        let outcome = to("{host: p.com}", &format!("{}{rule}", entry("name: p", "p.com", &port, STATIC)));
-        let warned = outcome.has("not-supported-yet");
-        let protocol = outcome.cluster("outbound|80||p.com").protocol;
-        assert_eq!(warned, protocol == UpstreamProtocol::Http2);
-        protocol
-    };
-    for http2 in ["HTTP2", "GRPC", "grpc-web"] {
-        assert_eq!(protocol(http2, ""), UpstreamProtocol::Http2);
-    }
-    assert_eq!(protocol("HTTP", ""), UpstreamProtocol::Http1);
-    assert_eq!(protocol("HTTP", "UPGRADE"), UpstreamProtocol::Http2);
-    assert_eq!(protocol("HTTP", "DO_NOT_UPGRADE"), UpstreamProtocol::Http1);
-}
-
-#[test]
 fn rules_with_a_workload_selector() {
     let p = entry("name: p", "p.com", HTTP, STATIC);
     let select = |labels: &str, seconds| {

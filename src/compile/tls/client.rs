@@ -30,6 +30,11 @@ const ALPN_MESH_HTTP: &[&[u8]] = &[b"istio-http/1.1", b"istio", b"http/1.1"];
 /// The same for TCP, without `istio-peer-exchange`: that would begin with messages of the proxies about themselves.
 const ALPN_MESH_TCP: &[&[u8]] = &[b"istio"];
 
+/// What is offered where HTTP/2 goes (specification section 4.6).
+const ALPN_HTTP2: &[&[u8]] = &[b"h2"];
+/// The same to sidecars.
+const ALPN_MESH_HTTP2: &[&[u8]] = &[b"istio-h2", b"istio", b"h2"];
+
 /// Makes the specs of destinations; equal ones once.
 pub(in crate::compile) struct ClientTls<'r, 'w> {
     inputs: TlsInputs<'r, 'w>,
@@ -99,6 +104,7 @@ impl<'r, 'w> ClientTls<'r, 'w> {
             true => ALPN_MESH_HTTP,
             false => &[],
         };
+        let alpn_http2 = if is_mesh { ALPN_MESH_HTTP2 } else { ALPN_HTTP2 };
         let rule_title = title(&to.place.rule.object);
         let context = self.share(ClientSpec {
             name: (*rule_title).into(),
@@ -110,6 +116,7 @@ impl<'r, 'w> ClientTls<'r, 'w> {
                 false => parameters::of_client(self.inputs.mesh.tls_defaults()),
             },
             alpn: alpn.iter().map(|name| Box::from(*name)).collect(),
+            alpn_http2: alpn_http2.iter().map(|name| Box::from(*name)).collect(),
         });
         let server_name = match (text(&to.tls.sni), is_mesh) {
             (Some(name), _) => ServerName::Fixed(name.to_ascii_lowercase().into()),

@@ -18,11 +18,10 @@ use crate::{
     },
 };
 
-/// What HTTPS offers to clients. `h2` joins it where HTTP/2 from clients is served; Istio offers both.
-const ALPN_HTTP: &[&[u8]] = &[b"http/1.1"];
-/// What TLS with anything in it offers (specification section 1.4).
-const ALPN_TCP: &[&[u8]] = &[b"h2", b"http/1.1"];
-/// What TLS between workloads of a mesh offers. Istio's gateways also offer `istio-peer-exchange`, which means that each
+/// What is offered to clients, whether HTTP or anything else is in it (specification section 1.4). There is no field to
+/// change it.
+const ALPN: &[&[u8]] = &[b"h2", b"http/1.1"];
+/// What TLS between workloads of a mesh offers where it is not HTTPS. Istio's gateways also offer `istio-peer-exchange`, which means that each
 /// side begins with a message about itself; a client that agrees on it here would send one, and nobody would take it out
 /// of the stream.
 const ALPN_MESH_TCP: &[&[u8]] = &[b"istio", b"h2", b"http/1.1"];
@@ -75,9 +74,8 @@ impl<'r, 'w> ServerTls<'r, 'w> {
             false => (self.certificates(mode, site, report)?, self.client(mode, site, report)?),
         };
         let alpn = match (server.protocol, is_mesh) {
-            (Protocol::Https, _) => ALPN_HTTP,
+            (Protocol::Https, _) | (_, false) => ALPN,
             (_, true) => ALPN_MESH_TCP,
-            (_, false) => ALPN_TCP,
         };
         let spec = ServerSpec {
             name: server_name(gateway, server).into(),

@@ -69,7 +69,7 @@ fn load_balancer_fields(settings: &LoadBalancerSettings) -> [Field; 5] {
     ]
 }
 
-/// Of a connection pool, `tcp.connectTimeout`, `tcp.idleTimeout` and `http.h2UpgradePolicy` are supported.
+/// Of a connection pool, `tcp.connectTimeout`, `tcp.idleTimeout` and what is about HTTP/2 are supported.
 pub(super) fn report_pool(pool: &ConnectionPoolSettings, path: &dyn Fn() -> String, fields: &mut Fields<'_>) {
     if let Some(tcp) = &pool.tcp {
         fields.report(
@@ -102,17 +102,6 @@ pub(super) fn report_pool(pool: &ConnectionPoolSettings, path: &dyn Fn() -> Stri
             ),
             ("maxRetries", at(&http.max_retries), "the retries at a time are not limited"),
             ("idleTimeout", at(&http.idle_timeout), "idle connections are closed at the gateway's own time"),
-            (
-                "useClientProtocol",
-                super::on(&http.use_client_protocol),
-                "requests are sent as HTTP/1.1, whatever the client speaks",
-            ),
-            (
-                "maxConcurrentStreams",
-                at(&http.max_concurrent_streams),
-                "HTTP/2 is not spoken to destinations",
-            ),
-            ("http2KeepAlive", at(&http.http2_keep_alive), "HTTP/2 is not spoken to destinations"),
         ],
     );
 }

@@ -6,10 +6,12 @@ use super::{
     first_key, on,
 };
 use crate::{
-    compile::mesh::underscore_action,
+    compile::{http2::is_edge, mesh::underscore_action},
     config::{
         Diagnostic, Resource,
-        resources::{AccessLogEncoding, IstioOperator, MeshConfig, ProxyConfig, ProxyHeaders},
+        resources::{
+            AccessLogEncoding, ConnectionSettings, IstioOperator, MeshConfig, ProxyConfig, ProxyHeaders,
+        },
     },
 };
 
@@ -137,14 +139,7 @@ fn report_server_value(headers: &ProxyHeaders, path: &str, fields: &mut Fields<'
 
 fn report_connections(proxy: &ProxyConfig, path: &str, fields: &mut Fields<'_>) {
     let Some(settings) = &proxy.connection_settings else { return };
-    fields.report(
-        &|| format!("{path}.connectionSettings"),
-        &[(
-            "profile",
-            at(&settings.profile),
-            "limits and timeouts of clients' connections are the gateway's own",
-        )],
-    );
+    fields.report(&|| format!("{path}.connectionSettings"), &connection_fields(settings));
     let Some(action) = &settings.http_headers_with_underscores_action else { return };
     if underscore_action(action).is_none() {
         fields.report.add("unknown-value", action.span, || {
@@ -155,4 +150,37 @@ fn report_connections(proxy: &ProxyConfig, path: &str, fields: &mut Fields<'_>) 
                 .help("expected ALLOW, REJECT_REQUEST or DROP_HEADER")
         });
     }
+}
+
+fn connection_fields(settings: &ConnectionSettings) -> [Field; 11] {
+    let of_profile = match is_edge(settings) {
+        true => {
+            "only its limits of HTTP/2 and the refusal of header names with `_` hold; buffers, timeouts and paths are as without it"
+        }
+        false => "only EDGE is known",
+    };
+    let own_time = "the gateway has times of its own for clients' connections";
+    let own_buffers = "buffers are the gateway's own";
+    let paths = "see `meshConfig.pathNormalization`";
+    [
+        ("profile", at(&settings.profile), of_profile),
+        (
+            "listenerPerConnectionBufferLimitBytes",
+            at(&settings.listener_per_connection_buffer_limit_bytes),
+            own_buffers,
+        ),
+        (
+            "clusterPerConnectionBufferLimitBytes",
+            at(&settings.cluster_per_connection_buffer_limit_bytes),
+            own_buffers,
+        ),
+        ("httpIdleTimeout", at(&settings.http_idle_timeout), own_time),
+        ("httpStreamIdleTimeout", at(&settings.http_stream_idle_timeout), own_time),
+        ("httpRequestTimeout", at(&settings.http_request_timeout), own_time),
+        ("httpRequestHeadersTimeout", at(&settings.http_request_headers_timeout), own_time),
+        ("httpMaxStreamDuration", at(&settings.http_max_stream_duration), own_time),
+        ("httpDrainTimeout", at(&settings.http_drain_timeout), own_time),
+        ("httpMergeSlashes", at(&settings.http_merge_slashes), paths),
+        ("httpPathWithEscapedSlashesAction", at(&settings.http_path_with_escaped_slashes_action), paths),
+    ]
 }

@@ -2,16 +2,13 @@
 //!
 //! Each file has a table of fields for its kinds. A field whose support lands is taken out of its table.
 //!
-//! - `virtual_service`, `destination_rule`, `service`, `mesh`: by kind
-//! - `server`: servers of Gateways that speak less than they say
+//! - `virtual_service`, `destination_rule`, `service`, `server`, `mesh`: by kind
 
 mod destination_rule;
 mod mesh;
 mod server;
 mod service;
 mod virtual_service;
-
-pub(super) use server::report_servers;
 
 use super::report::Report;
 use crate::config::{Diagnostic, ObjectRef, Resource, Resources, Span, Spanned, resources::Map};
@@ -25,7 +22,7 @@ pub(super) fn report_fields(resources: &Resources, report: &mut Report) {
     for_each(&resources.services, report, service::report_service);
     for_each(&resources.endpoint_slices, report, service::report_slice);
     for_each(&resources.istio_operators, report, mesh::report);
-    for_each(&resources.gateways, report, server::report_fields);
+    for_each(&resources.gateways, report, server::report);
 }
 
 fn for_each<T>(list: &[Resource<T>], report: &mut Report, look_at: fn(&Resource<T>, &mut Fields<'_>)) {

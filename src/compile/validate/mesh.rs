@@ -13,7 +13,7 @@ use super::{
 };
 use crate::config::{
     Diagnostic,
-    resources::{MeshConfig, ProxyConfig},
+    resources::{ConnectionSettings, MeshConfig, ProxyConfig},
 };
 
 #[cfg(test)]
@@ -98,5 +98,28 @@ fn check_proxy(proxy: &ProxyConfig, at: &Place<'_>) {
         if let Some(port) = port {
             check_port(**port, &at.field(name, port));
         }
+    }
+    if let Some(settings) = &proxy.connection_settings {
+        check_connections(settings, &at.field("connectionSettings", settings));
+    }
+}
+
+/// The least window of HTTP/2: what it is before anybody says anything (RFC 9113 section 6.9.2), and Envoy takes no less.
+const WINDOW_MIN: i32 = 65_535;
+
+fn check_connections(settings: &ConnectionSettings, at: &Place<'_>) {
+    let numbers = [
+        ("httpMaxConcurrentStreams", &settings.http_max_concurrent_streams, 1),
+        ("http2InitialStreamWindowSize", &settings.http2_initial_stream_window_size, WINDOW_MIN),
+        ("http2InitialConnectionWindowSize", &settings.http2_initial_connection_window_size, WINDOW_MIN),
+    ];
+    for (name, number, least) in numbers {
+        if let Some(number) = number.as_ref().filter(|number| ***number < least) {
+            let problem = Diagnostic::error("bad-number", format!("{} is too small", **number));
+            at.field(name, number).report(problem.help(format!("expected {least} to {}", i32::MAX)));
+        }
+    }
+    if let Some(age) = &settings.http_max_connection_duration {
+        check_duration(**age, &at.field("httpMaxConnectionDuration", age), "leave it out for no limit");
     }
 }

@@ -61,6 +61,11 @@ impl Protocol {
         )
     }
 
+    /// Whether it is gRPC, as such or as gRPC-Web.
+    pub(in crate::compile) fn is_grpc(self) -> bool {
+        matches!(self, Protocol::Grpc | Protocol::GrpcWeb)
+    }
+
     /// Whether it begins with a TLS handshake.
     pub(in crate::compile) fn is_tls(self) -> bool {
         matches!(self, Protocol::Https | Protocol::Tls)

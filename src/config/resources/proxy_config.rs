@@ -222,6 +222,34 @@ object! {
         profile: Option<Spanned<String>> = "profile",
         /// What is done with requests that have header names with underscores.
         http_headers_with_underscores_action: Option<Spanned<String>> = "httpHeadersWithUnderscoresAction",
+        /// The most requests at a time on one HTTP/2 connection; absent: 1024.
+        http_max_concurrent_streams: Option<Spanned<i32>> = "httpMaxConcurrentStreams",
+        /// Bytes of one request's body that a client of HTTP/2 may send ahead; absent: 16 MiB.
+        http2_initial_stream_window_size: Option<Spanned<i32>> = "http2InitialStreamWindowSize",
+        /// The same for all requests of a connection together; absent: 24 MiB.
+        http2_initial_connection_window_size: Option<Spanned<i32>> = "http2InitialConnectionWindowSize",
+        /// The age at which a connection is drained; absent: it lives as long as it is used.
+        http_max_connection_duration: Option<Spanned<Duration>> = "httpMaxConnectionDuration",
+        /// Known; without effect yet.
+        listener_per_connection_buffer_limit_bytes: Option<Spanned<Opaque>> = "listenerPerConnectionBufferLimitBytes",
+        /// Known; without effect yet.
+        cluster_per_connection_buffer_limit_bytes: Option<Spanned<Opaque>> = "clusterPerConnectionBufferLimitBytes",
+        /// Known; without effect yet.
+        http_idle_timeout: Option<Spanned<Opaque>> = "httpIdleTimeout",
+        /// Known; without effect yet.
+        http_stream_idle_timeout: Option<Spanned<Opaque>> = "httpStreamIdleTimeout",
+        /// Known; without effect yet.
+        http_request_timeout: Option<Spanned<Opaque>> = "httpRequestTimeout",
+        /// Known; without effect yet.
+        http_request_headers_timeout: Option<Spanned<Opaque>> = "httpRequestHeadersTimeout",
+        /// Known; without effect yet.
+        http_max_stream_duration: Option<Spanned<Opaque>> = "httpMaxStreamDuration",
+        /// Known; without effect yet.
+        http_drain_timeout: Option<Spanned<Opaque>> = "httpDrainTimeout",
+        /// Known; without effect yet.
+        http_merge_slashes: Option<Spanned<Opaque>> = "httpMergeSlashes",
+        /// Known; without effect yet.
+        http_path_with_escaped_slashes_action: Option<Spanned<Opaque>> = "httpPathWithEscapedSlashesAction",
     }
     others accepted
 }

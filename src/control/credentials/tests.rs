@@ -198,6 +198,7 @@ fn an_upstream_with_the_authorities_of_the_system() {
         verify: ServerVerification::Chain { authorities: None, names: NameRule::ServerName },
         parameters: Parameters::default(),
         alpn: Vec::new(),
+        alpn_http2: Vec::new(),
     };
     let snapshot = Snapshot { client_tls: vec![client], ..Snapshot::default() };
     let credentials = load(&snapshot, Secrets::default());

@@ -2,7 +2,7 @@
 
 use super::BadFields;
 use super::fields::Fate;
-use crate::http::{Fields, Name, SectionLine, Upgrade};
+use crate::http::{Fields, Name, SectionLine, Upgrade, parse_content_length};
 
 /// What the control fields said.
 #[derive(Default)]
@@ -35,9 +35,6 @@ pub(super) enum Coding {
 
 /// How many members `connection` may have in all its lines: as many as there may be fields to name.
 const CONNECTION_MEMBERS_MAX: usize = 100;
-/// Digits of 2^63 - 1, and one: leading zeros are digits too (RFC 9110 section 8.6), but a hundred of them only help
-/// to get past somebody's limit.
-const LENGTH_DIGITS_MAX: usize = 20;
 
 impl Control {
     /// Takes note of one line, and says whether it is for the next hop (RFC 9110 section 7.6.1).
@@ -88,7 +85,7 @@ impl Control {
         if self.content_length.is_some() {
             return Err(BadFields::ContentLengthRepeated);
         }
-        self.content_length = Some(length(value).ok_or(BadFields::ContentLength)?);
+        self.content_length = Some(parse_content_length(value).ok_or(BadFields::ContentLength)?);
         Ok(())
     }
 
@@ -144,19 +141,4 @@ fn is_option(member: &[u8]) -> bool {
     [&b""[..], b"close", b"keep-alive", b"upgrade", b"te", b"expect"]
         .iter()
         .any(|option| member.eq_ignore_ascii_case(option))
-}
-
-/// `1*DIGIT` below 2^63: origins that keep a length in a signed word would read a greater one as negative.
-fn length(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() > LENGTH_DIGITS_MAX {
-        return None;
-    }
-    let mut length = 0u64;
-    for digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        length = length.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
-    }
-    i64::try_from(length).is_ok().then_some(length)
 }

@@ -20,9 +20,10 @@ mod request;
 mod response;
 mod target;
 
+pub use crate::http::Underscores;
 pub use error::{BadFields, BadRequest, BadResponse};
 use policy::FIELDS_MAX;
-pub use policy::{Http10, Limits, OtherUpgrades, Policy, Underscores};
+pub use policy::{Http10, Limits, OtherUpgrades, Policy};
 pub use request::request;
 pub use response::response;
 

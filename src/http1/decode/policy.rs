@@ -1,5 +1,7 @@
 //! The limits of a head, and the choices that configuration makes.
 
+use crate::http::Underscores;
+
 /// What a head may cost. A head that reaches a limit is refused with no more of it read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -41,21 +43,6 @@ pub enum Http10 {
     Refuse,
     /// They are served, and their connection closes unless they say `connection: keep-alive`.
     Accept,
-}
-
-/// What becomes of fields whose name has an underscore (`httpHeadersWithUnderscoresAction`). Many origins read `_` as
-/// `-`, so such a field can stand for one that was checked or removed here.
-///
-/// Whatever is chosen, `content_length` and `transfer_encoding` are refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Underscores {
-    /// They pass.
-    #[default]
-    Allow,
-    /// The field is dropped.
-    Drop,
-    /// The request is refused with 400.
-    Reject,
 }
 
 /// What becomes of `upgrade` with a protocol that is not `websocket`. `h2c` is ignored in any case, as Envoy does.

@@ -8,11 +8,11 @@ use super::control::{Coding, Control};
 use super::fields::{self, Fate};
 use super::target::{self, Form};
 use super::{
-    BadFields, BadRequest, Decoded, FIELDS_MAX, Http10, OtherUpgrades, Policy, Stop, Underscores, Window,
-    as_http11,
+    BadFields, BadRequest, Decoded, FIELDS_MAX, Http10, OtherUpgrades, Policy, Stop, Window, as_http11,
 };
 use crate::http::{
-    BodyLength, Name, RequestHead, SectionLine, Upgrade, Version, has_underscore, is_authority, is_token_byte,
+    BodyLength, Name, RequestHead, SectionLine, UnderscoreVerdict, Underscores, Upgrade, Version,
+    has_underscore, is_authority, is_token_byte,
 };
 
 /// Decodes the request head at the beginning of `bytes` into `head`, whose memory is used again; `head.scheme` must be
@@ -203,7 +203,11 @@ impl<'a> Notes<'a> {
     fn take(&mut self, line: &SectionLine<'a>, underscores: Underscores) -> Result<Fate, BadRequest> {
         match line.name {
             // No name that is known whole has one.
-            Name::Other | Name::XEnvoy if has_underscore(line.text) => underscored(line.text, underscores),
+            Name::Other | Name::XEnvoy if has_underscore(line.text) => match underscores.judge(line.text) {
+                UnderscoreVerdict::Keep => Ok(Fate::Keep),
+                UnderscoreVerdict::Drop => Ok(Fate::Drop),
+                UnderscoreVerdict::Refuse => Err(BadRequest::Underscore),
+            },
             Name::Host if self.host.is_some() => Err(BadRequest::HostRepeated),
             Name::Host => {
                 self.host = Some(line.value);
@@ -220,24 +224,6 @@ impl<'a> Notes<'a> {
             }
             _ => Ok(self.control.note(line)?),
         }
-    }
-}
-
-/// Judges a name with an underscore.
-fn underscored(text: &[u8], underscores: Underscores) -> Result<Fate, BadRequest> {
-    let reads_as = |name: &[u8]| {
-        text.len() == name.len()
-            && text.iter().zip(name).all(|(byte, wanted)| {
-                byte.to_ascii_lowercase() == *wanted || (*byte == b'_' && *wanted == b'-')
-            })
-    };
-    if reads_as(b"content-length") || reads_as(b"transfer-encoding") {
-        return Err(BadRequest::Underscore);
-    }
-    match underscores {
-        Underscores::Allow => Ok(Fate::Keep),
-        Underscores::Drop => Ok(Fate::Drop),
-        Underscores::Reject => Err(BadRequest::Underscore),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a request target may be (RFC 9112 section 3.2).
 
 use super::BadRequest;
-use crate::http::{RequestHead, Scheme, is_authority, same_authority};
+use crate::http::{FragmentInQuery, RequestHead, Scheme, is_authority, same_authority};
 
 /// What a target says besides the path.
 pub(super) enum Form<'a> {
@@ -15,11 +15,11 @@ pub(super) enum Form<'a> {
 pub(super) fn decode<'a>(target: &'a [u8], head: &mut RequestHead) -> Result<Form<'a>, BadRequest> {
     match target {
         [b'/', ..] => {
-            set_path(target, head)?;
+            head.set_target(target)?;
             Ok(Form::Origin)
         }
         b"*" if head.method == b"OPTIONS" => {
-            set_path(target, head)?;
+            head.set_target(target)?;
             Ok(Form::Origin)
         }
         _ => absolute(target, head),
@@ -56,22 +56,12 @@ fn absolute<'a>(target: &'a [u8], head: &mut RequestHead) -> Result<Form<'a>, Ba
     if !is_authority(authority) {
         return Err(BadRequest::Authority);
     }
-    set_path(path, head)?;
+    head.set_target(path)?;
     Ok(Form::Absolute(authority))
 }
 
-/// Keeps path and query, cuts the fragment, and puts the `/` where an absolute target has no path.
-fn set_path(path: &[u8], head: &mut RequestHead) -> Result<(), BadRequest> {
-    let query_at = memchr::memchr2(b'?', b'#', path).unwrap_or(path.len());
-    let path = match memchr::memchr(b'#', &path[query_at..]) {
-        Some(at) if path[..query_at + at].ends_with(b"?") => return Err(BadRequest::Fragment),
-        Some(at) => &path[..query_at + at],
-        None => path,
-    };
-    if !matches!(path.first(), Some(b'/' | b'*')) {
-        head.target.push(b'/');
+impl From<FragmentInQuery> for BadRequest {
+    fn from(_: FragmentInQuery) -> Self {
+        BadRequest::Fragment
     }
-    head.path_len = head.target.len() + query_at;
-    head.target.extend_from_slice(path);
-    Ok(())
 }

@@ -20,10 +20,23 @@ use std::{net::IpAddr, sync::Arc};
 /// Upstream names whose sessions a shard remembers for one context, to resume them: more than a destination has.
 const SESSIONS_MAX: usize = 64;
 
+/// What is offered by ALPN to an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alpn {
+    /// Nothing of HTTP/2: [`ClientSpec::alpn`], which is empty outside of a mesh. For HTTP/1.1 and bytes.
+    None,
+    /// `h2` ([`ClientSpec::alpn_http2`]). HTTP/2 is spoken whatever the upstream answers, as with Envoy: one that knows
+    /// nothing of ALPN may still have been configured for it.
+    Http2,
+}
+
 /// How TLS begins for one upstream's settings.
 #[derive(Debug)]
 pub struct ClientContext {
     config: Arc<ClientConfig>,
+    /// With a memory of sessions of its own: an upstream may have a server for each protocol behind one address, and these
+    /// can't open each other's tickets, so that a shared memory would lose those of the other with every handshake.
+    config_http2: Arc<ClientConfig>,
     certificate: Option<CertificateFacts>,
     authorities: Vec<CertificateFacts>,
 }
@@ -57,25 +70,40 @@ impl ClientContext {
             config.resumption = Resumption::disabled();
             let authorities = servers.authorities.map_or_else(Vec::new, |authorities| authorities.facts());
             let certificate = own.map(|own| own.facts.clone());
-            Some(ClientContext { config: Arc::new(config), certificate, authorities })
+            let mut http2 = config.clone();
+            http2.alpn_protocols = spec.alpn_http2.iter().map(|protocol| protocol.to_vec()).collect();
+            let (config, config_http2) = (Arc::new(config), Arc::new(http2));
+            Some(ClientContext { config, config_http2, certificate, authorities })
         });
         Built::new(context, problems)
     }
 
     /// The same with a memory of sessions of its own: shards share no lock.
     pub fn for_shard(&self) -> ClientContext {
-        let mut config = (*self.config).clone();
-        config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+        let own = |config: &ClientConfig| {
+            let mut config = config.clone();
+            config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+            Arc::new(config)
+        };
         ClientContext {
-            config: Arc::new(config),
+            config: own(&self.config),
+            config_http2: own(&self.config_http2),
             certificate: self.certificate.clone(),
             authorities: self.authorities.clone(),
         }
     }
 
-    /// What a handshake takes.
+    /// What a handshake takes where HTTP/1.1 or bytes go.
     pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// What a handshake takes, by what it offers.
+    pub fn config_for(&self, alpn: Alpn) -> &Arc<ClientConfig> {
+        match alpn {
+            Alpn::None => &self.config,
+            Alpn::Http2 => &self.config_http2,
+        }
     }
 
     /// What a handshake takes as the name of the server. An IP address is not sent, but the certificate must have it where

@@ -38,7 +38,7 @@ mod tests;
 
 pub use authorities::SystemRoots;
 pub use cache::Cache;
-pub use client::ClientContext;
+pub use client::{Alpn, ClientContext};
 pub use contexts::Contexts;
 pub use material::{AuthorityMaterial, Bytes, CertificateMaterial, Digest, Limit, Material};
 pub use problem::{Built, Problem, ProblemKind};

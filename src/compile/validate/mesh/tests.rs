@@ -78,6 +78,29 @@ fn proxies() {
 }
 
 #[test]
+fn connections_of_clients() {
+    let settings = |fields: &str, expected: &[&str]| {
+        mesh(&format!("defaultConfig: {{connectionSettings: {{{fields}}}}}"), expected);
+    };
+    settings("httpMaxConcurrentStreams: 1, http2InitialStreamWindowSize: 65535", &[]);
+    settings("http2InitialConnectionWindowSize: 2147483647, httpMaxConnectionDuration: 1h", &[]);
+    let at = "defaultConfig.connectionSettings";
+    settings("httpMaxConcurrentStreams: 0", &[&format!("error bad-number {at}.httpMaxConcurrentStreams")]);
+    settings(
+        "http2InitialStreamWindowSize: 65534",
+        &[&format!("error bad-number {at}.http2InitialStreamWindowSize")],
+    );
+    settings(
+        "http2InitialConnectionWindowSize: -1",
+        &[&format!("error bad-number {at}.http2InitialConnectionWindowSize")],
+    );
+    settings(
+        "httpMaxConnectionDuration: 0s",
+        &[&format!("error bad-duration {at}.httpMaxConnectionDuration")],
+    );
+}
+
+#[test]
 fn the_old_place() {
     let head = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: x}\nspec:\n";
     expect(

@@ -73,6 +73,7 @@ pub(super) fn upstream(names: NameRule) -> ClientSpec {
         verify: ServerVerification::Chain { authorities: Some(files()), names },
         parameters: Parameters::default(),
         alpn: Vec::new(),
+        alpn_http2: vec![Box::from(*b"h2")],
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::support::*;
 use crate::tls::{
-    ClientAuthentication, ClientContext, Material, NameRule, ServerContext, ServerSpec, TicketSecret,
+    Alpn, ClientAuthentication, ClientContext, Material, NameRule, ServerContext, ServerSpec, TicketSecret,
 };
 use rustls::{ClientConfig, version};
+use std::sync::Arc;
 
 struct Scene {
     ours: Authority,
@@ -151,4 +152,28 @@ fn upstreams_resume_on_one_shard_alone() {
     assert!(!shake(&context));
     assert!(shake(&context));
     assert!(!shake(&context.for_shard()));
+}
+
+#[test]
+fn upstreams_of_http2_have_sessions_of_their_own() {
+    let ours = Authority::new("ours");
+    let mut server = (*foreign_server(&ours.leaf(&["a"]))).clone();
+    server.alpn_protocols = vec![b"h2".to_vec()];
+    let server = Arc::new(server);
+    let material = Material { authorities: Some(authorities(&ours.pem(), None)), ..Material::default() };
+    let context = client(&upstream(NameRule::ServerName), &material);
+    let shake = |alpn| {
+        let name = ClientContext::server_name(Some("a")).unwrap();
+        let shaken = handshake(Arc::clone(context.config_for(alpn)), server.clone(), name).unwrap();
+        (shaken.client.alpn_protocol().map(<[u8]>::to_vec), shaken.is_resumed())
+    };
+    let http2 = Some(b"h2".to_vec());
+    for (alpn, expected) in [
+        (Alpn::None, (None, false)),
+        (Alpn::Http2, (http2.clone(), false)),
+        (Alpn::Http2, (http2, true)),
+        (Alpn::None, (None, true)),
+    ] {
+        assert_eq!(shake(alpn), expected, "{alpn:?}");
+    }
 }

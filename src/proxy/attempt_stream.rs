@@ -1,0 +1,318 @@
+//! One try of an exchange where either side speaks HTTP/2.
+
+use super::{
+    attempt::{Attempt, Failed},
+    client::{Client, Incoming},
+    download::{Broken, Responded},
+    download_stream::StreamResponded,
+    exchange::{After, Exchange, Way},
+    failure::{Failure, Kind, Phase},
+    record::Upstream,
+    tunnel_stream,
+    upload::{Progress, Sink, Upload, UploadEnd},
+    upload_stream::{self, Coding},
+    websocket,
+};
+use crate::{
+    http::{BodyLength, Upgrade},
+    http1::encode::{self, Framing},
+    http2::{ErrorCode, StreamEnd},
+    mux::Stream,
+    upstream::{Connection, Http2Terms, OriginStream},
+};
+use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll};
+
+impl Exchange<'_> {
+    /// A client of HTTP/2, an origin of HTTP/1.1.
+    pub(super) async fn attempt_from_stream(
+        &mut self,
+        attempt: Attempt<'_>,
+        way: &Way<'_>,
+    ) -> Result<After, Failed> {
+        let mut connection = match self.connect(&attempt, way).await {
+            Ok(connection) => connection,
+            Err(failure) => return Err(Failed::Before(failure, self.replay(true))),
+        };
+        let reused = connection.served > 0;
+        self.number_attempt(attempt.number, way);
+        let scratch = &mut *self.answer.scratch;
+        if scratch.request.upgrade == Upgrade::WebSocket {
+            self.answer.websocket_key =
+                Some(websocket::add_key(&mut scratch.request.fields, &self.env.random));
+        }
+        scratch.out.clear();
+        let framing = encode::request(&scratch.request, scratch.request.body, &mut scratch.out);
+        if let Err(failure) = self.send_head(&mut connection, reused).await {
+            return Err(Failed::Before(Failure { reused, ..failure }, self.replay(true)));
+        }
+        let coding = if framing == Framing::Chunked { Coding::Chunked } else { Coding::Bare };
+        let (responded, is_sent) = self.converse_with(&mut connection, coding, way).await;
+        match responded {
+            Ok(Responded { tunnel: Some(early), .. }) => {
+                if let Client::Http2(client) = self.answer.client {
+                    let summary = &mut self.answer.summary;
+                    tunnel_stream::to_connection(client, &mut connection, early, summary, &self.env).await;
+                }
+                self.close(connection);
+                Ok(After::KeepAlive)
+            }
+            Ok(responded) => {
+                match responded.reusable && is_sent {
+                    true => connection.give_back(),
+                    false => self.close(connection),
+                }
+                Ok(After::KeepAlive)
+            }
+            Err(broken) => {
+                self.close(connection);
+                Err(self.failed(broken, reused))
+            }
+        }
+    }
+
+    /// Moves the answer down and the body of the client's stream up. Says whether all of that was sent.
+    async fn converse_with(
+        &mut self,
+        connection: &mut Connection,
+        coding: Coding,
+        way: &Way<'_>,
+    ) -> (Result<Responded, Broken>, bool) {
+        let Connection { reader, write, deadline, .. } = connection;
+        let Incoming::Http2(body) = &mut self.incoming else {
+            return (Err(Broken::client(StreamEnd::Closed)), false);
+        };
+        let Some(client) = client_stream(&self.answer.client) else {
+            return (Err(Broken::client(StreamEnd::Closed)), false);
+        };
+        let is_tunnel = self.answer.scratch.request.upgrade == Upgrade::WebSocket;
+        let progress = Progress::new(body.is_done() || is_tunnel);
+        let idle = self.env.limits.stream_idle_timeout;
+        let mut gone = None;
+        let mut is_sent = progress.is_ended();
+        let responded = {
+            let mut respond = pin!(self.answer.respond(reader, deadline, way, &progress));
+            let mut pump = pin!(upload_stream::pump(body, Sink::Http1(write), coding, &progress, idle));
+            let responded = poll_fn(|context| {
+                if gone.is_none()
+                    && let Poll::Ready(end) = client.poll_end(context)
+                {
+                    gone = Some(end);
+                    deadline.end_now();
+                }
+                if !progress.is_ended()
+                    && let Poll::Ready(end) = pump.as_mut().poll(context)
+                {
+                    progress.end();
+                    is_sent = matches!(end, UploadEnd::Done);
+                    if let UploadEnd::ClientFailed(_) = end {
+                        deadline.end_now();
+                    }
+                }
+                respond.as_mut().poll(context)
+            })
+            .await;
+            if !progress.is_ended() {
+                // What is on its way to the origin ends with its connection.
+                progress.discard();
+                deadline.end_now();
+                pump.await;
+            }
+            responded
+        };
+        self.answer.summary.bytes_received = body.received();
+        (client_first(responded, gone.or_else(|| client.end())), is_sent)
+    }
+
+    /// An origin of HTTP/2.
+    pub(super) async fn attempt_http2(
+        &mut self,
+        attempt: Attempt<'_>,
+        way: &Way<'_>,
+    ) -> Result<After, Failed> {
+        self.number_attempt(attempt.number, way);
+        let request = &mut self.answer.scratch.request;
+        let is_tunnel = request.upgrade == Upgrade::WebSocket;
+        if is_tunnel && self.answer.websocket_key.is_none() {
+            self.answer.websocket_key = websocket::take_key(&mut request.fields);
+        }
+        let origin = match self.begin_stream(&attempt, way).await {
+            Ok(origin) => origin,
+            Err(failure) => return Err(Failed::Before(failure, self.replay(true))),
+        };
+        let reused = origin.reused;
+        self.answer.summary.upstream =
+            Some(Upstream { endpoint: Rc::clone(attempt.endpoint), local: Rc::clone(&origin.local) });
+        if is_tunnel && !origin.stream.session().with(|connection| connection.peer().extended_connect) {
+            let introduced = origin.stream.session().with(|connection| connection.is_introduced());
+            if introduced {
+                let kind = Kind::Protocol("http2.no_extended_connect");
+                let failure = Failure::upstream(Phase::ResponseHead, kind);
+                return Err(Failed::Before(failure, self.replay(false)));
+            }
+        }
+        let responded = match self.incoming {
+            Incoming::Http1(_) => self.converse_up(&origin, way).await,
+            Incoming::Http2(_) => self.converse_across(&origin, way).await,
+        };
+        match responded {
+            Ok((StreamResponded::Whole(responded), is_sent)) => {
+                Ok(self.after(responded.keep_alive && is_sent))
+            }
+            Ok((StreamResponded::Tunnel, _)) => {
+                self.tunnel_to_stream(&origin.stream).await;
+                Ok(match self.incoming {
+                    Incoming::Http1(_) => After::Close,
+                    Incoming::Http2(_) => After::KeepAlive,
+                })
+            }
+            Err(broken) => Err(self.failed(broken, reused)),
+        }
+    }
+
+    fn failed(&self, broken: Broken, reused: bool) -> Failed {
+        let at_hand = match &self.incoming {
+            Incoming::Http1(_) => self.answer.scratch.request.body == BodyLength::None,
+            Incoming::Http2(body) => body.can_replay(),
+        };
+        match broken {
+            Broken::Before(failure) => Failed::Before(Failure { reused, ..failure }, self.replay(at_hand)),
+            Broken::Within(failure) => Failed::Within(failure),
+        }
+    }
+
+    /// Sends the request's head on a stream of the endpoint's.
+    async fn begin_stream(&mut self, attempt: &Attempt<'_>, way: &Way<'_>) -> Result<OriginStream, Failure> {
+        let terms = Http2Terms { terms: &self.env.upstream_terms, counters: &self.env.counters };
+        let dial = self.dial(way);
+        let head = &self.answer.scratch.request;
+        let begun = attempt.endpoint.stream(way.cluster, &dial, head, terms).await;
+        begun.map_err(|error| self.unreachable(&error))
+    }
+
+    /// A client of HTTP/1.1, an origin of HTTP/2. Says whether all of the body was sent.
+    async fn converse_up(
+        &mut self,
+        origin: &OriginStream,
+        way: &Way<'_>,
+    ) -> Result<(StreamResponded, bool), Broken> {
+        let stream = &origin.stream;
+        let limit = self.env.limits.window_timeout;
+        let is_tunnel = self.answer.scratch.request.upgrade == Upgrade::WebSocket;
+        let mut upload = Upload::bare(self.answer.client_body);
+        let progress = Progress::new(upload.is_done() || is_tunnel);
+        let Incoming::Http1(inbound) = &mut self.incoming else {
+            return Err(Broken::client(StreamEnd::Closed));
+        };
+        if progress.is_ended() {
+            let responded = self.answer.respond_from_stream(stream, way, &progress).await?;
+            return Ok((responded, true));
+        }
+        let mut client_failure = None;
+        let mut is_sent = false;
+        let responded = {
+            let sink = Sink::Http2(stream, limit, self.answer.web.clone());
+            let mut respond = Box::pin(self.answer.respond_from_stream(stream, way, &progress));
+            let mut pump = pin!(upload.pump_all(inbound, sink, &self.env, &progress));
+            let responded = poll_fn(|context| {
+                if !progress.is_ended()
+                    && let Poll::Ready(end) = pump.as_mut().poll(context)
+                {
+                    progress.end();
+                    is_sent = matches!(end, UploadEnd::Done);
+                    if let UploadEnd::ClientFailed(failure) = end {
+                        client_failure = Some(failure);
+                        stream.reset(ErrorCode::Cancel);
+                    }
+                }
+                respond.as_mut().poll(context)
+            })
+            .await;
+            drop(respond);
+            if !progress.is_ended() {
+                progress.discard();
+                stream.reset(ErrorCode::NoError);
+                self.answer.end_sending(responded.is_ok()).await;
+                pump.await;
+            }
+            responded
+        };
+        self.answer.summary.bytes_received = upload.received();
+        match (responded, client_failure) {
+            (Err(Broken::Before(_)), Some(failure)) => Err(Broken::Before(failure)),
+            (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
+            (responded, _) => Ok((responded?, is_sent)),
+        }
+    }
+
+    /// HTTP/2 on both sides: nothing here owns an operation of the ring, so whatever is over is dropped.
+    async fn converse_across(
+        &mut self,
+        origin: &OriginStream,
+        way: &Way<'_>,
+    ) -> Result<(StreamResponded, bool), Broken> {
+        let Incoming::Http2(body) = &mut self.incoming else {
+            return Err(Broken::client(StreamEnd::Closed));
+        };
+        let Some(client) = client_stream(&self.answer.client) else {
+            return Err(Broken::client(StreamEnd::Closed));
+        };
+        let stream = &origin.stream;
+        let (idle, window) = (self.env.limits.stream_idle_timeout, self.env.limits.window_timeout);
+        let is_tunnel = self.answer.scratch.request.upgrade == Upgrade::WebSocket;
+        let progress = Progress::new(body.is_done() || is_tunnel);
+        let web = self.answer.web.clone();
+        let mut gone = None;
+        let responded = {
+            let sink = Sink::Http2(stream, window, web);
+            let mut respond = pin!(self.answer.respond_from_stream(stream, way, &progress));
+            let mut pump = pin!(upload_stream::pump(body, sink, Coding::Bare, &progress, idle));
+            poll_fn(|context| {
+                if let Poll::Ready(end) = client.poll_end(context) {
+                    gone = Some(end);
+                    let broken = Failure::downstream(Phase::ResponseBody, end.into());
+                    return Poll::Ready(Err(Broken::Within(broken)));
+                }
+                if !progress.is_ended()
+                    && let Poll::Ready(end) = pump.as_mut().poll(context)
+                {
+                    progress.end();
+                    if let UploadEnd::ClientFailed(failure) = end {
+                        return Poll::Ready(Err(Broken::Before(failure)));
+                    }
+                }
+                respond.as_mut().poll(context)
+            })
+            .await
+        };
+        self.answer.summary.bytes_received = body.received();
+        client_first(responded, gone.or_else(|| client.end())).map(|responded| (responded, true))
+    }
+
+    async fn tunnel_to_stream(&mut self, origin: &Stream) {
+        let summary = &mut self.answer.summary;
+        match (&mut self.answer.client, &mut self.incoming) {
+            (Client::Http2(client), _) => tunnel_stream::across(client, origin, summary, &self.env).await,
+            (Client::Http1(downstream), Incoming::Http1(inbound)) => {
+                tunnel_stream::from_connection(downstream, inbound, origin, summary, &self.env).await;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The client's stream, for as long as the exchange lives.
+fn client_stream<'a>(client: &Client<'a>) -> Option<&'a Stream> {
+    match client {
+        Client::Http1(_) => None,
+        Client::Http2(stream) => Some(stream),
+    }
+}
+
+/// Where the client has ended its stream, that is why the answer did not get there.
+fn client_first<T>(responded: Result<T, Broken>, gone: Option<StreamEnd>) -> Result<T, Broken> {
+    match (responded, gone) {
+        (Ok(responded), _) => Ok(responded),
+        (Err(_), Some(end)) => Err(Broken::client(end)),
+        (Err(broken), None) => Err(broken),
+    }
+}

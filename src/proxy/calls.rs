@@ -1,0 +1,41 @@
+//! What the gateway does for calls of gRPC: deadlines, local replies in its own terms, gRPC-Web.
+
+use super::{answer::Answer, reply::Reply};
+use crate::{
+    grpc::{self, Translation},
+    http::Name,
+    upstream::Cluster,
+};
+use std::{cell::RefCell, rc::Rc};
+
+impl Answer<'_> {
+    /// Takes note of a call's deadline, and makes a call of gRPC-Web one of gRPC where the origin speaks HTTP/2; without
+    /// it there is no gRPC, and who speaks gRPC-Web itself gets it as it is.
+    pub(super) fn begin_grpc(&mut self, cluster: &Cluster) {
+        let request = &mut self.scratch.request;
+        let Some(content_type) = request.fields.get(Name::ContentType) else { return };
+        if grpc::kind(content_type).is_none() {
+            return;
+        }
+        let timeout = request.fields.get_text(b"grpc-timeout").and_then(grpc::parse_timeout);
+        self.expires = timeout.and_then(|timeout| self.summary.started.checked_add(timeout));
+        if cluster.speaks_http2(request.version) {
+            self.web = Translation::begin(request).map(|web| Rc::new(RefCell::new(web)));
+        }
+    }
+
+    /// Makes a local reply what a client of gRPC understands: the status in `grpc-status`, the text in `grpc-message`, and
+    /// no body. False for other clients, and for answers that the configuration asks for.
+    pub(super) fn reply_to_grpc(&mut self, reply: &Reply<'_>) -> bool {
+        let fields = &self.scratch.request.fields;
+        // What was gRPC-Web may be gRPC by now.
+        let kind = match &self.web {
+            Some(web) => Some(web.borrow().answer_kind()),
+            None => fields.get(Name::ContentType).and_then(grpc::kind),
+        };
+        let Some(kind) = kind.filter(|_| !reply.is_configured) else { return false };
+        let text = std::str::from_utf8(reply.body).unwrap_or_default();
+        grpc::local_reply(&mut self.scratch.response, kind, reply.status, text);
+        true
+    }
+}

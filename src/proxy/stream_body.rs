@@ -1,0 +1,117 @@
+//! The body of a request that came on a stream of HTTP/2, part of which can be sent a second time.
+
+use super::upload::Progress;
+use crate::{
+    buffer::Buffer,
+    http::Fields,
+    http2::{Received, StreamEnd},
+    mux::Stream,
+};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+
+/// How much of a body is kept for another attempt: most calls of gRPC, and no more than the client could have sent ahead in
+/// any case.
+const REPLAY_BYTES_MAX: usize = 64 << 10;
+
+/// The body of a request on its way from its stream.
+pub(super) struct StreamBody<'s> {
+    stream: &'s Stream,
+    /// What has come, as long as it is little.
+    kept: Vec<Buffer>,
+    kept_bytes: usize,
+    /// The position in `kept` of what an attempt gets next.
+    at: usize,
+    /// Some has come that was not kept.
+    is_lost: bool,
+    end: Option<Option<Box<Fields>>>,
+    received: u64,
+}
+
+/// What comes next.
+pub(super) enum Chunk<'b> {
+    /// Data that are kept for another attempt.
+    Kept(&'b [u8]),
+    /// Data that are not. They are to be [released](StreamBody::release).
+    Own(Buffer),
+    /// The end, perhaps with trailers.
+    End(Option<&'b Fields>),
+}
+
+/// Why nothing comes.
+pub(super) enum NoChunk {
+    /// The client has ended its stream early.
+    Client(StreamEnd),
+    /// Nobody wants it any more.
+    Unwanted,
+}
+
+impl<'s> StreamBody<'s> {
+    pub(super) fn new(stream: &'s Stream) -> StreamBody<'s> {
+        let end = stream.is_received().then_some(None);
+        StreamBody { stream, kept: Vec::new(), kept_bytes: 0, at: 0, is_lost: false, end, received: 0 }
+    }
+
+    /// Begins anew, for another attempt.
+    pub(super) fn rewind(&mut self) {
+        debug_assert!(!self.is_lost);
+        self.at = 0;
+    }
+
+    /// Whether all that has come can be sent again.
+    pub(super) fn can_replay(&self) -> bool {
+        !self.is_lost
+    }
+
+    /// Whether nothing is left to be sent by this attempt.
+    pub(super) fn is_done(&self) -> bool {
+        self.end.as_ref().is_some_and(Option::is_none) && self.at == self.kept.len()
+    }
+
+    /// Bytes that have come.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Data that were not kept have gone where they were to go.
+    pub(super) fn release(&self, bytes: usize) {
+        self.stream.release(bytes);
+    }
+
+    /// What is next for this attempt. The client may send nothing for so long.
+    pub(super) async fn next(&mut self, progress: &Progress, limit: Duration) -> Result<Chunk<'_>, NoChunk> {
+        if self.at == self.kept.len() && self.end.is_none() {
+            let received = {
+                let mut receiving = pin!(self.stream.receive(limit));
+                poll_fn(|context| match progress.is_discarding() {
+                    true => Poll::Ready(Err(NoChunk::Unwanted)),
+                    false => receiving.as_mut().poll(context).map_err(NoChunk::Client),
+                })
+                .await?
+            };
+            match received {
+                Received::Data(buffer) => {
+                    self.received += buffer.len() as u64;
+                    if self.is_lost || self.kept_bytes + buffer.len() > REPLAY_BYTES_MAX {
+                        self.is_lost = true;
+                        return Ok(Chunk::Own(buffer));
+                    }
+                    self.kept_bytes += buffer.len();
+                    // As it is kept anyway, the client may go on.
+                    self.stream.release(buffer.len());
+                    self.kept.push(buffer);
+                    if self.stream.is_received() {
+                        self.end = Some(None);
+                    }
+                }
+                Received::Trailers(trailers) => self.end = Some(Some(trailers)),
+                Received::End => self.end = Some(None),
+            }
+        }
+        if self.at < self.kept.len() {
+            self.at += 1;
+            let bytes = self.kept.get(self.at - 1).map_or(&[][..], Buffer::bytes);
+            return Ok(Chunk::Kept(bytes));
+        }
+        Ok(Chunk::End(self.end.as_ref().and_then(Option::as_deref)))
+    }
+}
