@@ -53,9 +53,15 @@ def behavior(row):
     return "OK" if row["behavior"] == "NON-STRICT" else row["behavior"]
 
 
-def same(direct, through, count):
+def same(direct, port, selection, count):
+    through = verdicts(port, selection)
     equal((len(direct), len(through)), (count, count), "cases")
-    different = {case: (direct[case], through[case]) for case in direct if direct[case] != through[case]}
+    odd = [case for case in direct if direct[case] != through[case]]
+    if odd:
+        # Autobahn waits for a second only: what a busy machine has made late is asked for once more, one after another.
+        again = ["-p", "1", *(word for case in odd for word in ("-i", case))]
+        direct, through = {**direct, **verdicts(SERVER, again)}, {**through, **verdicts(port, again)}
+    different = {case: (direct[case], through[case]) for case in odd if direct[case] != through[case]}
     assert not different, f"directly and through the gateway: {different}"
     # A server that fails everything would be as good through a gateway.
     bad = [case for case, row in through.items() if row[0] not in WELL]
@@ -68,7 +74,7 @@ def main():
     for name, selection, count in (("protocol", PROTOCOL, PROTOCOL_CASES), ("limits, compression", OTHERS, OTHER_CASES)):
         direct = verdicts(SERVER, selection)
         for version, port in (("HTTP/1.1", GATEWAY), ("HTTP/2", bridge.port)):
-            results.case(f"{name}, {version}", lambda: same(direct, verdicts(port, selection), count))
+            results.case(f"{name}, {version}", lambda: same(direct, port, selection, count))
     results.end()
 
 
