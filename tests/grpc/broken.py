@@ -127,6 +127,40 @@ def no_trailers():
         assert status not in (Status.OK, Status.DEADLINE_EXCEEDED), f"{status} {details}"
 
 
+def an_answer_before_the_request_is_whole():
+    """A server that has answered needs no more of the request, and says so by a reset without an error (RFC 9113 section
+    8.1): the answer is whole, and has to come so."""
+    fields = [("grpc-status", "9"), ("grpc-message", "enough")]
+    for only in (True, False):
+
+        def serve(connection, stream):
+            with connection.lock:
+                if only:
+                    connection.h2.send_headers(stream.number, HEAD + fields, end_stream=True)
+                else:
+                    connection.h2.send_headers(stream.number, HEAD)
+                    connection.h2.send_data(stream.number, frame(b"early"))
+                    connection.h2.send_headers(stream.number, fields, end_stream=True)
+                connection.h2.reset_stream(stream.number, Codes.NO_ERROR)
+                # All of it at once.
+                connection.flush()
+
+        with Server(Broken=serve):
+            client = h2raw.Client(int(PLAIN))
+            for turn in range(50):
+                stream = ask(client, "Broken", end=False)
+                client.until(lambda: stream.over, "an answer")
+                found = [field for field in stream.trailers or stream.headers or [] if field in fields]
+                equal((stream.ended, found), (True, fields), f"turn {turn}, trailers only: {only}, {stream.reset}")
+                equal(bytes(stream.data), b"" if only else frame(b"early"))
+                # With another code, clients take the answer for broken if it comes in time.
+                assert stream.reset in (None, Codes.NO_ERROR), f"turn {turn}, trailers only: {only}: {stream.reset!r}"
+                if stream.reset is None:
+                    # Whoever answers must still take the rest, or say that it is not wanted.
+                    client.cancel(stream.number)
+            client.close()
+
+
 def connection_ends():
     """The origin's connection ends in the middle of an answer."""
 
@@ -355,6 +389,7 @@ CASES = [
     messages_of_a_byte,
     resets,
     no_trailers,
+    an_answer_before_the_request_is_whole,
     connection_ends,
     refused,
     http_statuses,
