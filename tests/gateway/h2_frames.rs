@@ -49,6 +49,7 @@ pub(crate) const FRAME_SIZE_ERROR: u32 = 6;
 pub(crate) const REFUSED_STREAM: u32 = 7;
 pub(crate) const CANCEL: u32 = 8;
 pub(crate) const COMPRESSION_ERROR: u32 = 9;
+pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// What a window may not exceed (RFC 9113 section 6.9.1).
 pub(crate) const WINDOW_MAX: u32 = (1 << 31) - 1;
