@@ -129,7 +129,8 @@ impl Connection {
     ) -> Result<(), ConnectionError> {
         let id = header.stream;
         if self.leaving == Leaving::Final {
-            // The client has been told that we look at no more.
+            // The client has been told that we look at no more. It may not have read that, and go on with the stream.
+            self.skipped_stream = self.skipped_stream.max(id);
             return self.skip_block(block);
         }
         self.peer_stream = id;

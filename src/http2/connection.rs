@@ -100,6 +100,8 @@ pub struct Connection {
     pub(super) waiting: VecDeque<Key>,
     /// The highest stream that the peer has begun.
     pub(super) peer_stream: u32,
+    /// The highest stream that the peer began when we took no more.
+    pub(super) skipped_stream: u32,
     /// The next one that we begin.
     pub(super) own_stream: u32,
     pub(super) leaving: Leaving,
@@ -140,6 +142,7 @@ impl Connection {
             send_window: i64::from(super::settings::INITIAL_WINDOW),
             waiting: VecDeque::new(),
             peer_stream: 0,
+            skipped_stream: 0,
             own_stream: 1,
             leaving: Leaving::No,
             peer_leaves: false,

@@ -106,6 +106,10 @@ impl Connection {
         if self.is_idle(id) {
             return Err(ConnectionError::protocol("data_on_idle_stream"));
         }
+        if self.config.role == Role::Server && id > self.peer_stream {
+            // RFC 9113 section 6.8: frames of streams that we do not look at any more are passed over.
+            return Ok(());
+        }
         match self.streams.closed(id) {
             Some(Closed::ByUs) => Ok(()),
             Some(Closed::ByPeer) => {
@@ -123,7 +127,7 @@ impl Connection {
         // We begin none as a server, and the peer none that is even.
         let next = match (self.config.role, is_own) {
             (Role::Client, true) => self.own_stream,
-            (Role::Server, false) => self.peer_stream + 1,
+            (Role::Server, false) => self.peer_stream.max(self.skipped_stream) + 1,
             _ => 0,
         };
         id >= next
