@@ -138,6 +138,7 @@ impl Connection {
         if !has_room {
             self.skip_block(block)?;
             self.tally.refused += 1;
+            self.streams.remember(id, Closed::ByUs);
             frame::write_reset(id, ErrorCode::RefusedStream, &mut self.out);
             return self.budgets.spend(Flood::Refused);
         }

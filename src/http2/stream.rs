@@ -212,6 +212,11 @@ impl Streams {
         slot.is_listed = false;
         let id = slot.id;
         self.by_id.remove(&id);
+        self.remember(id, how);
+    }
+
+    /// Remembers how a stream was closed.
+    pub(super) fn remember(&mut self, id: u32, how: Closed) {
         if self.closed.len() == CLOSED_MAX {
             self.has_forgotten_ours |= self.closed.pop_front().is_some_and(|(_, how)| how == Closed::ByUs);
         }
