@@ -278,13 +278,29 @@ impl Connection {
         self.spare_heads.truncate(1);
     }
 
-    /// Has those who wait for the connection look again, in their order.
+    /// Has those who wait for the connection look again, in their order, if there is anything to be had. They keep
+    /// their places until they have sent something: who takes all of it is behind the others then.
     pub(super) fn wake_waiting(&mut self) {
-        for key in std::mem::take(&mut self.waiting) {
-            if let Some(slot) = self.streams.get(key) {
-                slot.waits = false;
+        if self.send_window <= 0 || self.out.len() >= OUT_BYTES_MAX {
+            return;
+        }
+        let Connection { waiting, streams, .. } = self;
+        for key in waiting.iter() {
+            if let Some(slot) = streams.get(*key).filter(|slot| slot.send_window > 0) {
                 slot.wake_writer();
             }
+        }
+    }
+
+    /// Takes a stream out of the line of those who wait for the connection.
+    pub(super) fn leave_line(&mut self, key: Key) {
+        if !self.streams.get(key).is_some_and(|slot| std::mem::take(&mut slot.waits)) {
+            return;
+        }
+        if self.waiting.front() == Some(&key) {
+            self.waiting.pop_front();
+        } else {
+            self.waiting.retain(|other| *other != key);
         }
     }
 

@@ -220,9 +220,7 @@ impl Connection {
             };
         };
         let Some(slot) = self.streams.get(key) else { return Ok(()) };
-        slot.send_window += i64::from(by);
-        let is_too_large = slot.send_window > i64::from(STREAM_MAX);
-        slot.wake_writer();
+        let is_too_large = slot.widen(i64::from(by));
         match by {
             0 => self.break_stream(key, ErrorCode::ProtocolError, "http2.window_update_of_0"),
             _ if is_too_large => self.break_stream(key, ErrorCode::FlowControlError, "http2.window_overflow"),
@@ -309,12 +307,10 @@ impl Connection {
         let change = i64::from(self.peer.initial_window) - i64::from(before.initial_window);
         if change != 0 {
             for slot in self.streams.iter_mut() {
-                slot.send_window += change;
-                if slot.send_window > i64::from(STREAM_MAX) {
-                    // RFC 9113 section 6.9.2.
+                // RFC 9113 section 6.9.2. One that is closed has no window any more.
+                if slot.widen(change) && !slot.is_closed() {
                     return Err(ConnectionError::new(ErrorCode::FlowControlError, "window_overflow"));
                 }
-                slot.wake_writer();
             }
         }
         frame::write_header(0, frame::SETTINGS, frame::ACK, 0, &mut self.out);

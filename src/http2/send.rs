@@ -175,6 +175,8 @@ impl Connection {
         }
         let ends = then == Then::End && count == data.len();
         slot.send_window -= count as i64;
+        self.leave_line(key);
+        let Some(slot) = self.streams.get(key) else { return Poll::Ready(Err(StreamEnd::Closed)) };
         if ends {
             slot.sending = Side::Ended;
         }
@@ -285,6 +287,7 @@ impl Connection {
 
     pub(super) fn release_slot(&mut self, key: Key) {
         self.give_back(key);
+        self.leave_line(key);
         self.streams.unlist(key, Closed::Ended);
         self.streams.remove(key);
     }

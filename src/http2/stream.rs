@@ -1,6 +1,6 @@
 //! The streams of one connection, and what is known of those that are closed.
 
-use super::{ErrorCode, StreamEnd};
+use super::{ErrorCode, StreamEnd, frame::STREAM_MAX};
 use crate::{
     buffer::Buffer,
     http::{Fields, ResponseHead},
@@ -89,6 +89,17 @@ impl Slot {
         self.wake_reader();
         self.wake_writer();
         self.watcher.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Changes what may be sent, and says whether that is too much now. Who waits to send is woken when the window
+    /// opens; while it is open, only the connection is waited for, and that has its own waking.
+    pub(super) fn widen(&mut self, by: i64) -> bool {
+        let was_open = self.send_window > 0;
+        self.send_window += by;
+        if !was_open && self.send_window > 0 {
+            self.wake_writer();
+        }
+        self.send_window > i64::from(STREAM_MAX)
     }
 
     /// Ends it early, for everybody who waits on it.
