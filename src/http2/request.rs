@@ -231,6 +231,9 @@ impl<'h> RequestList<'h> {
             Name::Expect => self.expectation(header.value),
             Name::Other if header.text == b"cookie" => {
                 // One line again (RFC 9113 section 8.2.3).
+                if self.refused.is_some() {
+                    return Ok(());
+                }
                 if !self.cookie.is_empty() {
                     self.cookie.extend_from_slice(b"; ");
                 }
