@@ -87,8 +87,9 @@ impl Connection {
         if !data.is_empty() {
             slot.owed += data.len() as u32;
             if !slot.body.back_mut().is_some_and(|buffer| buffer.extend(data)) {
-                let is_behind = !slot.body.is_empty();
-                let class = if is_behind { Class::Large } else { Class::for_bytes(data.len()) };
+                // Who is behind gets more at a time, but never many times what it has: a thousand streams may be.
+                let larger = slot.body.back().map_or(Class::Small, |last| last.class().larger());
+                let class = Class::for_bytes(data.len()).max(larger);
                 let mut buffer = pool.lease(class.max(Class::Small));
                 buffer.extend(data);
                 slot.body.push_back(buffer);
