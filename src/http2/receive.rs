@@ -53,6 +53,7 @@ impl Connection {
         // Padding, and what can't be taken, is done with at once.
         let Some(broken) = self.take_body(key, data, whole, ends) else {
             self.release_connection(whole - data.len() as u32);
+            self.tell_window(key);
             self.close_if_ended(key);
             return Ok(());
         };
@@ -167,8 +168,15 @@ impl Connection {
         let bytes = (bytes as u32).min(slot.owed);
         slot.owed -= bytes;
         slot.released += bytes;
+        self.tell_window(key);
+        self.release_connection(bytes);
+    }
+
+    /// Tells the peer what it may send on a stream, when that is worth it.
+    fn tell_window(&mut self, key: Key) {
+        let Some(slot) = self.streams.get(key) else { return };
         // Half a window at a time: an update for every frame would cost more than it brings.
-        if slot.released >= self.config.stream_window / 2
+        if slot.released >= (self.config.stream_window / 2).max(1)
             && slot.receiving == Side::Body
             && slot.end.is_none()
         {
@@ -176,7 +184,6 @@ impl Connection {
             frame::write_window_update(slot.id, slot.released, &mut self.out);
             slot.released = 0;
         }
-        self.release_connection(bytes);
     }
 
     pub(super) fn release_connection(&mut self, bytes: u32) {
