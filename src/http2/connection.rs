@@ -326,7 +326,9 @@ impl Connection {
 
     /// Whether nothing more will happen on it.
     pub fn is_over(&self) -> bool {
-        self.is_over || (self.leaving == Leaving::Final && self.streams.len() == 0)
+        // On a client's connection nothing more begins, either, when its peer leaves.
+        let is_last = self.leaving == Leaving::Final || (self.peer_leaves && self.config.role == Role::Client);
+        self.is_over || (is_last && self.streams.len() == 0)
     }
 
     /// Whether it has failed, or its socket has ended.
