@@ -327,7 +327,8 @@ impl Connection {
     /// Whether nothing more will happen on it.
     pub fn is_over(&self) -> bool {
         // On a client's connection nothing more begins, either, when its peer leaves.
-        let is_last = self.leaving == Leaving::Final || (self.peer_leaves && self.config.role == Role::Client);
+        let is_last =
+            self.leaving == Leaving::Final || (self.peer_leaves && self.config.role == Role::Client);
         self.is_over || (is_last && self.streams.len() == 0)
     }
 

@@ -162,6 +162,12 @@ impl Streams {
         self.by_id.len()
     }
 
+    /// Streams that there were at a time, at most.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(super) fn insert(&mut self, id: u32, windows: Windows, now_ms: u64) -> Key {
         let slot = Slot {
             id,
