@@ -66,7 +66,9 @@ fn streams_take_turns_with_the_connections_window() {
 fn streams_take_turns_with_the_room_for_what_is_sent() {
     let (mut raw, streams) = answering(3);
     widen(&mut raw, 1 << 30);
-    streams.iter().for_each(|stream| drop(pour(&mut raw, stream)));
+    for stream in &streams {
+        pour(&mut raw, stream);
+    }
     let mut all = [0; 3];
     for _ in 0..30 {
         raw.answers();
@@ -122,14 +124,18 @@ fn a_window_can_be_waited_for_with_nothing_at_hand() {
 #[test]
 fn those_who_are_gone_leave_the_line() {
     let (mut raw, streams) = answering(4);
-    streams.iter().for_each(|stream| drop(pour(&mut raw, stream)));
+    for stream in &streams {
+        pour(&mut raw, stream);
+    }
     raw.answers();
     assert_eq!(raw.server.connection.waiting.len(), 4);
     raw.server.connection.abandon(streams[1].0);
     raw.server.connection.abandon(streams[0].0);
     assert_eq!(raw.server.connection.waiting.len(), 2);
     // They are told, as everybody is whose stream has ended.
-    streams.iter().for_each(|stream| drop(stream.1.rung()));
+    for (_, bell) in &streams {
+        bell.rung();
+    }
     // Its place belongs to another stream now, which does not wait.
     raw.say(&headers(9, frame::END_STREAM)).unwrap();
     let next = raw.arrival();
