@@ -369,7 +369,11 @@ impl Connection {
         self.is_over = true;
         for key in self.streams.listed() {
             if let Some(slot) = self.streams.get(key) {
-                slot.finish(StreamEnd::Closed);
+                match self.config.role {
+                    // The answer is whole: only the rest of the request finds nobody.
+                    Role::Client if slot.receiving == Side::Ended => slot.stop(ErrorCode::NoError),
+                    _ => slot.finish(StreamEnd::Closed),
+                }
             }
             self.streams.unlist(key, Closed::ByPeer);
         }

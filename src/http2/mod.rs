@@ -24,6 +24,8 @@ mod response;
 mod send;
 mod settings;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use connection::{Arrival, Connection, Tally, Verdict};
 pub use error::{ConnectionError, ErrorCode, StreamEnd};

@@ -55,6 +55,7 @@ impl Connection {
         // Padding, and what can't be taken, is done with at once.
         let Some(broken) = self.take_body(key, data, whole, ends) else {
             self.release_connection(whole - data.len() as u32);
+            self.tell_window(key);
             self.close_if_ended(key);
             return Ok(());
         };
@@ -90,8 +91,9 @@ impl Connection {
         if !data.is_empty() {
             slot.owed += data.len() as u32;
             if !slot.body.back_mut().is_some_and(|buffer| buffer.extend(data)) {
-                let is_behind = !slot.body.is_empty();
-                let class = if is_behind { Class::Large } else { Class::for_bytes(data.len()) };
+                // Who is behind gets more at a time, but never many times what it has: a thousand streams may be.
+                let larger = slot.body.back().map_or(Class::Small, |last| last.class().larger());
+                let class = Class::for_bytes(data.len()).max(larger);
                 let mut buffer = pool.lease(class.max(Class::Small));
                 buffer.extend(data);
                 slot.body.push_back(buffer);
@@ -165,9 +167,19 @@ impl Connection {
         let bytes = (bytes as u32).min(slot.owed);
         slot.owed -= bytes;
         slot.released += bytes;
+        self.tell_window(key);
+        self.release_connection(bytes);
+    }
+
+    /// Tells the peer what it may send on a stream, when that is worth it.
+    fn tell_window(&mut self, key: Key) {
+        let Some(slot) = self.streams.get(key) else { return };
         // Half a window at a time: an update for every frame would cost more than it brings. Who takes what comes gets a
         // larger one.
-        if slot.released >= slot.receive_target / 2 && slot.receiving == Side::Body && slot.end.is_none() {
+        if slot.released >= (slot.receive_target / 2).max(1)
+            && slot.receiving == Side::Body
+            && slot.end.is_none()
+        {
             let larger = slot.receive_target.saturating_mul(2).min(self.config.stream_window);
             let growth = larger.saturating_sub(slot.receive_target);
             slot.receive_target += growth;
@@ -176,7 +188,6 @@ impl Connection {
             frame::write_window_update(slot.id, by, &mut self.out);
             slot.released = 0;
         }
-        self.release_connection(bytes);
     }
 
     pub(super) fn release_connection(&mut self, bytes: u32) {
@@ -221,9 +232,7 @@ impl Connection {
             };
         };
         let Some(slot) = self.streams.get(key) else { return Ok(()) };
-        slot.send_window += i64::from(by);
-        let is_too_large = slot.send_window > i64::from(STREAM_MAX);
-        slot.wake_writer();
+        let is_too_large = slot.widen(i64::from(by));
         match by {
             0 => self.break_stream(key, ErrorCode::ProtocolError, "http2.window_update_of_0"),
             _ if is_too_large => self.break_stream(key, ErrorCode::FlowControlError, "http2.window_overflow"),
@@ -308,12 +317,10 @@ impl Connection {
         let change = i64::from(self.peer.initial_window) - i64::from(before.initial_window);
         if change != 0 {
             for slot in self.streams.iter_mut() {
-                slot.send_window += change;
-                if slot.send_window > i64::from(STREAM_MAX) {
-                    // RFC 9113 section 6.9.2.
+                // RFC 9113 section 6.9.2. One that is closed has no window any more.
+                if slot.widen(change) && !slot.is_closed() {
                     return Err(ConnectionError::new(ErrorCode::FlowControlError, "window_overflow"));
                 }
-                slot.wake_writer();
             }
         }
         frame::write_header(0, frame::SETTINGS, frame::ACK, 0, &mut self.out);

@@ -291,6 +291,9 @@ impl Connection {
 
     pub(super) fn release_slot(&mut self, key: Key) {
         self.give_back(key);
+        if self.streams.get(key).is_some_and(|slot| slot.waits) {
+            self.waiting.retain(|other| *other != key);
+        }
         self.streams.unlist(key, Closed::Ended);
         self.streams.remove(key);
     }

@@ -1,6 +1,6 @@
 //! The streams of one connection, and what is known of those that are closed.
 
-use super::{ErrorCode, StreamEnd};
+use super::{ErrorCode, StreamEnd, frame::STREAM_MAX};
 use crate::{
     buffer::Buffer,
     http::{Fields, ResponseHead},
@@ -95,6 +95,17 @@ impl Slot {
         self.watcher.take().into_iter().for_each(Waker::wake);
     }
 
+    /// Changes what may be sent, and says whether that is too much now. Who waits to send is woken when the window
+    /// opens; while it is open, only the connection is waited for, and that has its own waking.
+    pub(super) fn widen(&mut self, by: i64) -> bool {
+        let was_open = self.send_window > 0;
+        self.send_window += by;
+        if !was_open && self.send_window > 0 {
+            self.wake_writer();
+        }
+        self.send_window > i64::from(STREAM_MAX)
+    }
+
     /// Ends it early, for everybody who waits on it.
     pub(super) fn finish(&mut self, end: StreamEnd) {
         self.end.get_or_insert(end);
@@ -153,6 +164,12 @@ impl Streams {
     /// Streams that are not closed.
     pub(super) fn open(&self) -> usize {
         self.by_id.len()
+    }
+
+    /// Streams that there were at a time, at most.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.slots.len()
     }
 
     pub(super) fn insert(&mut self, id: u32, windows: Windows, now_ms: u64) -> Key {
