@@ -39,6 +39,14 @@ const LENGTHS: &[Case] = &[
     beyond("8.1.1", "a length of 0, and an empty body", Expect::Answer(200), |p| {
         post_of(p, &["0"], &[data(1, END_STREAM, b"")]);
     }),
+    beyond("8.1", "an empty body in a frame of its own", Expect::Answer(200), |p| {
+        post_of(p, &[], &[data(1, END_STREAM, b"")]);
+    }),
+    beyond("8.1", "an empty body that comes later", Expect::Answer(200), |p| {
+        p.post(1);
+        p.synchronize();
+        p.send(&data(1, END_STREAM, b""));
+    }),
     beyond("8.1.1", "a body and trailers", Expect::Answer(200), |p| {
         post_of(p, &["4"], &[data(1, 0, b"test"), headers(1, END, &literal("x-test", "ok"))]);
     }),

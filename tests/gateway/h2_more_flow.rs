@@ -180,10 +180,9 @@ fn sink(p: &mut Peer, stream: u32) {
 /// Sends as much on a stream as there is room for.
 fn fill(p: &mut Peer, stream: u32) {
     let most = p.frame_max() as i64;
-    while p.room(stream) > 0 && !p.is_over {
+    while p.room(stream) > 0 {
         let length = usize::try_from(p.room(stream).min(most)).unwrap();
         p.send(&data(stream, 0, &vec![b'x'; length]));
-        p.synchronize();
     }
 }
 
@@ -198,22 +197,21 @@ const BUFFERS_MAX: usize = 64 << 20;
 const RECEIVING: &[Case] = &[
     beyond("6.9.1", "more on a stream than its window", Expect::Either(&[FLOW_CONTROL_ERROR]), |p| {
         sink(p, 1);
-        p.synchronize();
         let mut sent = 0;
         while !is_gone(p) && sent < BUFFERS_MAX {
             fill(p, 1);
             // One too many, unless room was made meanwhile.
             p.send(&data(1, 0, b"x"));
-            p.synchronize();
+            p.until(|p| is_gone(p) || p.room(1) > 0);
             sent = p.sent(1);
         }
         assert!(is_gone(p), "{sent} octets were taken");
     }),
     beyond("6.9", "padding is given back, too", Expect::Answer(200), |p| {
         p.post(1);
-        let window = p.settings.get(&INITIAL_WINDOW_SIZE).map_or(FIRST, |size| *size as usize);
-        let (octets, padding) = ([b'x'; 8000], 255);
-        (0..window / 256 + 2).for_each(|_| p.upload(1, &padded(DATA, 1, 0, &octets, padding)));
+        // More padding than there was room at first.
+        let count = p.room(1) / 256 + 2;
+        (0..count).for_each(|_| p.upload(1, &padded(DATA, 1, 0, &[b'x'; 1000], 255)));
         p.send(&data(1, END_STREAM, b""));
         p.until(|p| p.answer(1).is_some());
     }),
@@ -252,6 +250,22 @@ fn crowd(p: &mut Peer) -> u32 {
     last
 }
 
+/// Resets stream 1, and makes requests until one fits in its place; its body. For the client a stream is over when it has
+/// reset it; the gateway counts it until nobody works for it any more, and refuses others that long.
+fn in_place_of_1(p: &mut Peer, refused: u32) -> String {
+    p.send(&rst_stream(1, CANCEL));
+    // What the refused one has added to the table is known.
+    let block = [p.fields("GET").block(), vec![0xbe]].concat();
+    let next = (refused + 2..).step_by(2).take(100).find(|stream| {
+        p.send(&[headers(*stream, END, &block), window_update(*stream, 1 << 20)].concat());
+        p.until_end_of(*stream);
+        p.answer(*stream).is_some()
+    });
+    let next = next.expect("a stream that fits");
+    p.forgiven = next - 2;
+    String::from_utf8(p.body(next)).unwrap()
+}
+
 const CONCURRENCY: &[Case] = &[
     beyond("5.1.2", "1024 streams may be there", Expect::Alive, |p| {
         assert_eq!(p.settings.get(&MAX_CONCURRENT_STREAMS), Some(&1024));
@@ -260,27 +274,21 @@ const CONCURRENCY: &[Case] = &[
         let last = crowd(p);
         let end = p.seen.iter().find(|frame| frame.is(RST_STREAM, last)).map(Frame::code);
         assert_eq!(end, Some(REFUSED_STREAM));
-        p.send(&rst_stream(1, CANCEL));
-        // There is room for one, and what the refused one has added is known.
-        let block = [p.fields("GET").block(), vec![0xbe]].concat();
-        p.send(&headers(last + 2, END, &block));
-        p.send(&window_update(last + 2, 1 << 20));
-        p.until_end_of(last + 2);
-        assert!(String::from_utf8(p.body(last + 2)).unwrap().contains("\nx-test: one\n"));
+        assert!(in_place_of_1(p, last).contains("\nx-test: one\n"));
     }),
     beyond("5.1.2", "what comes for a stream that was refused is ignored", Expect::Alive, |p| {
         let last = crowd(p);
-        p.send(&[window_update(last, 1), rst_stream(last, CANCEL), rst_stream(1, CANCEL)].concat());
+        p.send(&[window_update(last, 1), rst_stream(last, CANCEL)].concat());
+        in_place_of_1(p, last);
     }),
     beyond("5.1.2", "streams that are over do not count", Expect::Answer(200), |p| {
         let most = p.settings[&MAX_CONCURRENT_STREAMS];
         let block = p.fields("GET").set(":path", "/local").block();
         p.send(&window_update(0, 1 << 20));
         for round in 0..3 {
-            let first = round * most;
-            let streams = (first..first + most / 2).map(|number| number * 2 + 1);
-            p.send(&streams.clone().flat_map(|stream| headers(stream, END, &block)).collect::<Vec<_>>());
-            let last = streams.last().unwrap();
+            let first = round * most * 2 + 1;
+            let last = first + most;
+            p.send(&(first..=last).step_by(2).flat_map(|at| headers(at, END, &block)).collect::<Vec<_>>());
             p.until_end_of(last);
         }
     }),

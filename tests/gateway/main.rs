@@ -24,6 +24,7 @@
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
+//! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 //! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
 //!   run against, what they are, and who judges
@@ -67,6 +68,7 @@ mod h2_spec_frames;
 mod h2_spec_generic;
 mod h2_spec_messages;
 mod h2_spec_streams;
+mod grpc;
 mod harness;
 mod hello;
 mod large_bodies;
@@ -92,3 +94,4 @@ mod tls_rotation;
 mod tls_upstream;
 mod tools;
 mod usage;
+mod websocket;

@@ -4,9 +4,7 @@ use super::{
     harness::{Gateway, service_entry},
     origin::dead_port,
     python,
-    tools::run,
 };
-use std::{path::Path, process::Command};
 
 const COMMANDS: &str = "sluicegate_mongo_commands_total";
 const ERRORS: &str = "sluicegate_mongo_errors_total";
@@ -27,15 +25,9 @@ pub(crate) fn mongo_yaml(backend: u16) -> String {
 
 /// Runs `tests/mongo/cases.py` between a gateway's port and a backend's; nothing if there is no such Python.
 pub(crate) fn cases(gateway: u16, backend: u16, more: &[&str]) -> Option<String> {
-    let python = python::with_packages("mongo", PACKAGES)?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mongo/cases.py");
-    let mut command = Command::new(python);
-    command.arg(script).args([gateway.to_string(), backend.to_string()]).args(more);
-    // Nothing is to be left beside the scripts.
-    command.env("PYTHONDONTWRITEBYTECODE", "1");
-    let (ended_well, said) = run(&mut command, b"");
-    assert!(ended_well && said.contains(" passed, 0 failed"), "{said}");
-    Some(said)
+    let ports = [gateway.to_string(), backend.to_string()];
+    let arguments = ports.iter().map(String::as_str).chain(more.iter().copied());
+    python::cases("mongo", PACKAGES, "mongo/cases.py", arguments)
 }
 
 #[test]

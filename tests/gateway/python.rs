@@ -1,10 +1,15 @@
 //! Python with packages that are not part of it, in a virtual environment below `target/`.
 
-use super::tools::{has, run};
+use super::tools::{has, run, run_within};
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
+
+/// No program of cases takes so long unless something is broken; on a machine with other work, the longest take a minute.
+const CASES_PATIENCE: Duration = Duration::from_secs(240);
 
 /// The interpreter of an environment with these packages, made on first use; says why if there can't be one.
 pub(crate) fn with_packages(name: &str, packages: &[&str]) -> Option<PathBuf> {
@@ -20,4 +25,29 @@ pub(crate) fn with_packages(name: &str, packages: &[&str]) -> Option<PathBuf> {
     }
     println!("skipped: no Python with {}: {last}", packages.join(" and "));
     None
+}
+
+/// Runs a program of cases to its end: all of them have to pass. Returns what it said; nothing, if there is no Python with
+/// these packages. The script is named from `tests` on.
+pub(crate) fn cases<S: AsRef<OsStr>>(
+    environment: &str,
+    packages: &[&str],
+    script: &str,
+    arguments: impl IntoIterator<Item = S>,
+) -> Option<String> {
+    let python = with_packages(environment, packages)?;
+    let mut command = Command::new(python);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script)).args(arguments);
+    // Nothing is to be left beside the scripts.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    Some(run_cases(command, script))
+}
+
+/// Runs a program of cases, whatever it is written in.
+pub(crate) fn run_cases(mut command: Command, script: &str) -> String {
+    let (ended_well, said) = run_within(&mut command, b"", CASES_PATIENCE);
+    // Programs name what they can't do as tests do.
+    said.lines().filter(|line| line.starts_with("skipped: ")).for_each(|line| println!("{line}"));
+    assert!(ended_well && said.contains(" passed, 0 failed"), "{script}:\n{said}");
+    said
 }

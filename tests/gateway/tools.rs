@@ -9,6 +9,7 @@ use std::{
     process::{Command, Stdio},
     sync::mpsc::channel,
     thread,
+    time::Duration,
 };
 
 /// A client.
@@ -91,10 +92,15 @@ pub(crate) fn tools() -> Vec<Tool> {
 
 /// Whether a program is installed; says so if it is not.
 pub(crate) fn has(program: &str) -> bool {
+    has_for(program, "a TLS client that is not ours")
+}
+
+/// Whether a program is installed; says what there is not without it if it is not.
+pub(crate) fn has_for(program: &str, what: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     if !found {
-        println!("skipped: {program} is missing: a TLS client that is not ours");
+        println!("skipped: {program} is missing: {what}");
     }
     found
 }
@@ -102,6 +108,11 @@ pub(crate) fn has(program: &str) -> bool {
 /// Runs a program to its end with this on its standard input: whether it ended well, and all that it said on both
 /// channels.
 pub(crate) fn run(command: &mut Command, input: &[u8]) -> (bool, String) {
+    run_within(command, input, PATIENCE)
+}
+
+/// As `run`, for one that may take as long as this.
+pub(crate) fn run_within(command: &mut Command, input: &[u8], patience: Duration) -> (bool, String) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -121,7 +132,7 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> (bool, String) {
         bytes.extend(errors.join().unwrap_or_default());
         let _ = sender.send(bytes);
     });
-    let Ok(said) = receiver.recv_timeout(PATIENCE) else {
+    let Ok(said) = receiver.recv_timeout(patience) else {
         let _ = child.kill();
         panic!("{command:?} does not end");
     };
