@@ -220,6 +220,8 @@ fn uploads_that_nobody_takes_hold_what_was_sent_and_little_more() {
     let mut attackers = Vec::new();
     site.beside(|| {
         if attackers.len() == 10 {
+            // As long as the good clients take, at the pace of requests.
+            assert_eq!(site.gateway.get(80, "web.test", "/quick/0").status, 200);
             return;
         }
         let mut attacker = site.attacker(Way::Plain, &[]);
