@@ -316,7 +316,7 @@ impl Attacker {
     }
 
     /// Says what a client says first, and waits for what the gateway says first.
-    fn new(client: Client, ours: &[(u16, u32)]) -> Attacker {
+    pub(crate) fn new(client: Client, ours: &[(u16, u32)]) -> Attacker {
         let mut attacker = Attacker::listening(client);
         assert!(attacker.send(&[PREFACE, &settings(ours)].concat()));
         assert!(attacker.until(|seen| seen.limit.is_some()), "no SETTINGS: {:?}", attacker.seen);

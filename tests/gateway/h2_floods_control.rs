@@ -1,11 +1,13 @@
 //! Floods of frames that carry no request: each is small and legal, and costs the gateway an answer or a look.
 
 use super::{
-    h2_floods::{Flood, Site, Way, get, nth},
+    h2_floods::{Attacker, Flood, Site, Way, fields, get, nth},
+    h2_floods_origin::Holding,
     h2_frames::{
-        ACK, CANCEL, ENHANCE_YOUR_CALM, GOAWAY, NO_ERROR, PROTOCOL_ERROR, PUSH_PROMISE, SETTINGS, UNKNOWN,
-        code_name, frame, goaway, ping, priority, rst_stream, settings, window_update,
+        ACK, CANCEL, END, ENHANCE_YOUR_CALM, GOAWAY, NO_ERROR, PROTOCOL_ERROR, PUSH_PROMISE, SETTINGS,
+        UNKNOWN, code_name, frame, goaway, headers, ping, priority, rst_stream, settings, window_update,
     },
+    harness::{Gateway, routed},
 };
 
 /// Frames that are sent whatever comes back.
@@ -156,6 +158,34 @@ fn push_promises_end_the_connection_at_once() {
         assert_eq!(attacker.seen.code(), Some(PROTOCOL_ERROR), "{}", attacker.seen.end());
     });
     site.gateway.stop();
+}
+
+#[test]
+fn the_log_and_the_counters_tell_what_was_done() {
+    let origin = Holding::new();
+    let yaml = routed("  - route: [{destination: {host: a.test}}]", &[origin.port()]);
+    let gateway = Gateway::start_with(&[80], &yaml, &["--workers", "1"]);
+    let mut attacker = Attacker::new(gateway.connect(80), &[]);
+    let logged = |what: &str| {
+        let line = gateway.log_line();
+        assert!(line.contains(what), "{what}: {line}");
+    };
+    for number in 0..3 {
+        attacker.send(&[get(nth(number), "/held"), rst_stream(nth(number), CANCEL)].concat());
+        logged("\"GET /held HTTP/2\" 0 DR http2.remote_reset{CANCEL} ");
+    }
+    attacker.send(&headers(7, END, &fields("GET", "/held").add("Upper", "case").block()));
+    logged(" 0 DPE http2.invalid.header.field ");
+    attacker.send(&ping(0, b"flooding").repeat(FEW as usize));
+    assert!(!attacker.is_alive());
+    attacker.read_to_end();
+    drop(attacker);
+    logged("\"- - -\" 0 DPE ping - \"ENHANCE_YOUR_CALM\" ");
+    assert_eq!((gateway.metric("envoy_http2_rx_reset"), gateway.metric("envoy_http2_tx_reset")), (3.0, 1.0));
+    assert_eq!(gateway.metric("sluicegate_http2_floods_total"), 1.0);
+    // The request that was malformed, and the connection that was flooded.
+    assert_eq!(gateway.metric("envoy_http_downstream_cx_protocol_error"), 2.0);
+    gateway.stop();
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn blocks_on_a_stream_that_is_over_harm_nobody() {
     let references = headers(1, END, &vec![LATEST; 4000]);
     site.tolerates(
         &opening,
-        &|number| references.clone().repeat((number % 10 == 0).into()),
+        &|number| references.clone().repeat((number % 40 == 0).into()),
         &|attacker, is_alive| {
             let code = attacker.seen.code().map(code_name);
             let is_right = matches!(code.as_deref(), Some("ENHANCE_YOUR_CALM" | "STREAM_CLOSED"));

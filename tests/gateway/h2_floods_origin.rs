@@ -13,6 +13,9 @@ use std::{
     thread,
 };
 
+/// What the kernel keeps for one connection until the origin reads it.
+const RECEIVE_BYTES: usize = 64 << 10;
+
 /// Answers `/quick/N` with `quick N` when it has read the whole request, and `/big/N` with so many bytes. It reads nothing of
 /// what comes after the head of a request for `/stuck`, and holds all other requests, from their heads on, until the gateway
 /// gives up. Its threads end with the test's process.
@@ -29,7 +32,12 @@ impl Holding {
         let (sender, receiver) = channel();
         let counts = (Arc::clone(&peak), Arc::clone(&held));
         thread::spawn(move || count(&receiver, &counts.0, &counts.1));
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        // Or the kernel would take tens of megabytes for those who don't read.
+        socket.set_recv_buffer_size(RECEIVE_BYTES).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.listen(1024).unwrap();
+        let listener = TcpListener::from(socket);
         let port = listener.local_addr().unwrap().port();
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
