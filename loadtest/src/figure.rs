@@ -8,11 +8,11 @@ use crate::works::{Target, Work};
 pub(crate) struct Sample {
     /// The figure, in the unit of the work.
     pub(crate) cost: f64,
-    /// More on it, if the run was one of wrk.
+    /// More on it, if the run was one of a load generator.
     pub(crate) load: Option<LoadSample>,
 }
 
-/// What a run of wrk gives besides the cost.
+/// What a run of a load generator gives besides the cost.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LoadSample {
     /// Of the CPU time, the share not spent in the kernel.
@@ -21,8 +21,8 @@ pub(crate) struct LoadSample {
     pub(crate) rate: f64,
     /// Share of its core that the proxy used.
     pub(crate) busy: f64,
-    /// As wrk saw it.
-    pub(crate) p99_ms: f64,
+    /// As the load generator saw it, if it tells.
+    pub(crate) p99_ms: Option<f64>,
     /// Requests in the whole run.
     pub(crate) requests: f64,
     /// What sluicegate did for it.
@@ -38,6 +38,8 @@ pub(crate) struct Inside {
     pub(crate) opened: Option<f64>,
     /// Requests that it had to send again.
     pub(crate) retried: Option<f64>,
+    /// Times that its clients' connections with HTTP/2 sent what had gathered, per request.
+    pub(crate) flushes: Option<f64>,
     /// Entries that it submitted to its rings, per request.
     pub(crate) submissions: Option<f64>,
     /// Entries that its rings completed, per request.
@@ -51,6 +53,7 @@ impl Inside {
             ("connections admitted", self.admitted),
             ("connections opened to the origin", self.opened),
             ("requests sent again", self.retried),
+            ("HTTP/2 sends per request", self.flushes),
             ("ring submissions per request", self.submissions),
             ("ring completions per request", self.completions),
         ];
@@ -84,9 +87,10 @@ impl Row {
         }
     }
 
-    /// The median of a value of wrk's runs.
-    pub(crate) fn median_of(&self, value: impl Fn(&LoadSample) -> f64) -> Option<f64> {
-        Some(Spread::of(self.samples.iter().filter_map(|sample| sample.load.as_ref()).map(value))?.median)
+    /// The median of a value of the load generator's runs, of those that have it.
+    pub(crate) fn median_of(&self, value: impl Fn(&LoadSample) -> Option<f64>) -> Option<f64> {
+        let loads = self.samples.iter().filter_map(|sample| sample.load.as_ref());
+        Some(Spread::of(loads.filter_map(value))?.median)
     }
 }
 

@@ -1,14 +1,16 @@
 //! The origin and the proxies that are running.
 
+use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::error::{During, Error, Result};
+use crate::h2load;
 use crate::machine::{Machine, Ports};
-use crate::process::{Interrupt, Process};
+use crate::process::{Interrupt, Invocation, Process};
 use crate::programs::{Inventory, Program};
-use crate::proxies::{self, Entrances, Places, Proxy, StreamModule, Subject};
+use crate::proxies::{self, Entrances, Origins, Places, Proxy, StreamModule, Subject};
 use crate::tls::Identity;
 use crate::workspace::Workspace;
 
@@ -17,6 +19,8 @@ const LISTEN_MAX: Duration = Duration::from_secs(30);
 const LISTEN_POLL: Duration = Duration::from_millis(20);
 /// For what a program does just after it has begun to listen: its first minute is not what is measured.
 const SETTLE: Duration = Duration::from_secs(1);
+/// The file, in the folder of this run, that tells nghttpd which type a file has.
+const MIME_TYPES: &str = "mime.types";
 
 /// What stays the same for the whole run.
 pub(crate) struct Ground {
@@ -85,32 +89,24 @@ pub(crate) struct Fleet<'a> {
     /// What all of it stands on.
     pub(crate) ground: &'a Ground,
     ports: Ports,
-    origin_port: u16,
+    origins: Origins,
     running: Vec<(Subject, Running)>,
-    _origin: Process,
+    _origins: Vec<Process>,
 }
 
 impl<'a> Fleet<'a> {
-    /// Writes what the origin serves and what the proxies show to clients of TLS, and starts the origin.
-    pub(crate) fn with_origin(ground: &'a Ground) -> Result<Fleet<'a>> {
-        for (name, bytes) in [("www/16k", 16 << 10), ("www/1m", 1 << 20)] {
-            ground.workspace.write(name, &noise(bytes))?;
-        }
+    /// Writes what the origins serve and what the proxies show to clients of TLS, and starts the origins.
+    pub(crate) fn with_origins(ground: &'a Ground) -> Result<Fleet<'a>> {
+        write_content(ground)?;
         let Identity { certificate, key, .. } = &ground.identity;
         ground.workspace.write("tls.crt", certificate.as_bytes())?;
         ground.workspace.write("tls.key", key.as_bytes())?;
         // HAProxy wants both in one file.
         ground.workspace.write("tls.pem", format!("{certificate}{key}").as_bytes())?;
         let mut ports = Ports::new();
-        let origin_port = ports.take()?;
-        let program = ground.inventory.path(Program::Nginx)?.to_owned();
-        let places = places(ground, program, Entrances::default(), origin_port);
-        let written = proxies::origin_configuration(&places)?;
-        let path = ground.workspace.write(&written.file, written.text.as_bytes())?;
-        let invocation = proxies::nginx(&places, &path);
-        let mut origin = Process::start("the origin (nginx)", &invocation, &ground.workspace.log("origin"))?;
-        wait_until_it_listens(&mut origin, origin_port, &ground.interrupt)?;
-        Ok(Fleet { ground, ports, origin_port, running: Vec::new(), _origin: origin })
+        let origins = Origins { http1: ports.take()?, h2: ports.take()?, grpc: ports.take()? };
+        let started = start_origins(ground, origins)?;
+        Ok(Fleet { ground, ports, origins, running: Vec::new(), _origins: started })
     }
 
     /// The running subject, started if it is not running.
@@ -130,9 +126,17 @@ impl<'a> Fleet<'a> {
     /// Writes the subject's configuration and returns its path; `check` needs no more.
     pub(crate) fn configure(&mut self, subject: Subject) -> Result<(Places, PathBuf)> {
         let mut take = || self.ports.take();
-        let entrances = Entrances { http: take()?, tls: take()?, tcp: take()?, admin: take()? };
+        let entrances = Entrances {
+            http: take()?,
+            tls: take()?,
+            h2c: take()?,
+            tls_to_h2: take()?,
+            grpc: take()?,
+            tcp: take()?,
+            admin: take()?,
+        };
         let program = self.ground.executable(subject.proxy)?;
-        let places = places(self.ground, program, entrances, self.origin_port);
+        let places = places(self.ground, program, entrances, self.origins);
         let written = proxies::configuration(subject, &places)?;
         let path = self.ground.workspace.write(&written.file, written.text.as_bytes())?;
         Ok((places, path))
@@ -155,13 +159,53 @@ impl<'a> Fleet<'a> {
     }
 }
 
-fn places(ground: &Ground, program: PathBuf, entrances: Entrances, origin_port: u16) -> Places {
+/// What the origins serve: nginx has the answer for `/` itself.
+fn write_content(ground: &Ground) -> Result<()> {
+    let workspace = &ground.workspace;
+    workspace.write("www/12", b"hello world\n")?;
+    for (name, bytes) in [("www/16k", 16 << 10), ("www/1m", 1 << 20)] {
+        workspace.write(name, &noise(bytes))?;
+    }
+    let call = workspace.run.join("www").join(h2load::METHOD.trim_start_matches('/'));
+    if let Some(service) = call.parent() {
+        fs::create_dir_all(service).during(|| format!("creating {}", service.display()))?;
+    }
+    fs::write(&call, h2load::MESSAGE).during(|| format!("writing {}", call.display()))?;
+    workspace.write(h2load::MESSAGE_FILE, h2load::MESSAGE)?;
+    workspace.write(MIME_TYPES, b"application/grpc grpc\n")?;
+    Ok(())
+}
+
+/// nginx, and nghttpd twice if it is there: for HTTP/2, and with the trailer that makes an answer one of gRPC.
+fn start_origins(ground: &Ground, origins: Origins) -> Result<Vec<Process>> {
+    let start = |name: &str, invocation: &Invocation, port: u16| {
+        let mut origin = Process::start(name, invocation, &ground.workspace.log(name))?;
+        wait_until_it_listens(&mut origin, port, &ground.interrupt)?;
+        Ok(origin)
+    };
+    let places = |program: &Path| places(ground, program.to_owned(), Entrances::default(), origins);
+    let nginx = places(ground.inventory.path(Program::Nginx)?);
+    let written = proxies::origin_configuration(&nginx)?;
+    let path = ground.workspace.write(&written.file, written.text.as_bytes())?;
+    let mut started = vec![start("origin", &proxies::nginx(&nginx, &path), origins.http1)?];
+    if let Ok(program) = ground.inventory.path(Program::Nghttpd) {
+        let nghttpd = places(program);
+        started.push(start("h2-origin", &proxies::nghttpd(&nghttpd, origins.h2, &[]), origins.h2)?);
+        let types = format!("--mime-types-file={}", nghttpd.run.join(MIME_TYPES).display());
+        // As services of gRPC answer: no length beforehand, the outcome at the end.
+        let grpc = ["--trailer=grpc-status: 0", "--no-content-length", &types];
+        started.push(start("grpc-origin", &proxies::nghttpd(&nghttpd, origins.grpc, &grpc), origins.grpc)?);
+    }
+    Ok(started)
+}
+
+fn places(ground: &Ground, program: PathBuf, entrances: Entrances, origins: Origins) -> Places {
     Places {
         run: ground.workspace.run.clone(),
         program,
         entrances,
         stream_module: ground.stream_module(),
-        origin_port,
+        origins,
         load_core: ground.machine.cores.load,
         proxy_core: ground.machine.cores.proxy,
         open_files: ground.machine.open_files,

@@ -2,7 +2,8 @@
 //!
 //! In the order in which they act: [`args`], [`workspace`] and [`machine`] (where and on what), [`programs`] (what has to be
 //! installed), [`works`] (the list of what is measured), [`fleet`] with [`proxies`] and [`virtual_hosts`] (who is running),
-//! [`measure`] with [`wrk`], [`client`] and [`counters`] (a run), [`figure`] (median and ratio), [`table`] and [`json`].
+//! [`measure`] with [`load`], [`wrk`], [`client`], [`h2load`], [`nghttp`] and [`counters`] (a run), [`figure`] (median and
+//! ratio), [`table`] and [`json`].
 //! Below them: [`tls`] (the certificate of all proxies, and its client), [`process`] (starting and stopping), [`procfs`] and [`rings`] (what the
 //! kernel tells of a process), [`error`].
 
@@ -21,7 +22,10 @@ mod fleet;
 mod proxies;
 mod virtual_hosts;
 mod measure;
+mod load;
 mod wrk;
+mod h2load;
+mod nghttp;
 mod client;
 mod counters;
 mod tls;
@@ -42,7 +46,7 @@ use process::Interrupt;
 use programs::{Installing, Inventory, Program};
 use proxies::{Proxy, Subject};
 use tls::Identity;
-use works::{Kind, Subjects, Work};
+use works::{Subjects, Work};
 use workspace::Workspace;
 
 fn main() -> ExitCode {
@@ -104,10 +108,8 @@ fn obtain_programs(
     interrupt: &Interrupt,
 ) -> Result<Inventory> {
     let mut wanted = vec![Program::Setpriv, Program::Taskset, Program::Nginx];
-    if works.iter().any(|work| matches!(work.kind, Kind::Wrk(_))) {
-        wanted.push(Program::Wrk);
-    }
     for work in works {
+        wanted.extend(work.kind.programs());
         wanted.extend(args.proxies.iter().flat_map(|proxy| proxy.programs_for(work.kind.listener())));
     }
     let mut seen = Vec::new();
@@ -140,8 +142,9 @@ fn plan(args: &Args, works: &[&'static Work], ground: &Ground) -> Vec<(&'static 
     }
     let mut plan = Vec::new();
     for work in works {
-        if matches!(work.kind, Kind::Wrk(_)) && !ground.inventory.has(Program::Wrk) {
-            println!("LEFT OUT    {}: wrk is missing", work.name);
+        let missing = |program: &Program| !ground.inventory.has(*program);
+        if let Some(program) = work.kind.programs().into_iter().find(missing) {
+            println!("LEFT OUT    {}: {} is missing", work.name, program.name());
             continue;
         }
         let subjects = match work.subjects {
@@ -166,7 +169,10 @@ fn every_proxy(args: &Args, work: &Work, ground: &Ground) -> Vec<Subject> {
     let mut subjects = Vec::new();
     for proxy in before.into_iter().chain(args.proxies.iter().copied()) {
         let programs = proxy.programs_for(work.kind.listener());
-        if let Some(missing) = programs.into_iter().find(|program| !ground.inventory.has(*program)) {
+        let shortcoming = work.kind.listener().and_then(|listener| proxy.shortcoming(listener));
+        if let Some(why) = shortcoming {
+            println!("LEFT OUT    {}: the row of {}: {why}", work.name, proxy.name());
+        } else if let Some(missing) = programs.into_iter().find(|program| !ground.inventory.has(*program)) {
             println!("LEFT OUT    {}: the row of {}: {} is missing", work.name, proxy.name(), missing.name());
         } else if !subjects.contains(&Subject::plain(proxy)) {
             subjects.push(Subject::plain(proxy));
@@ -180,7 +186,7 @@ fn measure_all(
     effort: Effort,
     ground: &Ground,
 ) -> Result<Vec<Outcome>> {
-    let mut fleet = Fleet::with_origin(ground)?;
+    let mut fleet = Fleet::with_origins(ground)?;
     let mut outcomes = Vec::new();
     for (work, subjects) in plan {
         let outcome = measure::measure(work, subjects, effort, &mut fleet)?;

@@ -10,13 +10,16 @@ use crate::counters::Counters;
 use crate::error::{During, Error, Result};
 use crate::figure::{Inside, LoadSample, Row, Sample};
 use crate::fleet::{Fleet, Ground, Running};
+use crate::h2load::{self, Streams};
+use crate::load::{Report, Shot};
+use crate::nghttp;
 use crate::process::{self, Invocation};
 use crate::procfs::{self, Cpu};
 use crate::proxies::{self, Listener, Setup, Subject};
 use crate::rings::Rings;
 use crate::tls::Client;
 use crate::works::{Kind, Waiting, Work};
-use crate::wrk::{self, Load, Shot};
+use crate::wrk::{self, Load};
 
 /// Before the memory of idle connections is read: for buffers that are given back late.
 const IDLE_REST: Duration = Duration::from_secs(1);
@@ -29,13 +32,17 @@ const CHECK_MAX: Duration = Duration::from_secs(120);
 const ADMITTED: [&str; 2] = ["envoy_http_downstream_cx_total", "envoy_tcp_downstream_cx_total"];
 const OPENED: &str = "envoy_cluster_upstream_cx_total";
 const RETRIED: &str = "envoy_cluster_upstream_rq_retry";
+/// What it calls the requests that it took, and the times that a client's connection with HTTP/2 sent
+/// what had gathered.
+const TAKEN: &str = "envoy_http_downstream_rq_total";
+const FLUSHED: &str = "sluicegate_http2_flushes_total";
 
 /// How often and how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
     /// Runs of each subject.
     pub(crate) rounds: usize,
-    /// Seconds of each run of wrk.
+    /// Seconds of each run of a load generator.
     pub(crate) secs: u64,
 }
 
@@ -84,7 +91,11 @@ fn sample(work: &Work, subject: Subject, secs: u64, fleet: &mut Fleet<'_>) -> Re
     match &work.kind {
         Kind::Wrk(load) => {
             let ground = fleet.ground;
-            under_load(load, secs, fleet.running(subject)?, ground)
+            under_wrk(load, secs, fleet.running(subject)?, ground)
+        }
+        Kind::H2load(streams) => {
+            let ground = fleet.ground;
+            under_h2load(streams, secs, fleet.running(subject)?, ground)
         }
         Kind::Idle(waiting) => {
             // A process that has served other works has memory to spare, which would hide its growth.
@@ -98,17 +109,29 @@ fn sample(work: &Work, subject: Subject, secs: u64, fleet: &mut Fleet<'_>) -> Re
     }
 }
 
-fn under_load(load: &Load, secs: u64, running: &mut Running, ground: &Ground) -> Result<Sample> {
+fn under_wrk(load: &Load, secs: u64, running: &mut Running, ground: &Ground) -> Result<Sample> {
     let client = ground.identity.client()?;
     let mut connection = connect(running, load.listener, &client)?;
     expect_answer(&connection.get(load.path, load.headers)?, load.body_bytes)?;
     if load.shakes_hands() {
         expect_full_handshake(load, running, &client)?;
     }
-    let before = Look::at(running)?;
-    let port = running.entrances.port(load.listener);
+    let shot = Shot { port: running.entrances.port(load.listener), secs, core: ground.machine.cores.load };
+    under_load(running, || wrk::run(load, shot, &ground.inventory, &ground.workspace, &ground.interrupt))
+}
+
+fn under_h2load(streams: &Streams, secs: u64, running: &mut Running, ground: &Ground) -> Result<Sample> {
+    let Ground { inventory, workspace, interrupt, .. } = ground;
+    let port = running.entrances.port(streams.listener);
+    nghttp::expect_answer(streams, port, inventory, workspace, interrupt)?;
     let shot = Shot { port, secs, core: ground.machine.cores.load };
-    let report = wrk::run(load, shot, &ground.inventory, &ground.workspace, &ground.interrupt);
+    under_load(running, || h2load::run(streams, shot, inventory, workspace, interrupt))
+}
+
+/// What the proxy spends while the load generator is at work.
+fn under_load(running: &mut Running, generate: impl FnOnce() -> Result<Report>) -> Result<Sample> {
+    let before = Look::at(running)?;
+    let report = generate();
     running.check_alive()?;
     let report = report?;
     let after = Look::at(running)?;
@@ -147,10 +170,14 @@ impl Look {
         let counters = self.counters.as_ref().zip(earlier.counters.as_ref());
         let growth = |name: &str| counters.and_then(|(now, before)| now.growth(before, name));
         let ring = self.rings.since(&earlier.rings);
+        // Counters without a use in this work tell nothing of it.
+        let flushes = growth(FLUSHED).filter(|flushes| *flushes > 0.0);
+        let taken = growth(TAKEN).filter(|taken| *taken > 0.0).unwrap_or(requests);
         Inside {
             admitted: ADMITTED.into_iter().filter_map(growth).reduce(|sum, more| sum + more),
             opened: growth(OPENED),
             retried: growth(RETRIED),
+            flushes: flushes.map(|flushes| flushes / taken),
             submissions: ring.map(|work| count(work.submissions) / requests),
             completions: ring.map(|work| count(work.completions) / requests),
         }
@@ -159,10 +186,7 @@ impl Look {
 
 fn connect(running: &Running, listener: Listener, client: &Client) -> Result<Connection> {
     let port = running.entrances.port(listener);
-    match listener {
-        Listener::Http | Listener::Tcp => Connection::open(port),
-        Listener::Tls => Connection::open_tls(port, client),
-    }
+    if listener.is_tls() { Connection::open_tls(port, client) } else { Connection::open(port) }
 }
 
 /// wrk resumes a session wherever it may, at a third of the cost: that is another work.
@@ -248,9 +272,13 @@ fn inside_note(row: &Row) -> Option<String> {
     (!told.is_empty()).then(|| format!("{}, last round: {}", row.subject.label(), told.join(", ")))
 }
 
-/// Counts as they are, ratios with two digits.
+/// Counts as they are, ratios with two digits, or three where many requests share one of what is counted.
 fn short(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+    match value {
+        _ if value.fract() == 0.0 => format!("{value:.0}"),
+        _ if value < 1.0 => format!("{value:.3}"),
+        _ => format!("{value:.2}"),
+    }
 }
 
 /// A log that loses lines would make logging look cheap.
@@ -269,4 +297,30 @@ fn log_note(row: &Row, run: &Path) -> Result<String> {
 #[expect(clippy::cast_precision_loss, reason = "counts of one run stay far below 2^52")]
 fn count(number: u64) -> f64 {
     number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sends_of_http2_are_told_by_request_where_they_are_counted() {
+        let look = |page: &str| Look {
+            counters: Some(Counters::parse(page)),
+            rings: Rings::default(),
+            cpu: Cpu::default(),
+        };
+        let flushes = |earlier: &str, later: &str| look(later).inside_since(&look(earlier), 100.0).flushes;
+        let counted = "sluicegate_http2_flushes_total{shard=\"0\"} 15\nenvoy_http_downstream_rq_total 210\n";
+        let before = "sluicegate_http2_flushes_total{shard=\"0\"} 5\nenvoy_http_downstream_rq_total 10\n";
+        assert_eq!(flushes(before, counted), Some(0.05));
+        assert_eq!(flushes("", "sluicegate_http2_flushes_total 10\n"), Some(0.1), "by those of h2load");
+        assert_eq!(flushes(counted, counted), None, "HTTP/2 was not spoken");
+        assert_eq!(flushes("", "envoy_http_downstream_rq_total 10\n"), None, "an older build");
+    }
+
+    #[test]
+    fn shares_of_a_request_keep_their_digits() {
+        assert_eq!([12.0, 1.5, 0.034].map(short), ["12", "1.50", "0.034"]);
+    }
 }

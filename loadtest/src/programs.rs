@@ -31,6 +31,12 @@ pub(crate) enum Program {
     Taskset,
     /// The load generator.
     Wrk,
+    /// The load generator of HTTP/2.
+    H2load,
+    /// The client of HTTP/2 that asks once before a measurement.
+    Nghttp,
+    /// The origin with HTTP/2.
+    Nghttpd,
     /// The origin, and a peer.
     Nginx,
     /// nginx's module for TCP, a file of its own in most builds.
@@ -48,6 +54,9 @@ impl Program {
             Program::Setpriv => "setpriv",
             Program::Taskset => "taskset",
             Program::Wrk => "wrk",
+            Program::H2load => "h2load",
+            Program::Nghttp => "nghttp",
+            Program::Nghttpd => "nghttpd",
             Program::Nginx => "nginx",
             Program::NginxStream => "nginx's stream module",
             Program::Haproxy => "haproxy",
@@ -60,6 +69,8 @@ impl Program {
         match self {
             Program::Setpriv | Program::Taskset => Some("util-linux"),
             Program::Wrk => Some("wrk"),
+            Program::H2load | Program::Nghttp => Some("nghttp2-client"),
+            Program::Nghttpd => Some("nghttp2-server"),
             Program::Nginx => Some("nginx"),
             Program::NginxStream => Some("libnginx-mod-stream"),
             Program::Haproxy => Some("haproxy"),
@@ -79,6 +90,7 @@ impl Program {
     fn version_argument(self) -> Option<&'static str> {
         match self {
             Program::Envoy | Program::Setpriv | Program::Taskset => Some("--version"),
+            Program::H2load | Program::Nghttp | Program::Nghttpd => Some("--version"),
             Program::Wrk | Program::Nginx | Program::Haproxy => Some("-v"),
             Program::NginxStream => None,
         }
@@ -387,11 +399,13 @@ mod tests {
         let haproxy =
             "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/\nStatus: long-term\n";
         let envoy = "\n/x/3.11.7/bin/envoy  version: 9e5580933739775e8bce696a57a2e1bc99368f23/1.40.0/Clean/RELEASE/BoringSSL\n";
+        let h2load = "h2load nghttp2/1.52.0\n";
         let taskset = "taskset from util-linux 2.38.1\n";
         assert_eq!(parse_version(wrk), Some("4.1.0-3+b2"));
         assert_eq!(parse_version(nginx), Some("1.22.1"));
         assert_eq!(parse_version(haproxy), Some("2.6.12-1+deb12u4"));
         assert_eq!(parse_version(envoy), Some("1.40.0"));
+        assert_eq!(parse_version(h2load), Some("1.52.0"));
         assert_eq!(parse_version(taskset), Some("2.38.1"));
         assert_eq!(parse_version("no idea"), None);
     }

@@ -67,6 +67,12 @@ impl Proxy {
         self.program().into_iter().chain(module).collect()
     }
 
+    /// Why it takes no part in works whose clients come in there, if it does not.
+    pub(crate) fn shortcoming(self, listener: Listener) -> Option<&'static str> {
+        (self == Proxy::Nginx && listener == Listener::TlsToH2)
+            .then_some("it speaks HTTP/2 to origins of gRPC alone")
+    }
+
     /// Whether it is one of those that sluicegate is compared with.
     pub(crate) fn is_peer(self) -> bool {
         self.program().is_some()
@@ -115,10 +121,45 @@ impl Subject {
 pub(crate) enum Listener {
     /// HTTP in plain text.
     Http,
-    /// HTTP in TLS.
+    /// HTTP in TLS, of the version that client and proxy agree on.
     Tls,
+    /// HTTP/2 in plain text, without asking.
+    H2c,
+    /// HTTP/2 in TLS, to be passed on as HTTP/2 in plain text.
+    TlsToH2,
+    /// The same for gRPC.
+    Grpc,
     /// Bytes, which the proxy passes on as they are.
     Tcp,
+}
+
+impl Listener {
+    /// Whether clients begin with TLS.
+    pub(crate) fn is_tls(self) -> bool {
+        match self {
+            Listener::Http | Listener::H2c | Listener::Tcp => false,
+            Listener::Tls | Listener::TlsToH2 | Listener::Grpc => true,
+        }
+    }
+
+    /// The program behind it where that is not nginx.
+    pub(crate) fn own_origin(self) -> Option<Program> {
+        match self {
+            Listener::Http | Listener::Tls | Listener::H2c | Listener::Tcp => None,
+            Listener::TlsToH2 | Listener::Grpc => Some(Program::Nghttpd),
+        }
+    }
+}
+
+/// Where origins listen on 127.0.0.1.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origins {
+    /// For HTTP/1.1.
+    pub(crate) http1: u16,
+    /// For HTTP/2 in plain text.
+    pub(crate) h2: u16,
+    /// For gRPC.
+    pub(crate) grpc: u16,
 }
 
 /// Where a proxy listens on 127.0.0.1.
@@ -128,6 +169,12 @@ pub(crate) struct Entrances {
     pub(crate) http: u16,
     /// For HTTP in TLS.
     pub(crate) tls: u16,
+    /// For HTTP/2 in plain text.
+    pub(crate) h2c: u16,
+    /// For HTTP/2 in TLS that goes to the origin with HTTP/2.
+    pub(crate) tls_to_h2: u16,
+    /// For gRPC in TLS.
+    pub(crate) grpc: u16,
     /// For bytes.
     pub(crate) tcp: u16,
     /// Where sluicegate tells its counters.
@@ -140,6 +187,9 @@ impl Entrances {
         match listener {
             Listener::Http => self.http,
             Listener::Tls => self.tls,
+            Listener::H2c => self.h2c,
+            Listener::TlsToH2 => self.tls_to_h2,
+            Listener::Grpc => self.grpc,
             Listener::Tcp => self.tcp,
         }
     }
@@ -156,8 +206,8 @@ pub(crate) struct Places {
     pub(crate) entrances: Entrances,
     /// nginx's module for TCP, where it has one.
     pub(crate) stream_module: Option<StreamModule>,
-    /// Where the origin listens.
-    pub(crate) origin_port: u16,
+    /// Where the origins listen.
+    pub(crate) origins: Origins,
     /// The core of load and origin.
     pub(crate) load_core: usize,
     /// The core of the proxy.
@@ -211,6 +261,17 @@ pub(crate) fn nginx(places: &Places, configuration: &Path) -> Invocation {
         .arg(configuration)
 }
 
+/// How the origin of HTTP/2 is started, and that of gRPC: one worker, on the core of load and origins, for files under `www`.
+pub(crate) fn nghttpd(places: &Places, port: u16, more: &[&str]) -> Invocation {
+    Invocation::pinned(&places.program, places.load_core)
+        // More streams than the load has, so that one connection can take all of them.
+        .args(["--no-tls", "--workers=1", "--max-concurrent-streams=1000", "--address=127.0.0.1"])
+        .args(more.iter().copied())
+        .arg("--htdocs")
+        .arg(places.run.join("www"))
+        .arg(port.to_string())
+}
+
 /// How the subject is started: one worker, on the proxy's core, in the foreground.
 pub(crate) fn invocation(subject: Subject, places: &Places, configuration: &Path) -> Invocation {
     match subject.proxy {
@@ -260,7 +321,7 @@ fn gateway_configuration(setup: Setup, places: &Places) -> Result<String> {
     let base = render(GATEWAY_BASE, places)?;
     let hosts = match setup {
         Setup::Plain | Setup::Logging => format!("---\n{}", render(GATEWAY_ONE_HOST, places)?),
-        Setup::ManyHosts => virtual_hosts::many(places.origin_port),
+        Setup::ManyHosts => virtual_hosts::many(places.origins.http1),
     };
     Ok(format!("{base}{hosts}"))
 }
@@ -271,7 +332,12 @@ fn render(template: &str, places: &Places) -> Result<String> {
         ("PORT", places.entrances.http.to_string()),
         ("TLS_PORT", places.entrances.tls.to_string()),
         ("TCP_PORT", places.entrances.tcp.to_string()),
-        ("ORIGIN_PORT", places.origin_port.to_string()),
+        ("H2C_PORT", places.entrances.h2c.to_string()),
+        ("H2_H2_PORT", places.entrances.tls_to_h2.to_string()),
+        ("GRPC_PORT", places.entrances.grpc.to_string()),
+        ("ORIGIN_PORT", places.origins.http1.to_string()),
+        ("H2_ORIGIN_PORT", places.origins.h2.to_string()),
+        ("GRPC_ORIGIN_PORT", places.origins.grpc.to_string()),
         ("LOAD_CORE_MASK", core_mask(places.load_core)),
         ("PROXY_CORE", places.proxy_core.to_string()),
         ("PROXY_CORE_MASK", core_mask(places.proxy_core)),
@@ -310,9 +376,17 @@ mod tests {
         Places {
             run: "/some where".into(),
             program: "/bin/program".into(),
-            entrances: Entrances { http: 8014, tls: 8414, tcp: 8714, admin: 8015 },
+            entrances: Entrances {
+                http: 8014,
+                tls: 8414,
+                h2c: 8514,
+                tls_to_h2: 8614,
+                grpc: 8615,
+                tcp: 8714,
+                admin: 8015,
+            },
             stream_module: Some(StreamModule::File("/modules/stream.so".into())),
-            origin_port: 9001,
+            origins: Origins { http1: 9001, h2: 9002, grpc: 9003 },
             load_core: 0,
             proxy_core: 2,
             open_files: 20_000,
@@ -324,8 +398,10 @@ mod tests {
         let all = [Proxy::Nginx, Proxy::Haproxy, Proxy::Envoy, Proxy::Sluicegate];
         for subject in all.map(Subject::plain) {
             let text = configuration(subject, &places()).unwrap().text;
-            let ports = ["8014", "8414", "8714", "9001"];
+            let ports = ["8014", "8414", "8514", "8615", "8714", "9001", "9003"];
             assert!(ports.iter().all(|port| text.contains(port)), "{text}");
+            let to_h2 = subject.proxy.shortcoming(Listener::TlsToH2).is_none();
+            assert_eq!(["8614", "9002"].map(|port| text.contains(port)), [to_h2; 2], "{text}");
         }
         assert!(origin_configuration(&places()).unwrap().text.contains("\"/some where/origin.pid\""));
     }

@@ -56,7 +56,7 @@ pub(crate) fn work(outcome: &Outcome, secs: u64) -> String {
     let width =
         outcome.rows.iter().map(|row| row.subject.label().len()).max().unwrap_or(0).max("proxy".len());
     let unit = outcome.work.kind.unit();
-    let loaded = matches!(outcome.work.kind, Kind::Wrk(_));
+    let loaded = matches!(outcome.work.kind, Kind::Wrk(_) | Kind::H2load(_));
     let more = if loaded { "   user  requests/s  busy    p99 ms" } else { "" };
     let _infallible = writeln!(text, "  {:width$}  {unit:>14}  {:>19}{more}  errors", "proxy", "[spread]");
     for row in &outcome.rows {
@@ -90,15 +90,18 @@ fn rounds(number: usize) -> String {
 
 fn command(work: &Work, secs: u64) -> String {
     match &work.kind {
-        Kind::Wrk(load) => {
-            let words = load.arguments("PROXY", secs);
-            let quoted =
-                words.iter().map(|word| if word.contains(' ') { format!("'{word}'") } else { word.clone() });
-            format!("wrk {}", quoted.collect::<Vec<_>>().join(" "))
+        Kind::Wrk(load) => format!("wrk {}", quoted(&load.arguments("PROXY", secs))),
+        Kind::H2load(streams) => {
+            format!("h2load {}", quoted(&streams.arguments("PROXY", secs, "MESSAGE")))
         }
         Kind::Idle(waiting) => format!("{} connections, one GET / on each", waiting.connections),
         Kind::Check => "sluicegate check CONFIGURATION".to_owned(),
     }
+}
+
+fn quoted(words: &[String]) -> String {
+    let quote = |word: &String| if word.contains(' ') { format!("'{word}'") } else { word.clone() };
+    words.iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
 fn line(row: &Row, width: usize) -> String {
@@ -110,11 +113,13 @@ fn line(row: &Row, width: usize) -> String {
     };
     let spread = format!("[{:.2} .. {:.2}]", cost.min, cost.max);
     let mut text = format!("  {label:width$}  {:14.2}  {spread:>19}", cost.median);
-    let median = |value: fn(&crate::figure::LoadSample) -> f64| row.median_of(value);
-    let load = (median(|l| l.user_share), median(|l| l.rate), median(|l| l.busy), median(|l| l.p99_ms));
-    if let (Some(user), Some(rate), Some(busy), Some(p99)) = load {
+    let median = |value: fn(&crate::figure::LoadSample) -> f64| row.median_of(|load| Some(value(load)));
+    if let (Some(user), Some(rate), Some(busy)) =
+        (median(|l| l.user_share), median(|l| l.rate), median(|l| l.busy))
+    {
+        let p99 = row.median_of(|load| load.p99_ms).map_or("-".to_owned(), |p99| format!("{p99:.2}"));
         let _infallible =
-            write!(text, "  {:3.0} %  {rate:10.0}  {:2.0} %  {p99:8.2}", 100.0 * user, 100.0 * busy);
+            write!(text, "  {:3.0} %  {rate:10.0}  {:2.0} %  {p99:>8}", 100.0 * user, 100.0 * busy);
     }
     text.push_str("       0\n");
     text
@@ -147,7 +152,7 @@ mod tests {
             user_share: 0.25,
             rate: 50_000.0,
             busy: 0.9,
-            p99_ms: 1.5,
+            p99_ms: Some(1.5),
             requests: 1e5,
             inside: Inside::default(),
         };
@@ -185,6 +190,20 @@ mod tests {
             text.lines().filter(|l| l.contains("proxy ") || l.contains("nginx")).map(str::len).collect();
         assert_eq!(ends.len(), 2);
         assert_eq!(ends[0], ends[1], "{text}");
+    }
+
+    #[test]
+    fn what_the_load_generator_does_not_tell_is_a_dash() {
+        let mut row = row(Proxy::Haproxy, 9.8);
+        row.samples[0].load.as_mut().unwrap().p99_ms = None;
+        let outcome = Outcome { work: works::find("grpc").unwrap(), rows: vec![row], notes: Vec::new() };
+        let text = work(&outcome, 3);
+        for expected in [
+            "h2load -t1 -c16 -m32 -D3 --warm-up-time=0 -H 'content-type: application/grpc' -H 'te: trailers' -d MESSAGE https://PROXY/",
+            "   25 %       50000  90 %         -       0\n",
+        ] {
+            assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The list of works: what is measured, on whom, and what is to be reached. A new row of the table begins here.
 
+use crate::h2load::Streams;
+use crate::programs::Program;
 use crate::proxies::{Listener, Proxy, Setup};
 use crate::wrk::Load;
 
@@ -32,6 +34,8 @@ pub(crate) enum Subjects {
 pub(crate) enum Kind {
     /// wrk asks as fast as it can: CPU time per request.
     Wrk(Load),
+    /// h2load asks as fast as it can: CPU time per request.
+    H2load(Streams),
     /// Connections have been answered once and stay open: memory of each, in a fresh process.
     Idle(Waiting),
     /// `sluicegate check` of the setup's configuration: CPU time.
@@ -42,7 +46,7 @@ impl Kind {
     /// The unit of the figure.
     pub(crate) fn unit(&self) -> &'static str {
         match self {
-            Kind::Wrk(_) => "CPU us/request",
+            Kind::Wrk(_) | Kind::H2load(_) => "CPU us/request",
             Kind::Idle(_) => "KiB/connection",
             Kind::Check => "CPU ms",
         }
@@ -52,9 +56,21 @@ impl Kind {
     pub(crate) fn listener(&self) -> Option<Listener> {
         match self {
             Kind::Wrk(load) => Some(load.listener),
+            Kind::H2load(streams) => Some(streams.listener),
             Kind::Idle(waiting) => Some(waiting.listener),
             Kind::Check => None,
         }
+    }
+
+    /// What has to be installed for it besides the proxies and nginx, which is every work's origin.
+    pub(crate) fn programs(&self) -> Vec<Program> {
+        let load: &[Program] = match self {
+            Kind::Wrk(_) => &[Program::Wrk],
+            Kind::H2load(_) => &[Program::H2load, Program::Nghttp],
+            Kind::Idle(_) | Kind::Check => &[],
+        };
+        let origin = self.listener().and_then(Listener::own_origin);
+        load.iter().copied().chain(origin).collect()
     }
 }
 
@@ -155,6 +171,49 @@ pub(crate) static WORKS: &[Work] = &[
         subjects: Subjects::EveryProxy,
         kind: Kind::Idle(Waiting { listener: Listener::Tls, connections: 4000 }),
         targets: &[Target::AtMost(14.0)],
+    },
+    Work {
+        name: "h2",
+        about: "small answers over HTTP/2 in TLS 1.3 from an origin with HTTP/1.1, many streams on each connection",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::H2load(Streams::small(Listener::Tls, 16, 32)),
+        targets: &[Target::Of(Proxy::Haproxy, 0.85)],
+    },
+    Work {
+        name: "h2-1",
+        about: "the same with one stream at a time on each connection",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::H2load(Streams::small(Listener::Tls, 64, 1)),
+        targets: &[Target::Of(Proxy::Haproxy, 0.95)],
+    },
+    Work {
+        name: "h2-16k",
+        about: "answers of 16 KiB over HTTP/2 in TLS 1.3 from an origin with HTTP/1.1",
+        subjects: Subjects::EveryProxy,
+        // 1 MiB under way, with some streams on each connection: more would fill buffers rather than the proxy's time.
+        kind: Kind::H2load(Streams::of_16_kib(Listener::Tls, 8, 8)),
+        targets: &[],
+    },
+    Work {
+        name: "h2c",
+        about: "as h2, in plain text with prior knowledge",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::H2load(Streams::small(Listener::H2c, 16, 32)),
+        targets: &[],
+    },
+    Work {
+        name: "h2-h2",
+        about: "as h2, from an origin with HTTP/2 in plain text",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::H2load(Streams::small(Listener::TlsToH2, 16, 32)),
+        targets: &[Target::Of(Proxy::Haproxy, 1.0)],
+    },
+    Work {
+        name: "grpc",
+        about: "unary calls of gRPC over HTTP/2 in TLS 1.3 to an origin with HTTP/2 in plain text",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::H2load(Streams::unary(16, 32)),
+        targets: &[],
     },
     Work {
         name: "tcp",

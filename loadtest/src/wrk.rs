@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::load::{self, GRACE, Report, Shot};
 use crate::process::{self, Interrupt, Invocation};
 use crate::programs::{Inventory, Program};
 use crate::proxies::Listener;
 use crate::workspace::Workspace;
-
-/// What wrk may take beyond the time that it is told, to connect and to end its last requests.
-const GRACE: Duration = Duration::from_secs(15);
 
 /// A new connection for every request.
 const CLOSE: &str = "Connection: close";
@@ -66,38 +64,11 @@ impl Load {
         for header in self.headers {
             words.extend(["-H".to_owned(), (*header).to_owned()]);
         }
-        let scheme = match self.listener {
-            // The origin behind a TCP proxy speaks HTTP.
-            Listener::Http | Listener::Tcp => "http",
-            Listener::Tls => "https",
-        };
+        // The origin behind a TCP proxy speaks HTTP.
+        let scheme = if self.listener.is_tls() { "https" } else { "http" };
         words.push(format!("{scheme}://{authority}{}", self.path));
         words
     }
-}
-
-/// What wrk saw.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Report {
-    /// Answers in full, of any status.
-    pub(crate) requests: u64,
-    /// 99 of 100 answers came within this.
-    pub(crate) p99_ms: f64,
-    /// Its lines on errors of sockets and on statuses other than 2xx and 3xx.
-    pub(crate) errors: Option<String>,
-    /// From its start to its end.
-    pub(crate) wall: Duration,
-}
-
-/// Where and how long.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Shot {
-    /// The proxy's port on 127.0.0.1.
-    pub(crate) port: u16,
-    /// For this long.
-    pub(crate) secs: u64,
-    /// The core wrk runs on.
-    pub(crate) core: usize,
 }
 
 /// One run of wrk.
@@ -119,31 +90,17 @@ pub(crate) fn run(
     if requests == 0 {
         return Err(Error::failed("wrk got no answer at all"));
     }
-    Ok(Report { requests, p99_ms, errors, wall: finished.wall })
+    Ok(Report { requests, p99_ms: Some(p99_ms), errors, wall: finished.wall })
 }
 
+/// The number of requests, p99, and the lines on errors of sockets and on statuses other than 2xx and 3xx.
 fn parse(report: &str) -> Option<(u64, f64, Option<String>)> {
     let lines = || report.lines().map(str::trim);
     let requests = lines().find_map(|line| line.split_once(" requests in ")?.0.parse().ok())?;
-    let p99_ms = lines().find_map(|line| parse_ms(line.strip_prefix("99%")?.trim()))?;
+    let p99_ms = lines().find_map(|line| load::parse_ms(line.strip_prefix("99%")?.trim()))?;
     let bad: Vec<&str> =
         lines().filter(|line| line.starts_with("Socket errors") || line.starts_with("Non-2xx")).collect();
     Some((requests, p99_ms, (!bad.is_empty()).then(|| bad.join("; "))))
-}
-
-/// wrk writes `123.00us`, `1.23ms`, `1.23s`, `1.23m` and `1.23h`.
-fn parse_ms(text: &str) -> Option<f64> {
-    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let (number, unit) = text.split_at(unit);
-    let scale = match unit {
-        "us" => 1e-3,
-        "ms" => 1.0,
-        "s" => 1e3,
-        "m" => 6e4,
-        "h" => 3.6e6,
-        _ => return None,
-    };
-    Some(number.parse::<f64>().ok()? * scale)
 }
 
 #[cfg(test)]
@@ -183,15 +140,6 @@ Transfer/sec:      7.59MB
     fn what_is_no_report_is_none() {
         assert_eq!(parse("unable to connect to 127.0.0.1:9991 Connection refused\n"), None);
         assert_eq!(parse(&GOOD.replace("99% ", "98% ")), None);
-    }
-
-    #[test]
-    fn reads_all_units_of_time() {
-        assert_eq!(parse_ms("1.50ms"), Some(1.5));
-        assert_eq!(parse_ms("2.00s"), Some(2000.0));
-        assert_eq!(parse_ms("1.00m"), Some(60_000.0));
-        assert_eq!(parse_ms("5"), None);
-        assert_eq!(parse_ms("5parsecs"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{certs, mongo, pages::unix_seconds};
 use crate::{
     control::{Gateway, State},
-    telemetry::{CounterKind, Counters, DESCRIPTIONS},
+    telemetry::{CounterKind, Counters, DESCRIPTIONS, Floods},
 };
 use rustix::param;
 use std::{
@@ -102,6 +102,7 @@ impl fmt::Display for Number {
 
 fn all(gateway: &Gateway) -> Vec<Metric> {
     let mut all = sums(gateway);
+    all.push(floods(gateway));
     all.extend(shards(gateway));
     all.extend(of_the_gateway(gateway));
     all.extend(certificates(gateway));
@@ -133,6 +134,23 @@ fn sums(gateway: &Gateway) -> Vec<Metric> {
         values: Values::One(Number::Whole(sum)),
     };
     described.map(metric).collect()
+}
+
+/// What clients of HTTP/2 did too much of, summed over the shards.
+fn floods(gateway: &Gateway) -> Metric {
+    let sum = |position: usize| {
+        let of = |shard: &crate::control::Shard| {
+            shard.handle.counters.http2_floods.of(position).load(Ordering::Relaxed)
+        };
+        gateway.shards.iter().map(of).fold(0, u64::wrapping_add)
+    };
+    let each = |(position, kind): (usize, &&str)| (format!("kind=\"{kind}\""), Number::Whole(sum(position)));
+    Metric {
+        name: "sluicegate_http2_floods_total",
+        kind: CounterKind::Counter,
+        help: "HTTP/2 connections of clients that were ended because they did too much of something.",
+        values: Values::Each(Floods::KINDS.iter().enumerate().map(each).collect()),
+    }
 }
 
 /// What tells whether the shards share the work evenly. Names of their own, so that sums over a name stay right.

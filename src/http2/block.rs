@@ -18,6 +18,12 @@ const CONTINUATIONS_MAX: usize = 16;
 /// request can be answered; more ends the connection.
 const BLOCK_BYTES_SLACK: usize = 16 << 10;
 
+/// A list that decodes to so many times its limit was made to be small on the way and large here.
+const BOMB_FACTOR: usize = 4;
+
+/// Streams that are closed and still held, beside as many as may be open: their exchanges are about to end.
+const HELD_SLACK: usize = 16;
+
 /// Interim responses of one stream. Real ones are one or two.
 const INTERIM_MAX: u8 = 16;
 
@@ -128,27 +134,36 @@ impl Connection {
         block: &[u8],
     ) -> Result<(), ConnectionError> {
         let id = header.stream;
+        self.peer_stream = id;
         if self.leaving == Leaving::Final {
-            // The client has been told that we look at no more.
+            // The client has been told that we look at no more; what else comes for it is passed over.
+            self.streams.remember(id, Closed::ByUs);
             return self.skip_block(block);
         }
-        self.peer_stream = id;
-        let has_room = self.streams.len() < self.config.max_concurrent_streams as usize;
+        let allowed = self.config.max_concurrent_streams as usize;
+        // Streams that are closed but still held end soon: there may be some, but not without end.
+        let has_room = self.streams.open() < allowed && self.streams.len() < allowed * 2 + HELD_SLACK;
         if !has_room {
             self.skip_block(block)?;
             self.tally.refused += 1;
+            self.streams.remember(id, Closed::ByUs);
             frame::write_reset(id, ErrorCode::RefusedStream, &mut self.out);
             return self.budgets.spend(Flood::Refused);
         }
+        self.served_stream = id;
         self.budgets.stream_opened();
         let mut head = self.spare_heads.pop().unwrap_or_default();
         let limits = self.limits();
+        let bomb = limits.bytes.saturating_mul(BOMB_FACTOR);
         let mut decoded = 0usize;
         let mut list = RequestList::new(&mut head, limits);
         self.decoder
             .decode(block, |field| {
                 decoded += field.text.len() + field.value.len();
-                list.take(&field);
+                // What is far over the limit is not even looked at.
+                if decoded <= bomb {
+                    list.take(&field);
+                }
             })
             .map_err(compression)?;
         let ends = header.has(frame::END_STREAM);
@@ -157,7 +172,7 @@ impl Connection {
             finished = Err("http2.self_dependent_stream");
         }
         // Such a list is no mistake: it was made to be small here and large there.
-        if decoded > limits.bytes.saturating_mul(4) {
+        if decoded > bomb {
             return Err(Flood::HeaderList.error());
         }
         let windows = self.windows();
@@ -184,7 +199,7 @@ impl Connection {
     }
 
     pub(super) fn windows(&self) -> Windows {
-        Windows { receive: i64::from(self.config.stream_window), send: i64::from(self.peer.initial_window) }
+        Windows { receive: self.config.first_stream_window(), send: i64::from(self.peer.initial_window) }
     }
 
     /// HEADERS for a stream that is not closed: a response, or trailers.

@@ -5,7 +5,7 @@ use super::{
     flood::Budgets,
     frame::{self, FRAME_BYTES_MAX, FrameHeader, HEADER_BYTES, PREFACE},
     hpack,
-    stream::{Closed, Key, Streams},
+    stream::{Closed, Key, Side, Slot, Streams},
 };
 use crate::{
     buffer::Pool,
@@ -100,6 +100,8 @@ pub struct Connection {
     pub(super) waiting: VecDeque<Key>,
     /// The highest stream that the peer has begun.
     pub(super) peer_stream: u32,
+    /// The highest of these that we have looked at.
+    pub(super) served_stream: u32,
     /// The next one that we begin.
     pub(super) own_stream: u32,
     pub(super) leaving: Leaving,
@@ -115,8 +117,15 @@ pub struct Connection {
     pub(super) pongs: u64,
     pub(super) pool: Pool,
     pub(super) now_ms: u64,
+    /// Part of a frame of a header block has come.
+    has_partial_head: bool,
+    pub(super) warned_ms: u64,
     is_over: bool,
 }
+
+/// How long a peer that was warned may take to hear of it: no further streams are taken after that, whether it answers or
+/// not.
+const WARNED_MS_MAX: u64 = 10_000;
 
 impl Connection {
     /// A connection that begins now. What we say first is to be sent already.
@@ -140,6 +149,7 @@ impl Connection {
             send_window: i64::from(super::settings::INITIAL_WINDOW),
             waiting: VecDeque::new(),
             peer_stream: 0,
+            served_stream: 0,
             own_stream: 1,
             leaving: Leaving::No,
             peer_leaves: false,
@@ -151,6 +161,8 @@ impl Connection {
             pongs: 0,
             pool,
             now_ms,
+            has_partial_head: false,
+            warned_ms: 0,
             is_over: false,
             config,
         }
@@ -163,6 +175,10 @@ impl Connection {
     pub fn receive(&mut self, bytes: &[u8], now_ms: u64) -> Result<usize, ConnectionError> {
         self.now_ms = now_ms;
         self.budgets.refill(now_ms);
+        self.has_partial_head = false;
+        if self.leaving == Leaving::Warned && now_ms.saturating_sub(self.warned_ms) > WARNED_MS_MAX {
+            self.leave_now();
+        }
         let mut taken = 0;
         while !self.is_over {
             let rest = bytes.get(taken..).unwrap_or_default();
@@ -202,7 +218,10 @@ impl Connection {
             return Err(ConnectionError::frame_size("frame_too_large"));
         }
         let end = HEADER_BYTES + header.len;
-        let Some(payload) = bytes.get(HEADER_BYTES..end) else { return Ok(0) };
+        let Some(payload) = bytes.get(HEADER_BYTES..end) else {
+            self.has_partial_head = matches!(header.kind, frame::HEADERS | frame::CONTINUATION);
+            return Ok(0);
+        };
         self.expected = Expected::Frame;
         self.take_frame(header, payload)?;
         Ok(end)
@@ -246,7 +265,7 @@ impl Connection {
 
     /// Whether a header block has begun that is not whole.
     pub fn is_within_head(&self) -> bool {
-        self.block.is_some() || self.expected != Expected::Frame
+        self.block.is_some() || self.has_partial_head || self.expected != Expected::Frame
     }
 
     /// Whether there is anything to be sent.
@@ -256,14 +275,16 @@ impl Connection {
 
     /// So much is to be sent that no more should be read: answers to what comes would pile up.
     pub fn is_clogged(&self) -> bool {
-        self.out.len() > OUT_BYTES_MAX
+        // What streams send ends at `OUT_BYTES_MAX`, and does not count: two peers that both wait for the other to read
+        // would wait for ever.
+        self.out.len() > 2 * OUT_BYTES_MAX
     }
 
     /// Takes what is to be sent; `memory` is used for what comes after it.
     pub fn take_out(&mut self, memory: Vec<u8>) -> Vec<u8> {
         debug_assert!(memory.is_empty());
         let out = std::mem::replace(&mut self.out, memory);
-        self.wake_waiting();
+        self.wake_next();
         out
     }
 
@@ -275,12 +296,17 @@ impl Connection {
         self.spare_heads.truncate(1);
     }
 
-    /// Has those who wait for the connection look again, in their order.
-    pub(super) fn wake_waiting(&mut self) {
-        for key in std::mem::take(&mut self.waiting) {
-            if let Some(slot) = self.streams.get(key) {
-                slot.waits = false;
-                slot.wake_writer();
+    /// Has the next of those who wait for the connection look again, if there is something for it; it has the one behind
+    /// it look when it is done. To wake all for a window of a byte would be work without end.
+    pub(super) fn wake_next(&mut self) {
+        if self.send_window <= 0 || self.out.len() >= OUT_BYTES_MAX {
+            return;
+        }
+        while let Some(key) = self.waiting.pop_front() {
+            let Some(slot) = self.streams.get(key).filter(|slot| slot.waits) else { continue };
+            slot.waits = false;
+            if slot.writer.is_some() {
+                return slot.wake_writer();
             }
         }
     }
@@ -307,7 +333,8 @@ impl Connection {
 
     /// Whether nothing more will happen on it.
     pub fn is_over(&self) -> bool {
-        self.is_over || (self.leaving == Leaving::Final && self.streams.len() == 0)
+        // A client that says that it leaves has nothing more to ask; a server will not answer more.
+        self.is_over || ((self.leaving == Leaving::Final || self.peer_leaves) && self.streams.len() == 0)
     }
 
     /// Whether it has failed, or its socket has ended.
@@ -330,7 +357,7 @@ impl Connection {
     }
 
     fn goaway(&mut self, code: ErrorCode, reason: &'static str) {
-        frame::write_goaway(self.peer_stream, code, reason.as_bytes(), &mut self.out);
+        frame::write_goaway(self.served_stream, code, reason.as_bytes(), &mut self.out);
     }
 
     /// The socket has ended: nothing more will come.
@@ -346,6 +373,10 @@ impl Connection {
             }
             self.streams.unlist(key, Closed::ByPeer);
         }
+        if self.config.role == Role::Server {
+            // Whoever still holds one that was closed has nobody to serve any more.
+            self.streams.iter_mut().for_each(|slot| slot.finish(StreamEnd::Closed));
+        }
         self.waiting.clear();
         self.block = None;
     }
@@ -358,6 +389,20 @@ impl Connection {
         }
         slot.watcher = Some(waker.clone());
         false
+    }
+
+    /// Counts whatever moves on a stream, in either direction.
+    pub fn moves(&mut self, key: Key) -> u32 {
+        self.streams.get(key).map_or(0, |slot| slot.moves)
+    }
+
+    /// Whether something has come on a stream that was not taken, or nothing will.
+    pub fn has_come(&mut self, key: Key) -> bool {
+        let has_come = |slot: &mut Slot| {
+            let has_ended = slot.end.is_some() || slot.receiving == Side::Ended;
+            has_ended || !slot.body.is_empty() || slot.trailers.is_some()
+        };
+        self.streams.get(key).is_none_or(has_come)
     }
 
     /// How the stream has ended early, if it has.

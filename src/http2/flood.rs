@@ -115,7 +115,8 @@ pub(super) struct Budgets {
 }
 
 /// What a client on a slow network may cancel at once (browsers cancel a page's worth of requests), and 20 more each
-/// second; Envoy's limit is 250 in all.
+/// second. Streams that end as they should earn one each, so that a proxy with many clients is not taken for an attacker
+/// (Envoy's rule is a share, too: half of 500).
 const RESETS: Budget = Budget::new(200, 20);
 /// A client that has not read our SETTINGS yet may be one burst of streams over.
 const REFUSED: Budget = Budget::new(200, 20);
@@ -125,7 +126,7 @@ const SETTINGS: Budget = Budget::new(50, 2);
 const PINGS: Budget = Budget::new(100, 10);
 /// Old browsers send a tree of six and one for each stream.
 const PRIORITIES: Budget = Budget::new(100, 10);
-/// Two for each stream and ten for each frame of DATA that was sent are earned (Envoy's ratio).
+/// Two for each stream and up to ten for each frame of DATA that was sent are earned (Envoy's ratio).
 const WINDOW_UPDATES: Budget = Budget::new(1000, 100);
 /// Some clients end a stream with one, and those don't count; others have no use.
 const EMPTY_DATA: Budget = Budget::new(100, 10);
@@ -207,10 +208,15 @@ impl Budgets {
         self.pings.earn(1);
     }
 
-    /// A frame of DATA was sent.
-    pub(super) fn data_sent(&mut self) {
-        self.window_updates.earn(10);
+    /// A frame of DATA was sent: what is tiny is worth one update, what is not up to ten.
+    pub(super) fn data_sent(&mut self, len: usize) {
+        self.window_updates.earn((1 + len as u32 / 256).min(10));
         self.pings.earn(1);
+    }
+
+    /// A stream has ended as it should: who has many may cancel some.
+    pub(super) fn stream_ended(&mut self) {
+        self.resets.earn(1);
     }
 }
 

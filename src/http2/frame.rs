@@ -112,7 +112,7 @@ pub(super) fn unpadded<'a>(header: &FrameHeader, payload: &'a [u8]) -> Option<&'
 
 /// The four bytes of a payload as a number, without the reserved bit.
 pub(super) fn number(payload: &[u8]) -> Option<u32> {
-    Some(u32::from_be_bytes(*payload.first_chunk()?))
+    Some(u32::from_be_bytes(*payload.first_chunk()?) & STREAM_MAX)
 }
 
 #[cfg(test)]

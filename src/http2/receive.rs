@@ -39,7 +39,9 @@ impl Connection {
         if data.is_empty() && !ends {
             self.budgets.spend(Flood::EmptyData)?;
         }
-        self.budgets.data(data.len(), frame::HEADER_BYTES + payload.len() - data.len())?;
+        // An end without data is as useful as one with them.
+        let header_bytes = if data.is_empty() && ends { 0 } else { frame::HEADER_BYTES };
+        self.budgets.data(data.len(), header_bytes + payload.len() - data.len())?;
         // All of the payload counts, with its padding (RFC 9113 section 6.9.1).
         let whole = payload.len() as u32;
         self.receive_window -= i64::from(whole);
@@ -82,6 +84,7 @@ impl Connection {
                 _ => return Some("http2.content_length_mismatch"),
             }
         }
+        slot.moves = slot.moves.wrapping_add(1);
         // Padding is given back on this stream, too.
         slot.released += whole - data.len() as u32;
         if !data.is_empty() {
@@ -162,13 +165,15 @@ impl Connection {
         let bytes = (bytes as u32).min(slot.owed);
         slot.owed -= bytes;
         slot.released += bytes;
-        // Half a window at a time: an update for every frame would cost more than it brings.
-        if slot.released >= self.config.stream_window / 2
-            && slot.receiving == Side::Body
-            && slot.end.is_none()
-        {
-            slot.receive_window += i64::from(slot.released);
-            frame::write_window_update(slot.id, slot.released, &mut self.out);
+        // Half a window at a time: an update for every frame would cost more than it brings. Who takes what comes gets a
+        // larger one.
+        if slot.released >= slot.receive_target / 2 && slot.receiving == Side::Body && slot.end.is_none() {
+            let larger = slot.receive_target.saturating_mul(2).min(self.config.stream_window);
+            let growth = larger.saturating_sub(slot.receive_target);
+            slot.receive_target += growth;
+            let by = (slot.released + growth).min(STREAM_MAX);
+            slot.receive_window += i64::from(by);
+            frame::write_window_update(slot.id, by, &mut self.out);
             slot.released = 0;
         }
         self.release_connection(bytes);
@@ -206,7 +211,7 @@ impl Connection {
             if self.send_window > i64::from(STREAM_MAX) {
                 return Err(ConnectionError::new(ErrorCode::FlowControlError, "window_overflow"));
             }
-            self.wake_waiting();
+            self.wake_next();
             return Ok(());
         }
         let Some(key) = self.streams.find(header.stream) else {
@@ -298,10 +303,8 @@ impl Connection {
         }
         self.budgets.spend(Flood::Settings)?;
         let before = self.peer;
-        self.peer.take(self.config.role, payload)?;
-        if self.peer.header_table_bytes != before.header_table_bytes {
-            self.encoder.set_limit(self.peer.header_table_bytes);
-        }
+        let encoder = &mut self.encoder;
+        self.peer.take(self.config.role, payload, |bytes| encoder.set_limit(bytes))?;
         let change = i64::from(self.peer.initial_window) - i64::from(before.initial_window);
         if change != 0 {
             for slot in self.streams.iter_mut() {
@@ -361,6 +364,7 @@ impl Connection {
     pub fn leave(&mut self) {
         if self.leaving == Leaving::No && !self.is_dead() {
             self.leaving = Leaving::Warned;
+            self.warned_ms = self.now_ms;
             frame::write_goaway(STREAM_MAX, ErrorCode::NoError, b"", &mut self.out);
             frame::write_ping(PING_LEAVING, 0, &mut self.out);
         }
@@ -370,7 +374,7 @@ impl Connection {
     pub fn leave_now(&mut self) {
         if self.leaving != Leaving::Final && !self.is_dead() {
             self.leaving = Leaving::Final;
-            frame::write_goaway(self.peer_stream, ErrorCode::NoError, b"", &mut self.out);
+            frame::write_goaway(self.served_stream, ErrorCode::NoError, b"", &mut self.out);
         }
     }
 

@@ -230,11 +230,13 @@ impl<'h> RequestList<'h> {
             Name::Host => return self.host(header.value),
             Name::Expect => self.expectation(header.value),
             Name::Other if header.text == b"cookie" => {
-                // One line again (RFC 9113 section 8.2.3).
-                if !self.cookie.is_empty() {
-                    self.cookie.extend_from_slice(b"; ");
+                // One line again (RFC 9113 section 8.2.3). What is refused is not kept.
+                if self.refused.is_none() {
+                    if !self.cookie.is_empty() {
+                        self.cookie.extend_from_slice(b"; ");
+                    }
+                    self.cookie.extend_from_slice(header.value);
                 }
-                self.cookie.extend_from_slice(header.value);
                 return Ok(());
             }
             Name::Other | Name::XEnvoy => match self.limits.underscores.judge(header.text) {

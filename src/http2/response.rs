@@ -83,8 +83,8 @@ impl<'h> ResponseList<'h> {
         head.body = match head.content_length {
             _ if ends_stream || has_none => BodyLength::None,
             Some(length @ 1..) => BodyLength::Sized(length),
-            Some(0) => BodyLength::None,
-            None => BodyLength::Unknown,
+            // Trailers may follow.
+            Some(0) | None => BodyLength::Unknown,
         };
         Ok(expected)
     }

@@ -83,7 +83,7 @@ impl Connection {
         let length = match length {
             _ if head.status < 200 || head.status == 204 => None,
             _ if is_head || head.status == 304 => head.content_length,
-            BodyLength::None => Some(0),
+            BodyLength::None => head.content_length,
             BodyLength::Sized(length) => Some(length),
             BodyLength::Unknown | BodyLength::UntilClose => None,
         };
@@ -175,6 +175,7 @@ impl Connection {
         }
         let ends = then == Then::End && count == data.len();
         slot.send_window -= count as i64;
+        slot.moves = slot.moves.wrapping_add(1);
         if ends {
             slot.sending = Side::Ended;
         }
@@ -189,9 +190,10 @@ impl Connection {
             let flags = Then::end_if(ends && pieces.peek().is_none()).flag();
             frame::write_header(piece.len(), frame::DATA, flags, id, &mut self.out);
             self.out.extend_from_slice(piece);
-            self.budgets.data_sent();
+            self.budgets.data_sent(piece.len());
         }
         self.close_if_ended(key);
+        self.wake_next();
         Poll::Ready(Ok(count))
     }
 
@@ -203,6 +205,7 @@ impl Connection {
             return Poll::Ready(Err(end));
         }
         if slot.send_window > 0 && has_room {
+            self.wake_next();
             return Poll::Ready(Ok(()));
         }
         slot.writer = Some(waker.clone());
@@ -270,6 +273,7 @@ impl Connection {
         slot.finish(end);
         self.give_back(key);
         self.streams.unlist(key, Closed::ByUs);
+        self.wake_next();
     }
 
     /// Nobody holds a stream any more: it is reset if it is not closed, and forgotten.
@@ -281,6 +285,8 @@ impl Connection {
             self.reset(key, if is_answered { ErrorCode::NoError } else { ErrorCode::Cancel });
         }
         self.release_slot(key);
+        // It may have been woken for what it does not need any more.
+        self.wake_next();
     }
 
     pub(super) fn release_slot(&mut self, key: Key) {
@@ -300,6 +306,7 @@ impl Connection {
     pub(super) fn close_if_ended(&mut self, key: Key) {
         if self.streams.get(key).is_some_and(|slot| slot.is_closed()) {
             self.streams.unlist(key, Closed::Ended);
+            self.budgets.stream_ended();
         }
     }
 }

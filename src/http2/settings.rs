@@ -36,8 +36,10 @@ pub struct Config {
     pub role: Role,
     /// Streams that the peer may have open at a time; further ones are refused. A server's.
     pub max_concurrent_streams: u32,
-    /// Bytes that the peer may send on a stream before we have taken any of them.
+    /// Bytes that the peer may send on a stream before we have taken any of them, at most: it grows as bytes are taken.
     pub stream_window: u32,
+    /// The same at first: less than the connection's, so that one stream that nobody reads does not stop the others.
+    pub stream_window_first: u32,
     /// The same for all streams of the connection together, at most: it grows as bytes are taken, so that who sends to a
     /// slow origin never gets there.
     pub connection_window: u32,
@@ -54,6 +56,9 @@ pub struct Config {
 /// The connection's window at first.
 pub const CONNECTION_WINDOW_FIRST: u32 = 1 << 20;
 
+/// A stream's window at first.
+const STREAM_WINDOW_FIRST: u32 = CONNECTION_WINDOW_FIRST / 2;
+
 impl Config {
     /// A server's, with Istio's defaults (Envoy 1.36 and later).
     pub fn server() -> Config {
@@ -61,6 +66,7 @@ impl Config {
             role: Role::Server,
             max_concurrent_streams: 1024,
             stream_window: 16 << 20,
+            stream_window_first: STREAM_WINDOW_FIRST,
             connection_window: 24 << 20,
             connection_window_first: CONNECTION_WINDOW_FIRST,
             header_list_bytes: 60 << 10,
@@ -77,7 +83,7 @@ impl Config {
     /// Appends what we say first: a client's preface, our SETTINGS, and the connection's window.
     pub(super) fn write_first(&self, out: &mut Vec<u8>) {
         let mut entries: Vec<(u16, u32)> = vec![
-            (INITIAL_WINDOW_SIZE, self.stream_window),
+            (INITIAL_WINDOW_SIZE, self.first_stream_window()),
             (MAX_HEADER_LIST_SIZE, u32::try_from(self.header_list_bytes).unwrap_or(u32::MAX)),
         ];
         match self.role {
@@ -101,6 +107,11 @@ impl Config {
         if more > 0 {
             frame::write_window_update(0, more, out);
         }
+    }
+
+    /// A stream's window at first.
+    pub(super) fn first_stream_window(&self) -> u32 {
+        self.stream_window_first.min(self.stream_window)
     }
 
     /// The connection's window at first; it can't be made smaller than the protocol's.
@@ -139,7 +150,14 @@ impl Default for PeerSettings {
 
 impl PeerSettings {
     /// Takes over the entries of a SETTINGS frame, in order. Unknown ones mean nothing.
-    pub(super) fn take(&mut self, role: Role, payload: &[u8]) -> Result<(), ConnectionError> {
+    /// `table` is called for each size of the header table, for a peer may ask for a smaller one and then again for a larger
+    /// one, and both count (RFC 7541 section 4.2).
+    pub(super) fn take(
+        &mut self,
+        role: Role,
+        payload: &[u8],
+        mut table: impl FnMut(u32),
+    ) -> Result<(), ConnectionError> {
         if !payload.len().is_multiple_of(6) {
             return Err(ConnectionError::frame_size("settings_length"));
         }
@@ -148,7 +166,11 @@ impl PeerSettings {
         }
         for entry in payload.chunks_exact(6) {
             let [i1, i2, v1, v2, v3, v4] = *entry else { continue };
-            self.set(role, u16::from_be_bytes([i1, i2]), u32::from_be_bytes([v1, v2, v3, v4]))?;
+            let (id, value) = (u16::from_be_bytes([i1, i2]), u32::from_be_bytes([v1, v2, v3, v4]));
+            if id == HEADER_TABLE_SIZE {
+                table(value);
+            }
+            self.set(role, id, value)?;
         }
         Ok(())
     }
@@ -191,7 +213,7 @@ mod tests {
             payload.extend_from_slice(&value.to_be_bytes());
         }
         let mut settings = PeerSettings::default();
-        settings.take(role, &payload).map(|()| settings).map_err(|error| error.code)
+        settings.take(role, &payload, |_| {}).map(|()| settings).map_err(|error| error.code)
     }
 
     #[test]
@@ -206,7 +228,7 @@ mod tests {
         ] {
             assert_eq!(take(role, &[(id, value)]), Err(code), "{id} {value}");
         }
-        assert!(PeerSettings::default().take(Role::Server, &[0; 5]).is_err());
+        assert!(PeerSettings::default().take(Role::Server, &[0; 5], |_| {}).is_err());
         assert_eq!(take(Role::Server, &[(0x99, 1); 65]), Err(ErrorCode::EnhanceYourCalm));
     }
 

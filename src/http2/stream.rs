@@ -43,8 +43,12 @@ pub(super) struct Slot {
     pub(super) stopped: Option<ErrorCode>,
     /// What the peer may still send.
     pub(super) receive_window: i64,
+    /// What it is when nothing is under way.
+    pub(super) receive_target: u32,
     /// Bytes that were taken and that the peer has not been told of.
     pub(super) released: u32,
+    /// Counts whatever moves on it, in either direction.
+    pub(super) moves: u32,
     /// Bytes that came and were not taken.
     pub(super) owed: u32,
     /// What we may still send.
@@ -158,8 +162,10 @@ impl Streams {
             sending: Side::Head,
             end: None,
             stopped: None,
-            receive_window: windows.receive,
+            receive_window: i64::from(windows.receive),
+            receive_target: windows.receive,
             released: 0,
+            moves: 0,
             owed: 0,
             send_window: windows.send,
             body: VecDeque::new(),
@@ -212,6 +218,11 @@ impl Streams {
         slot.is_listed = false;
         let id = slot.id;
         self.by_id.remove(&id);
+        self.remember(id, how);
+    }
+
+    /// Remembers how a stream was closed.
+    pub(super) fn remember(&mut self, id: u32, how: Closed) {
         if self.closed.len() == CLOSED_MAX {
             self.has_forgotten_ours |= self.closed.pop_front().is_some_and(|(_, how)| how == Closed::ByUs);
         }
@@ -240,6 +251,6 @@ impl Streams {
 /// What a new stream's windows are.
 #[derive(Clone, Copy)]
 pub(super) struct Windows {
-    pub(super) receive: i64,
+    pub(super) receive: u32,
     pub(super) send: i64,
 }

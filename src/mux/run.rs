@@ -177,9 +177,9 @@ async fn send_one(session: &Session, write: &mut WriteHalf, out: Vec<u8>) -> (bo
         polled
     })
     .await;
-    if session.is_sending.replace(false) {
-        session.arm_waiting();
-    }
+    session.is_sending.set(false);
+    // What goes out shows that the connection lives, as what comes in does.
+    session.arm_waiting();
     (result.is_ok(), memory)
 }
 

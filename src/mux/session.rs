@@ -9,6 +9,7 @@ use crate::{
 };
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     rc::Rc,
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
@@ -24,6 +25,10 @@ pub struct Session {
     began: Instant,
     /// Since when a header block, or the preface, is not whole.
     head_began: Cell<Option<Instant>>,
+    /// The deadline is that of a connection without streams: whatever comes, it stays until there is a stream.
+    is_idle: Cell<bool>,
+    /// Who waits for the peer's settings.
+    strangers: RefCell<Vec<Waker>>,
     sender: RefCell<Option<Waker>>,
     reader: RefCell<Option<Waker>>,
     /// The sender has sent all that there was to be sent, or can't.
@@ -51,6 +56,8 @@ impl Session {
             terms,
             began: Instant::now(),
             head_began: Cell::new(None),
+            is_idle: Cell::new(false),
+            strangers: RefCell::default(),
             sender: RefCell::default(),
             reader: RefCell::default(),
             has_sent: Cell::new(false),
@@ -87,6 +94,8 @@ impl Session {
             connection.can_open(streams_max).then(|| connection.send_request(head, now_ms))
         };
         let key = self.with(open)?;
+        // It may have been idle until now.
+        self.arm_waiting();
         self.flush();
         Some(Stream::new(self, key))
     }
@@ -127,7 +136,29 @@ impl Session {
     /// As [`Connection::receive`].
     pub(super) fn receive(&self, bytes: &[u8]) -> Result<usize, ConnectionError> {
         let now_ms = self.now_ms();
-        self.with(|connection| connection.receive(bytes, now_ms))
+        let received = self.with(|connection| connection.receive(bytes, now_ms));
+        if self.with(|connection| connection.is_introduced()) {
+            self.strangers.take().into_iter().for_each(Waker::wake);
+        }
+        received
+    }
+
+    /// Waits until the peer's settings have come, for so long. False if they don't.
+    pub async fn introduced(&self, limit: Duration) -> bool {
+        let timer = self.deadlines.timer(limit);
+        poll_fn(|context| {
+            let state = self.with(|connection| (connection.is_introduced(), connection.is_dead()));
+            match state {
+                (_, true) => Poll::Ready(false),
+                (true, false) => Poll::Ready(true),
+                _ if timer.watch(context.waker()) => Poll::Ready(false),
+                _ => {
+                    self.strangers.borrow_mut().push(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
     }
 
     /// Something to be sent, in the place of `memory`, or nothing when there will be nothing any more.
@@ -147,6 +178,7 @@ impl Session {
     /// The socket takes or gives nothing any more.
     pub(super) fn ended(&self) {
         self.with(Connection::ended);
+        self.strangers.take().into_iter().for_each(Waker::wake);
         if let Some(sender) = self.sender.borrow_mut().take() {
             sender.wake();
         }
@@ -185,14 +217,19 @@ impl Session {
         if is_within_head {
             let began = self.head_began.get().unwrap_or_else(Instant::now);
             self.head_began.set(Some(began));
+            self.is_idle.set(false);
             return self.arm(Phase::Reading, self.terms.head.saturating_sub(began.elapsed()));
         }
         self.head_began.set(None);
         match streams {
             // What is under way to a peer that takes nothing has less time; the sender has set it.
-            _ if self.is_sending.get() => {}
+            _ if self.is_sending.get() => self.is_idle.set(false),
+            0 if self.is_idle.replace(true) => {}
             0 => self.arm(Phase::Idle, self.terms.idle),
-            _ => self.arm(Phase::Both, self.terms.stream_idle),
+            _ => {
+                self.is_idle.set(false);
+                self.arm(Phase::Both, self.terms.stream_idle);
+            }
         }
     }
 

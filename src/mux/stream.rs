@@ -21,10 +21,10 @@ pub struct Stream {
     key: Key,
 }
 
-/// How long nothing may move.
+/// How long nothing may move on a stream, in either direction.
 struct Patience {
     limit: Duration,
-    timer: Option<Deadline>,
+    timer: Option<(Deadline, u32)>,
 }
 
 impl Patience {
@@ -32,10 +32,20 @@ impl Patience {
         Patience { limit, timer: None }
     }
 
-    /// Whether it has ended. The timer begins with the first wait.
+    /// Whether it has ended. The timer begins with the first wait, and again if something has moved meanwhile.
     fn is_over(&mut self, stream: &Stream, context: &Context<'_>) -> bool {
-        let timer = self.timer.get_or_insert_with(|| stream.session.deadlines.timer(self.limit));
-        timer.watch(context.waker())
+        loop {
+            let moves = || stream.session.with(|connection| connection.moves(stream.key));
+            let begin = || (stream.session.deadlines.timer(self.limit), moves());
+            let (timer, before) = self.timer.get_or_insert_with(begin);
+            if !timer.watch(context.waker()) {
+                return false;
+            }
+            if moves() == *before {
+                return true;
+            }
+            self.timer = None;
+        }
     }
 }
 
@@ -163,6 +173,11 @@ impl Stream {
     /// How it has ended early, if it has.
     pub fn end(&self) -> Option<StreamEnd> {
         self.session.with(|connection| connection.end_of(self.key))
+    }
+
+    /// Whether something has come that was not taken, or nothing will.
+    pub fn has_come(&self) -> bool {
+        self.session.with(|connection| connection.has_come(self.key))
     }
 
     /// Whether the peer has said all that it had to say, and all was taken.

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     filter::{Address, Context, HeaderOps},
+    grpc::Translation,
     http::{BodyLength, Name, Scheme},
     http1::encode::{self, Framing, KeepAlive, Recipient},
     http2::Then,
@@ -38,6 +39,8 @@ pub(super) struct Answer<'a> {
     pub(super) expires: Option<Instant>,
     /// What is done for a client of gRPC-Web.
     pub(super) web: Option<Web>,
+    /// The same before anything was done.
+    pub(super) web_at_first: Option<Translation>,
     /// How the client's body ends, whatever the origin is told.
     pub(super) client_body: BodyLength,
     /// The key of a WebSocket: the client's where the origin was asked without, ours where it needs one.
@@ -63,6 +66,7 @@ impl<'a> Answer<'a> {
             scheme: Scheme::Http,
             expires: None,
             web: None,
+            web_at_first: None,
             websocket_key: None,
             client_body: BodyLength::None,
         }

@@ -41,6 +41,7 @@ impl Exchange<'_> {
         if let Incoming::Http2(body) = &mut self.incoming {
             body.rewind();
         }
+        self.answer.rewind_web();
         if way.cluster.speaks_http2(self.answer.scratch.request.version) {
             return self.attempt_http2(attempt, way).await;
         }
@@ -95,10 +96,9 @@ impl Exchange<'_> {
                 }
                 self.answer.summary.bytes_received = upload.received();
                 let is_done = upload.is_done();
-                if responded.reusable && is_done {
-                    connection.give_back();
-                } else {
-                    self.close(connection);
+                match responded.reusable && is_done {
+                    true => self.give_back(connection),
+                    false => self.close(connection),
                 }
                 Ok(self.after(responded.keep_alive && is_done))
             }
@@ -169,6 +169,10 @@ impl Exchange<'_> {
         bump(&self.env.counters.upstream_connect_failures, 1);
         let kind = match error.kind() {
             io::ErrorKind::TimedOut => Kind::Timeout,
+            io::ErrorKind::Unsupported => {
+                let kind = Kind::Protocol("http2.no_extended_connect");
+                return Failure::upstream(Phase::ResponseHead, kind);
+            }
             _ => Kind::Unreachable(error.to_string()),
         };
         Failure::upstream(Phase::Connect, kind)
@@ -177,6 +181,13 @@ impl Exchange<'_> {
     fn idle_closed(&self) {
         bump(&self.env.counters.upstream_idle_closed, 1);
         bump(&self.env.counters.upstream_connections_active, 1u64.wrapping_neg());
+    }
+
+    /// Keeps a connection for further requests, if it is fit for one.
+    pub(super) fn give_back(&self, connection: Connection) {
+        if !connection.give_back() {
+            bump(&self.env.counters.upstream_connections_active, 1u64.wrapping_neg());
+        }
     }
 
     pub(super) fn close(&self, connection: Connection) {

@@ -6,7 +6,7 @@ use super::{
     download::{Broken, Responded},
     download_stream::StreamResponded,
     exchange::{After, Exchange, Way},
-    failure::{Failure, Kind, Phase},
+    failure::{Failure, Phase},
     record::Upstream,
     tunnel_stream,
     upload::{Progress, Sink, Upload, UploadEnd},
@@ -58,7 +58,7 @@ impl Exchange<'_> {
             }
             Ok(responded) => {
                 match responded.reusable && is_sent {
-                    true => connection.give_back(),
+                    true => self.give_back(connection),
                     false => self.close(connection),
                 }
                 Ok(After::KeepAlive)
@@ -85,7 +85,8 @@ impl Exchange<'_> {
             return (Err(Broken::client(StreamEnd::Closed)), false);
         };
         let is_tunnel = self.answer.scratch.request.upgrade == Upgrade::WebSocket;
-        let progress = Progress::new(body.is_done() || is_tunnel);
+        // Chunks have an end to be sent even where there is no data.
+        let progress = Progress::new((body.is_done() && coding == Coding::Bare) || is_tunnel);
         let idle = self.env.limits.stream_idle_timeout;
         let mut gone = None;
         let mut is_sent = progress.is_ended();
@@ -142,22 +143,15 @@ impl Exchange<'_> {
         let reused = origin.reused;
         self.answer.summary.upstream =
             Some(Upstream { endpoint: Rc::clone(attempt.endpoint), local: Rc::clone(&origin.local) });
-        if is_tunnel && !origin.stream.session().with(|connection| connection.peer().extended_connect) {
-            let introduced = origin.stream.session().with(|connection| connection.is_introduced());
-            if introduced {
-                let kind = Kind::Protocol("http2.no_extended_connect");
-                let failure = Failure::upstream(Phase::ResponseHead, kind);
-                return Err(Failed::Before(failure, self.replay(false)));
-            }
-        }
         let responded = match self.incoming {
             Incoming::Http1(_) => self.converse_up(&origin, way).await,
             Incoming::Http2(_) => self.converse_across(&origin, way).await,
         };
         match responded {
-            Ok((StreamResponded::Whole(responded), is_sent)) => {
-                Ok(self.after(responded.keep_alive && is_sent))
-            }
+            Ok((StreamResponded::Whole(responded), is_sent)) => Ok(match self.incoming {
+                Incoming::Http1(_) => self.after(responded.keep_alive && is_sent),
+                Incoming::Http2(_) => After::KeepAlive,
+            }),
             Ok((StreamResponded::Tunnel, _)) => {
                 self.tunnel_to_stream(&origin.stream).await;
                 Ok(match self.incoming {
@@ -259,7 +253,9 @@ impl Exchange<'_> {
         let stream = &origin.stream;
         let (idle, window) = (self.env.limits.stream_idle_timeout, self.env.limits.window_timeout);
         let is_tunnel = self.answer.scratch.request.upgrade == Upgrade::WebSocket;
-        let progress = Progress::new(body.is_done() || is_tunnel);
+        // Where the head had to say that more comes, the end of a body without data is still to be sent.
+        let is_whole = body.is_done() && self.answer.scratch.request.body == BodyLength::None;
+        let progress = Progress::new(is_whole || is_tunnel);
         let web = self.answer.web.clone();
         let mut gone = None;
         let responded = {

@@ -20,7 +20,15 @@ impl Answer<'_> {
         let timeout = request.fields.get_text(b"grpc-timeout").and_then(grpc::parse_timeout);
         self.expires = timeout.and_then(|timeout| self.summary.started.checked_add(timeout));
         if cluster.speaks_http2(request.version) {
-            self.web = Translation::begin(request).map(|web| Rc::new(RefCell::new(web)));
+            self.web_at_first = Translation::begin(request);
+            self.web = self.web_at_first.clone().map(|web| Rc::new(RefCell::new(web)));
+        }
+    }
+
+    /// Another attempt begins with the first byte again.
+    pub(super) fn rewind_web(&mut self) {
+        if let (Some(web), Some(first)) = (&self.web, &self.web_at_first) {
+            *web.borrow_mut() = first.clone();
         }
     }
 

@@ -75,6 +75,14 @@ impl Answer<'_> {
         }
     }
 
+    /// Sends the head that was put into `scratch.out`, where nothing follows it at once.
+    pub(super) async fn send_begun(&mut self) -> Result<(), Broken> {
+        match self.client {
+            Client::Http1(_) if !self.scratch.out.is_empty() => self.send_out().await.map_err(|()| gone()),
+            _ => Ok(()),
+        }
+    }
+
     /// Sends data of the answer; `is_last`: nothing follows them.
     pub(super) async fn deliver(
         &mut self,

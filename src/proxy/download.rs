@@ -89,6 +89,12 @@ impl Answer<'_> {
             self.begin_tunnel().await?;
             return Ok(Responded { reusable: false, keep_alive: false, tunnel: Some(buffer) });
         }
+        let asked = self.scratch.request.upgrade;
+        if asked == Upgrade::WebSocket && self.client.stream().is_some() && (200..300).contains(&status) {
+            // Over HTTP/2 it would say that the tunnel stands (RFC 8441 section 5).
+            return Err(before(Kind::Protocol("http1.websocket_not_begun")));
+        }
+        progress.begin();
         self.finish_head(way, service);
         (self.summary.status, self.summary.details) = (status, "via_upstream");
         if self.client.stream().is_some() {

@@ -10,7 +10,7 @@ use super::{
     websocket,
 };
 use crate::{
-    buffer::Buffer,
+    buffer::{Buffer, Class},
     driver::Deadline,
     http::{BodyLength, Upgrade},
     http1::{
@@ -81,6 +81,7 @@ impl Answer<'_> {
             self.begin_tunnel().await?;
             return Ok(StreamResponded::Tunnel);
         }
+        progress.begin();
         if let Some(web) = &self.web {
             web.borrow_mut().response_head(&mut self.scratch.response);
         }
@@ -89,7 +90,11 @@ impl Answer<'_> {
         let wanted = self.scratch.request.keep_alive && progress.is_ended() && !self.env.draining.get();
         (self.summary.status, self.summary.details) = (self.scratch.response.status, "via_upstream");
         let framing = self.begin(length, wanted);
-        self.move_body(origin, framing).await?;
+        match framing {
+            // What the origin may still say is for nobody.
+            Framing::None => self.finish(framing, None).await?,
+            _ => self.move_body(origin, framing).await?,
+        }
         let keep_alive = wanted && framing != Framing::UntilClose;
         Ok(StreamResponded::Whole(Responded { reusable: true, keep_alive, tunnel: None }))
     }
@@ -109,14 +114,19 @@ impl Answer<'_> {
 
     async fn move_body(&mut self, origin: &Stream, framing: Framing) -> Result<(), Broken> {
         loop {
+            if !origin.has_come() {
+                self.send_begun().await?;
+            }
             let limit = self.patience(self.env.limits.stream_idle_timeout);
             let received = origin.receive(limit).await.map_err(|end: StreamEnd| within(end.into()))?;
             match received {
                 Received::Data(data) => {
                     let len = data.len();
                     let is_last = origin.is_received() && self.web.is_none();
-                    let data = self.translate(data);
-                    self.deliver(data, framing, is_last).await?;
+                    match self.web {
+                        None => self.deliver(data, framing, is_last).await?,
+                        Some(_) => self.deliver_translated(&data, framing).await?,
+                    }
                     origin.release(len);
                     if is_last {
                         return Ok(());
@@ -132,13 +142,17 @@ impl Answer<'_> {
         }
     }
 
-    /// Data for a client of gRPC-Web.
-    fn translate(&mut self, data: Buffer) -> Buffer {
-        let Some(web) = &self.web else { return data };
-        let text = &mut self.scratch.text;
-        text.clear();
-        web.borrow_mut().response_data(data.bytes(), text);
-        into_buffer(text, &data)
+    /// Sends data to a client of gRPC-Web.
+    async fn deliver_translated(&mut self, data: &Buffer, framing: Framing) -> Result<(), Broken> {
+        for piece in data.bytes().chunks(TRANSLATED_BYTES) {
+            let Some(web) = &self.web else { return Ok(()) };
+            let text = &mut self.scratch.text;
+            text.clear();
+            web.borrow_mut().response_data(piece, text);
+            let translated = into_buffer(text, data)?;
+            self.deliver(translated, framing, false).await?;
+        }
+        Ok(())
     }
 
     /// The end of an answer for a client of gRPC-Web: its trailers are data.
@@ -155,7 +169,7 @@ impl Answer<'_> {
         if text.is_empty() || framing == Framing::None {
             return self.finish(framing, None).await;
         }
-        let data = into_buffer(text, &self.env.buffers.empty());
+        let data = into_buffer(text, &self.env.buffers.empty())?;
         self.deliver(data, framing, true).await
     }
 
@@ -185,12 +199,17 @@ fn broken() -> Kind {
     Kind::Protocol("http1.codec_error")
 }
 
+/// How much is translated at a time: in base64 it fits into the largest buffer.
+const TRANSLATED_BYTES: usize = Class::Large.bytes() / 2;
+
 /// A buffer with these bytes.
-fn into_buffer(bytes: &[u8], like: &Buffer) -> Buffer {
-    let mut buffer = like.sibling(crate::buffer::Class::for_bytes(bytes.len()));
-    let fits = buffer.extend(bytes);
-    debug_assert!(fits, "data of one buffer, and a third more");
-    buffer
+fn into_buffer(bytes: &[u8], like: &Buffer) -> Result<Buffer, Broken> {
+    let mut buffer = like.sibling(Class::for_bytes(bytes.len()));
+    match buffer.extend(bytes) {
+        true => Ok(buffer),
+        // Trailers are the only thing of the origin's own size, and those have a limit.
+        false => Err(within(Kind::Protocol("grpc_web.trailers_too_large"))),
+    }
 }
 
 /// Leaves only the body's data in the buffer, at its beginning. Says whether nothing came behind the body's end; that is

@@ -1,6 +1,6 @@
 //! What a shard lends to every exchange: routing, buffers, clock, log, counters.
 
-use super::head_policy;
+use super::{head_policy, worker::Workers};
 use crate::{
     buffer::Pool,
     driver::{Deadlines, Peer},
@@ -59,8 +59,8 @@ pub struct Limits {
     /// While a client's HTTP/2 window, or an origin's, is closed, it must be opened within this time: what waits for it is
     /// held in memory. As Envoy's stream idle time.
     pub window_timeout: Duration,
-    /// The socket of an HTTP/2 client must take something of what is sent within this time: clients of HTTP/2 read always,
-    /// and say by windows what they want. nginx's send timeout.
+    /// The socket of an HTTP/2 peer must take what is sent at a time, some 128 KiB, within this time: peers of HTTP/2 read
+    /// always, and say by windows what they want.
     pub send_timeout: Duration,
     /// A TLS client must have said its ClientHello this long after it was accepted, and be done with its handshake as much
     /// later (Istio's `PILOT_GATEWAY_TRANSPORT_SOCKET_CONNECT_TIMEOUT`).
@@ -83,7 +83,7 @@ impl Default for Limits {
             proxy_header_timeout: Duration::from_secs(5),
             stream_idle_timeout: Duration::from_secs(3600),
             window_timeout: Duration::from_secs(300),
-            send_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(300),
             handshake_timeout: Duration::from_secs(15),
             handshakes: 4096,
             // Two descriptors each, and room for others, within a million open files.
@@ -127,6 +127,8 @@ pub struct Environment {
     pub hostname: Box<str>,
     /// Connections end after their exchange.
     pub draining: Cell<bool>,
+    /// Tasks that serve streams.
+    pub(super) workers: Workers,
     /// HTTP/2 connections of clients, to be told when a drain begins.
     sessions: RefCell<Vec<Weak<Session>>>,
     date: RefCell<DateCache>,
@@ -177,6 +179,7 @@ impl Environment {
             clock: Clock::new(),
             downstream_terms: downstream_terms(&limits),
             upstream_terms: Terms { idle: IDLE_TIMEOUT, ..downstream_terms(&limits) },
+            workers: Workers::default(),
             sessions: RefCell::default(),
             limits,
             hostname,

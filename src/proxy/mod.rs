@@ -4,6 +4,7 @@
 //! - `environment`: what a shard lends to every exchange: routing, buffers, clock, log, counters
 //! - `downstream`: one HTTP/1.1 connection of a client: waiting, reading heads, answering, ending
 //! - `serve_http2`: one HTTP/2 connection of a client
+//! - `worker`: tasks that serve one stream after another
 //! - `client`: the client's side of an exchange, whatever version it speaks
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
@@ -49,6 +50,7 @@ mod tunnel_stream;
 mod upload;
 mod upload_stream;
 mod websocket;
+mod worker;
 
 pub use downstream::{Socket, serve};
 pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing, TlsInfo};

@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     buffer::Buffer,
-    driver,
     http2::{Arrival, Config, ConnectionError, ErrorCode, StreamEnd, Tally, Verdict},
     mux::{self, Halves, Session, Stream},
     table::TableId,
@@ -86,7 +85,10 @@ impl Connection {
         while let Some((arrival, stream)) = self.session.next_arrival() {
             self.requests.set(self.requests.get() + 1);
             match stream {
-                Some(stream) => driver::spawn(exchange(Rc::clone(self), arrival, stream)),
+                Some(stream) => {
+                    let job = Job { connection: Rc::clone(self), arrival, stream };
+                    self.env.workers.serve(job, &self.env);
+                }
                 None => self.malformed(arrival),
             }
         }
@@ -142,8 +144,16 @@ impl Connection {
     }
 }
 
-/// One stream.
-async fn exchange(connection: Rc<Connection>, mut arrival: Arrival, stream: Stream) {
+/// A stream that is to be served.
+pub(super) struct Job {
+    connection: Rc<Connection>,
+    arrival: Arrival,
+    stream: Stream,
+}
+
+/// Serves one stream.
+pub(super) async fn exchange(job: Job) {
+    let Job { connection, mut arrival, stream } = job;
     let started = Instant::now();
     let env = &connection.env;
     let mut scratch = env.take_scratch();

@@ -16,10 +16,9 @@ const REPLAY_BYTES_MAX: usize = 64 << 10;
 /// The body of a request on its way from its stream.
 pub(super) struct StreamBody<'s> {
     stream: &'s Stream,
-    /// What has come, as long as it is little.
-    kept: Vec<Buffer>,
-    kept_bytes: usize,
-    /// The position in `kept` of what an attempt gets next.
+    /// What has come, as long as it is little and there may be another attempt.
+    kept: Vec<u8>,
+    /// The position in `kept` of what this attempt gets next.
     at: usize,
     /// Some has come that was not kept.
     is_lost: bool,
@@ -48,7 +47,7 @@ pub(super) enum NoChunk {
 impl<'s> StreamBody<'s> {
     pub(super) fn new(stream: &'s Stream) -> StreamBody<'s> {
         let end = stream.is_received().then_some(None);
-        StreamBody { stream, kept: Vec::new(), kept_bytes: 0, at: 0, is_lost: false, end, received: 0 }
+        StreamBody { stream, kept: Vec::new(), at: 0, is_lost: false, end, received: 0 }
     }
 
     /// Begins anew, for another attempt.
@@ -60,6 +59,14 @@ impl<'s> StreamBody<'s> {
     /// Whether all that has come can be sent again.
     pub(super) fn can_replay(&self) -> bool {
         !self.is_lost
+    }
+
+    /// There will be no other attempt: nothing is kept from now on. All of what was kept has been sent.
+    fn forget(&mut self) {
+        debug_assert!(self.at == self.kept.len());
+        self.is_lost = true;
+        self.kept = Vec::new();
+        self.at = 0;
     }
 
     /// Whether nothing is left to be sent by this attempt.
@@ -79,6 +86,9 @@ impl<'s> StreamBody<'s> {
 
     /// What is next for this attempt. The client may send nothing for so long.
     pub(super) async fn next(&mut self, progress: &Progress, limit: Duration) -> Result<Chunk<'_>, NoChunk> {
+        if progress.has_begun() && self.at == self.kept.len() {
+            self.forget();
+        }
         if self.at == self.kept.len() && self.end.is_none() {
             let received = {
                 let mut receiving = pin!(self.stream.receive(limit));
@@ -91,14 +101,13 @@ impl<'s> StreamBody<'s> {
             match received {
                 Received::Data(buffer) => {
                     self.received += buffer.len() as u64;
-                    if self.is_lost || self.kept_bytes + buffer.len() > REPLAY_BYTES_MAX {
-                        self.is_lost = true;
+                    if self.is_lost || self.kept.len() + buffer.len() > REPLAY_BYTES_MAX {
+                        self.forget();
                         return Ok(Chunk::Own(buffer));
                     }
-                    self.kept_bytes += buffer.len();
                     // As it is kept anyway, the client may go on.
                     self.stream.release(buffer.len());
-                    self.kept.push(buffer);
+                    self.kept.extend_from_slice(buffer.bytes());
                     if self.stream.is_received() {
                         self.end = Some(None);
                     }
@@ -108,8 +117,8 @@ impl<'s> StreamBody<'s> {
             }
         }
         if self.at < self.kept.len() {
-            self.at += 1;
-            let bytes = self.kept.get(self.at - 1).map_or(&[][..], Buffer::bytes);
+            let bytes = self.kept.get(self.at..).unwrap_or_default();
+            self.at = self.kept.len();
             return Ok(Chunk::Kept(bytes));
         }
         Ok(Chunk::End(self.end.as_ref().and_then(Option::as_deref)))

@@ -32,11 +32,13 @@ const DISCARD_BYTES: u64 = 1 << 20;
 pub(super) struct Progress {
     ended: Cell<bool>,
     discard: Cell<bool>,
+    /// The answer has begun: there will be no other attempt.
+    begun: Cell<bool>,
 }
 
 impl Progress {
     pub(super) fn new(ended: bool) -> Progress {
-        Progress { ended: Cell::new(ended), discard: Cell::new(false) }
+        Progress { ended: Cell::new(ended), discard: Cell::new(false), begun: Cell::new(false) }
     }
 
     /// Whether no more of the body is to be sent.
@@ -46,6 +48,16 @@ impl Progress {
 
     pub(super) fn end(&self) {
         self.ended.set(true);
+    }
+
+    /// The answer begins.
+    pub(super) fn begin(&self) {
+        self.begun.set(true);
+    }
+
+    /// Whether it has.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.get()
     }
 
     /// What still comes is to be thrown away.

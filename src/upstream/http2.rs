@@ -3,11 +3,11 @@
 use super::{Active, Cluster, Dial, Endpoint, Stream, open_stream};
 use crate::{
     driver::{self, Deadlines},
-    http::{RequestHead, Underscores},
+    http::{RequestHead, Underscores, Upgrade},
     http2::{Config, ErrorCode},
     mux::{self, Halves, Session, Terms},
     proxy_protocol::Behind,
-    table::Http2Keepalive,
+    table::{Http2Keepalive, UpstreamTls},
     telemetry::{Counters, bump},
     tls::Alpn,
 };
@@ -18,23 +18,31 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Poll, Waker},
+    time::Duration,
 };
 
 /// Connections that one shard has to one endpoint. Each carries a hundred requests at a time or more.
 const SESSIONS_MAX: usize = 256;
 
-/// Bytes that an endpoint may send on one stream before the client has taken any of them: a slow client holds no more,
-/// and does not stop the others of its connection.
+/// Bytes that an endpoint may send on one stream before the client has taken any of them: a slow client holds no more.
 const STREAM_WINDOW: u32 = 512 << 10;
 
-/// The same for all streams of one connection.
-const CONNECTION_WINDOW: u32 = 32 << 20;
+/// Streams of one connection, whatever the endpoint allows.
+const STREAMS_MAX: u32 = 500;
+
+/// Bytes that an endpoint may send on one connection: as many as all its streams may hold, so that slow clients don't stop
+/// the others.
+const CONNECTION_WINDOW: u32 = STREAMS_MAX * STREAM_WINDOW;
+
+/// How long a connection on which a client's address was sent, and which nobody else can use, waits for this client's next
+/// request.
+const IDLE_TIMEOUT_OF_ONE_CLIENT: Duration = Duration::from_secs(5);
 
 /// The connections to one endpoint.
 #[derive(Default)]
 pub(super) struct Sessions {
     open: RefCell<Vec<Rc<Open>>>,
-    connecting: RefCell<Option<Rc<Connecting>>>,
+    connecting: RefCell<Vec<Rc<Connecting>>>,
 }
 
 /// One connection.
@@ -49,12 +57,39 @@ struct Open {
     served: Cell<u64>,
 }
 
+impl Open {
+    fn is_good_for(&self, dial: &Dial<'_>) -> bool {
+        self.server_name.as_deref().is_none_or(|name| Some(name) == dial.host)
+            && self.behind.is_none_or(|behind| behind == dial.behind)
+    }
+}
+
 /// A connection that is being opened, and those who wait for it.
 #[derive(Default)]
 struct Connecting {
+    purpose: Purpose,
     waiting: RefCell<Vec<Waker>>,
     /// What became of it: nothing, or why there is none.
     outcome: RefCell<Option<Result<(), (io::ErrorKind, String)>>>,
+}
+
+/// What makes a connection good for a request.
+#[derive(Default, PartialEq, Eq)]
+struct Purpose {
+    /// The name in the certificate, where that depends on the request.
+    server_name: Option<Box<str>>,
+    /// Whose address is sent on it, where the cluster asks for that.
+    behind: Option<Option<Behind>>,
+}
+
+impl Purpose {
+    fn of(cluster: &Cluster, dial: &Dial<'_>) -> Purpose {
+        let depends = cluster.tls.as_ref().is_some_and(UpstreamTls::depends_on_request);
+        Purpose {
+            server_name: dial.host.filter(|_| depends).map(Box::from),
+            behind: cluster.proxy_protocol.map(|_| dial.behind),
+        }
+    }
 }
 
 impl Connecting {
@@ -112,12 +147,22 @@ impl Endpoint {
         let active = self.begin();
         let mut is_last = false;
         loop {
+            if head.upgrade == Upgrade::WebSocket {
+                self.await_tunnel(cluster, dial).await?;
+            }
             if let Some((stream, local, reused)) = self.try_open(cluster, dial, head) {
                 return Ok(OriginStream { stream, local, reused, _active: active });
             }
-            let under_way = self.sessions.connecting.borrow().clone();
-            match under_way {
-                Some(connecting) if !is_last => connecting.wait().await?,
+            match self.connecting(&Purpose::of(cluster, dial)) {
+                Some(connecting) if !is_last => {
+                    let outcome = connecting.wait().await;
+                    // Another one may have room by now.
+                    let Err(error) = outcome else { continue };
+                    let Some((stream, local, reused)) = self.try_open(cluster, dial, head) else {
+                        return Err(error);
+                    };
+                    return Ok(OriginStream { stream, local, reused, _active: active });
+                }
                 // Nobody was before us on what we have just opened.
                 _ if is_last => return Err(io::Error::other("the new connection takes no request")),
                 _ => {
@@ -128,19 +173,38 @@ impl Endpoint {
         }
     }
 
+    /// A connection that is being opened and that will be good for this request.
+    fn connecting(&self, purpose: &Purpose) -> Option<Rc<Connecting>> {
+        let fits = |connecting: &&Rc<Connecting>| connecting.purpose == *purpose;
+        self.sessions.connecting.borrow().iter().find(fits).cloned()
+    }
+
+    /// Waits until the first good connection has told whether it takes a WebSocket: nobody may ask for one before (RFC 8441
+    /// section 3).
+    async fn await_tunnel(&self, cluster: &Cluster, dial: &Dial<'_>) -> io::Result<()> {
+        let first = self.sessions.open.borrow().iter().find(|open| open.is_good_for(dial)).cloned();
+        let Some(first) = first else { return Ok(()) };
+        let takes = |session: &Session| session.with(|connection| connection.peer().extended_connect);
+        match first.session.introduced(cluster.connect_timeout).await && !takes(&first.session) {
+            true => Err(io::ErrorKind::Unsupported.into()),
+            false => Ok(()),
+        }
+    }
+
     fn try_open(
         &self,
         cluster: &Cluster,
         dial: &Dial<'_>,
         head: &RequestHead,
     ) -> Option<(mux::Stream, Rc<str>, bool)> {
-        let fits = |open: &&Rc<Open>| {
-            open.server_name.as_deref().is_none_or(|name| Some(name) == dial.host)
-                && open.behind.is_none_or(|behind| behind == dial.behind)
-        };
         // The first that has room: the fuller a connection, the less each of its requests costs.
-        self.sessions.open.borrow().iter().filter(fits).find_map(|open| {
-            let stream = open.session.open(head, cluster.max_concurrent_streams)?;
+        self.sessions.open.borrow().iter().filter(|open| open.is_good_for(dial)).find_map(|open| {
+            let session = &open.session;
+            let is_tunnel = head.upgrade == Upgrade::WebSocket;
+            if is_tunnel && !session.with(|connection| connection.peer().extended_connect) {
+                return None;
+            }
+            let stream = session.open(head, cluster.max_concurrent_streams.min(STREAMS_MAX))?;
             let served = open.served.replace(open.served.get() + 1);
             Some((stream, Rc::clone(&open.local), served > 0))
         })
@@ -156,11 +220,11 @@ impl Endpoint {
         if self.sessions.open.borrow().len() >= SESSIONS_MAX {
             return Err(io::Error::other("as many connections to the endpoint as there may be"));
         }
-        let connecting = Rc::new(Connecting::default());
-        *self.sessions.connecting.borrow_mut() = Some(Rc::clone(&connecting));
+        let connecting = Rc::new(Connecting { purpose: Purpose::of(cluster, dial), ..Connecting::default() });
+        self.sessions.connecting.borrow_mut().push(Rc::clone(&connecting));
         let dial = Dial { alpn: Alpn::Http2, ..*dial };
         let opened = open_stream(cluster, self, &dial).await;
-        *self.sessions.connecting.borrow_mut() = None;
+        self.sessions.connecting.borrow_mut().retain(|other| !Rc::ptr_eq(other, &connecting));
         match opened {
             Ok(stream) => {
                 bump(&terms.counters.upstream_connections, 1);
@@ -186,13 +250,18 @@ impl Endpoint {
         let Stream { read, write, deadline, local, server_name, behind, .. } = stream;
         let config = Config {
             stream_window: STREAM_WINDOW,
+            stream_window_first: STREAM_WINDOW,
             connection_window: CONNECTION_WINDOW,
             connection_window_first: CONNECTION_WINDOW,
             ..Config::client()
         };
         // Names are judged when they come from clients.
         let names = Underscores::Allow;
-        let session = Session::new(config, names, dial.pool, dial.deadlines, deadline, terms.terms.clone());
+        let mut granted = terms.terms.clone();
+        if behind.is_some() {
+            granted.idle = IDLE_TIMEOUT_OF_ONE_CLIENT;
+        }
+        let session = Session::new(config, names, dial.pool, dial.deadlines, deadline, granted);
         let open = Open { session: Rc::clone(&session), local, server_name, behind, served: Cell::new(0) };
         let open = Rc::new(open);
         self.sessions.open.borrow_mut().push(Rc::clone(&open));
@@ -229,7 +298,7 @@ async fn keep_alive(session: Rc<Session>, keepalive: Http2Keepalive, deadlines: 
     }
 }
 
-async fn pause(deadlines: &Rc<Deadlines>, time: std::time::Duration) {
+async fn pause(deadlines: &Rc<Deadlines>, time: Duration) {
     let timer = deadlines.timer(time);
     poll_fn(|context| if timer.watch(context.waker()) { Poll::Ready(()) } else { Poll::Pending }).await;
 }

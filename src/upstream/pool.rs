@@ -53,13 +53,15 @@ impl Endpoint {
 }
 
 impl Connection {
-    /// Puts it back to wait for another request, if it is fit for one; closes it otherwise.
-    pub fn give_back(mut self) {
+    /// Puts it back to wait for another request, if it is fit for one; closes it otherwise, and says false.
+    pub fn give_back(mut self) -> bool {
         let endpoint = Rc::clone(&self.endpoint);
         if endpoint.idle.0.borrow().len() < IDLE_MAX && self.rest() {
             let timeout = if self.behind.is_some() { IDLE_TIMEOUT_OF_ONE_CLIENT } else { IDLE_TIMEOUT };
             self.deadline.arm(Phase::Idle, Some(timeout));
             endpoint.idle.0.borrow_mut().push(self);
+            return true;
         }
+        false
     }
 }

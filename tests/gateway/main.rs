@@ -5,6 +5,9 @@
 //! - `origin`, `tls_origin`: origins that echo what they got, or say what a script says
 //! - `hello`: ClientHellos byte by byte
 //! - `tools`: TLS clients that are not ours; `python`: Python with packages
+//! - `h2_floods_resets`, `h2_floods_headers`, `h2_floods_control`, `h2_floods_data`: clients of HTTP/2 that cost much and ask for
+//!   nothing, beside good ones; `h2_floods`, `h2_floods_origin`: what these tests share
+//! - `h2_floods_python`: the patterns of `tests/http2`
 //! - `dns`: a DNS server that answers with what it is told
 //! - `basics`: it starts, serves and ends
 //! - `large_bodies`: bodies that go through pipes
@@ -23,6 +26,10 @@
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
 //! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases
+//! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
+//!   run against, what they are, and who judges
+//! - `h2_spec_generic`, `h2_spec_streams`, `h2_spec_frames`, `h2_spec_messages`: the cases of h2spec 2.6, by their numbers
+//! - `h2_more_frames`, `h2_more_flow`, `h2_more_fields`, `h2_more_bodies`, `h2_more_hpack`: what it does not ask, by section
 
 // A test that can't go on has failed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -40,6 +47,27 @@ mod certificates;
 mod client;
 mod dns;
 mod drain;
+mod h2_cases;
+mod h2_floods;
+mod h2_floods_control;
+mod h2_floods_data;
+mod h2_floods_headers;
+mod h2_floods_origin;
+mod h2_floods_python;
+mod h2_floods_resets;
+mod h2_frames;
+mod h2_hpack;
+mod h2_more_bodies;
+mod h2_more_fields;
+mod h2_more_flow;
+mod h2_more_frames;
+mod h2_more_hpack;
+mod h2_peer;
+mod h2_site;
+mod h2_spec_frames;
+mod h2_spec_generic;
+mod h2_spec_messages;
+mod h2_spec_streams;
 mod grpc;
 mod harness;
 mod hello;

@@ -28,6 +28,8 @@ pub(crate) struct Request {
     pub(crate) fields: Vec<(String, String)>,
     /// The body, without the framing.
     pub(crate) body: Vec<u8>,
+    /// The lines behind a body in chunks.
+    pub(crate) trailers: Vec<(String, String)>,
 }
 
 impl Request {
@@ -146,26 +148,33 @@ fn converse(
 
 fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     let mut request = Request { line: line(reader)?, ..Request::default() };
-    loop {
-        let text = line(reader)?;
-        let Some((name, value)) = text.split_once(':') else { break };
-        request.fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
+    request.fields = fields(reader)?;
     if request.field("transfer-encoding").is_some() {
         loop {
             let size = usize::from_str_radix(&line(reader)?, 16).ok()?;
-            let mut chunk = vec![0; size + 2];
-            reader.read_exact(&mut chunk).ok()?;
-            request.body.extend_from_slice(&chunk[..size]);
             if size == 0 {
                 break;
             }
+            let mut chunk = vec![0; size + 2];
+            reader.read_exact(&mut chunk).ok()?;
+            request.body.extend_from_slice(&chunk[..size]);
         }
+        request.trailers = fields(reader)?;
     } else if let Some(length) = request.field("content-length") {
         request.body = vec![0; length.parse().ok()?];
         reader.read_exact(&mut request.body).ok()?;
     }
     Some(request)
+}
+
+/// Lines of fields up to the empty one; names in lower case.
+fn fields(reader: &mut impl BufRead) -> Option<Vec<(String, String)>> {
+    let mut fields = Vec::new();
+    loop {
+        let text = line(reader)?;
+        let Some((name, value)) = text.split_once(':') else { return Some(fields) };
+        fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
 }
 
 fn line(reader: &mut impl BufRead) -> Option<String> {
