@@ -134,7 +134,9 @@ pub(crate) fn run_within(command: &mut Command, input: &[u8], patience: Duration
     });
     let Ok(said) = receiver.recv_timeout(patience) else {
         let _ = child.kill();
-        panic!("{command:?} does not end");
+        // What it has said so far comes now.
+        let said = receiver.recv_timeout(PATIENCE).unwrap_or_default();
+        panic!("{command:?} does not end, and said:\n{}", String::from_utf8_lossy(&said));
     };
     (child.wait().unwrap().success(), String::from_utf8_lossy(&said).into_owned())
 }
