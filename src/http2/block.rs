@@ -108,7 +108,8 @@ impl Connection {
         // It is closed, or never was open.
         self.skip_block(block)?;
         match self.streams.closed(id) {
-            Some(Closed::ByUs) => Ok(()),
+            // Once is what was on its way; again and again is work for nothing.
+            Some(Closed::ByUs) => self.budgets.spend(Flood::Unknown),
             Some(Closed::ByPeer | Closed::Ended) => {
                 Err(ConnectionError::new(ErrorCode::StreamClosed, "headers_on_closed_stream"))
             }

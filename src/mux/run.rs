@@ -42,26 +42,26 @@ pub struct Terms {
 }
 
 /// Runs a connection to its end. `came` is what has been read of it already. `each_turn` is called whenever something has
-/// come, before what it leads to is sent. Gives what the peer did, if that is why it ended.
+/// come, before what it leads to is sent; it is told what the peer did if that is why the connection ends.
 pub async fn run(
     session: &Rc<Session>,
     halves: Halves,
     came: Buffer,
-    mut each_turn: impl FnMut(),
-) -> Option<ConnectionError> {
+    mut each_turn: impl FnMut(Option<ConnectionError>),
+) {
     let Halves { mut read, write } = halves;
     driver::spawn(send(Rc::clone(session), write));
     let mut age = session.terms().age.map(|age| session.deadlines.timer(age));
     let mut last_read = 0;
     let mut buffer = came;
-    let mut failure = None;
     loop {
         if !buffer.is_empty() {
+            let mut failure = None;
             match session.receive(buffer.bytes()) {
                 Ok(taken) => buffer.consume(taken),
                 Err(error) => failure = Some(error),
             }
-            each_turn();
+            each_turn(failure);
             session.flush();
         }
         poll_fn(|context| {
@@ -83,9 +83,8 @@ pub async fn run(
             }
         }
     }
-    each_turn();
+    each_turn(None);
     finish(session, &mut read, buffer).await;
-    failure
 }
 
 /// The socket gives nothing any more: the peer has ended, or it took too long.

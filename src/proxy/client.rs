@@ -11,7 +11,7 @@ use crate::{
     driver::Phase as Waiting,
     http::{BodyLength, Fields},
     http1::encode::{self, Framing},
-    http2::Then,
+    http2::{StreamEnd, Then},
     mux::Stream,
 };
 
@@ -32,6 +32,11 @@ pub(super) enum Incoming<'a> {
 }
 
 impl Client<'_> {
+    /// How the client has ended its stream early, if it has. Over HTTP/1.1 nobody knows before the answer is sent.
+    pub(super) fn end(&self) -> Option<StreamEnd> {
+        self.stream().and_then(Stream::end)
+    }
+
     /// The stream, if it is one.
     pub(super) fn stream(&self) -> Option<&Stream> {
         match self {
@@ -73,6 +78,12 @@ impl Answer<'_> {
             }
             Client::Http1(_) => self.encode_head(length, keep_alive),
         }
+    }
+
+    /// Whether any of the answer has left, or can't be taken back.
+    pub(super) fn has_begun(&self) -> bool {
+        let is_here = matches!(self.client, Client::Http1(_)) && !self.scratch.out.is_empty();
+        !is_here
     }
 
     /// Sends the head that was put into `scratch.out`, where nothing follows it at once.

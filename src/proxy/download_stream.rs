@@ -17,7 +17,7 @@ use crate::{
         body::{BadBody, BodyDecoder, Next},
         encode::Framing,
     },
-    http2::{Received, StreamEnd, Then},
+    http2::{Received, Then},
     mux::Stream,
     upstream::Reader,
 };
@@ -118,7 +118,12 @@ impl Answer<'_> {
                 self.send_begun().await?;
             }
             let limit = self.patience(self.env.limits.stream_idle_timeout);
-            let received = origin.receive(limit).await.map_err(|end: StreamEnd| within(end.into()))?;
+            let received = match origin.receive(limit).await {
+                Ok(received) => received,
+                // The head may still be here: then there can be another answer.
+                Err(end) if self.has_begun() => return Err(within(end.into())),
+                Err(end) => return Err(before(end.into())),
+            };
             match received {
                 Received::Data(data) => {
                     let len = data.len();

@@ -7,7 +7,7 @@ use super::{
     attempt::{Attempt, Failed},
     client::{Client, Incoming},
     environment::Scratch,
-    failure::{Failure, Retry},
+    failure::{Failure, Phase, Retry},
     reply::LocalReply,
 };
 use crate::{
@@ -185,6 +185,10 @@ impl<'a> Exchange<'a> {
         let mut tried: Vec<Rc<Endpoint>> = Vec::new();
         let mut retry = Retry::No;
         loop {
+            // Who is gone wants nothing any more: it would cost an origin more than the client.
+            if let Some(end) = self.answer.client.end() {
+                return Err(Ended::Cut(Failure::downstream(Phase::ResponseHead, end.into())));
+            }
             let chosen = match (retry, tried.last()) {
                 (Retry::FreshConnection, Some(endpoint)) => Some(Rc::clone(endpoint)),
                 _ => way.cluster.choose(&self.env.random, &tried),

@@ -70,11 +70,11 @@ pub(super) async fn serve_http2(
         session.leave();
     }
     session.flush();
-    let each_turn = || connection.turn(requests_max);
-    let failure = mux::run(&session, Halves { read, write }, came, each_turn).await;
-    if let Some(error) = failure {
-        connection.failed(error);
-    }
+    let each_turn = |failure: Option<ConnectionError>| {
+        connection.turn(requests_max);
+        failure.into_iter().for_each(|error| connection.failed(error));
+    };
+    mux::run(&session, Halves { read, write }, came, each_turn).await;
     connection.count();
     bump(&connection.env.counters.downstream_connections_active, 1u64.wrapping_neg());
 }

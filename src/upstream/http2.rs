@@ -271,7 +271,7 @@ impl Endpoint {
         let (endpoint, counters) = (Rc::clone(self), Arc::clone(terms.counters));
         let came = dial.pool.empty();
         driver::spawn(async move {
-            mux::run(&session, Halves { read, write }, came, || {}).await;
+            mux::run(&session, Halves { read, write }, came, |_| {}).await;
             endpoint.sessions.open.borrow_mut().retain(|other| !Rc::ptr_eq(other, &open));
             bump(&counters.upstream_connections_active, 1u64.wrapping_neg());
         });
