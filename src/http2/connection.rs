@@ -305,9 +305,17 @@ impl Connection {
         while let Some(key) = self.waiting.pop_front() {
             let Some(slot) = self.streams.get(key).filter(|slot| slot.waits) else { continue };
             slot.waits = false;
-            if slot.writer.is_some() {
+            // One whose own window has closed meanwhile is woken when that opens.
+            if slot.writer.is_some() && slot.send_window > 0 {
                 return slot.wake_writer();
             }
+        }
+    }
+
+    /// Takes a stream out of the line of those who wait for the connection.
+    pub(super) fn leave_line(&mut self, key: Key) {
+        if self.streams.get(key).is_some_and(|slot| std::mem::take(&mut slot.waits)) {
+            self.waiting.retain(|other| *other != key);
         }
     }
 

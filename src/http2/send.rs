@@ -167,10 +167,7 @@ impl Connection {
         let count = data.len().min(window).min(room);
         if count == 0 && !data.is_empty() {
             slot.writer = Some(waker.clone());
-            // The stream's own window has its own waking.
-            if slot.send_window > 0 && !std::mem::replace(&mut slot.waits, true) {
-                self.waiting.push_back(key);
-            }
+            self.stand_in_line(key);
             return Poll::Pending;
         }
         let ends = then == Then::End && count == data.len();
@@ -209,10 +206,21 @@ impl Connection {
             return Poll::Ready(Ok(()));
         }
         slot.writer = Some(waker.clone());
-        if slot.send_window > 0 && !std::mem::replace(&mut slot.waits, true) {
-            self.waiting.push_back(key);
-        }
+        self.stand_in_line(key);
         Poll::Pending
+    }
+
+    /// Puts a stream that can't send in the line of those who wait for the connection, unless it waits for its own window,
+    /// which has its own waking. Then the connection's turn may have been wasted on it, and is the next one's.
+    fn stand_in_line(&mut self, key: Key) {
+        match self.streams.get(key) {
+            Some(slot) if slot.send_window > 0 => {
+                if !std::mem::replace(&mut slot.waits, true) {
+                    self.waiting.push_back(key);
+                }
+            }
+            _ => self.wake_next(),
+        }
     }
 
     /// The next response head, interim or final, or `waker` is called when it comes. `head` is where it goes; its memory
@@ -291,9 +299,7 @@ impl Connection {
 
     pub(super) fn release_slot(&mut self, key: Key) {
         self.give_back(key);
-        if self.streams.get(key).is_some_and(|slot| slot.waits) {
-            self.waiting.retain(|other| *other != key);
-        }
+        self.leave_line(key);
         self.streams.unlist(key, Closed::Ended);
         self.streams.remove(key);
     }

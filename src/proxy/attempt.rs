@@ -87,7 +87,7 @@ impl Exchange<'_> {
         let responded = self.converse(&mut connection, &mut upload, way).await;
         match responded {
             Ok(Responded { tunnel: Some(early), .. }) => {
-                self.tunnel(connection, early).await;
+                Box::pin(self.tunnel(connection, early)).await;
                 Ok(After::Close)
             }
             Ok(responded) => {
@@ -146,7 +146,7 @@ impl Exchange<'_> {
         let connection = match reused {
             Some(connection) => connection,
             None => {
-                let opened = Connection::open(way.cluster, attempt.endpoint, &dial).await;
+                let opened = Box::pin(Connection::open(way.cluster, attempt.endpoint, &dial)).await;
                 let connection = opened.map_err(|error| self.unreachable(&error))?;
                 bump(&counters.upstream_connections, 1);
                 bump(&counters.upstream_connections_active, 1);

@@ -1,6 +1,7 @@
 //! One try of an exchange where either side speaks HTTP/2.
 
 use super::{
+    answer::Answer,
     attempt::{Attempt, Failed},
     client::{Client, Incoming},
     download::{Broken, Responded},
@@ -50,8 +51,10 @@ impl Exchange<'_> {
         match responded {
             Ok(Responded { tunnel: Some(early), .. }) => {
                 if let Client::Http2(client) = self.answer.client {
-                    let summary = &mut self.answer.summary;
-                    tunnel_stream::to_connection(client, &mut connection, early, summary, &self.env).await;
+                    let Answer { summary, env, .. } = &mut self.answer;
+                    // In memory of its own: other exchanges need no room for it.
+                    let tunnel = tunnel_stream::to_connection(client, &mut connection, early, summary, env);
+                    Box::pin(tunnel).await;
                 }
                 self.close(connection);
                 Ok(After::KeepAlive)
@@ -153,7 +156,7 @@ impl Exchange<'_> {
                 Incoming::Http2(_) => After::KeepAlive,
             }),
             Ok((StreamResponded::Tunnel, _)) => {
-                self.tunnel_to_stream(&origin.stream).await;
+                Box::pin(self.tunnel_to_stream(&origin.stream)).await;
                 Ok(match self.incoming {
                     Incoming::Http1(_) => After::Close,
                     Incoming::Http2(_) => After::KeepAlive,
@@ -179,7 +182,11 @@ impl Exchange<'_> {
         let terms = Http2Terms { terms: &self.env.upstream_terms, counters: &self.env.counters };
         let dial = self.dial(way);
         let head = &self.answer.scratch.request;
-        let begun = attempt.endpoint.stream(way.cluster, &dial, head, terms).await;
+        // A connection that has room is nearly always there.
+        if let Some(begun) = attempt.endpoint.stream_at_once(way.cluster, &dial, head) {
+            return Ok(begun);
+        }
+        let begun = Box::pin(attempt.endpoint.stream(way.cluster, &dial, head, terms)).await;
         begun.map_err(|error| self.unreachable(&error))
     }
 

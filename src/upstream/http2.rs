@@ -133,6 +133,20 @@ pub struct Http2Terms<'a> {
 }
 
 impl Endpoint {
+    /// Begins a stream with this request on a connection that has room for it, if there is one.
+    pub fn stream_at_once(
+        self: &Rc<Self>,
+        cluster: &Cluster,
+        dial: &Dial<'_>,
+        head: &RequestHead,
+    ) -> Option<OriginStream> {
+        if head.upgrade == Upgrade::WebSocket {
+            return None;
+        }
+        let (stream, local, reused) = self.try_open(cluster, dial, head)?;
+        Some(OriginStream { stream, local, reused, _active: self.begin() })
+    }
+
     /// Begins a stream with this request, on a connection that has room for it or on a new one.
     ///
     /// # Errors

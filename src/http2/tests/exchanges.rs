@@ -95,7 +95,6 @@ fn answers_without_a_body_say_what_they_would_have() {
         ("GET", 304, Some(7), Some(7)),
         ("GET", 204, Some(7), None),
         ("GET", 200, Some(0), Some(0)),
-        // Such as an answer of gRPC that is nothing but trailers.
         ("GET", 200, None, None),
     ] {
         let mut pair = Pair::new();

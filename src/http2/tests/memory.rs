@@ -102,7 +102,7 @@ fn what_is_to_be_sent_has_a_limit() {
     let server = &mut raw.server.connection;
     server.send_response(key, &response(200), BodyLength::Unknown, Then::More);
     while server.send_data(key, &[0; 50_000], Then::More, Waker::noop()).is_ready() {}
-    // Headers of frames are beside it. Data of our own are no reason not to read: the peer may be waiting for that.
+    // Headers of frames are beside it.
     assert!(server.out.len() < OUT_BYTES_MAX + 500 && !server.is_clogged());
     // Answers to what comes find room; it is for the caller to read no more.
     raw.say(&frame(frame::PING, 0, 0, &[0; 8])).unwrap();

@@ -1,14 +1,4 @@
-//! Tests of connections as a whole: what they share.
-//!
-//! - `against_h2`: the `h2` crate as the peer
-//! - `endings`: resets, and connections that end
-//! - `exchanges`: requests and responses between two connections of our own
-//! - `flow`: windows, whole again when all streams are gone
-//! - `frames`: frames that no peer of our own would send
-//! - `heads`: which header lists are malformed, and which are refused
-//! - `memory`: what a peer can make a connection hold
-//! - `mutation`: what comes is damaged
-//! - `waiting`: who waits to send, who is woken, and in which order
+//! Tests of connections as a whole, and what they share.
 
 mod against_h2;
 mod endings;

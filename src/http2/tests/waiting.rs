@@ -33,7 +33,7 @@ fn pour(raw: &mut Raw, (key, bell): &(Key, Bell)) -> usize {
     sent
 }
 
-/// Has those who were woken send, and those whom these wake. Gives what each sent.
+/// Has those who are woken send, until nobody is. Gives what each sent.
 fn turn(raw: &mut Raw, streams: &[(Key, Bell)]) -> Vec<usize> {
     let mut sent = vec![0; streams.len()];
     while let Some(at) = streams.iter().position(|stream| stream.1.rung() > 0) {
@@ -86,21 +86,38 @@ fn nobody_is_woken_for_nothing() {
     raw.answers();
     raw.say(&frame(frame::WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])).unwrap();
     assert_eq!(rung(&streams), [0, 0]);
-    // Window and room: one after the other.
+    // Window and room: one is woken, takes all of the room, and stands behind the other.
     widen(&mut raw, 1 << 20);
     assert_eq!(rung(&streams), [1, 0]);
     assert_eq!(pour(&mut raw, &streams[0]), OUT_BYTES_MAX);
-    assert_eq!(pour(&mut raw, &streams[1]), 0);
     // Window, but no room.
     widen(&mut raw, 1);
     assert_eq!(rung(&streams), [0, 0]);
     raw.answers();
     assert_eq!(rung(&streams), [0, 1]);
-    // Who is woken and asks for nothing is not woken again.
-    widen(&mut raw, 1);
+    // What one leaves is the next one's.
+    let sent = raw.server.connection.send_data(streams[1].0, b"little", Then::More, &streams[1].1.waker);
+    assert_eq!(sent, Poll::Ready(Ok(6)));
     assert_eq!(rung(&streams), [1, 0]);
-    widen(&mut raw, 1);
-    assert_eq!(rung(&streams), [0, 0]);
+}
+
+#[test]
+fn a_turn_that_nobody_can_use_is_the_next_ones() {
+    let (mut raw, streams) = answering(4);
+    for stream in &streams {
+        pour(&mut raw, stream);
+    }
+    raw.answers();
+    let rung = |streams: &[(Key, Bell)]| streams.iter().map(|stream| stream.1.rung()).collect::<Vec<_>>();
+    assert_eq!(raw.server.connection.waiting.len(), 4);
+    widen(&mut raw, 10);
+    assert_eq!(rung(&streams), [1, 0, 0, 0]);
+    // The one that was woken has sent so much already that its own window is closed by this.
+    raw.say(&frame(frame::SETTINGS, 0, 0, &[0, 4, 0, 0, 0xff, 0xff])).unwrap();
+    assert_eq!(pour(&mut raw, &streams[0]), 0);
+    assert_eq!(rung(&streams), [0, 1, 0, 0]);
+    assert_eq!(pour(&mut raw, &streams[1]), 10);
+    assert_eq!(raw.server.connection.waiting.len(), 3);
 }
 
 #[test]
