@@ -13,6 +13,7 @@
 //! a request on a shard:
 //!   listener::run       accept, admit; on TLS ports choose a filter chain by SNI, shake hands        tls
 //!   proxy::serve        wait (one small buffer, a small future), read a head    http1::decode
+//!   mux::run            or HTTP/2: each stream is an exchange, a turn one send  http2
 //!   Exchange::run       normalize, standard headers, find the route             table::RouteTable::find
 //!   Exchange::attempt   choose an endpoint, reuse or open a connection, send    upstream, http1::encode
 //!   Answer::respond     read the head, change it, move the body down            http1, filter
@@ -51,6 +52,7 @@
 //! | snapshot | everything compiled from the resources: immutable, one generation number |
 //! | listener | one (bind address, port) with its filter chains |
 //! | virtual host, route, cluster, endpoint | a host's routes; one rule; one destination's endpoints and policy; one address |
+//! | session, stream | one HTTP/2 connection; the place of one exchange on it |
 //! | exchange, attempt | one request and its response; one try of it at one endpoint |
 //! | shard | one thread, its ring, and all that is mutable on it |
 //! | local reply | a response made here; it has a response flag or a reason, and a detail string |
