@@ -218,8 +218,6 @@ fn grpc() {
     let spoken: Vec<_> = snapshot.clusters.iter().map(|cluster| cluster.protocol).collect();
     assert_eq!(spoken, [UpstreamProtocol::Http2, UpstreamProtocol::Http2, UpstreamProtocol::Client]);
     assert_eq!(snapshot.clusters[0].max_concurrent_streams, 100);
-    let translated = snapshot.route_tables.iter().map(|table| (&*table.name, table.is_grpc_web));
-    assert_eq!(translated.collect::<Vec<_>>(), [("http.8082", false), ("http.8083", true)]);
 }
 
 #[test]

@@ -66,8 +66,6 @@ impl Writer {
 fn table(out: &mut Writer, table: &RouteTable) {
     out.raw("{\"name\":");
     out.value(&json!(table.name));
-    out.raw(",\"grpc_web\":");
-    out.value(&json!(table.is_grpc_web));
     out.raw(",\"virtual_hosts\":");
     out.list(&table.virtual_hosts, virtual_host);
     out.raw("}");

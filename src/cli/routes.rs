@@ -52,7 +52,7 @@ enum What<'a> {
     /// `httpsRedirect`, before any route.
     HttpsRedirect(&'a VirtualHost),
     /// The route with this number, from 1, of this table.
-    Route(&'a RouteTable, &'a VirtualHost, usize, &'a Route),
+    Route(&'a VirtualHost, usize, &'a Route),
     /// No route at all: everything is answered 404.
     Nothing(&'a VirtualHost),
     /// All connections of a server or a `tls` match; what is done with TLS.
@@ -109,7 +109,7 @@ fn of_table<'a>(
             rows.push(row(What::Nothing(host)));
         }
         let routes = host.routes.iter().zip(1..);
-        rows.extend(routes.map(|(route, number)| row(What::Route(table, host, number, route))));
+        rows.extend(routes.map(|(route, number)| row(What::Route(host, number, route))));
     }
     rows
 }
@@ -155,9 +155,7 @@ impl Row<'_> {
                 (&*host.host, "scheme http".to_owned(), "httpsRedirect 301 https://*/*".to_owned())
             }
             What::Nothing(host) => (&*host.host, "nothing".to_owned(), "404".to_owned()),
-            What::Route(table, host, _, route) => {
-                (&*host.host, route.matcher.to_string(), self.action(table, route))
-            }
+            What::Route(host, _, route) => (&*host.host, route.matcher.to_string(), self.action(route)),
             What::Connections(tls, route) => (NONE, "connections".to_owned(), connections(tls, route)),
         };
         let names = self.server_names.map_or(NONE.to_owned(), |names| names.join(","));
@@ -171,7 +169,7 @@ impl Row<'_> {
 
     fn source(&self) -> &Source {
         match self.what {
-            What::Route(_, _, _, route) => &route.source,
+            What::Route(_, _, route) => &route.source,
             What::HttpsRedirect(host) | What::Nothing(host) => &host.source,
             What::Connections(_, route) => &route.source,
         }
@@ -180,7 +178,7 @@ impl Row<'_> {
     /// `route` is that of the admin pages; `null` where there is none.
     fn json(&self) -> Value {
         let (number, route) = match self.what {
-            What::Route(_, _, number, route) => (Some(number), Some(route_json(route))),
+            What::Route(_, number, route) => (Some(number), Some(route_json(route))),
             What::Connections(_, route) => (None, Some(tcp_route_json(route))),
             What::HttpsRedirect(_) | What::Nothing(_) => (None, None),
         };
@@ -194,13 +192,12 @@ impl Row<'_> {
             "action": action,
             "route": route,
             "protocols": self.protocols(),
-            "grpc_web": matches!(self.what, What::Route(table, ..) if table.is_grpc_web),
             "source": source_value(self.source()),
         })
     }
 
     /// What a route does, with Istio's words for the parts.
-    fn action(&self, table: &RouteTable, route: &Route) -> String {
+    fn action(&self, route: &Route) -> String {
         let mut parts = match &route.action {
             Action::Redirect(redirect) => vec![format!("redirect {redirect}")],
             Action::Direct(direct) => {
@@ -212,9 +209,6 @@ impl Row<'_> {
             if !ops.is_empty() {
                 parts.push(format!("{what} headers {ops}"));
             }
-        }
-        if table.is_grpc_web {
-            parts.push("gRPC-Web becomes gRPC".to_owned());
         }
         parts.join("; ")
     }
@@ -239,7 +233,7 @@ impl Row<'_> {
 
     /// What is spoken to the clusters of a route, by their names; `null` where there is no route of HTTP.
     fn protocols(&self) -> Option<BTreeMap<&str, String>> {
-        let What::Route(_, _, _, Route { action: Action::Forward(forward), .. }) = self.what else {
+        let What::Route(_, _, Route { action: Action::Forward(forward), .. }) = self.what else {
             return None;
         };
         let of = |destination: &Destination| {

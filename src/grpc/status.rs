@@ -7,6 +7,27 @@ use crate::http::{BodyLength, Name, ResponseHead};
 /// than 8 KiB of fields unless told otherwise.
 pub const MESSAGE_BYTES_MAX: usize = 2048;
 
+/// The names of gRPC's status codes (`statuscodes.md`), in the order of their numbers, from 0.
+pub const STATUS_NAMES: &[&str] = &[
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
 /// The status code for an answer that has none: for the HTTP status of a local reply, or of an upstream that does not
 /// speak gRPC.
 ///

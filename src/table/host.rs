@@ -18,8 +18,6 @@ pub struct RouteTable {
     pub name: String,
     /// In the order in which they were made; a host occurs once.
     pub virtual_hosts: Vec<VirtualHost>,
-    /// gRPC-Web is translated: the first server of the port says `GRPC-WEB` (specification section 1.4).
-    pub is_grpc_web: bool,
     index: HostIndex,
 }
 
@@ -51,10 +49,10 @@ pub enum Lookup<'a> {
 }
 
 impl RouteTable {
-    /// Builds the indexes. If a host occurs twice, the first one is found. gRPC-Web is not translated.
+    /// Builds the indexes. If a host occurs twice, the first one is found.
     pub fn new(name: String, virtual_hosts: Vec<VirtualHost>) -> RouteTable {
         let index = HostIndex::new(virtual_hosts.iter().map(|v| v.host.as_ref()));
-        RouteTable { name, virtual_hosts, is_grpc_web: false, index }
+        RouteTable { name, virtual_hosts, index }
     }
 
     /// Finds the virtual host of the authority and its first route that matches. `scheme` is the effective one: that

@@ -62,6 +62,30 @@ fn grpc() {
 }
 
 #[test]
+fn grpc_web() {
+    let asked = |url: &str| {
+        let call = ["-X", "POST", "-H", "content-type: application/grpc-web+proto", "-H", "x-grpc-web: 1"];
+        run(&[&["explain", "-c", "config/grpc.yaml", "--url", url][..], &call].concat()).with(0)
+    };
+    // By the content type, whichever protocol the port says.
+    for port in [8082, 8083] {
+        let told = asked(&format!("http://chat.example.com:{port}/chat.Rooms/Enter"));
+        let told = told.tells(&[
+            "gRPC-Web          by its content-type",
+            "- gRPC-Web is translated to gRPC\n",
+            "origin gets       POST /chat.Rooms/Enter HTTP/2\n",
+            "- content-type: application/grpc+proto\n",
+            "- te: trailers\n",
+        ]);
+        assert!(!told.out.contains("- x-grpc-web"), "{}", told.out);
+    }
+    asked("http://chat.example.com:8083/").tells(&[
+        "- gRPC-Web is not translated to gRPC, which needs HTTP/2, for this destination gets HTTP/1.1;",
+        "- content-type: application/grpc-web+proto\n",
+    ]);
+}
+
+#[test]
 fn no_listener() {
     run(&["explain", "-c", "config/hello.yaml", "--url", "https://uk.bookinfo.com/"]).with(0).tells(&[
         "nothing listens on port 443, the port of https:// URLs\n",

@@ -64,12 +64,11 @@ fn versions_of_http_are_listed_where_they_differ() {
     run(&["routes", "-c", "config/grpc.yaml"]).with(0).tells(&[
         "\turi prefix /chat.Rooms/\troute outbound|9811||rooms.chat.internal (HTTP/2)\t",
         "\turi exact /\troute outbound|9813||pages.chat.internal (HTTP/2 if the client speaks it)\t",
-        "\troute outbound|9812||history.chat.internal (HTTP/2); gRPC-Web becomes gRPC\t",
+        "\troute outbound|9812||history.chat.internal (HTTP/2)\t",
     ]);
     let ended = run(&["routes", "-c", "config/grpc.yaml", "--format", "json"]).with(0);
     let rows: Vec<Value> = ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows[0]["protocols"]["outbound|9811||rooms.chat.internal"], "HTTP/2");
-    assert_eq!((&rows[0]["grpc_web"], &rows.last().unwrap()["grpc_web"]), (&false.into(), &true.into()));
 }
 
 const PASSTHROUGH: &str = "\

@@ -47,8 +47,8 @@ struct Site {
     gateway: Gateway,
     authority: PathBuf,
     certificate: (PathBuf, PathBuf),
-    /// In plain text, by TLS, and frame by frame.
-    origins: [u16; 3],
+    /// In plain text, by TLS, frame by frame, and one that gets HTTP/1.1.
+    origins: [u16; 4],
     _folder: Folder,
 }
 
@@ -57,16 +57,18 @@ impl Site {
         let (root, folder) = (Authority::new("root"), Folder::new());
         let leaf = root.leaf(&["*.grpc.test"]);
         let authority = folder.put("ca.crt", &root.pem());
-        let origins = [dead_port(), dead_port(), dead_port()];
+        let origins = [dead_port(), dead_port(), dead_port(), dead_port()];
         let mut yaml = GATEWAY.to_owned();
-        let [plain, tls, raw] = origins;
-        for (name, port) in [("plain", plain), ("tls", tls), ("raw", raw), ("gone", dead_port())] {
+        let [plain, tls, raw, old] = origins;
+        let gone = dead_port();
+        for (name, port) in [("plain", plain), ("tls", tls), ("raw", raw), ("old", old), ("gone", gone)] {
+            let protocol = if name == "old" { "protocol: HTTP," } else { "protocol: GRPC," };
             let (host, internal) = (format!("{name}.grpc.test"), format!("{name}.internal"));
             yaml.push_str(&format!(
                 "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: {name}}}\nspec:\n  \
                  hosts: [{host}]\n  gateways: [gw]\n  http:\n  - route: [{{destination: {{host: {internal}}}}}]\n"
             ));
-            yaml.push_str(&service_entry(&internal, port).replace("protocol: HTTP,", "protocol: GRPC,"));
+            yaml.push_str(&service_entry(&internal, port).replace("protocol: HTTP,", protocol));
         }
         yaml.push_str(&format!(
             "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: tls}}\nspec:\n  \
@@ -91,6 +93,7 @@ impl Site {
             "plain" => self.origins[0].to_string(),
             "tls" => self.origins[1].to_string(),
             "raw" => self.origins[2].to_string(),
+            "old" => self.origins[3].to_string(),
             "ca" => path(&self.authority),
             "certificate" => path(&self.certificate.0),
             "key" => path(&self.certificate.1),
@@ -157,7 +160,7 @@ fn servers_that_break_and_clients_that_insist() {
 #[test]
 fn grpc_web() {
     let site = Site::new();
-    site.cases("grpc/web.py", &["8081", "8080", "plain", "raw"]);
+    site.cases("grpc/web.py", &["8081", "8080", "plain", "raw", "old"]);
     site.gateway.stop();
 }
 

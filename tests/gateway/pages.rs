@@ -88,10 +88,7 @@ fn the_dump_tells_what_is_served_and_from_where() {
     }
     assert_eq!(at("/settings/http2/max_concurrent_streams"), 1024);
     assert_eq!(at("/listeners/0/chain/protocols"), serde_json::json!(["HTTP/1.1", "HTTP/2"]));
-    assert_eq!(
-        (at("/route_tables/0/grpc_web"), at("/clusters/0/protocol")),
-        (false.into(), "HTTP/1.1".into())
-    );
+    assert_eq!(at("/clusters/0/protocol"), "HTTP/1.1");
     assert!(gateway.admin_page("/listeners").text().contains(&address));
     gateway.stop();
 }

@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 """gRPC-Web, binary and text, over HTTP/1.1 and HTTP/2, to a real gRPC server through a gateway.
 
-usage: web.py WEB HTTP SERVER RAW
+usage: web.py WEB HTTP SERVER RAW OLD
 
 WEB is a port of the gateway whose protocol is GRPC-WEB, HTTP one whose protocol is HTTP. Both lead `plain.grpc.test` to
-the port SERVER and `raw.grpc.test` to RAW, both with HTTP/2 in plain text, and this program listens on them;
-`gone.grpc.test` leads to a port on which nobody listens, and `none.grpc.test` nowhere. Needs grpcio, h2 and httpx.
+the port SERVER and `raw.grpc.test` to RAW, both with HTTP/2 in plain text, and `old.grpc.test` with HTTP/1.1 to OLD, and
+this program listens on them; `gone.grpc.test` leads to a port on which nobody listens, and `none.grpc.test` nowhere. Needs grpcio, h2 and httpx.
 """
 import base64
 import http.client
+import http.server
 import itertools
 import os
 import struct
 import sys
+import threading
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "peers"))
@@ -25,7 +27,7 @@ import service
 from results import PATIENCE, Results, equal
 from service import INITIAL, SEEN, SERVICE, TRAILING, message, payload
 
-WEB, HTTP, SERVER, RAW = map(int, sys.argv[1:])
+WEB, HTTP, SERVER, RAW, OLD = map(int, sys.argv[1:])
 BINARY, TEXT = "application/grpc-web+proto", "application/grpc-web-text+proto"
 GRPC = "application/grpc+proto"
 TRAILERS = 0x80
@@ -127,14 +129,14 @@ class Caller:
     def __init__(self, transport, kind):
         self.transport, self.kind, self.is_text = transport, kind, kind == TEXT
 
-    def call(self, method, request=b"", host="plain.grpc.test", service_name=SERVICE, split=None, **fields):
+    def call(self, method, request=b"", host="plain.grpc.test", service_name=SERVICE, split=None, port=WEB, **fields):
         frame = b"\0" + struct.pack(">I", len(request)) + request
         body = base64.b64encode(frame) if self.is_text else frame
         if split:
             body = split(frame if split is padded else body)
         head = {"host": host, "content-type": self.kind, "accept": self.kind, "x-grpc-web": "1"}
         head.update({name.replace("_", "-"): value for name, value in fields.items()})
-        answer = Answer(*self.transport.ask(WEB, f"/{service_name}/{method}", head, body), self.is_text)
+        answer = Answer(*self.transport.ask(port, f"/{service_name}/{method}", head, body), self.is_text)
         return answer
 
 
@@ -214,32 +216,31 @@ def metadata(caller):
 
 
 def replies(caller):
-    """What the gateway answers by itself: as gRPC-Web, or with an HTTP status that its clients take for the same."""
-    for host, http_status, code, text in (
-        ("gone.grpc.test", 503, 14, "upstream connect error or disconnect/reset before headers. "),
-        ("none.grpc.test", 404, 12, ""),
-    ):
-        answer = caller.call("EmptyCall", host=host)
-        if answer.status == http_status:
-            assert not answer.field("content-type").startswith("application/grpc"), answer.fields
-            continue
+    """What the gateway answers by itself is gRPC-Web, on every port."""
+    for port, (host, code, text) in itertools.product((WEB, HTTP), (
+        ("gone.grpc.test", 14, "upstream connect error or disconnect/reset before headers. "),
+        ("none.grpc.test", 12, ""),
+    )):
+        answer = caller.call("EmptyCall", host=host, port=port)
         messages, status, said = answer.end()
-        equal((messages, status), ([], code))
+        equal((messages, status, answer.field("content-type")), ([], code, caller.kind))
         assert said.startswith(text), said
 
 
 def what_the_server_sees(caller):
-    """A request of gRPC, with what HTTP/2 servers of gRPC insist on."""
-    answer = caller.call("Head", b"abc", host="raw.grpc.test", user_agent="tester", x_own="own")
-    messages, status, _ = answer.end()
-    equal((messages, status), ([b"head"], 0))
-    head, body = HEADS.pop()
-    fields = dict(head)
-    assert fields["content-type"] in ("application/grpc", GRPC), fields
-    found = (fields[":method"], fields[":path"], fields.get("te"), fields["x-own"])
-    equal(found, ("POST", f"/{SERVICE}/Head", "trailers", "own"))
-    assert "content-length" not in fields or fields["content-length"] == str(len(body)), fields
-    equal(body, b"\0\0\0\0\x03abc")
+    """A request of gRPC, with what HTTP/2 servers of gRPC insist on, whichever protocol the port says."""
+    for port in (WEB, HTTP):
+        answer = caller.call("Head", b"abc", host="raw.grpc.test", port=port, user_agent="tester", x_own="own")
+        messages, status, _ = answer.end()
+        equal((messages, status, answer.field("content-type")), ([b"head"], 0, caller.kind))
+        head, body = HEADS.pop()
+        fields = dict(head)
+        equal(fields["content-type"], GRPC)
+        assert "x-grpc-web" not in fields, fields
+        found = (fields[":method"], fields[":path"], fields.get("te"), fields["x-own"])
+        equal(found, ("POST", f"/{SERVICE}/Head", "trailers", "own"))
+        assert "content-length" not in fields or fields["content-length"] == str(len(body)), fields
+        equal(body, b"\0\0\0\0\x03abc")
 
 
 def no_trailers(caller):
@@ -273,6 +274,24 @@ def raw(connection, stream):
         connection.send(number, stream.data, end=True)
 
 
+class Old(http.server.BaseHTTPRequestHandler):
+    """An origin of HTTP/1.1, which answers with what it got."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        HEADS.append((self.headers.items(), body))
+        self.send_response(200)
+        self.send_header("content-type", self.headers["content-type"])
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
 def others(transport):
     """On a port of gRPC-Web, what is something else is left alone."""
     for kind in ("text/plain", "application/json"):
@@ -283,12 +302,15 @@ def others(transport):
 
 
 def untranslated(transport):
-    """Translation belongs to GRPC-WEB ports only: on one of HTTP, requests are passed on as they are."""
-    for kind, body in ((BINARY, b"\0\0\0\0\x03abc"), (TEXT, base64.b64encode(b"\0\0\0\0\x03abc"))):
-        fields = {"host": "raw.grpc.test", "content-type": kind, "x-grpc-web": "1"}
-        status, head, pieces = transport.ask(HTTP, f"/{SERVICE}/Same", fields, body)
+    """There is no gRPC in HTTP/1.1: who gets that gets gRPC-Web as it came, on every port."""
+    calls = ((BINARY, b"\0\0\0\0\x03abc"), (TEXT, base64.b64encode(b"\0\0\0\0\x03abc")))
+    for port, (kind, body) in itertools.product((WEB, HTTP), calls):
+        fields = {"host": "old.grpc.test", "content-type": kind, "x-grpc-web": "1"}
+        status, head, pieces = transport.ask(port, f"/{SERVICE}/Same", fields, body)
         equal((status, dict(head)["content-type"], b"".join(pieces)), (200, kind, body))
-        equal(dict(HEADS.pop()[0])["content-type"], kind)
+        head, seen = HEADS.pop()
+        fields = {name.lower(): value for name, value in head}
+        equal((fields["content-type"], fields["x-grpc-web"], seen), (kind, "1", body))
 
 
 def native():
@@ -317,6 +339,8 @@ CASES = [
 
 def main():
     server, origin, results = service.start(SERVER), h2raw.Origin(RAW, raw), Results()
+    old = http.server.ThreadingHTTPServer(("127.0.0.1", OLD), Old)
+    threading.Thread(target=old.serve_forever, daemon=True).start()
     for transport in (Http1(), Http2()):
         for kind, function in itertools.product((BINARY, TEXT), CASES):
             caller = Caller(transport, kind)

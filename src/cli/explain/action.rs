@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     filter::{Address, Context, HeaderOps},
-    http::{Name, RequestHead},
+    grpc::{Kind, Translation},
+    http::{Name, RequestHead, Version},
     proxy,
     table::{Action, Cluster, Destination, DirectResponse, Forward, Redirect, Route, Settings, Snapshot},
     telemetry::Flag,
@@ -36,9 +37,18 @@ pub(super) fn follow(way: Way<'_>, arrived: &Arrived<'_>) -> (Vec<Step>, Outcome
     }
 }
 
+/// A request as a destination that exists gets it.
+struct Departed<'a> {
+    cluster: &'a Cluster,
+    request: RequestHead,
+    is_http2: bool,
+    /// The protocol of gRPC, before gRPC-Web was translated.
+    grpc: Option<Kind>,
+}
+
 impl<'a> Way<'a> {
-    fn reach(&self, arrived: &Arrived<'_>) -> Reach<'a> {
-        let client = Client { version: arrived.request.version, is_grpc: grpc::is_grpc(arrived) };
+    fn reach(&self, version: Version, grpc: Option<Kind>) -> Reach<'a> {
+        let client = Client { version, grpc };
         Reach {
             snapshot: self.snapshot,
             health: self.health,
@@ -78,28 +88,25 @@ impl<'a> Way<'a> {
     fn forward(&self, forward: &Forward, arrived: &Arrived<'_>) -> (Vec<Step>, Outcome) {
         let mut steps = Vec::new();
         // What is not there gets nothing.
-        let first = forward.destinations.iter().find(|destination| destination.cluster.is_some());
-        let sent = first.map(|first| self.depart(forward, first, arrived));
-        if let Some(sent) = &sent
-            && let Some(rewrite) = &forward.path_rewrite
-        {
-            let (old, new) = (lossy(&arrived.request.target), lossy(&sent.target));
+        let depart = |destination| self.depart(forward, destination, arrived);
+        let sent: Vec<_> = forward.destinations.iter().map(depart).collect();
+        let first = sent.iter().flatten().next();
+        if let (Some(first), Some(rewrite)) = (first, &forward.path_rewrite) {
+            let (old, new) = (lossy(&arrived.request.target), lossy(&first.request.target));
             steps.push(Step::new("rewrite", format!("`{old}` becomes `{new}` ({rewrite})")));
         }
         steps.extend(headers_step("request headers", &self.route.request_headers));
         let mut targets = Vec::new();
-        for destination in &forward.destinations {
+        for (destination, sent) in forward.destinations.iter().zip(&sent) {
             let percent = f64::from(destination.weight) * 100.0 / forward.total_weight.max(1) as f64;
-            let (step, target) = self.destination(destination, percent, arrived);
+            let (step, target) = self.destination(destination, percent, sent.as_ref(), arrived);
             steps.push(step);
             targets.push(target);
         }
         steps.extend(headers_step("response headers", &self.route.response_headers));
-        if let Some(sent) = sent {
+        if let Some(first) = first {
             let whose = if targets.len() > 1 { " (the first destination that exists)" } else { "" };
-            let cluster = first.and_then(|first| self.cluster(first));
-            let is_http2 = cluster.is_some_and(|it| it.protocol.is_http2_for(arrived.request.version));
-            let lines = head_lines(&sent, &arrived.request, &self.snapshot.settings, is_http2);
+            let lines = head_lines(first, &arrived.request, &self.snapshot.settings);
             let step = Step::new("origin gets", format!("{}{whose}", lines.first().map_or("", |line| line)));
             steps.push(step.with_all(lines.into_iter().skip(1).map(Detail::new)));
         }
@@ -112,27 +119,35 @@ impl<'a> Way<'a> {
         (steps, Outcome::Forward(targets))
     }
 
-    fn cluster(&self, destination: &Destination) -> Option<&'a Cluster> {
-        destination.cluster.and_then(|id| self.snapshot.clusters.get(id.0 as usize))
-    }
-
-    fn destination(&self, destination: &Destination, percent: f64, arrived: &Arrived<'_>) -> (Step, Target) {
+    fn destination(
+        &self,
+        destination: &Destination,
+        percent: f64,
+        sent: Option<&Departed<'a>>,
+        arrived: &Arrived<'_>,
+    ) -> (Step, Target) {
         let name = &destination.cluster_name;
         let text = if percent < 100.0 { format!("{} {name}", Percent(percent)) } else { name.to_string() };
         let step = Step::new("destination", text);
-        let cluster = self.cluster(destination);
-        let endpoints = cluster.map(cluster::endpoints).unwrap_or_default();
-        let failure = match cluster {
-            None => Some(Reply::new(503, Some(Flag::NoCluster.as_str()), "cluster_not_found")),
-            Some(_) if endpoints.is_empty() => Some(Reply {
-                body: "no healthy upstream".to_owned(),
-                ..Reply::new(503, Some(Flag::NoHealthyUpstream.as_str()), "no_healthy_upstream")
-            }),
+        let endpoints = sent.map(|sent| cluster::endpoints(sent.cluster)).unwrap_or_default();
+        let failure = match sent {
+            None => {
+                let reply = Reply::new(503, Some(Flag::NoCluster.as_str()), "cluster_not_found");
+                Some(grpc::answer(&arrived.request, reply))
+            }
+            Some(sent) if endpoints.is_empty() => {
+                let reply = Reply {
+                    body: "no healthy upstream".to_owned(),
+                    ..Reply::new(503, Some(Flag::NoHealthyUpstream.as_str()), "no_healthy_upstream")
+                };
+                Some(grpc::answer(&sent.request, reply))
+            }
             Some(_) => None,
         };
-        let step = match cluster {
-            Some(cluster) => {
-                step.from(&cluster.source).with_all(cluster::details(cluster, self.reach(arrived)))
+        let step = match sent {
+            Some(Departed { cluster, grpc, .. }) => {
+                let reach = self.reach(arrived.request.version, *grpc);
+                step.from(&cluster.source).with_all(cluster::details(cluster, reach))
             }
             None => step.with(Detail::new(cluster::UNKNOWN)),
         };
@@ -144,8 +159,14 @@ impl<'a> Way<'a> {
         (step, Target { cluster: name.to_string(), percent, endpoints, failure })
     }
 
-    /// The request as a destination gets it.
-    fn depart(&self, forward: &Forward, destination: &Destination, arrived: &Arrived<'_>) -> RequestHead {
+    /// The request as a destination gets it; nothing where there is no such destination.
+    fn depart(
+        &self,
+        forward: &Forward,
+        destination: &Destination,
+        arrived: &Arrived<'_>,
+    ) -> Option<Departed<'a>> {
+        let cluster = self.snapshot.clusters.get(destination.cluster?.0 as usize)?;
         let settings = &self.snapshot.settings;
         let mut request = arrived.request.clone();
         let hostname = hostname();
@@ -156,10 +177,14 @@ impl<'a> Way<'a> {
         }
         request.fields = fields;
         proxy::depart(&mut request, forward, destination, settings, &mut Vec::new(), &mut Vec::new());
+        let (grpc, is_http2) = (grpc::kind(&request), cluster.protocol.is_http2_for(request.version));
+        if is_http2 {
+            Translation::begin(&mut request);
+        }
         if settings.attempt_count {
             request.fields.push_known(Name::XEnvoy, "x-envoy-attempt-count", b"1");
         }
-        request
+        Some(Departed { cluster, request, is_http2, grpc })
     }
 
     /// What header values may read, as far as it is known before a connection is made.
@@ -194,8 +219,9 @@ fn headers_step(name: &'static str, ops: &HeaderOps) -> Option<Step> {
 }
 
 /// The head as it goes out, a line each.
-fn head_lines(sent: &RequestHead, arrived: &RequestHead, settings: &Settings, is_http2: bool) -> Vec<String> {
-    let (version, host) = if is_http2 { ("HTTP/2", ":authority") } else { ("HTTP/1.1", "host") };
+fn head_lines(departed: &Departed<'_>, arrived: &RequestHead, settings: &Settings) -> Vec<String> {
+    let Departed { request: sent, is_http2, .. } = departed;
+    let (version, host) = if *is_http2 { ("HTTP/2", ":authority") } else { ("HTTP/1.1", "host") };
     let mut lines = vec![
         format!("{} {} {version}", lossy(&sent.method), lossy(&sent.target)),
         format!("{host}: {}", lossy(&sent.authority)),

@@ -2,6 +2,7 @@
 
 use super::{secure::Health, story::Detail};
 use crate::{
+    grpc::Kind,
     http::Version,
     table::{
         Cluster, DnsKind, Endpoints, LoadBalancing, ProxyVersion, STREAMS_MAX, ServerName, Snapshot,
@@ -32,7 +33,8 @@ pub(super) struct Reach<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Client {
     pub(super) version: Version,
-    pub(super) is_grpc: bool,
+    /// The protocol of gRPC that its content type says.
+    pub(super) grpc: Option<Kind>,
 }
 
 /// How a cluster is reached.
@@ -63,6 +65,7 @@ pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
         _ => format!("endpoints {}{resolved}", endpoints.join(", ")),
     };
     let mut details = vec![Detail::new(list), Detail::new(how)];
+    details.extend(reach.client.iter().filter_map(|client| grpc_detail(cluster, *client)));
     details.extend(reach.client.iter().flat_map(|client| http2_details(cluster, *client)));
     details.extend(cluster.tls.iter().flat_map(|tls| reach.tls(tls)));
     details.extend(cluster.proxy_protocol.map(|version| {
@@ -83,12 +86,27 @@ fn protocol(protocol: UpstreamProtocol, client: Version) -> String {
     }
 }
 
-/// How HTTP/2 is spoken to it, and who would miss that.
+/// What becomes of gRPC-Web, and what gRPC would miss.
+fn grpc_detail(cluster: &Cluster, client: Client) -> Option<Detail> {
+    const REMEDY: &str =
+        "its port should say `grpc` or `http2`, or its DestinationRule `h2UpgradePolicy: UPGRADE`";
+    let text = match (client.grpc?, cluster.protocol.is_http2_for(client.version)) {
+        (Kind::Grpc, true) => return None,
+        (Kind::Grpc, false) => {
+            format!("gRPC needs HTTP/2, which this destination does not get: {REMEDY}")
+        }
+        (Kind::Web | Kind::WebText, true) => "gRPC-Web is translated to gRPC".to_owned(),
+        (Kind::Web | Kind::WebText, false) => format!(
+            "gRPC-Web is not translated to gRPC, which needs HTTP/2, for this destination gets HTTP/1.1; to have it translated, {REMEDY}"
+        ),
+    };
+    Some(Detail::new(text))
+}
+
+/// How HTTP/2 is spoken to it.
 fn http2_details(cluster: &Cluster, client: Client) -> Vec<Detail> {
     if !cluster.protocol.is_http2_for(client.version) {
-        let text = "gRPC needs HTTP/2, which this destination does not get: its port should say `grpc` or `http2`, or its \
-                    DestinationRule `h2UpgradePolicy: UPGRADE`";
-        return client.is_grpc.then(|| Detail::new(text)).into_iter().collect();
+        return Vec::new();
     }
     let mut details = Vec::new();
     if cluster.max_concurrent_streams < STREAMS_MAX {

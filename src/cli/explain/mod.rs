@@ -9,7 +9,7 @@
 //! - `action`: what the route does with the request
 //! - `connection`: where a connection goes that is not HTTP
 //! - `cluster`: how a destination is reached
-//! - `grpc`: what gRPC clients get where the gateway answers itself
+//! - `grpc`: what clients of gRPC get where the gateway answers itself
 //! - `near`: what comes nearest where nothing fits
 //! - `refusal`: why a request head is refused, in words
 //! - `story`: what is told: steps, and the outcome

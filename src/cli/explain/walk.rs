@@ -96,12 +96,8 @@ impl<'a> Walk<'a> {
         let Some(table) = self.compiled.snapshot.route_tables.get(id.0 as usize) else {
             return Outcome::Reply(not_found());
         };
-        let step =
-            Step::new("filter chain", format!("plain HTTP, route table {}", table.name))
-                .with(Detail::new("HTTP/1.1 or HTTP/2, by the client's first bytes"))
-                .with_all(table.is_grpc_web.then(|| {
-                    Detail::new("gRPC-Web becomes gRPC: the first server of the port says GRPC-WEB")
-                }));
+        let step = Step::new("filter chain", format!("plain HTTP, route table {}", table.name))
+            .with(Detail::new("HTTP/1.1 or HTTP/2, by the client's first bytes"));
         match self.asked.spoken {
             Spoken::Http => {
                 let name = self.asked.sni.as_ref().map(|name| {
@@ -186,10 +182,6 @@ impl<'a> Walk<'a> {
             return Outcome::Reply(bad(400, decode::BadRequest::RequestLine.detail()));
         }
         match self.arrive(&site) {
-            Ok(arrived) if grpc::is_grpc(&arrived) => {
-                self.steps.push(grpc::step());
-                grpc::of(self.misdirected(&site, &arrived).unwrap_or_else(|| self.route(arrived)))
-            }
             Ok(arrived) => self.misdirected(&site, &arrived).unwrap_or_else(|| self.route(arrived)),
             Err(outcome) => outcome,
         }
@@ -216,8 +208,8 @@ impl<'a> Walk<'a> {
         let text = format!("`{host}` belongs to another server of the port, {}", owner.name);
         let step = Step::new("host", text).from(&owner.source).with(Detail::new(consequence));
         self.steps.push(step);
-        is_refused
-            .then(|| Outcome::Reply(Reply::new(421, Some(Flag::NoRoute.as_str()), "misdirected_request")))
+        let reply = Reply::new(421, Some(Flag::NoRoute.as_str()), "misdirected_request");
+        is_refused.then(|| Outcome::Reply(grpc::answer(&arrived.request, reply)))
     }
 
     /// Decodes the request and makes it what routing sees.
@@ -236,6 +228,7 @@ impl<'a> Walk<'a> {
                 return Err(Outcome::Reply(bad(bad_head.status(), bad_head.detail())));
             }
         }
+        self.steps.extend(grpc::step(&request));
         let (peer, local) = match listener.bind {
             BindAddress::Tcp(address) => (Peer::Tcp(SocketAddr::new(self.asked.from, 0)), Some(address)),
             BindAddress::Unix(_) => (Peer::Unix, None),
@@ -250,7 +243,8 @@ impl<'a> Walk<'a> {
         let arrived = proxy::arrive(&mut request, settings, &info, &Random::default(), &mut text);
         let Ok(scheme) = arrived else {
             self.steps.push(Step::new("path", format!("`{sent}` can't be normalized")));
-            return Err(Outcome::Reply(bad(400, "path_normalization_failed")));
+            let reply = bad(400, "path_normalization_failed");
+            return Err(Outcome::Reply(grpc::answer(&request, reply)));
         };
         let normal = lossy(request.path());
         if sent != normal {
@@ -275,7 +269,7 @@ impl<'a> Walk<'a> {
                 let text = format!("none for `{}`", lossy(&request.authority));
                 let near = near::hosts(table, &request.authority);
                 self.steps.push(Step::new("virtual host", text).with_all(near));
-                Outcome::Reply(not_found())
+                Outcome::Reply(grpc::answer(request, not_found()))
             }
             Lookup::HttpsRedirect(host) => {
                 self.host(host, &arrived);
@@ -297,7 +291,7 @@ impl<'a> Walk<'a> {
                 };
                 let near = near::routes(host, request, *scheme, usize::MAX);
                 self.steps.push(Step::new("route", text).with_all(near));
-                Outcome::Reply(not_found())
+                Outcome::Reply(grpc::answer(request, not_found()))
             }
             Lookup::Route(host, route) => {
                 self.host(host, &arrived);

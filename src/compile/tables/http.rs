@@ -9,7 +9,6 @@ use crate::{
         rules::{RouteOfRule, RuleCompiler},
         select::{GatewayId, RuleSetId},
         shadow::Shadows,
-        validate::Protocol,
     },
     config::{Diagnostic, Span},
     table::{RouteTable, Source, VirtualHost},
@@ -46,10 +45,7 @@ pub(super) fn route_table(
     }
     let virtual_hosts;
     (virtual_hosts, *count) = builder.finish(merged, servers);
-    let mut table = RouteTable::new(first.table.clone(), virtual_hosts);
-    // The chain's filters are those of the first server, as in istiod.
-    table.is_grpc_web = first.protocol == Protocol::GrpcWeb;
-    Some(table)
+    Some(RouteTable::new(first.table.clone(), virtual_hosts))
 }
 
 /// Builds one route table.

@@ -135,21 +135,6 @@ fn streams_and_pings() {
 }
 
 #[test]
-fn grpc_web_is_translated_where_the_first_server_of_the_port_says_so() {
-    let is_translated = |servers: &[(&str, u16, &str, &str)]| {
-        let outcome = compiled(&gateway("name: g", servers));
-        assert!(!outcome.has("not-supported-yet"));
-        outcome.table(80).unwrap().is_grpc_web
-    };
-    let (web, http, grpc) =
-        (("GRPC-WEB", 80, "a.com", ""), ("HTTP", 80, "bc.com", ""), ("GRPC", 80, "def.com", ""));
-    assert!(is_translated(&[web]));
-    assert!(is_translated(&[web, http]));
-    assert!(!is_translated(&[http, web]));
-    assert!(!is_translated(&[grpc]));
-}
-
-#[test]
 fn limits_are_istios_unless_the_configuration_or_the_command_line_says_others() {
     let (none, outcome) = settings(&Options::default(), "");
     assert_eq!(none, Http2Settings::default());

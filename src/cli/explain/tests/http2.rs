@@ -59,7 +59,17 @@ metadata: {name: any}
 spec: {host: any.example, trafficPolicy: {connectionPool: {http: {useClientProtocol: true}}}}
 ";
 
+const DECODING: &str = "\
+---
+apiVersion: install.istio.io/v1alpha1
+kind: IstioOperator
+metadata: {name: o}
+spec: {meshConfig: {pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES}}}
+";
+
 const CALL: [&str; 4] = ["-X", "POST", "-H", "content-type: application/grpc"];
+
+const WEB: [&str; 2] = ["-H", "content-type: application/grpc-web-text+proto"];
 
 fn told(url: &str, options: &[&str]) -> String {
     ask(GRPC, &[], &[&[url], options].concat(), false)
@@ -72,11 +82,10 @@ fn listeners_tell_what_they_speak() {
         &text,
         &["plain HTTP, route table http.81\n", "- HTTP/1.1 or HTTP/2, by the client's first bytes\n"],
     );
-    assert!(!text.contains("gRPC-Web"), "{text}");
-    tells(
-        &told("http://a/shop.Cart/Add", &[]),
-        &["- gRPC-Web becomes gRPC: the first server of the port says"],
-    );
+    for url in ["http://a:81/shop.Cart/Add", "http://a/shop.Cart/Add"] {
+        let text = told(url, &[]);
+        assert!(!text.contains("gRPC-Web"), "{text}");
+    }
     let text = ask(SECURE, &[], &["https://a.example/", "--http2"], false);
     tells(
         &text,
@@ -127,14 +136,57 @@ fn answers_to_grpc_have_a_status_of_grpc() {
     let nobody =
         "answer            200 with grpc-status 14 (UNAVAILABLE); in the access log NC, cluster_not_found\n";
     tells(&told("http://a/shop.Nobody/Add", &CALL), &[nobody]);
-    let web = ["-H", "content-type: application/grpc-web-text+proto"];
-    tells(&told("http://a/shop.Other/Add", &web), &[missing]);
-    // Where nothing is translated, it is none of gRPC's.
-    tells(&told("http://a:81/shop.Other/Add", &web), &["404 with an empty body"]);
+    tells(&told("http://a/shop.Other/Add", &WEB), &[missing]);
+    tells(&told("http://a:81/shop.Other/Add", &WEB), &[missing]);
     let json = ["-H", "content-type: application/grpcurl"];
     tells(&told("http://a/shop.Other/Add", &json), &["404 with an empty body"]);
     let text = ask(SHOP, &[], &[&["http://shop.example/empty"][..], &CALL[2..]].concat(), false);
     tells(&text, &["200 with grpc-status 14 (UNAVAILABLE) `no healthy upstream`; in the access log UH"]);
+    let asked = [&["http://a/%00"], &CALL[..]].concat();
+    tells(
+        &ask(&format!("{GRPC}{DECODING}"), &[], &asked, false),
+        &[
+            "gRPC              by its content-type",
+            "200 with grpc-status 13 (INTERNAL); in the access log DPE, path_normalization_failed",
+        ],
+    );
+}
+
+#[test]
+fn answers_that_the_configuration_asks_for_stay_as_they_are() {
+    let asked = |url| ask(SHOP, &[], &[&[url][..], &CALL[2..]].concat(), false);
+    tells(
+        &asked("http://shop.example/hello"),
+        &["- redirects and direct responses stay as", "answer            200 `hello\\n`\n"],
+    );
+    tells(&asked("http://shop.example/old"), &["answer            308 to http://shop.example/new\n"]);
+    tells(&asked("http://old.example:8080/a"), &["answer            301 to https://old.example:8080/a\n"]);
+}
+
+#[test]
+fn grpc_web_becomes_grpc_where_the_destination_gets_http2() {
+    let translated = "- gRPC-Web is translated to gRPC\n";
+    let untranslated =
+        "- gRPC-Web is not translated to gRPC, which needs HTTP/2, for this destination gets HTTP/1.1;";
+    // Whichever protocol the port says.
+    for host in ["http://a", "http://a:81"] {
+        let told = |path, version: &[&str]| told(&format!("{host}{path}"), &[&WEB[..], version].concat());
+        for (path, version) in [("/shop.Cart/Add", &[][..]), ("/shop.Any/Add", &["--http2"])] {
+            let text = told(path, version);
+            tells(
+                &text,
+                &["gRPC-Web          by its", translated, "- content-type: application/grpc+proto\n"],
+            );
+            assert!(!text.contains(untranslated), "{text}");
+        }
+        for (path, version) in [("/shop.Old/Add", &["--http2"][..]), ("/shop.Any/Add", &[])] {
+            let text = told(path, version);
+            tells(&text, &[untranslated, "- content-type: application/grpc-web-text+proto\n"]);
+            assert!(!text.contains(translated), "{text}");
+        }
+    }
+    let text = told("http://a/shop.Cart/Add", &CALL);
+    assert!(!text.contains("gRPC-Web"), "{text}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::{
             StringMatch,
         },
     },
+    grpc::STATUS_NAMES,
     http::is_token_byte,
 };
 
@@ -42,27 +43,6 @@ const RETRY_REASONS: &[&str] = &[
     "internal",
     "resource-exhausted",
     "unavailable",
-];
-
-/// The names of gRPC's statuses, in the order of their numbers.
-const GRPC_STATUSES: &[&str] = &[
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
 ];
 
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
@@ -197,9 +177,9 @@ fn check_abort(abort: &FaultAbort, at: &Place<'_>) {
     if let Some(status) = &abort.http_status {
         check_status(i64::from(**status), &at.field("httpStatus", status));
     } else if let Some(status) = &abort.grpc_status {
-        if !GRPC_STATUSES.contains(&status.as_str()) {
+        if !STATUS_NAMES.contains(&status.as_str()) {
             let message = format!("`{}` is not a status of gRPC", shown(status));
-            let help = format!("expected one of {}", GRPC_STATUSES.join(", "));
+            let help = format!("expected one of {}", STATUS_NAMES.join(", "));
             at.field("grpcStatus", status).report(Diagnostic::error("bad-status", message).help(help));
         }
     } else if let Some(error) = &abort.http2_error {
