@@ -17,9 +17,6 @@ use std::{collections::VecDeque, task::Waker};
 /// holds twice as much at most; fast ones get enough with each send.
 pub(super) const OUT_BYTES_MAX: usize = 128 << 10;
 
-/// Memory for bytes on their way out that a connection keeps while nothing is on its way.
-const OUT_BYTES_KEPT: usize = 4 << 10;
-
 /// A request of a client.
 pub struct Arrival {
     /// Its stream; nothing where that was reset already, because the request is malformed.
@@ -290,10 +287,10 @@ impl Connection {
 
     /// Gives back memory that is not worth keeping while nothing happens.
     pub fn shrink(&mut self) {
-        if self.out.is_empty() && self.out.capacity() > OUT_BYTES_KEPT {
-            self.out = Vec::new();
-        }
-        self.spare_heads.truncate(1);
+        self.out.shrink_to_fit();
+        (self.spare_heads, self.spare_responses) = (Vec::new(), Vec::new());
+        (self.arrivals, self.waiting) = (VecDeque::new(), VecDeque::new());
+        self.streams.shrink();
     }
 
     /// Has the next of those who wait for the connection look again, if there is something for it; it has the one behind

@@ -254,6 +254,15 @@ impl Streams {
         Some(slot)
     }
 
+    /// Gives back memory, where there are no streams.
+    pub(super) fn shrink(&mut self) {
+        if self.len() == 0 {
+            (self.slots, self.free) = (Vec::new(), Vec::new());
+            self.by_id = HashMap::default();
+            self.closed.shrink_to_fit();
+        }
+    }
+
     /// All streams, with their keys.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
         self.slots.iter_mut().flatten()

@@ -144,7 +144,16 @@ fn make_room(mut buffer: Buffer, last_read: usize) -> Buffer {
 async fn send(session: Rc<Session>, mut write: WriteHalf) {
     let mut memory = Vec::new();
     loop {
-        let next = poll_fn(|context| session.poll_out(&mut memory, context)).await;
+        let next = poll_fn(|context| {
+            let polled = session.poll_out(&mut memory, context);
+            if polled.is_pending() && session.is_quiet(context.waker()) {
+                // What serves speed is not worth keeping while nothing happens.
+                memory = Vec::new();
+                session.with(Connection::shrink);
+            }
+            polled
+        })
+        .await;
         let Some(out) = next else { break };
         let (is_sent, back) = send_one(&session, &mut write, out).await;
         memory = back;
@@ -153,10 +162,6 @@ async fn send(session: Rc<Session>, mut write: WriteHalf) {
             break;
         }
         session.wake_reader();
-        if session.with(|connection| connection.streams() == 0) {
-            memory = Vec::new();
-            session.with(Connection::shrink);
-        }
     }
     session.is_sending.set(true);
     session.arm(Phase::Both, session.terms().send);

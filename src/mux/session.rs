@@ -233,6 +233,11 @@ impl Session {
         }
     }
 
+    /// Whether it has had no stream for a while; if it has none, but not for long, `waker` is called then.
+    pub(super) fn is_quiet(&self, waker: &Waker) -> bool {
+        self.is_idle.get() && self.deadline.borrow().as_ref().is_some_and(|deadline| deadline.is_quiet(waker))
+    }
+
     /// Sets the socket's deadline.
     pub(super) fn arm(&self, phase: Phase, after: Duration) {
         if let Some(deadline) = &*self.deadline.borrow() {
