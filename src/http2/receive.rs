@@ -366,11 +366,11 @@ impl Connection {
     }
 
     /// Begins to leave: warns the peer, and asks whether it has heard (RFC 9113 section 6.8). What it has begun until then
-    /// is still served.
-    pub fn leave(&mut self) {
+    /// is still served. `now_ms` is as in [`receive`](Self::receive): what came last may have come long ago.
+    pub fn leave(&mut self, now_ms: u64) {
         if self.leaving == Leaving::No && !self.is_dead() {
             self.leaving = Leaving::Warned;
-            self.warned_ms = self.now_ms;
+            self.warned_ms = now_ms;
             frame::write_goaway(STREAM_MAX, ErrorCode::NoError, b"", &mut self.out);
             frame::write_ping(PING_LEAVING, 0, &mut self.out);
         }

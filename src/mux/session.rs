@@ -102,7 +102,8 @@ impl Session {
 
     /// Begins to leave (RFC 9113 section 6.8): the peer is warned, and what it has begun is served.
     pub fn leave(&self) {
-        self.with(Connection::leave);
+        let now_ms = self.now_ms();
+        self.with(|connection| connection.leave(now_ms));
         self.flush();
     }
 

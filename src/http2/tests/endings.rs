@@ -166,7 +166,7 @@ fn frames_for_streams_that_were_not_looked_at_are_passed_over() {
 #[test]
 fn a_warned_client_is_heard_until_it_knows() {
     let mut pair = Pair::new();
-    pair.server.connection.leave();
+    pair.server.connection.leave(0);
     let first = pair.client.connection.send_request(&get(), 0);
     // On its way when the client is warned; the answer to the ping comes behind it.
     pair.pass();
@@ -178,6 +178,20 @@ fn a_warned_client_is_heard_until_it_knows() {
     pair.abandon((first, serving));
     assert!(pair.server.connection.is_over());
     pair.assert_whole();
+}
+
+#[test]
+fn a_client_that_was_quiet_for_long_has_its_time_to_hear_of_the_warning() {
+    let mut pair = Pair::new();
+    let (here, there, _) = pair.request(&get());
+    // A request that takes long, and then a warning.
+    pair.server.connection.leave(60_000);
+    let late = pair.client.connection.send_request(&get(), 0);
+    let sent = pair.client.connection.take_out(Vec::new());
+    pair.server.receive(&sent, 60_001).unwrap();
+    let serving = pair.server.connection.next_arrival().expect("the late request is taken").stream.unwrap();
+    pair.abandon((here, there));
+    pair.abandon((late, serving));
 }
 
 #[test]
@@ -196,7 +210,7 @@ fn what_a_peer_does_wrong_ends_all_streams() {
     // Nothing is said behind GOAWAY.
     server.send_response(there, &response(500), BodyLength::None, Then::End);
     server.release(there, 100);
-    server.leave();
+    server.leave(0);
     server.ping();
     server.abandon(there);
     let sent = frames(&server.take_out(Vec::new()));

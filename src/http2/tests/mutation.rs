@@ -43,7 +43,7 @@ fn recorded() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         pair.server.connection.abandon(there);
         exchange(&mut pair);
     }
-    pair.server.connection.leave();
+    pair.server.connection.leave(0);
     exchange(&mut pair);
     let split = |bytes: &[u8]| -> Vec<Vec<u8>> {
         let whole = |(header, payload): (FrameHeader, Vec<u8>)| {
