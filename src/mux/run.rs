@@ -166,6 +166,8 @@ async fn send(session: Rc<Session>, mut write: WriteHalf) {
     session.is_sending.set(true);
     session.arm(Phase::Both, session.terms().send);
     write.shutdown().await;
+    // The reader may wait for a peer that has nothing more to say, and that does not end its direction either.
+    session.arm(Phase::Both, session.terms().linger);
     session.has_sent.set(true);
     session.wake_reader();
 }
