@@ -28,6 +28,8 @@
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 //! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
 //!   run against, what they are, and who judges
+//! - `cases_http2`: the same for HTTP/2; `h2_leaving`: how its connections end; `h2_upstream`: what its origins say and get;
+//!   `h2_origin`: one that says frame by frame what it is told
 //! - `h2_spec_generic`, `h2_spec_streams`, `h2_spec_frames`, `h2_spec_messages`: the cases of h2spec 2.6, by their numbers
 //! - `h2_more_frames`, `h2_more_flow`, `h2_more_fields`, `h2_more_bodies`, `h2_more_hpack`: what it does not ask, by section
 
@@ -39,6 +41,7 @@ mod basics;
 mod bookinfo;
 mod cases_actions;
 mod cases_http1;
+mod cases_http2;
 mod cases_listeners;
 mod cases_routing;
 mod cases_tls;
@@ -57,17 +60,20 @@ mod h2_floods_python;
 mod h2_floods_resets;
 mod h2_frames;
 mod h2_hpack;
+mod h2_leaving;
 mod h2_more_bodies;
 mod h2_more_fields;
 mod h2_more_flow;
 mod h2_more_frames;
 mod h2_more_hpack;
+mod h2_origin;
 mod h2_peer;
 mod h2_site;
 mod h2_spec_frames;
 mod h2_spec_generic;
 mod h2_spec_messages;
 mod h2_spec_streams;
+mod h2_upstream;
 mod grpc;
 mod harness;
 mod hello;
