@@ -392,3 +392,87 @@ fn cookies_of_several_fields_are_one_line_for_an_origin_of_http1() {
     drop(peer);
     gateway.stop();
 }
+
+#[test]
+fn a_request_that_is_refused_in_the_midst_of_its_body_is_sent_again_whole() {
+    let origin = H2Origin::new();
+    let gateway = origin.gateway("");
+    let mut peer = client(&gateway);
+    peer.post(1);
+    peer.send(&data(1, 0, b"one, "));
+    let mut connection = origin.accept();
+    let request = connection.request();
+    connection.next(|frame| frame.is(DATA, request.stream));
+    connection.send(&rst_stream(request.stream, REFUSED_STREAM));
+    let again = connection.request();
+    peer.send(&data(1, END_STREAM, b"two"));
+    assert_eq!(whole_body(&mut connection, again.stream), b"one, two");
+    connection.answer(again.stream);
+    assert_eq!(status(&mut peer, 1), Some(200));
+    drop(peer);
+    gateway.stop();
+}
+
+#[test]
+fn an_origin_that_wants_no_more_of_a_body_has_its_answer_delivered() {
+    let origin = H2Origin::new();
+    let gateway = origin.gateway("");
+    let mut peer = client(&gateway);
+    peer.post(1);
+    peer.send(&data(1, 0, b"part"));
+    let mut connection = origin.accept();
+    let request = connection.request();
+    let answer = [ok(request.stream, END_HEADERS), data(request.stream, END_STREAM, b"enough")];
+    connection.send(&[&answer.concat()[..], &rst_stream(request.stream, NO_ERROR)].concat());
+    assert_eq!(status(&mut peer, 1), Some(200));
+    assert_eq!(peer.body(1), b"enough");
+    assert!(peer.until(|peer| reset(peer, 1) == Some(NO_ERROR)), "{}", peer.tell());
+    assert_eq!(logged(&gateway), ["POST / HTTP/2", "200", "-", "via_upstream"]);
+    drop(peer);
+    gateway.stop();
+}
+
+#[test]
+fn a_reused_connection_that_ends_without_a_word_is_tried_again_where_that_is_safe() {
+    let origin = H2Origin::new();
+    let gateway = origin.gateway("");
+    let mut peer = client(&gateway);
+    peer.get(1);
+    let mut connection = origin.accept();
+    let first = connection.request();
+    connection.answer(first.stream);
+    assert_eq!(status(&mut peer, 1), Some(200));
+    peer.get(3);
+    post(&mut peer, 5, b"paid");
+    connection.request();
+    let posted = connection.request();
+    assert_eq!(whole_body(&mut connection, posted.stream), b"paid");
+    drop(connection);
+    let mut connection = origin.accept();
+    let again = connection.request();
+    assert_eq!(again.field(":method"), Some("GET"));
+    connection.answer(again.stream);
+    assert_eq!(status(&mut peer, 3), Some(200));
+    assert_eq!(status(&mut peer, 5), Some(503));
+    let mut lines = [logged(&gateway), logged(&gateway), logged(&gateway)];
+    lines.sort();
+    let detail = "upstream_reset_before_response_started{connection_termination}";
+    assert_eq!(lines[2], ["POST / HTTP/2", "503", "UC", detail]);
+    drop(peer);
+    gateway.stop();
+}
+
+#[test]
+fn a_client_of_http1_that_leaves_resets_the_origins_stream() {
+    let origin = H2Origin::new();
+    let gateway = origin.gateway("");
+    let mut client = gateway.connect(80);
+    client.send(b"POST / HTTP/1.1\r\nHost: web.test\r\nContent-Length: 9\r\n\r\npart");
+    let mut connection = origin.accept();
+    let request = connection.request();
+    connection.next(|frame| frame.is(DATA, request.stream));
+    drop(client);
+    let came = connection.next(|frame| frame.is(RST_STREAM, request.stream));
+    assert_eq!(came.code(), CANCEL);
+    gateway.stop();
+}
