@@ -11,7 +11,7 @@ use crate::{
     buffer::Pool,
     http::{RequestHead, ResponseHead, Underscores},
 };
-use std::{collections::VecDeque, task::Waker};
+use std::{collections::VecDeque, task::Waker, time::Duration};
 
 /// Bytes that gather for the peer before streams have to wait for them to leave. With it a connection to a slow client
 /// holds twice as much at most; fast ones get enough with each send.
@@ -122,7 +122,7 @@ pub struct Connection {
 
 /// How long a peer that was warned may take to hear of it: no further streams are taken after that, whether it answers or
 /// not.
-const WARNED_MS_MAX: u64 = 10_000;
+pub const WARNED_TIME: Duration = Duration::from_secs(10);
 
 impl Connection {
     /// A connection that begins now. What we say first is to be sent already.
@@ -173,7 +173,9 @@ impl Connection {
         self.now_ms = now_ms;
         self.budgets.refill(now_ms);
         self.has_partial_head = false;
-        if self.leaving == Leaving::Warned && now_ms.saturating_sub(self.warned_ms) > WARNED_MS_MAX {
+        if self.leaving == Leaving::Warned
+            && now_ms.saturating_sub(self.warned_ms) > WARNED_TIME.as_millis() as u64
+        {
             self.leave_now();
         }
         let mut taken = 0;
@@ -340,6 +342,11 @@ impl Connection {
     pub fn is_over(&self) -> bool {
         // A client that says that it leaves has nothing more to ask; a server will not answer more.
         self.is_over || ((self.leaving == Leaving::Final || self.peer_leaves) && self.streams.len() == 0)
+    }
+
+    /// Whether the peer was warned that we leave, and nothing more.
+    pub fn is_warned(&self) -> bool {
+        self.leaving == Leaving::Warned
     }
 
     /// Whether it has failed, or its socket has ended.

@@ -27,7 +27,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{Arrival, Connection, Tally, Verdict};
+pub use connection::{Arrival, Connection, Tally, Verdict, WARNED_TIME};
 pub use error::{ConnectionError, ErrorCode, StreamEnd};
 pub use flood::Flood;
 pub use frame::{FRAME_BYTES_MAX, PREFACE};

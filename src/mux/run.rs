@@ -4,10 +4,10 @@ use super::Session;
 use crate::{
     buffer::{Buffer, Class},
     driver::{self, Deadline, Phase},
-    http2::{Connection, ConnectionError, ErrorCode},
+    http2::{Connection, ConnectionError, ErrorCode, WARNED_TIME},
     tls::{ReadHalf, WriteHalf},
 };
-use std::{future::poll_fn, io, pin::pin, rc::Rc, time::Duration};
+use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Context, time::Duration};
 
 /// Bytes that are read and thrown away after the last word of a connection, before it is closed regardless: closing with
 /// unread bytes would reset the connection and could destroy the word on its way.
@@ -51,7 +51,7 @@ pub async fn run(
 ) {
     let Halves { mut read, write } = halves;
     driver::spawn(send(Rc::clone(session), write));
-    let mut age = session.terms().age.map(|age| session.deadlines.timer(age));
+    let mut ends = Ends { age: session.terms().age.map(|age| session.deadlines.timer(age)), warned: None };
     let mut last_read = 0;
     let mut buffer = came;
     loop {
@@ -73,7 +73,7 @@ pub async fn run(
             break;
         }
         session.arm_waiting();
-        let (result, filled) = read_more(&mut read, make_room(buffer, last_read), &mut age, session).await;
+        let (result, filled) = read_more(&mut read, make_room(buffer, last_read), &mut ends, session).await;
         buffer = filled;
         match result {
             Ok(count @ 1..) => last_read = count,
@@ -102,21 +102,41 @@ fn end_of_socket(session: &Session) {
 async fn read_more(
     read: &mut ReadHalf,
     buffer: Buffer,
-    age: &mut Option<Deadline>,
+    ends: &mut Ends,
     session: &Session,
 ) -> (io::Result<usize>, Buffer) {
     let mut reading = pin!(read.read(buffer));
     poll_fn(|context| {
-        if age.as_ref().is_some_and(|age| age.watch(context.waker())) {
-            *age = None;
+        ends.look(session, context);
+        reading.as_mut().poll(context)
+    })
+    .await
+}
+
+/// When a connection has to leave.
+struct Ends {
+    /// It becomes too old.
+    age: Option<Deadline>,
+    /// The peer was warned, and has had the time to hear it, whether it says so or not.
+    warned: Option<Deadline>,
+}
+
+impl Ends {
+    fn look(&mut self, session: &Session, context: &Context<'_>) {
+        if self.age.as_ref().is_some_and(|age| age.watch(context.waker())) {
+            self.age = None;
             session.leave();
             if session.with(|connection| connection.streams() == 0) {
                 session.leave_now();
             }
         }
-        reading.as_mut().poll(context)
-    })
-    .await
+        if self.warned.is_none() && session.with(|connection| connection.is_warned()) {
+            self.warned = Some(session.deadlines.timer(WARNED_TIME));
+        }
+        if self.warned.as_ref().is_some_and(|warned| warned.watch(context.waker())) {
+            session.leave_now();
+        }
+    }
 }
 
 /// Makes room behind what is not whole. An empty buffer becomes as large as what came last makes likely, so that a
