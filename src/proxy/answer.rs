@@ -56,6 +56,7 @@ impl<'a> Answer<'a> {
         started: Instant,
     ) -> Answer<'a> {
         scratch.original_target.clear();
+        let client_body = scratch.request.body;
         let summary = Summary::new(started);
         Answer {
             client,
@@ -68,7 +69,7 @@ impl<'a> Answer<'a> {
             web: None,
             web_at_first: None,
             websocket_key: None,
-            client_body: BodyLength::None,
+            client_body,
         }
     }
 

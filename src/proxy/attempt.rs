@@ -3,7 +3,7 @@
 use super::{
     client::{Client, Incoming},
     download::{Broken, Responded},
-    exchange::{After, Exchange, Way},
+    exchange::{After, ClientBody, Exchange, Way},
     failure::{Failure, Kind, Phase, Replay, is_idempotent},
     record::Upstream,
     tunnel,
@@ -242,6 +242,7 @@ impl Exchange<'_> {
             return self.answer.respond(reader, deadline, way, &progress).await;
         };
         inbound.buffer.consume(upload.take_taken());
+        self.body = ClientBody::Taken;
         // Boxed, so that it can end before the upload does.
         let mut respond = Box::pin(self.answer.respond(reader, deadline, way, &progress));
         let mut pump = pin!(upload.pump(inbound, Sink::Http1(write), &self.env, &progress));

@@ -6,7 +6,7 @@ use super::{
     client::{Client, Incoming},
     download::{Broken, Responded},
     download_stream::StreamResponded,
-    exchange::{After, Exchange, Way},
+    exchange::{After, ClientBody, Exchange, Way},
     failure::{Failure, Phase},
     record::Upstream,
     tunnel_stream,
@@ -168,7 +168,9 @@ impl Exchange<'_> {
 
     fn failed(&self, broken: Broken, reused: bool) -> Failed {
         let at_hand = match &self.incoming {
-            Incoming::Http1(_) => self.answer.scratch.request.body == BodyLength::None,
+            Incoming::Http1(_) => {
+                self.body == ClientBody::AtHand || self.answer.client_body == BodyLength::None
+            }
             Incoming::Http2(body) => body.can_replay(),
         };
         match broken {
@@ -238,6 +240,13 @@ impl Exchange<'_> {
             responded
         };
         self.answer.summary.bytes_received = upload.received();
+        match &responded {
+            Err(Broken::Before(_)) if upload.is_done() && upload.taken() > 0 => {
+                self.body = ClientBody::AtHand
+            }
+            Err(_) => self.body = ClientBody::Taken,
+            Ok(_) => inbound.buffer.consume(upload.taken()),
+        }
         match (responded, client_failure) {
             (Err(Broken::Before(_)), Some(failure)) => Err(Broken::Before(failure)),
             (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),

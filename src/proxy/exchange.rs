@@ -40,10 +40,23 @@ pub(super) struct Exchange<'a> {
     /// Everything else: the request as it is, and the way back to the client.
     pub(super) answer: Answer<'a>,
     pub(super) env: Rc<Environment>,
+    /// What has become of the body of a client of HTTP/1.1.
+    pub(super) body: ClientBody,
     /// The route table of its listener.
     table: TableId,
     /// What it began with, whatever reloads do.
     routing: Rc<Routing>,
+}
+
+/// What has become of the body of a client of HTTP/1.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientBody {
+    /// Nothing.
+    Untouched,
+    /// It was sent, and all of it is in the client's buffer still.
+    AtHand,
+    /// Bytes of it are gone: what is in the buffer may belong to the next request.
+    Taken,
 }
 
 /// Where a request has come in.
@@ -82,7 +95,7 @@ impl<'a> Exchange<'a> {
         let env = Rc::clone(ingress.env);
         let routing = env.routing();
         let answer = Answer::new(client, Rc::clone(ingress.info), Rc::clone(&env), scratch, started);
-        Exchange { incoming, answer, env, table: ingress.table, routing }
+        Exchange { incoming, answer, env, body: ClientBody::Untouched, table: ingress.table, routing }
     }
 
     /// Runs the exchange.
@@ -143,7 +156,6 @@ impl<'a> Exchange<'a> {
             return self.reply(LocalReply::NoCluster, Some(route), &destination.cluster_name).await;
         };
         let way = Way { route, destination, cluster, settings: &routing.snapshot.settings };
-        self.answer.client_body = self.answer.scratch.request.body;
         self.answer.rewrite(&way, forward);
         self.answer.begin_grpc(cluster);
         match self.attempts(&way).await {
@@ -230,10 +242,11 @@ impl<'a> Exchange<'a> {
         // A stream ends on its own.
         let Incoming::Http1(inbound) = &mut self.incoming else { return After::KeepAlive };
         let request = &self.answer.scratch.request;
-        if ends_connection || !request.keep_alive || self.env.draining.get() {
+        let is_taken = self.body == ClientBody::Taken;
+        if ends_connection || is_taken || !request.keep_alive || self.env.draining.get() {
             return After::Linger;
         }
-        let mut decoder = BodyDecoder::new(request.body);
+        let mut decoder = BodyDecoder::new(self.answer.client_body);
         while !decoder.is_over() {
             let Ok(piece) = decoder.next(inbound.buffer.bytes()) else { return After::Linger };
             self.answer.summary.bytes_received += piece.data.len() as u64;

@@ -250,7 +250,8 @@ impl Upload {
         result
     }
 
-    /// Moves all of the body, beginning with what has come with its head.
+    /// Moves all of the body, beginning with what has come with its head. If that is all of it, it stays in the client's
+    /// buffer, to be sent again if need be; [`taken`](Self::taken) says how much it is.
     pub(super) async fn pump_all(
         &mut self,
         inbound: &mut Inbound,
@@ -262,7 +263,9 @@ impl Upload {
         if let Err(failure) = self.begin(inbound.buffer.bytes(), &mut out) {
             return UploadEnd::ClientFailed(failure);
         }
-        inbound.buffer.consume(self.take_taken());
+        if !self.done {
+            inbound.buffer.consume(self.take_taken());
+        }
         let then = Then::end_if(self.done);
         match sink.send_all(out, then).await.0 {
             Ok(()) if self.done => UploadEnd::Done,

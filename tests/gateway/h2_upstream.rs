@@ -47,7 +47,7 @@ fn post(peer: &mut Peer, stream: u32, body: &[u8]) {
 }
 
 /// Reads the body of a request to its end.
-fn whole_body(origin: &mut Connection, stream: u32) -> Vec<u8> {
+pub(crate) fn whole_body(origin: &mut Connection, stream: u32) -> Vec<u8> {
     origin.next(|frame| frame.is(DATA, stream) && frame.has(END_STREAM));
     origin.body(stream)
 }

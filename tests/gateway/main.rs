@@ -28,7 +28,7 @@
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 //! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
 //!   run against, what they are, and who judges
-//! - `cases_http2`: the same for HTTP/2; `h2_leaving`: how its connections end; `h2_upstream`: what its origins say and get;
+//! - `cases_http2`: the same for HTTP/2; `h2_leaving`: how its connections end; `h2_upstream`, `h2_upstream_bodies`: what its origins say and get;
 //!   `h2_origin`: one that says frame by frame what it is told
 //! - `h2_spec_generic`, `h2_spec_streams`, `h2_spec_frames`, `h2_spec_messages`: the cases of h2spec 2.6, by their numbers
 //! - `h2_more_frames`, `h2_more_flow`, `h2_more_fields`, `h2_more_bodies`, `h2_more_hpack`: what it does not ask, by section
@@ -74,6 +74,7 @@ mod h2_spec_generic;
 mod h2_spec_messages;
 mod h2_spec_streams;
 mod h2_upstream;
+mod h2_upstream_bodies;
 mod grpc;
 mod harness;
 mod hello;
