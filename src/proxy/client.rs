@@ -51,7 +51,9 @@ impl Answer<'_> {
     /// lets a client of HTTP/1.1 see the answer, for a while.
     pub(super) async fn end_sending(&mut self, is_whole: bool) {
         if let Client::Http1(downstream) = &mut self.client {
-            downstream.deadline.arm(Waiting::Both, Some(self.env.limits.linger_timeout));
+            // Where nothing was answered there may still be something to say, so only reading ends.
+            let phase = if is_whole { Waiting::Both } else { Waiting::Reading };
+            downstream.deadline.arm(phase, Some(self.env.limits.linger_timeout));
             if is_whole {
                 downstream.write.shutdown().await;
             }

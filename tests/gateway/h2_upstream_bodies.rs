@@ -49,3 +49,19 @@ fn a_body_of_http1_that_is_gone_ends_its_connection_when_the_request_fails() {
     assert!(client.is_closed());
     gateway.stop();
 }
+
+#[test]
+fn who_is_refused_in_the_midst_of_a_body_hears_of_it() {
+    let origin = H2Origin::new();
+    let gateway = origin.gateway("");
+    let mut client = gateway.connect(80);
+    client.send(b"POST / HTTP/1.1\r\nhost: web.test\r\ncontent-length: 9\r\n\r\nonce ");
+    let mut connection = origin.accept();
+    let request = connection.request();
+    connection.next(|frame| frame.is(DATA, request.stream));
+    connection.send(&rst_stream(request.stream, INTERNAL_ERROR));
+    // It sends nothing more, and is not waited for without end.
+    assert_eq!(client.answer("POST").status, 503);
+    assert!(client.is_closed());
+    gateway.stop();
+}
