@@ -41,6 +41,7 @@ impl Connection {
         self.now_ms = now_ms;
         let id = self.own_stream;
         self.own_stream += 2;
+        self.budgets.stream_opened();
         let windows = self.windows();
         let key = self.streams.insert(id, windows, now_ms);
         let is_tunnel = head.upgrade == Upgrade::WebSocket;
