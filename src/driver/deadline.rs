@@ -140,11 +140,8 @@ fn ticks(duration: Duration) -> u32 {
 
 /// Waits for about `duration`, in whole ticks.
 pub async fn pause(deadlines: &Rc<Deadlines>, duration: Duration) {
-    // No socket: only the time passes.
-    let slot = deadlines.register(NO_SOCKET);
-    let until = deadlines.now.get() + ticks(duration) + 1;
-    slot.with(|slot| (slot.phase, slot.since) = (Phase::Idle, until - QUIET_TICKS));
-    std::future::poll_fn(|context| match slot.is_quiet(context.waker()) {
+    let timer = deadlines.timer(duration);
+    std::future::poll_fn(|context| match timer.watch(context.waker()) {
         true => std::task::Poll::Ready(()),
         false => std::task::Poll::Pending,
     })

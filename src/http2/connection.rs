@@ -185,7 +185,7 @@ impl Connection {
                 Ok(0) => break,
                 Ok(count) => taken += count,
                 Err(error) => {
-                    self.fail(error);
+                    self.abort(error.code, error.reason);
                     return Err(error);
                 }
             }
@@ -354,30 +354,16 @@ impl Connection {
         self.is_over
     }
 
-    /// Ends it because of what the peer did.
-    fn fail(&mut self, error: ConnectionError) {
-        self.goaway(error.code, error.reason);
-        self.end_all();
-    }
-
     /// Says GOAWAY, and that is all: for a connection that has to end now.
     pub fn abort(&mut self, code: ErrorCode, reason: &'static str) {
         if !self.is_over {
-            self.goaway(code, reason);
-            self.end_all();
+            frame::write_goaway(self.served_stream, code, reason.as_bytes(), &mut self.out);
+            self.ended();
         }
-    }
-
-    fn goaway(&mut self, code: ErrorCode, reason: &'static str) {
-        frame::write_goaway(self.served_stream, code, reason.as_bytes(), &mut self.out);
     }
 
     /// The socket has ended: nothing more will come.
     pub fn ended(&mut self) {
-        self.end_all();
-    }
-
-    fn end_all(&mut self) {
         self.is_over = true;
         for key in self.streams.listed() {
             if let Some(slot) = self.streams.get(key) {
@@ -400,7 +386,7 @@ impl Connection {
     /// Calls this when the stream ends early, or the peer wants no more of it; true if it already has.
     pub fn watch(&mut self, key: Key, waker: &Waker) -> bool {
         let Some(slot) = self.streams.get(key) else { return true };
-        if slot.end.is_some() || slot.stopped.is_some() {
+        if slot.end_of_sending().is_some() {
             return true;
         }
         slot.watcher = Some(waker.clone());
@@ -423,7 +409,6 @@ impl Connection {
 
     /// How the stream has ended early, if it has.
     pub fn end_of(&mut self, key: Key) -> Option<StreamEnd> {
-        let slot = self.streams.get(key)?;
-        slot.end.or(slot.stopped.map(StreamEnd::Reset))
+        self.streams.get(key)?.end_of_sending()
     }
 }

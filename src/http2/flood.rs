@@ -2,8 +2,9 @@
 //! GOAWAY ENHANCE_YOUR_CALM.
 
 use super::{ConnectionError, ErrorCode};
+use crate::telemetry::Floods;
 
-/// What a peer has done too much of.
+/// What a peer has done too much of, in the order of [`Floods::KINDS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flood {
     /// Streams that were reset early, by the peer, or here because of what it sent on them (CVE-2023-44487,
@@ -32,36 +33,9 @@ pub enum Flood {
 }
 
 impl Flood {
-    /// All of them.
-    pub const ALL: [Flood; 11] = [
-        Flood::RapidReset,
-        Flood::Refused,
-        Flood::Continuation,
-        Flood::HeaderList,
-        Flood::Settings,
-        Flood::Ping,
-        Flood::Priority,
-        Flood::WindowUpdate,
-        Flood::EmptyData,
-        Flood::Unknown,
-        Flood::Overhead,
-    ];
-
     /// Its name on the metrics page and in the log.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Flood::RapidReset => "rapid_reset",
-            Flood::Refused => "refused",
-            Flood::Continuation => "continuation",
-            Flood::HeaderList => "header_list",
-            Flood::Settings => "settings",
-            Flood::Ping => "ping",
-            Flood::Priority => "priority",
-            Flood::WindowUpdate => "window_update",
-            Flood::EmptyData => "empty_data",
-            Flood::Unknown => "unknown",
-            Flood::Overhead => "overhead",
-        }
+        Floods::KINDS[self as usize]
     }
 
     /// What ends the connection.
@@ -223,6 +197,27 @@ impl Budgets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_has_its_name() {
+        let names = [
+            (Flood::RapidReset, "rapid_reset"),
+            (Flood::Refused, "refused"),
+            (Flood::Continuation, "continuation"),
+            (Flood::HeaderList, "header_list"),
+            (Flood::Settings, "settings"),
+            (Flood::Ping, "ping"),
+            (Flood::Priority, "priority"),
+            (Flood::WindowUpdate, "window_update"),
+            (Flood::EmptyData, "empty_data"),
+            (Flood::Unknown, "unknown"),
+            (Flood::Overhead, "overhead"),
+        ];
+        assert_eq!(names.len(), Floods::KINDS.len());
+        for (flood, name) in names {
+            assert_eq!(flood.as_str(), name);
+        }
+    }
 
     #[test]
     fn a_budget_ends_and_comes_back_with_time() {

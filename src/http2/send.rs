@@ -160,7 +160,7 @@ impl Connection {
         let room = OUT_BYTES_MAX.saturating_sub(self.out.len());
         let connection_window = self.send_window;
         let Some(slot) = self.streams.get(key) else { return Poll::Ready(Err(StreamEnd::Closed)) };
-        if let Some(end) = slot.end.or(slot.stopped.map(StreamEnd::Reset)) {
+        if let Some(end) = slot.end_of_sending() {
             return Poll::Ready(Err(end));
         }
         debug_assert!(slot.sending == Side::Body, "data without a head, or behind the end");
@@ -199,7 +199,7 @@ impl Connection {
     pub fn poll_window(&mut self, key: Key, waker: &Waker) -> Poll<Result<(), StreamEnd>> {
         let has_room = self.out.len() < OUT_BYTES_MAX && self.send_window > 0;
         let Some(slot) = self.streams.get(key) else { return Poll::Ready(Err(StreamEnd::Closed)) };
-        if let Some(end) = slot.end.or(slot.stopped.map(StreamEnd::Reset)) {
+        if let Some(end) = slot.end_of_sending() {
             return Poll::Ready(Err(end));
         }
         if slot.send_window > 0 && has_room {

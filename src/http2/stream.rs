@@ -81,6 +81,11 @@ impl Slot {
         self.end.is_some() || (self.receiving == Side::Ended && self.sending == Side::Ended)
     }
 
+    /// Why nothing more can be sent on it, if it has ended early or the peer wants no more.
+    pub(super) fn end_of_sending(&self) -> Option<StreamEnd> {
+        self.end.or(self.stopped.map(StreamEnd::Reset))
+    }
+
     pub(super) fn wake_reader(&mut self) {
         self.reader.take().into_iter().for_each(Waker::wake);
     }

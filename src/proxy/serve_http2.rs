@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     buffer::Buffer,
+    http::RequestHead,
     http2::{Arrival, Config, ConnectionError, ErrorCode, StreamEnd, Tally, Verdict},
     mux::{self, Halves, Session, Stream},
     table::TableId,
@@ -113,32 +114,26 @@ impl Connection {
     /// A request that was reset because it breaks a rule.
     fn malformed(&self, arrival: Arrival) {
         let Verdict::Malformed(details) = arrival.verdict else { return };
-        bump(&self.env.counters.protocol_errors, 1);
-        let mut scratch = self.env.take_scratch();
-        scratch.request = arrival.head;
-        scratch.original_target.clear();
-        let mut summary = Summary::new(Instant::now());
-        (summary.flag, summary.details) = (Some(Flag::DownstreamProtocolError), details);
-        summary.write(&self.env, &self.info, &scratch, "", "");
-        self.env.keep_scratch(scratch);
+        self.protocol_error(arrival.head, details, "");
     }
 
     /// The client did what its connection could not survive.
     fn failed(&self, error: ConnectionError) {
-        let counters = &self.env.counters;
         if let Some(flood) = error.flood {
-            bump(counters.http2_floods.of(flood as usize), 1);
+            bump(self.env.counters.http2_floods.of(flood as usize), 1);
         }
-        if error.code == ErrorCode::NoError {
-            return;
-        }
-        bump(&counters.protocol_errors, 1);
+        self.protocol_error(RequestHead::default(), error.reason, error.code.as_str());
+    }
+
+    /// Counts what the client did, and writes its line of the access log.
+    fn protocol_error(&self, request: RequestHead, details: &'static str, code: &str) {
+        bump(&self.env.counters.protocol_errors, 1);
         let mut scratch = self.env.take_scratch();
-        scratch.request.clear();
+        scratch.request = request;
         scratch.original_target.clear();
         let mut summary = Summary::new(Instant::now());
-        (summary.flag, summary.details) = (Some(Flag::DownstreamProtocolError), error.reason);
-        summary.transport_failure = error.code.as_str().to_owned();
+        (summary.flag, summary.details) = (Some(Flag::DownstreamProtocolError), details);
+        summary.transport_failure = code.to_owned();
         summary.write(&self.env, &self.info, &scratch, "", "");
         self.env.keep_scratch(scratch);
     }

@@ -113,11 +113,7 @@ impl Cluster {
 
     /// Whether a request that came in this version goes on as HTTP/2.
     pub fn speaks_http2(&self, client: Version) -> bool {
-        match self.protocol {
-            UpstreamProtocol::Http1 => false,
-            UpstreamProtocol::Http2 => true,
-            UpstreamProtocol::Client => client == Version::Http2,
-        }
+        self.protocol.is_http2_for(client)
     }
 
     /// Chooses an endpoint, one that is not in `tried` if there is any. Nothing where the cluster has none.

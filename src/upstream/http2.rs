@@ -1,6 +1,6 @@
 //! Connections to endpoints that speak HTTP/2: few, each carrying many requests.
 
-use super::{Active, Cluster, Dial, Endpoint, Stream, open_stream};
+use super::{Active, Cluster, Dial, Endpoint, Stream, open_stream, pool::IDLE_TIMEOUT_OF_ONE_CLIENT};
 use crate::{
     driver::{self, Deadlines},
     http::{RequestHead, Underscores, Upgrade},
@@ -18,7 +18,6 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Poll, Waker},
-    time::Duration,
 };
 
 /// Connections that one shard has to one endpoint. Each carries a hundred requests at a time or more.
@@ -33,10 +32,6 @@ const STREAMS_MAX: u32 = 500;
 /// Bytes that an endpoint may send on one connection: as many as all its streams may hold, so that slow clients don't stop
 /// the others.
 const CONNECTION_WINDOW: u32 = STREAMS_MAX * STREAM_WINDOW;
-
-/// How long a connection on which a client's address was sent, and which nobody else can use, waits for this client's next
-/// request.
-const IDLE_TIMEOUT_OF_ONE_CLIENT: Duration = Duration::from_secs(5);
 
 /// The connections to one endpoint.
 #[derive(Default)]
@@ -59,8 +54,7 @@ struct Open {
 
 impl Open {
     fn is_good_for(&self, dial: &Dial<'_>) -> bool {
-        self.server_name.as_deref().is_none_or(|name| Some(name) == dial.host)
-            && self.behind.is_none_or(|behind| behind == dial.behind)
+        dial.may_use(self.server_name.as_deref(), self.behind)
     }
 }
 
@@ -296,13 +290,13 @@ impl Endpoint {
 /// (`connectionPool.http.http2KeepAlive`).
 async fn keep_alive(session: Rc<Session>, keepalive: Http2Keepalive, deadlines: Rc<Deadlines>) {
     while !session.with(|connection| connection.is_over()) {
-        pause(&deadlines, keepalive.interval).await;
+        driver::pause(&deadlines, keepalive.interval).await;
         let before = session.with(|connection| {
             connection.ping();
             connection.pongs()
         });
         session.flush();
-        pause(&deadlines, keepalive.timeout).await;
+        driver::pause(&deadlines, keepalive.timeout).await;
         let is_silent = session.with(|connection| !connection.is_over() && connection.pongs() == before);
         if is_silent {
             session.abort(ErrorCode::NoError, "keepalive_timeout");
@@ -310,9 +304,4 @@ async fn keep_alive(session: Rc<Session>, keepalive: Http2Keepalive, deadlines: 
             return;
         }
     }
-}
-
-async fn pause(deadlines: &Rc<Deadlines>, time: Duration) {
-    let timer = deadlines.timer(time);
-    poll_fn(|context| if timer.watch(context.waker()) { Poll::Ready(()) } else { Poll::Pending }).await;
 }

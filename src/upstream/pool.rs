@@ -11,7 +11,7 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(55);
 
 /// The same for a connection on which a client's address was sent, and which nobody else can use. As in Envoy, it is kept
 /// for the client's next request; but many clients never have one.
-const IDLE_TIMEOUT_OF_ONE_CLIENT: Duration = Duration::from_secs(5);
+pub(super) const IDLE_TIMEOUT_OF_ONE_CLIENT: Duration = Duration::from_secs(5);
 
 /// Idle connections that one shard keeps to one endpoint. More than wrk or h2load open in practice; it bounds
 /// descriptors after a burst.
@@ -37,10 +37,8 @@ impl Endpoint {
     pub fn reuse(self: &Rc<Self>, dial: &Dial<'_>, mut closed: impl FnMut()) -> Option<Connection> {
         loop {
             let mut idle = self.idle.0.borrow_mut();
-            let fits = |connection: &Connection| {
-                connection.server_name.as_deref().is_none_or(|name| Some(name) == dial.host)
-                    && connection.behind.is_none_or(|behind| behind == dial.behind)
-            };
+            let fits =
+                |connection: &Connection| dial.may_use(connection.server_name.as_deref(), connection.behind);
             let position = idle.iter().rposition(fits)?;
             let mut connection = idle.remove(position);
             drop(idle);

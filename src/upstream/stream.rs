@@ -47,6 +47,15 @@ pub struct Dial<'a> {
     pub alpn: Alpn,
 }
 
+impl Dial<'_> {
+    /// Whether a connection is good for this request: where its certificate was checked for a request's host, for this one;
+    /// where a client's address was sent on it, of the same client.
+    pub(super) fn may_use(&self, server_name: Option<&str>, behind: Option<Option<Behind>>) -> bool {
+        server_name.is_none_or(|name| Some(name) == self.host)
+            && behind.is_none_or(|behind| behind == self.behind)
+    }
+}
+
 /// Connects to an endpoint, sends a PROXY header before everything else and begins TLS, where the cluster asks for that. All of it within the cluster's time to connect, each half.
 ///
 /// # Errors
