@@ -155,6 +155,7 @@ fn route(matcher: RouteMatch) -> Route {
         action: Action::Direct(DirectResponse { status: 200, body: Box::default() }),
         request_headers: HeaderOps::default(),
         response_headers: HeaderOps::default(),
+        checks: None,
         source: Source::built_in("bench"),
     }
 }

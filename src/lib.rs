@@ -85,6 +85,7 @@ pub mod http;
 pub mod http1;
 pub mod http2;
 pub mod grpc;
+pub mod jwt;
 pub mod mongo;
 pub mod buffer;
 pub mod telemetry;

@@ -97,7 +97,7 @@ fn cluster(gateway: &Gateway, id: ClusterId, cluster: &Cluster) -> Value {
         "names": names.iter().map(|name| format!("{}:{}", name.host, name.port)).collect::<Vec<_>>(),
         "endpoints":
             present_endpoints(gateway, id, &cluster.endpoints).iter().map(endpoint).collect::<Vec<_>>(),
-        "load_balancing": match cluster.load_balancing {
+        "load_balancing": match cluster.balance.method {
             LoadBalancing::LeastRequest => "LEAST_REQUEST",
             LoadBalancing::RoundRobin => "ROUND_ROBIN",
             LoadBalancing::Random => "RANDOM",

@@ -187,14 +187,16 @@ fn list(addresses: &[IpAddr]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{LoadBalancing, Source, UpstreamProtocol};
+    use crate::table::{Balance, Source, UpstreamProtocol};
 
     fn cluster(kind: DnsKind, hosts: &[&str]) -> Cluster {
         let name = |host: &&str| DnsName { host: (*host).into(), port: 80, weight: 1 };
         Cluster {
             name: "c".into(),
             endpoints: Endpoints::Dns { kind, names: hosts.iter().map(name).collect() },
-            load_balancing: LoadBalancing::default(),
+            balance: Balance::default(),
+            outlier: None,
+            limits: None,
             protocol: UpstreamProtocol::default(),
             connect_timeout: Duration::from_secs(10),
             tls: None,

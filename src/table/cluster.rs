@@ -1,6 +1,6 @@
 //! Where requests go: one destination's endpoints and policy.
 
-use super::Source;
+use super::{Balance, OutlierDetection, PoolLimits, Source};
 use crate::http::Version;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -16,7 +16,11 @@ pub struct Cluster {
     /// Where the connections go.
     pub endpoints: Endpoints,
     /// How an endpoint is chosen.
-    pub load_balancing: LoadBalancing,
+    pub balance: Balance,
+    /// When an endpoint is left out for a while; `None`: never.
+    pub outlier: Option<Box<OutlierDetection>>,
+    /// Limits of connections, requests and retries; `None`: nothing is limited.
+    pub limits: Option<Box<PoolLimits>>,
     /// What is spoken to the endpoints.
     pub protocol: UpstreamProtocol,
     /// `connectionPool.tcp.connectTimeout`; 10 s by default.
@@ -147,18 +151,6 @@ impl fmt::Display for EndpointAddress {
             EndpointAddress::Unix(path) => write!(f, "{}", path.display()),
         }
     }
-}
-
-/// `loadBalancer.simple` (specification section 4.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum LoadBalancing {
-    /// Two random choices, the one with fewer active requests. The default.
-    #[default]
-    LeastRequest,
-    /// One after another, by weight.
-    RoundRobin,
-    /// By chance, by weight.
-    Random,
 }
 
 /// What is spoken to a cluster's endpoints.

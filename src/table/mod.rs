@@ -3,6 +3,8 @@
 //! A [`Snapshot`] is made by `compile`, never changed, and shared by all shards. Nothing in here knows YAML, does
 //! I/O or asks the time.
 //!
+//! - `balance`: how an endpoint is chosen
+//! - `checks`: what is decided about a request before the route's action
 //! - `cluster`: where requests go: endpoints and policy
 //! - `display`: what a route asks, in Istio's words
 //! - `filter_chain`: the filter chains of one TLS port, found by SNI
@@ -11,15 +13,21 @@
 //! - `host_index`, `route_index`: how `host` finds things without looking at all of them
 //! - `listener`: where connections come in
 //! - `matcher`: what a route asks of a request
+//! - `mirror`: copies of requests
+//! - `outlier`: when an endpoint is left out
 //! - `pattern`: regular expressions
+//! - `pool`: limits of a cluster's connections and requests
 //! - `re2`: RE2's syntax, translated
 //! - `redirect`: `redirect` and `httpsRedirect`: the location
+//! - `retry`: what is tried again
 //! - `rewrite`: `rewrite.uri` and `rewrite.uriRegexRewrite`
 //! - `route`: routes and what they do
 //! - `settings`: what holds for the whole gateway
 //! - `tcp`: where connections go that are not HTTP
 //! - `source`: where in the user's files a thing comes from
 
+mod balance;
+mod checks;
 mod cluster;
 mod display;
 mod explain;
@@ -28,9 +36,13 @@ mod host;
 mod host_index;
 mod listener;
 mod matcher;
+mod mirror;
+mod outlier;
 mod pattern;
+mod pool;
 mod re2;
 mod redirect;
+mod retry;
 mod rewrite;
 mod route;
 mod route_index;
@@ -40,9 +52,11 @@ mod tcp;
 #[cfg(test)]
 mod test_support;
 
+pub use balance::{Balance, LoadBalancing};
+pub use checks::Checks;
 pub use cluster::{
     ClientTlsId, Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Http2Keepalive,
-    LoadBalancing, ProxyVersion, STREAMS_MAX, ServerName, UpstreamProtocol, UpstreamTls,
+    ProxyVersion, STREAMS_MAX, ServerName, UpstreamProtocol, UpstreamTls,
 };
 pub use explain::{
     Condition, NearHost, Nearness, RouteReport, Verdict, explain_match, explain_routes, nearest_hosts,
@@ -52,8 +66,12 @@ pub use filter_chain::{ChainAction, ChainIndex, FilterChain, ServerTlsId};
 pub use host::{Lookup, RouteTable, TableId, VirtualHost};
 pub use listener::{BindAddress, Chain, Listener};
 pub use matcher::{HeaderMatch, HeaderName, PathMatch, QueryMatch, RouteMatch, StringMatch, ValueMatch};
+pub use mirror::Mirror;
+pub use outlier::OutlierDetection;
 pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
+pub use pool::PoolLimits;
 pub use redirect::{Redirect, RedirectPath, RedirectPort, https_location};
+pub use retry::RetryPolicy;
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
 pub use route::{Action, Destination, DirectResponse, Forward, Route};
 pub use settings::{

@@ -1,7 +1,8 @@
 //! Routes, and what they do.
 
-use super::{ClusterId, PathRewrite, Redirect, RouteMatch, Source};
+use super::{Checks, ClusterId, Mirror, PathRewrite, Redirect, RetryPolicy, RouteMatch, Source};
 use crate::filter::HeaderOps;
+use std::{sync::Arc, time::Duration};
 
 /// One rule: what it asks and what it does.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct Route {
     pub request_headers: HeaderOps,
     /// `headers.response` of the route; also applies to local replies.
     pub response_headers: HeaderOps,
+    /// What is decided before the action; nothing for most routes.
+    pub checks: Option<Box<Checks>>,
     /// The rule (VirtualService, file, line).
     pub source: Source,
 }
@@ -42,6 +45,12 @@ pub struct Forward {
     pub path_rewrite: Option<PathRewrite>,
     /// `rewrite.authority`, or `Host` in `headers.request.set`; beats that of the destination.
     pub authority: Option<Box<[u8]>>,
+    /// `timeout`: of the whole exchange with all its attempts; `None`: no limit.
+    pub timeout: Option<Duration>,
+    /// `retries`; `None`: [that of the whole gateway](super::Settings::retry).
+    pub retry: Option<Arc<RetryPolicy>>,
+    /// Copies that are sent elsewhere.
+    pub mirrors: Vec<Mirror>,
 }
 
 /// One entry of `route[]`.

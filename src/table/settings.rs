@@ -1,5 +1,6 @@
 //! What holds for the whole gateway: `meshConfig`, its `defaultConfig` (ProxyConfig), and the switches in them.
 
+use super::RetryPolicy;
 pub use crate::http::PathNormalization;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Settings {
     pub misdirected_421: bool,
     /// How HTTP/2 is spoken with clients, and how long their connections may live.
     pub http2: Http2Settings,
+    /// What is tried again where a rule says nothing (`defaultHttpRetryPolicy`).
+    pub retry: RetryPolicy,
 }
 
 impl Default for Settings {
@@ -54,6 +57,7 @@ impl Default for Settings {
             proxy_protocol: None,
             misdirected_421: true,
             http2: Http2Settings::default(),
+            retry: RetryPolicy::default(),
         }
     }
 }

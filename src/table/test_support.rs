@@ -14,6 +14,7 @@ pub(super) fn route(name: &str, matcher: RouteMatch) -> Route {
         action: Action::Direct(DirectResponse { status: 200, body: Box::default() }),
         request_headers: HeaderOps::default(),
         response_headers: HeaderOps::default(),
+        checks: None,
         source: Source::built_in(name),
     }
 }

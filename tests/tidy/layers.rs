@@ -8,7 +8,7 @@ use crate::{
 
 /// The lines of the architecture, lowest first. A module uses modules on lower lines only.
 const LINES: &[&[&str]] = &[
-    &["http", "buffer", "telemetry", "config"],
+    &["http", "jwt", "buffer", "telemetry", "config"],
     &["http1", "http2", "grpc", "mongo", "filter", "driver"],
     &["tls", "proxy_protocol"],
     &["relay", "mux"],
@@ -42,6 +42,7 @@ struct Forbidden {
 /// The modules that run on a shard.
 pub(crate) const DATA_PLANE: &[&str] = &[
     "http",
+    "jwt",
     "http1",
     "http2",
     "grpc",
@@ -64,6 +65,7 @@ pub(crate) const DATA_PLANE: &[&str] = &[
 /// The modules without I/O and clock: they take bytes and `now`.
 const PURE: &[&str] = &[
     "http",
+    "jwt",
     "buffer",
     "telemetry",
     "config",

@@ -40,7 +40,7 @@ pub(super) struct Client {
 /// How a cluster is reached.
 pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
     let endpoints = endpoints(cluster);
-    let balancing = match cluster.load_balancing {
+    let balancing = match cluster.balance.method {
         LoadBalancing::LeastRequest => "LEAST_REQUEST",
         LoadBalancing::RoundRobin => "ROUND_ROBIN",
         LoadBalancing::Random => "RANDOM",

@@ -1,13 +1,17 @@
 //! Destinations to clusters: only those that some route names.
 //!
+//! - `balance`: how an endpoint is chosen, and when one is left out
+//! - `pool`: limits of connections, requests and retries
 //! - `policy`: which DestinationRule applies
 //! - `auto_passthrough`: destinations that a client names itself
 //! - `protocol`: what is spoken to a destination
 //! - `missing`: what is said about destinations that do not exist or have no endpoints
 
 mod auto_passthrough;
+mod balance;
 mod missing;
 mod policy;
+mod pool;
 mod protocol;
 
 pub(super) use auto_passthrough::NamedByClient;
@@ -29,9 +33,7 @@ use crate::{
             ConnectionPoolSettings, Destination, Map, ProxyProtocol, ProxyProtocolVersion, SimpleLb, Subset,
         },
     },
-    table::{
-        Cluster, ClusterId, DnsKind, DnsName, LoadBalancing, ProxyVersion, UpstreamProtocol, UpstreamTls,
-    },
+    table::{Cluster, ClusterId, DnsKind, DnsName, ProxyVersion, UpstreamProtocol, UpstreamTls},
     tls::ClientSpec,
 };
 use missing::Missing;
@@ -306,7 +308,9 @@ impl<'r, 'w> Clusters<'r, 'w> {
                 Purpose::AutoPassthrough => auto_passthrough::name(port.number, subset_name, host).into(),
             },
             endpoints: pool.endpoints,
-            load_balancing: load_balancing(simple),
+            balance: balance::balance(policy),
+            outlier: balance::outlier(policy, self.mesh),
+            limits: pool::limits(policy, settings),
             protocol: protocol::protocol(port, settings, self.mesh.upgrades_to_http2()),
             connect_timeout: self.connect_timeout(policy),
             tls: tls.ok().flatten(),
@@ -382,16 +386,5 @@ fn proxy_version(proxy: &ProxyProtocol) -> ProxyVersion {
     match proxy.version.as_ref().map(|version| version.value).unwrap_or_default() {
         ProxyProtocolVersion::V1 => ProxyVersion::V1,
         ProxyProtocolVersion::V2 => ProxyVersion::V2,
-    }
-}
-
-fn load_balancing(simple: Option<SimpleLb>) -> LoadBalancing {
-    match simple {
-        Some(SimpleLb::RoundRobin) => LoadBalancing::RoundRobin,
-        Some(SimpleLb::Random) => LoadBalancing::Random,
-        None
-        | Some(
-            SimpleLb::Unspecified | SimpleLb::LeastConn | SimpleLb::LeastRequest | SimpleLb::Passthrough,
-        ) => LoadBalancing::LeastRequest,
     }
 }

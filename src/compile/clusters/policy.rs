@@ -13,7 +13,8 @@ use crate::{
         Resource, Resources, Spanned,
         resources::{
             ClientTlsSettings, ConnectionPoolSettings, DestinationRule, LoadBalancerSettings,
-            PortTrafficPolicy, ProxyProtocol, Subset, TrafficPolicy,
+            OutlierDetection, PortTrafficPolicy, ProxyProtocol, RetryBudget, Subset, TrafficPolicy,
+            TunnelSettings,
         },
     },
 };
@@ -45,6 +46,9 @@ pub(in crate::compile) struct Policy<'r> {
     pub(in crate::compile) connection_pool: Option<&'r Spanned<ConnectionPoolSettings>>,
     pub(in crate::compile) tls: Option<&'r Spanned<ClientTlsSettings>>,
     pub(in crate::compile) proxy_protocol: Option<&'r Spanned<ProxyProtocol>>,
+    pub(in crate::compile) outlier: Option<&'r Spanned<OutlierDetection>>,
+    pub(in crate::compile) tunnel: Option<&'r Spanned<TunnelSettings>>,
+    pub(in crate::compile) retry_budget: Option<&'r Spanned<RetryBudget>>,
 }
 
 /// Where a block of a policy is written.
@@ -207,6 +211,9 @@ impl<'r> ServicePolicy<'r> {
             connection_pool: own.connection_pool.or(base.connection_pool),
             tls: own.tls.or(base.tls),
             proxy_protocol: own.proxy_protocol.or(base.proxy_protocol),
+            outlier: own.outlier.or(base.outlier),
+            tunnel: own.tunnel.or(base.tunnel),
+            retry_budget: own.retry_budget.or(base.retry_budget),
         };
         of_port(policy, port).unwrap_or(merged)
     }
@@ -218,6 +225,9 @@ fn blocks(policy: &TrafficPolicy) -> Policy<'_> {
         connection_pool: policy.connection_pool.as_ref(),
         tls: policy.tls.as_ref(),
         proxy_protocol: policy.proxy_protocol.as_ref(),
+        outlier: policy.outlier_detection.as_ref(),
+        tunnel: policy.tunnel.as_ref(),
+        retry_budget: policy.retry_budget.as_ref(),
     }
 }
 
@@ -236,7 +246,10 @@ fn of_settings(settings: &PortTrafficPolicy) -> Policy<'_> {
         load_balancer: settings.load_balancer.as_ref(),
         connection_pool: settings.connection_pool.as_ref(),
         tls: settings.tls.as_ref(),
-        // It has no place there.
+        outlier: settings.outlier_detection.as_ref(),
+        // They have no place there.
         proxy_protocol: None,
+        tunnel: None,
+        retry_budget: None,
     }
 }

@@ -1,6 +1,6 @@
 //! What a rule does: `route` with `rewrite`, `redirect`, `directResponse`.
 
-use super::{Report, Rule, RuleCompiler, headers};
+use super::{Report, Rule, RuleCompiler, headers, retries};
 use crate::{
     compile::clusters::{Traffic, Wanted},
     config::{
@@ -63,6 +63,9 @@ impl<'r> RuleCompiler<'r, '_> {
                 Some(authority) => Some(authority.as_bytes().into()),
                 None => headers::authority(rule.route.headers.as_ref()),
             },
+            timeout: retries::timeout(rule.route),
+            retry: retries::policy(rule.route),
+            mirrors: self.mirrors(rule, report),
         })
     }
 

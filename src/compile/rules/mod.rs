@@ -3,12 +3,18 @@
 //! - `matches`: what a rule asks of a request
 //! - `actions`: what it does with it
 //! - `headers`: how it changes heads
+//! - `checks`: what it decides before its action
+//! - `mirrors`: where it sends copies
+//! - `retries`: what it tries again
 //! - `layer4`: rules for connections
 
 mod actions;
+mod checks;
 mod headers;
 mod layer4;
 mod matches;
+mod mirrors;
+mod retries;
 
 pub(super) use layer4::{SniName, SniRule};
 
@@ -176,6 +182,7 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
             action,
             request_headers,
             response_headers,
+            checks: checks::checks(rule, report),
             source: self.origins.source(&rule.service.title, place),
         })
     }

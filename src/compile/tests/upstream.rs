@@ -42,7 +42,7 @@ fn timeout(seconds: u32) -> String {
 fn a_destination_without_anything_around_it() {
     let outcome = to("{host: p.com}", &entry("name: p", "p.com", HTTP, STATIC));
     let cluster = outcome.cluster("outbound|80||p.com");
-    assert_eq!(cluster.load_balancing, LoadBalancing::LeastRequest);
+    assert_eq!(cluster.balance.method, LoadBalancing::LeastRequest);
     assert_eq!(cluster.protocol, UpstreamProtocol::Http1);
     assert_eq!(cluster.connect_timeout, Duration::from_secs(10));
     assert_eq!(cluster.source.to_string(), "ServiceEntry default/p (test.yaml:13:18)");
@@ -222,15 +222,15 @@ fn case_112_a_port_replaces_and_a_subset_merges() {
     // Neither the TLS nor the timeout of the whole rule is left for port 80.
     let replaced = on(80, "");
     let cluster = replaced.cluster("outbound|80||p.com");
-    assert_eq!((cluster.load_balancing, cluster.connect_timeout.as_secs()), (LoadBalancing::RoundRobin, 10));
+    assert_eq!((cluster.balance.method, cluster.connect_timeout.as_secs()), (LoadBalancing::RoundRobin, 10));
     assert_eq!(replaced.endpoints("outbound|80||p.com"), ["10.0.0.1:80"]);
     // The subset adds its own block.
     let of_subset = on(80, ", subset: v1");
     let cluster = of_subset.cluster("outbound|80|v1|p.com");
-    assert_eq!((cluster.load_balancing, cluster.connect_timeout.as_secs()), (LoadBalancing::RoundRobin, 2));
+    assert_eq!((cluster.balance.method, cluster.connect_timeout.as_secs()), (LoadBalancing::RoundRobin, 2));
     // On the other port there is TLS.
     let secure = on(81, "");
-    assert_eq!(secure.cluster("outbound|81||p.com").load_balancing, LoadBalancing::Random);
+    assert_eq!(secure.cluster("outbound|81||p.com").balance.method, LoadBalancing::Random);
     assert!(secure.cluster("outbound|81||p.com").tls.is_some());
     assert_eq!(replaced.cluster("outbound|80||p.com").tls, None);
 }
