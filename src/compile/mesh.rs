@@ -12,7 +12,7 @@ use crate::{
         Diagnostic, Resource, Resources, Spanned,
         resources::{
             ConnectionPoolSettings, ForwardClientCertDetails, IstioOperator, MeshConfig, MeshH2UpgradePolicy,
-            MeshTlsConfig, NormalizationType, ProxyConfig, ProxyHeaders,
+            MeshTlsConfig, NormalizationType, OutlierDetection, ProxyConfig, ProxyHeaders,
         },
     },
     table::{ForwardClientCert, PathNormalization, ProxyProtocol, ServerHeader, Settings, UnderscoreAction},
@@ -110,6 +110,11 @@ impl<'r> Mesh<'r> {
     /// What DestinationRules without `connectionPool` have.
     pub(super) fn connection_pool(&self) -> Option<&'r Spanned<ConnectionPoolSettings>> {
         self.config?.default_traffic_policy.as_ref()?.connection_pool.as_ref()
+    }
+
+    /// What DestinationRules without `outlierDetection` have.
+    pub(super) fn outlier(&self) -> Option<&'r Spanned<OutlierDetection>> {
+        self.config?.default_traffic_policy.as_ref()?.outlier_detection.as_ref()
     }
 
     /// Whether ports of HTTP/1.1 get HTTP/2 where no DestinationRule says anything.

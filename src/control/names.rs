@@ -2,7 +2,9 @@
 //! kept while there is no better one.
 
 use super::{log, resolver::Resolver};
-use crate::table::{Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints};
+use crate::table::{
+    Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, SharedHealth,
+};
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -110,6 +112,7 @@ impl Names {
             let endpoint = |address: &IpAddr| Endpoint {
                 address: EndpointAddress::Tcp(SocketAddr::new(*address, name.port)),
                 weight: name.weight,
+                health: SharedHealth::default(),
             };
             endpoints.extend(addresses.iter().map(endpoint));
         }
@@ -187,25 +190,11 @@ fn list(addresses: &[IpAddr]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{Balance, Source, UpstreamProtocol};
 
     fn cluster(kind: DnsKind, hosts: &[&str]) -> Cluster {
         let name = |host: &&str| DnsName { host: (*host).into(), port: 80, weight: 1 };
-        Cluster {
-            name: "c".into(),
-            endpoints: Endpoints::Dns { kind, names: hosts.iter().map(name).collect() },
-            balance: Balance::default(),
-            outlier: None,
-            limits: None,
-            protocol: UpstreamProtocol::default(),
-            connect_timeout: Duration::from_secs(10),
-            tls: None,
-            proxy_protocol: None,
-            tcp_idle_timeout: Some(Duration::from_secs(3600)),
-            max_concurrent_streams: crate::table::STREAMS_MAX,
-            http2_keepalive: None,
-            source: Source::built_in("test"),
-        }
+        let endpoints = Endpoints::Dns { kind, names: hosts.iter().map(name).collect() };
+        Cluster { endpoints, ..Cluster::any() }
     }
 
     fn found(name: usize, addresses: &[&str]) -> Answer {

@@ -1,8 +1,10 @@
 //! Where requests go: one destination's endpoints and policy.
 
-use super::{Balance, OutlierDetection, PoolLimits, Source};
+use super::{
+    Balance, ClusterHealth, EndpointHealth, HealthCheck, OutlierDetection, PoolLimits, SharedHealth, Source,
+};
 use crate::http::Version;
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// An index into [`Snapshot::clusters`](super::Snapshot::clusters).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +21,11 @@ pub struct Cluster {
     pub balance: Balance,
     /// When an endpoint is left out for a while; `None`: never.
     pub outlier: Option<Box<OutlierDetection>>,
+    /// How endpoints are asked whether they are well; `None`: they are not asked.
+    pub health_check: Option<Box<HealthCheck>>,
+    /// What its endpoints' health has in common, from when the control thread begins to keep it; `None` where there is neither
+    /// `outlierDetection` nor a health check.
+    pub health: Option<Arc<ClusterHealth>>,
     /// Limits of connections, requests and retries; `None`: nothing is limited.
     pub limits: Option<Box<PoolLimits>>,
     /// What is spoken to the endpoints.
@@ -39,6 +46,26 @@ pub struct Cluster {
     pub http2_keepalive: Option<Http2Keepalive>,
     /// The ServiceEntry or Service that it comes from.
     pub source: Source,
+}
+
+impl Cluster {
+    /// Whether endpoints can be found bad.
+    pub fn has_health(&self) -> bool {
+        self.outlier.is_some() || self.health_check.is_some()
+    }
+
+    /// The share of good endpoints, in percent, below which all are used (Envoy's panic threshold): `minHealthPercent` of the
+    /// health check or of `outlierDetection`, 0 where neither says anything. Envoy's 50 % hold where there is neither, as in
+    /// Istio (specification section 2.7).
+    pub fn panic_threshold(&self) -> u32 {
+        const OF_ENVOY: u32 = 50;
+        let of_check = self.health_check.as_ref().map(|check| check.min_health_percent);
+        let of_outlier = self.outlier.as_ref().map(|outlier| outlier.min_health_percent);
+        match (of_check, of_outlier) {
+            (None, None) => OF_ENVOY,
+            (of_check, of_outlier) => of_check.flatten().or(of_outlier).unwrap_or(0),
+        }
+    }
 }
 
 /// The most streams that an HTTP/2 connection can have: half of the 31-bit identifiers would do (RFC 9113 section 5.1.1),
@@ -133,6 +160,15 @@ pub struct Endpoint {
     pub address: EndpointAddress,
     /// Its share of the traffic relative to the others; never 0.
     pub weight: u32,
+    /// Whether it is good, for all shards; nothing where its cluster does not ask.
+    pub health: SharedHealth,
+}
+
+impl Endpoint {
+    /// Whether it is good, for all shards, where its cluster asks.
+    pub fn health(&self) -> Option<&Arc<EndpointHealth>> {
+        self.health.0.as_ref()
+    }
 }
 
 /// An address to connect to.

@@ -94,7 +94,10 @@ mod tests {
     fn endpoints(weights: &[u32]) -> Vec<Rc<Endpoint>> {
         let endpoint = |(index, weight): (usize, &u32)| {
             let address = table::EndpointAddress::Tcp(([127, 0, 0, 1], 1000 + index as u16).into());
-            Rc::new(Endpoint::new(&table::Endpoint { address, weight: *weight }).unwrap())
+            Rc::new(
+                Endpoint::new(&table::Endpoint { address, weight: *weight, health: Default::default() })
+                    .unwrap(),
+            )
         };
         weights.iter().enumerate().map(endpoint).collect()
     }

@@ -5,8 +5,8 @@ use crate::{
     driver,
     http::Version,
     table::{
-        self, ClusterId, DnsKind, EndpointAddress, Endpoints, Http2Keepalive, LoadBalancing, ProxyVersion,
-        Snapshot, UpstreamProtocol, UpstreamTls,
+        self, ClusterHealth, ClusterId, DnsKind, EndpointAddress, EndpointHealth, Endpoints, Http2Keepalive,
+        LoadBalancing, ProxyVersion, Snapshot, UpstreamProtocol, UpstreamTls,
     },
 };
 use socket2::SockAddr;
@@ -83,13 +83,18 @@ pub struct Cluster {
     protocol: UpstreamProtocol,
     policy: LoadBalancing,
     first_only: bool,
-    endpoints: RefCell<Vec<Rc<Endpoint>>>,
+    pub(super) endpoints: RefCell<Vec<Rc<Endpoint>>>,
     total_weight: Cell<u64>,
     turn: Cell<u64>,
+    /// What its endpoints' health has in common; nothing where nobody asks.
+    pub(super) health: Option<Arc<ClusterHealth>>,
+    /// The changes of it that this shard has looked at.
+    pub(super) seen: Cell<u64>,
+    panic_threshold: u32,
 }
 
 impl Cluster {
-    fn new(compiled: &table::Cluster) -> Cluster {
+    pub(super) fn new(compiled: &table::Cluster) -> Cluster {
         let cluster = Cluster {
             name: compiled.name.clone(),
             connect_timeout: compiled.connect_timeout,
@@ -104,6 +109,9 @@ impl Cluster {
             endpoints: RefCell::default(),
             total_weight: Cell::new(0),
             turn: Cell::new(0),
+            health: compiled.health.clone(),
+            seen: Cell::new(0),
+            panic_threshold: compiled.panic_threshold(),
         };
         if let Endpoints::Static(list) = &compiled.endpoints {
             cluster.set_endpoints(list);
@@ -118,8 +126,24 @@ impl Cluster {
 
     /// Chooses an endpoint, one that is not in `tried` if there is any. Nothing where the cluster has none.
     pub fn choose(&self, random: &Random, tried: &[Rc<Endpoint>]) -> Option<Rc<Endpoint>> {
+        self.look_at_health();
         let endpoints = self.endpoints.borrow();
-        balance::choose(self.policy, &endpoints, self.total_weight.get(), &self.turn, random, tried)
+        let is_bad = |endpoint: &Rc<Endpoint>| !endpoint.is_healthy();
+        if self.health.is_none() || !endpoints.iter().any(is_bad) {
+            return balance::choose(
+                self.policy,
+                &endpoints,
+                self.total_weight.get(),
+                &self.turn,
+                random,
+                tried,
+            );
+        }
+        let good: Vec<_> = endpoints.iter().filter(|endpoint| endpoint.is_healthy()).cloned().collect();
+        let panics = good.len() * 100 < self.panic_threshold as usize * endpoints.len();
+        let list = if panics { &*endpoints } else { &good };
+        let weight = list.iter().map(|endpoint| u64::from(endpoint.weight())).sum();
+        balance::choose(self.policy, list, weight, &self.turn, random, tried)
     }
 
     fn set_endpoints(&self, list: &[table::Endpoint]) {
@@ -132,6 +156,7 @@ impl Cluster {
         };
         let new: Vec<_> = used.iter().filter_map(keep).collect();
         self.total_weight.set(new.iter().map(|e| u64::from(e.weight())).sum());
+        new.iter().for_each(|endpoint| endpoint.look_at_health());
         *self.endpoints.borrow_mut() = new;
     }
 
@@ -147,6 +172,8 @@ pub struct Endpoint {
     /// As the access log writes it.
     pub display: Box<str>,
     active: Cell<u32>,
+    /// What this shard has seen of its health.
+    pub(super) is_good: Cell<bool>,
     /// Connections that wait for work.
     pub(super) idle: Idle,
     /// Connections of HTTP/2.
@@ -166,9 +193,15 @@ impl Endpoint {
             address,
             display: compiled.address.to_string().into(),
             active: Cell::new(0),
+            is_good: Cell::new(true),
             idle: Idle::default(),
             sessions: Sessions::default(),
         })
+    }
+
+    /// Whether it is good, for all shards; nothing where nobody asks.
+    pub(super) fn health(&self) -> Option<&Arc<EndpointHealth>> {
+        self.compiled.health()
     }
 
     /// Where to connect to.
@@ -212,25 +245,12 @@ mod tests {
     use super::*;
 
     fn endpoint(port: u16) -> table::Endpoint {
-        table::Endpoint { address: EndpointAddress::Tcp(([127, 0, 0, 1], port).into()), weight: 1 }
+        let address = EndpointAddress::Tcp(([127, 0, 0, 1], port).into());
+        table::Endpoint { address, ..table::Endpoint::any() }
     }
 
     fn cluster(endpoints: Endpoints) -> Cluster {
-        Cluster::new(&table::Cluster {
-            name: "c".into(),
-            endpoints,
-            balance: table::Balance { method: LoadBalancing::RoundRobin },
-            outlier: None,
-            limits: None,
-            protocol: table::UpstreamProtocol::Http1,
-            connect_timeout: Duration::from_secs(10),
-            tls: None,
-            proxy_protocol: None,
-            tcp_idle_timeout: Some(Duration::from_secs(3600)),
-            max_concurrent_streams: table::STREAMS_MAX,
-            http2_keepalive: None,
-            source: table::Source::built_in("test"),
-        })
+        Cluster::new(&table::Cluster { endpoints, ..table::Cluster::any() })
     }
 
     #[test]

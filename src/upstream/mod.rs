@@ -2,6 +2,7 @@
 //!
 //! - `cluster`: a cluster's endpoints on this shard, and how they follow the snapshot and the resolver
 //! - `balance`: choosing an endpoint
+//! - `outlier`: which endpoints are good
 //! - `connection`: one connection to an endpoint
 //! - `stream`: opening a connection, whatever is spoken on it
 //! - `pool`: idle connections, kept alive and watched
@@ -11,6 +12,7 @@ mod balance;
 mod cluster;
 mod connection;
 mod http2;
+mod outlier;
 mod pool;
 mod stream;
 

@@ -1,6 +1,7 @@
 //! Destinations to clusters: only those that some route names.
 //!
-//! - `balance`: how an endpoint is chosen, and when one is left out
+//! - `balance`: how an endpoint is chosen
+//! - `outlier`: when one is left out
 //! - `pool`: limits of connections, requests and retries
 //! - `policy`: which DestinationRule applies
 //! - `auto_passthrough`: destinations that a client names itself
@@ -10,6 +11,7 @@
 mod auto_passthrough;
 mod balance;
 mod missing;
+mod outlier;
 mod policy;
 mod pool;
 mod protocol;
@@ -309,7 +311,9 @@ impl<'r, 'w> Clusters<'r, 'w> {
             },
             endpoints: pool.endpoints,
             balance: balance::balance(policy),
-            outlier: balance::outlier(policy, self.mesh),
+            outlier: outlier::outlier(policy.outlier.or(self.mesh.outlier())),
+            health_check: None,
+            health: None,
             limits: pool::limits(policy, settings),
             protocol: protocol::protocol(port, settings, self.mesh.upgrades_to_http2()),
             connect_timeout: self.connect_timeout(policy),

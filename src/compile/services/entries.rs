@@ -229,7 +229,11 @@ fn fixed(definition: &Definition<'_>, written: &Written<'_>) -> Option<Endpoint>
     let endpoint = written.entry;
     let address = endpoint.address.as_ref()?.as_str();
     if let Some(path) = address.strip_prefix("unix://") {
-        return Some(Endpoint { address: EndpointAddress::Unix(path.into()), weight: weight(endpoint) });
+        return Some(Endpoint {
+            address: EndpointAddress::Unix(path.into()),
+            weight: weight(endpoint),
+            health: Default::default(),
+        });
     }
     let address: IpAddr = address.parse().ok()?;
     Some(tcp_endpoint(SocketAddr::new(address, port_of(definition, endpoint)?), weight(endpoint)))

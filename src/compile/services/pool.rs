@@ -49,5 +49,5 @@ impl Pool {
 
 /// A weight of 0 counts as 1, like one that is absent.
 pub(super) fn tcp_endpoint(address: SocketAddr, weight: u32) -> Endpoint {
-    Endpoint { address: EndpointAddress::Tcp(address), weight: weight.max(1) }
+    Endpoint { address: EndpointAddress::Tcp(address), weight: weight.max(1), health: Default::default() }
 }

@@ -52,13 +52,8 @@ fn destination_rules() {
     fields.sort();
     assert_eq!(
         fields,
-        [
-            "connectionPool.http.maxRetries",
-            "connectionPool.tcp.maxConnections",
-            "loadBalancer.warmup",
-            "outlierDetection",
-        ]
-        .map(|field| format!("spec.trafficPolicy.{field}"))
+        ["connectionPool.http.maxRetries", "connectionPool.tcp.maxConnections", "loadBalancer.warmup",]
+            .map(|field| format!("spec.trafficPolicy.{field}"))
     );
 }
 

@@ -1,11 +1,9 @@
 //! `DestinationRule`.
 
-use super::{Field, Fields, at, first};
+use super::{Field, Fields, at};
 use crate::config::{
-    Resource, Span, Spanned,
-    resources::{
-        ConnectionPoolSettings, DestinationRule, LoadBalancerSettings, OutlierDetection, TrafficPolicy,
-    },
+    Resource, Spanned,
+    resources::{ConnectionPoolSettings, DestinationRule, LoadBalancerSettings, TrafficPolicy},
 };
 
 pub(super) fn report(resource: &Resource<DestinationRule>, fields: &mut Fields<'_>) {
@@ -20,7 +18,7 @@ pub(super) fn report(resource: &Resource<DestinationRule>, fields: &mut Fields<'
 }
 
 fn report_policy(policy: &TrafficPolicy, path: &dyn Fn() -> String, fields: &mut Fields<'_>) {
-    report_blocks(&policy.load_balancer, &policy.connection_pool, &policy.outlier_detection, path, fields);
+    report_blocks(&policy.load_balancer, &policy.connection_pool, path, fields);
     fields.report(
         path,
         &[
@@ -32,7 +30,6 @@ fn report_policy(policy: &TrafficPolicy, path: &dyn Fn() -> String, fields: &mut
         report_blocks(
             &port.load_balancer,
             &port.connection_pool,
-            &port.outlier_detection,
             &|| format!("{}.portLevelSettings[{position}]", path()),
             fields,
         );
@@ -42,11 +39,9 @@ fn report_policy(policy: &TrafficPolicy, path: &dyn Fn() -> String, fields: &mut
 fn report_blocks(
     load_balancer: &Option<Spanned<LoadBalancerSettings>>,
     pool: &Option<Spanned<ConnectionPoolSettings>>,
-    outlier: &Option<Spanned<OutlierDetection>>,
     path: &dyn Fn() -> String,
     fields: &mut Fields<'_>,
 ) {
-    fields.report(path, &[("outlierDetection", at(outlier), "endpoints that fail stay in use")]);
     if let Some(load_balancer) = load_balancer {
         fields.report(&|| format!("{}.loadBalancer", path()), &load_balancer_fields(load_balancer));
     }
@@ -104,9 +99,4 @@ pub(super) fn report_pool(pool: &ConnectionPoolSettings, path: &dyn Fn() -> Stri
             ("idleTimeout", at(&http.idle_timeout), "idle connections are closed at the gateway's own time"),
         ],
     );
-}
-
-/// For `meshConfig`.
-pub(super) fn first_outlier(list: &Option<Spanned<OutlierDetection>>) -> Option<Span> {
-    list.as_ref().map(|outlier| first(&outlier.outlier_detection_http_error_codes).unwrap_or(outlier.span))
 }

@@ -1,10 +1,6 @@
 //! `IstioOperator` and its `meshConfig`.
 
-use super::{
-    Field, Fields, at,
-    destination_rule::{first_outlier, report_pool},
-    first_key, on,
-};
+use super::{Field, Fields, at, destination_rule::report_pool, first_key, on};
 use crate::{
     compile::{http2::is_edge, mesh::underscore_action},
     config::{
@@ -28,14 +24,6 @@ fn report_mesh(mesh: &MeshConfig, path: &str, fields: &mut Fields<'_>) {
     fields.report(&|| path.to_owned(), &mesh_fields(mesh));
     if let Some(policy) = &mesh.default_traffic_policy {
         let path = format!("{path}.defaultTrafficPolicy");
-        fields.report(
-            &|| path.clone(),
-            &[(
-                "outlierDetection",
-                first_outlier(&policy.outlier_detection),
-                "endpoints that fail stay in use",
-            )],
-        );
         if let Some(pool) = &policy.connection_pool {
             report_pool(pool, &|| format!("{path}.connectionPool"), fields);
         }
