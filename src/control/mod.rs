@@ -8,6 +8,7 @@
 //! - `cpus`: how many workers, and where they run
 //! - `credentials`: certificates, keys and authorities, kept as fresh as the files they are in
 //! - `descriptors`: how many files may be open, and what that means for connections
+//! - `health`: which endpoints are good, and asking them
 //! - `names`: the names of clusters, kept resolved
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
@@ -22,6 +23,7 @@ mod cpus;
 mod credentials;
 mod descriptors;
 mod gateway;
+mod health;
 pub mod log;
 mod log_writer;
 mod names;

@@ -11,7 +11,6 @@ use std::{
     hash::{BuildHasher, RandomState},
     net::{IpAddr, SocketAddr},
     rc::Rc,
-    sync::Arc,
     time::Duration,
 };
 use tokio::{sync::mpsc, task::spawn_local, time::sleep};
@@ -103,7 +102,7 @@ impl Names {
     }
 
     /// The endpoints of a cluster, of the last good answers; nothing for a cluster without names.
-    pub(super) fn endpoints(&self, cluster: &Cluster) -> Option<Arc<[Endpoint]>> {
+    pub(super) fn endpoints(&self, cluster: &Cluster) -> Option<Vec<Endpoint>> {
         let Endpoints::Dns { kind, names } = &cluster.endpoints else { return None };
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for name in names {
@@ -121,7 +120,7 @@ impl Names {
             endpoints.sort_by_key(key);
         }
         endpoints.dedup();
-        Some(endpoints.into())
+        Some(endpoints)
     }
 }
 

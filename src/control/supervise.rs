@@ -3,6 +3,7 @@
 use super::{
     Command, Gateway, Reread, Signal, Signals, State,
     credentials::{Due, Found, Keeper, News},
+    health::{self, Checks},
     log,
     names::{Answer, Names},
     resolver::Resolver,
@@ -11,6 +12,7 @@ use super::{
 use crate::{
     driver::{Driver, LadderStep},
     shard::{Message, Report, ResolvedEndpoints, ShardId},
+    table::Endpoint,
 };
 use sd_notify::NotifyState;
 use std::{
@@ -26,6 +28,7 @@ use std::{
 };
 use tokio::{
     sync::mpsc,
+    task::spawn_local,
     time::{Instant, sleep, sleep_until, timeout},
 };
 
@@ -85,7 +88,10 @@ pub async fn supervise(
     let answers_due = sleep(FIRST_ANSWERS);
     tokio::pin!(answers_due);
     let keeper = Keeper::new(reread);
-    let mut life = Life { gateway, names, keeper, is_due: false, give_up: None, cut: 0, end: End::Asked };
+    let checks = Checks::start(&gateway);
+    spawn_local(health::sweep(Rc::clone(&gateway)));
+    let mut life =
+        Life { gateway, names, checks, keeper, is_due: false, give_up: None, cut: 0, end: End::Asked };
     while life.gateway.state() != State::Ended {
         let give_up = life.give_up;
         let too_late = async {
@@ -112,6 +118,7 @@ pub async fn supervise(
 struct Life {
     gateway: Rc<Gateway>,
     names: Names,
+    checks: Checks,
     keeper: Keeper,
     /// Names have had the time that the start waits for them.
     is_due: bool,
@@ -163,9 +170,14 @@ impl Life {
         let gateway = &self.gateway;
         for id in self.names.take(answer) {
             let cluster = gateway.snapshot.clusters.get(id.0 as usize);
-            let Some(endpoints) = cluster.and_then(|cluster| self.names.endpoints(cluster)) else { continue };
-            let before = gateway.resolved.borrow_mut().insert(id.0, Arc::clone(&endpoints));
-            if before.as_ref() != Some(&endpoints) {
+            let Some(cluster) = cluster else { continue };
+            let Some(mut endpoints) = self.names.endpoints(cluster) else { continue };
+            let before = gateway.resolved(id);
+            if before.as_deref() != Some(&endpoints) {
+                health::follow(cluster, before.as_deref().unwrap_or_default(), &mut endpoints);
+                let endpoints: Arc<[Endpoint]> = endpoints.into();
+                gateway.resolved.borrow_mut().insert(id.0, Arc::clone(&endpoints));
+                self.checks.follow(id, &endpoints);
                 let resolved = || ResolvedEndpoints {
                     generation: gateway.snapshot.generation,
                     cluster: id,

@@ -86,7 +86,7 @@ pub struct Http2Keepalive {
 pub struct ClientTlsId(pub u32);
 
 /// TLS to a cluster's endpoints.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UpstreamTls {
     /// Certificates, authorities and versions.
     pub context: ClientTlsId,
@@ -102,7 +102,7 @@ impl UpstreamTls {
 }
 
 /// What is sent as SNI to an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ServerName {
     /// The request's host as the destination sees it, without its port; none for TCP (`sni` is not set).
     FromAuthority,
@@ -111,7 +111,7 @@ pub enum ServerName {
 }
 
 /// The version of the PROXY protocol that is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProxyVersion {
     /// The text form.
     V1,

@@ -56,6 +56,7 @@ pub struct ClusterHealth {
     ejected: AtomicU32,
     enforced: [AtomicU64; Reason::ALL.len()],
     overflow: AtomicU64,
+    checks: [AtomicU64; 2],
 }
 
 /// Whether one endpoint is good.
@@ -85,6 +86,7 @@ impl ClusterHealth {
             ejected: AtomicU32::new(0),
             enforced: Default::default(),
             overflow: AtomicU64::new(0),
+            checks: Default::default(),
         })
     }
 
@@ -106,6 +108,11 @@ impl ClusterHealth {
     /// Ejections that did not happen because of `maxEjectionPercent`.
     pub fn overflow(&self) -> u64 {
         self.overflow.load(Relaxed)
+    }
+
+    /// Health checks of its endpoints so far: those that succeeded, and those that failed.
+    pub fn checks(&self) -> [u64; 2] {
+        self.checks.each_ref().map(|count| count.load(Relaxed))
     }
 
     fn ms(&self, at: Instant) -> u64 {
@@ -185,7 +192,13 @@ impl EndpointHealth {
         }
     }
 
-    /// A health check has become good or bad. Only the control thread says so. An endpoint that answers its checks is let
+    /// Counts a health check.
+    pub fn count_check(&self, succeeded: bool) {
+        let [successes, failures] = &self.cluster.checks;
+        if succeeded { successes } else { failures }.fetch_add(1, Relaxed);
+    }
+
+    /// Whether health checks find it good, at present. Only the control thread says so. An endpoint that answers its checks is let
     /// back in before its time, as in Envoy (`successful_active_health_check_uneject_host`).
     pub fn checked(&self, is_good: bool, now: Instant) {
         if self.is_failing_checks.swap(!is_good, SeqCst) == is_good {
