@@ -55,7 +55,7 @@ impl<'w> PolicySelection<'w> {
         let pairs = resources().flat_map(|gateway| gateway.spec.selector.iter());
         let mut implied: HashSet<(&str, &str)> =
             pairs.map(|(key, value)| (key.value.as_str(), value.value.as_str())).collect();
-        for (one, other) in CHART_LABELS {
+        for [one, other] in CHART_LABELS {
             if implied.contains(&one) || implied.contains(&other) {
                 implied.extend([one, other]);
             }
@@ -182,9 +182,9 @@ impl<'w> PolicySelection<'w> {
 }
 
 /// Istio's charts give each of their gateways both labels of a pair, and people use either in selectors.
-const CHART_LABELS: [((&str, &str), (&str, &str)); 2] = [
-    (("istio", "ingressgateway"), ("app", "istio-ingressgateway")),
-    (("istio", "egressgateway"), ("app", "istio-egressgateway")),
+const CHART_LABELS: [[(&str, &str); 2]; 2] = [
+    [("istio", "ingressgateway"), ("app", "istio-ingressgateway")],
+    [("istio", "egressgateway"), ("app", "istio-egressgateway")],
 ];
 
 fn text_of(labels: &Map<String>) -> String {
