@@ -8,7 +8,9 @@
 //! - `istio_operator`, `mesh_config`, `proxy_config`: install.istio.io
 //! - `kubernetes`: Services, endpoints, Secrets and ConfigMaps
 //! - `metadata`: what every object has
+//! - `annotations`, `traffic_annotations`: what this gateway takes besides, in annotations
 
+mod annotations;
 mod destination_rule;
 mod gateway;
 mod http_policy;
@@ -20,9 +22,11 @@ mod mesh_config;
 mod metadata;
 mod proxy_config;
 mod service_entry;
+mod traffic_annotations;
 mod virtual_service;
 
-pub use super::decode::{Bytes, IntOrString, Map, Opaque, Timestamp};
+pub use super::decode::{ByteSize, Bytes, IntOrString, Map, Opaque, Timestamp};
+pub use annotations::*;
 pub use destination_rule::*;
 pub use gateway::*;
 pub use http_policy::*;
@@ -34,6 +38,7 @@ pub use mesh_config::*;
 pub use metadata::*;
 pub use proxy_config::*;
 pub use service_entry::*;
+pub use traffic_annotations::*;
 pub use virtual_service::*;
 
 use super::{Diagnostic, ObjectRef, Sources, Span};
