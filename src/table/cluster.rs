@@ -2,6 +2,7 @@
 
 use super::{
     Balance, ClusterHealth, EndpointHealth, HealthCheck, OutlierDetection, PoolLimits, SharedHealth, Source,
+    Tunnel,
 };
 use crate::http::Version;
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -26,7 +27,7 @@ pub struct Cluster {
     /// What its endpoints' health has in common, from when the control thread begins to keep it; `None` where there is neither
     /// `outlierDetection` nor a health check.
     pub health: Option<Arc<ClusterHealth>>,
-    /// Limits of connections, requests and retries; `None`: nothing is limited.
+    /// Limits of connections, requests and retries, and how long connections live; `None`: nothing is said of that.
     pub limits: Option<Box<PoolLimits>>,
     /// What is spoken to the endpoints.
     pub protocol: UpstreamProtocol,
@@ -44,6 +45,8 @@ pub struct Cluster {
     pub max_concurrent_streams: u32,
     /// `connectionPool.http.http2KeepAlive`: pings on HTTP/2 connections; `None`: none are sent.
     pub http2_keepalive: Option<Http2Keepalive>,
+    /// `tunnel`: TCP connections go through an HTTP proxy; `None`: they go to the endpoints themselves.
+    pub tunnel: Option<Box<Tunnel>>,
     /// The ServiceEntry or Service that it comes from.
     pub source: Source,
 }

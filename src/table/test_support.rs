@@ -16,6 +16,7 @@ pub(super) fn route(name: &str, matcher: RouteMatch) -> Route {
         response_headers: HeaderOps::default(),
         checks: None,
         source: Source::built_in(name),
+        root: None,
     }
 }
 
@@ -103,6 +104,7 @@ impl super::Cluster {
             tcp_idle_timeout: Some(std::time::Duration::from_secs(3600)),
             max_concurrent_streams: super::STREAMS_MAX,
             http2_keepalive: None,
+            tunnel: None,
             source: super::Source::built_in("test"),
         }
     }
