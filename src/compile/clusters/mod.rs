@@ -2,6 +2,7 @@
 //!
 //! - `balance`: how an endpoint is chosen
 //! - `outlier`: when one is left out
+//! - `health_check`: how endpoints are asked whether they are well
 //! - `pool`: limits of connections, requests and retries
 //! - `policy`: which DestinationRule applies
 //! - `auto_passthrough`: destinations that a client names itself
@@ -10,6 +11,7 @@
 
 mod auto_passthrough;
 mod balance;
+mod health_check;
 mod missing;
 mod outlier;
 mod policy;
@@ -312,7 +314,11 @@ impl<'r, 'w> Clusters<'r, 'w> {
             endpoints: pool.endpoints,
             balance: balance::balance(policy),
             outlier: outlier::outlier(policy.outlier.or(self.mesh.outlier())),
-            health_check: None,
+            health_check: match purpose {
+                Purpose::Rules => health_check::health_check(service_policy, port, host),
+                // What its clients speak is not known here.
+                Purpose::AutoPassthrough => health_check::by_connection(service_policy, port, host),
+            },
             health: None,
             limits: pool::limits(policy, settings, self.mesh.tcp_keepalive()),
             protocol: protocol::protocol(port, settings, self.mesh.upgrades_to_http2()),

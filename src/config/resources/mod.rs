@@ -9,11 +9,12 @@
 //! - `istio_operator`, `mesh_config`, `proxy_config`: install.istio.io
 //! - `kubernetes`: Services, endpoints, Secrets and ConfigMaps
 //! - `metadata`: what every object has
-//! - `annotations`, `traffic_annotations`: what this gateway takes besides, in annotations
+//! - `annotations`, `traffic_annotations`, `health_annotations`: what this gateway takes besides, in annotations
 
 mod annotations;
 mod destination_rule;
 mod gateway;
+mod health_annotations;
 mod http_policy;
 mod http_route;
 mod istio_operator;
@@ -32,6 +33,7 @@ pub use super::decode::{ByteSize, Bytes, IntOrString, Map, Opaque, Timestamp};
 pub use annotations::*;
 pub use destination_rule::*;
 pub use gateway::*;
+pub use health_annotations::*;
 pub use http_policy::*;
 pub use http_route::*;
 pub use istio_operator::*;
