@@ -8,6 +8,7 @@ use super::{
     client::{Client, Incoming},
     environment::Scratch,
     failure::{Failure, Phase, Retry},
+    mirror::Copies,
     reply::LocalReply,
 };
 use crate::{
@@ -42,6 +43,8 @@ pub(super) struct Exchange<'a> {
     pub(super) env: Rc<Environment>,
     /// What has become of the body of a client of HTTP/1.1.
     pub(super) body: ClientBody,
+    /// Copies of the request that are made as it passes.
+    pub(super) copies: Option<Rc<Copies>>,
     /// The route table of its listener.
     table: TableId,
     /// What it began with, whatever reloads do.
@@ -95,7 +98,15 @@ impl<'a> Exchange<'a> {
         let env = Rc::clone(ingress.env);
         let routing = env.routing();
         let answer = Answer::new(client, Rc::clone(ingress.info), Rc::clone(&env), scratch, started);
-        Exchange { incoming, answer, env, body: ClientBody::Untouched, table: ingress.table, routing }
+        Exchange {
+            incoming,
+            answer,
+            env,
+            body: ClientBody::Untouched,
+            copies: None,
+            table: ingress.table,
+            routing,
+        }
     }
 
     /// Runs the exchange.
@@ -115,7 +126,7 @@ impl<'a> Exchange<'a> {
         self.reply(reply, None, "").await
     }
 
-    async fn route(&mut self, routing: &Routing) -> After {
+    async fn route(&mut self, routing: &Rc<Routing>) -> After {
         let settings = &routing.snapshot.settings;
         let Answer { info, scratch, scheme: known_scheme, .. } = &mut self.answer;
         let Scratch { request, text, .. } = &mut **scratch;
@@ -147,7 +158,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    async fn forward(&mut self, routing: &Routing, route: &Route, forward: &Forward) -> After {
+    async fn forward(&mut self, routing: &Rc<Routing>, route: &Route, forward: &Forward) -> After {
         let Some(destination) = self.choose(forward) else {
             return self.reply(LocalReply::NoCluster, Some(route), "").await;
         };
@@ -157,6 +168,9 @@ impl<'a> Exchange<'a> {
         };
         let way = Way { route, destination, cluster, settings: &routing.snapshot.settings };
         self.answer.rewrite(&way, forward);
+        if !forward.mirrors.is_empty() {
+            self.begin_copies(routing, forward);
+        }
         self.answer.begin_grpc(cluster);
         match self.attempts(&way).await {
             Ok(after) => {
