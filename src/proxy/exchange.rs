@@ -6,6 +6,7 @@ use super::{
     arrive,
     client::{Client, Incoming},
     environment::Scratch,
+    mirror::Copies,
     reply::LocalReply,
     timing::Timing,
     tries::Ended,
@@ -41,6 +42,8 @@ pub(super) struct Exchange<'a> {
     pub(super) body: ClientBody,
     /// When it has to be over.
     pub(super) timing: Timing,
+    /// Copies of the request that are made as it passes.
+    pub(super) copies: Option<Rc<Copies>>,
     /// The route table of its listener.
     table: TableId,
     /// What it began with, whatever reloads do.
@@ -95,6 +98,7 @@ impl<'a> Exchange<'a> {
             env,
             body: ClientBody::Untouched,
             timing: Timing::default(),
+            copies: None,
             table: ingress.table,
             routing,
         }
@@ -117,7 +121,7 @@ impl<'a> Exchange<'a> {
         self.reply(reply, None, "").await
     }
 
-    async fn route(&mut self, routing: &Routing) -> After {
+    async fn route(&mut self, routing: &Rc<Routing>) -> After {
         let settings = &routing.snapshot.settings;
         let Answer { info, scratch, scheme: known_scheme, .. } = &mut self.answer;
         let Scratch { request, text, .. } = &mut **scratch;
@@ -149,7 +153,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    async fn forward(&mut self, routing: &Routing, route: &Route, forward: &Forward) -> After {
+    async fn forward(&mut self, routing: &Rc<Routing>, route: &Route, forward: &Forward) -> After {
         let Some(destination) = self.choose(forward) else {
             return self.reply(LocalReply::NoCluster, Some(route), "").await;
         };
@@ -161,6 +165,9 @@ impl<'a> Exchange<'a> {
         let retry = forward.retry.as_deref().unwrap_or(&settings.retry);
         let way = Way { route, forward, retry, destination, cluster, settings };
         self.answer.rewrite(&way, forward);
+        if !forward.mirrors.is_empty() {
+            self.begin_copies(routing, forward);
+        }
         self.answer.begin_grpc(cluster);
         match self.attempts(&way).await {
             Ok(after) => {
