@@ -20,9 +20,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What became of one attempt at an endpoint.
+/// What one attempt says about its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Evidence {
     /// The head of an answer came, with this status; for gRPC's answers that have a `grpc-status` in their head, the status of
     /// HTTP that it stands for.
     Answered(u16),
@@ -172,23 +172,23 @@ impl EndpointHealth {
     }
 
     /// Learns from an attempt. `endpoints` is how many the cluster has.
-    pub fn learn(&self, outcome: Outcome, endpoints: usize, now: Instant) {
+    pub fn learn(&self, evidence: Evidence, endpoints: usize, now: Instant) {
         let Some(outlier) = &self.cluster.outlier else { return };
         let at = Learning { outlier, endpoints, now };
-        match (outcome, outlier.consecutive_local) {
-            (Outcome::Answered(status), split) => {
+        match (evidence, outlier.consecutive_local) {
+            (Evidence::Answered(status), split) => {
                 if split.is_some() {
                     self.clear(Reason::LocalFailures);
                 }
                 self.answered(outlier.verdict(status), at);
             }
-            (Outcome::Connected, Some(_)) => self.clear(Reason::LocalFailures),
-            (Outcome::Connected, None) => self.answered(Verdict::Good, at),
-            (Outcome::Failed | Outcome::TimedOut, Some(most)) => {
+            (Evidence::Connected, Some(_)) => self.clear(Reason::LocalFailures),
+            (Evidence::Connected, None) => self.answered(Verdict::Good, at),
+            (Evidence::Failed | Evidence::TimedOut, Some(most)) => {
                 self.count(Reason::LocalFailures, most, at);
             }
             // As an answer of 503 or 504.
-            (Outcome::Failed | Outcome::TimedOut, None) => self.answered(Verdict::GatewayError, at),
+            (Evidence::Failed | Evidence::TimedOut, None) => self.answered(Verdict::GatewayError, at),
         }
     }
 

@@ -70,7 +70,7 @@ pub use explain::{
     nearest_routes,
 };
 pub use filter_chain::{ChainAction, ChainIndex, FilterChain, ServerTlsId};
-pub use health::{ClusterHealth, EndpointHealth, Outcome, Reason, SharedHealth};
+pub use health::{ClusterHealth, EndpointHealth, Evidence, Reason, SharedHealth};
 pub use health_check::{HealthCheck, HttpProbe, Probe};
 pub use host::{Lookup, RouteTable, TableId, VirtualHost};
 pub use listener::{BindAddress, Chain, Listener};

@@ -4,6 +4,7 @@
 //! - `balance`: choosing an endpoint
 //! - `outlier`: which endpoints are good
 //! - `connection`: one connection to an endpoint
+//! - `outcome`: what a try has shown of its endpoint
 //! - `stream`: opening a connection, whatever is spoken on it
 //! - `pool`: idle connections, kept alive and watched
 //! - `http2`: connections that carry many requests at a time
@@ -13,6 +14,7 @@ mod cluster;
 mod connection;
 mod http2;
 mod outlier;
+mod outcome;
 mod pool;
 mod stream;
 
@@ -20,5 +22,6 @@ pub use balance::Random;
 pub use cluster::{Active, Cluster, Clusters, Endpoint, ResolvedEndpoints};
 pub use connection::{Connection, HEADROOM, Reader};
 pub use http2::{Http2Terms, OriginStream};
+pub use outcome::Outcome;
 pub use pool::IDLE_TIMEOUT;
 pub use stream::{Dial, Stream, open_stream};

@@ -4,15 +4,35 @@
 //! reading it is all that a request costs where nothing has happened. A cluster without `outlierDetection` and without a
 //! health check has no such number.
 
-use super::{Cluster, Endpoint};
-use crate::table::Outcome;
+use super::{Cluster, Endpoint, Outcome};
+use crate::table::Evidence;
 use std::time::Instant;
 
 impl Cluster {
-    /// Learns from an attempt at one of its endpoints.
+    /// Whether anybody wants to know how its endpoints do.
+    pub fn keeps_health(&self) -> bool {
+        self.health.is_some()
+    }
+
+    /// Learns from a request at one of its endpoints.
     pub fn learn(&self, endpoint: &Endpoint, outcome: Outcome, now: Instant) {
+        let evidence = match outcome {
+            Outcome::Answered(status) => Evidence::Answered(status),
+            Outcome::ConnectFailed | Outcome::Reset => Evidence::Failed,
+            Outcome::TimedOut => Evidence::TimedOut,
+        };
+        self.learn_evidence(endpoint, evidence, now);
+    }
+
+    /// Learns from a connection to one of its endpoints that is not HTTP.
+    pub fn learn_connected(&self, endpoint: &Endpoint, succeeded: bool, now: Instant) {
+        let evidence = if succeeded { Evidence::Connected } else { Evidence::Failed };
+        self.learn_evidence(endpoint, evidence, now);
+    }
+
+    fn learn_evidence(&self, endpoint: &Endpoint, evidence: Evidence, now: Instant) {
         if let Some(health) = endpoint.health() {
-            health.learn(outcome, self.endpoints.borrow().len(), now);
+            health.learn(evidence, self.endpoints.borrow().len(), now);
         }
     }
 

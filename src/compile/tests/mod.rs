@@ -4,6 +4,7 @@
 mod actions;
 mod delegates;
 mod endpoints;
+mod health;
 mod hosts;
 mod http2;
 mod matching;

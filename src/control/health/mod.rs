@@ -53,7 +53,7 @@ pub(super) fn follow(cluster: &Cluster, before: &[Endpoint], after: &mut [Endpoi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{HealthCheck, Outcome, OutlierDetection, Probe};
+    use crate::table::{Evidence, HealthCheck, OutlierDetection, Probe};
     use std::time::Duration;
 
     fn endpoint(port: u16) -> Endpoint {
@@ -86,7 +86,7 @@ mod tests {
         let cluster = attached(watched(&[1, 2]));
         let Endpoints::Static(before) = &cluster.endpoints else { panic!() };
         let now = Instant::now();
-        before.iter().for_each(|e| e.health().unwrap().learn(Outcome::Failed, 2, now));
+        before.iter().for_each(|e| e.health().unwrap().learn(Evidence::Failed, 2, now));
         assert_eq!(cluster.health.as_ref().unwrap().ejected(), 2);
         let mut after = [endpoint(3), endpoint(2), Endpoint { weight: 7, ..endpoint(2) }];
         follow(&cluster, before, &mut after);

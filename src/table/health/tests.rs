@@ -21,9 +21,9 @@ fn site(outlier: OutlierDetection, endpoints: usize) -> Site {
 }
 
 impl Site {
-    fn learn(&self, at: usize, outcomes: &[Outcome]) {
-        for outcome in outcomes {
-            self.endpoints[at].learn(*outcome, self.endpoints.len(), self.now);
+    fn learn(&self, at: usize, all: &[Evidence]) {
+        for evidence in all {
+            self.endpoints[at].learn(*evidence, self.endpoints.len(), self.now);
         }
     }
 
@@ -46,8 +46,8 @@ impl Site {
     }
 }
 
-const GOOD: Outcome = Outcome::Answered(200);
-const BAD: Outcome = Outcome::Answered(500);
+const GOOD: Evidence = Evidence::Answered(200);
+const BAD: Evidence = Evidence::Answered(500);
 
 #[test]
 fn so_many_in_a_row_and_not_one_less() {
@@ -65,9 +65,9 @@ fn so_many_in_a_row_and_not_one_less() {
 #[test]
 fn what_fails_here_counts_as_an_answer() {
     let site = site(all_may_go(), 2);
-    site.learn(0, &[Outcome::Failed, Outcome::TimedOut, Outcome::Answered(503)]);
+    site.learn(0, &[Evidence::Failed, Evidence::TimedOut, Evidence::Answered(503)]);
     assert!(site.is_out(0));
-    site.learn(1, &[Outcome::Failed, Outcome::Failed, Outcome::Connected, Outcome::Failed]);
+    site.learn(1, &[Evidence::Failed, Evidence::Failed, Evidence::Connected, Evidence::Failed]);
     assert!(!site.is_out(1));
 }
 
@@ -76,14 +76,14 @@ fn what_fails_here_can_be_counted_apart() {
     let split = OutlierDetection { consecutive_local: Some(2), ..all_may_go() };
     let site = site(split, 3);
     // Neither kind interrupts the other, but any answer shows that the endpoint can be reached.
-    site.learn(0, &[BAD, Outcome::Failed, BAD, Outcome::Failed]);
+    site.learn(0, &[BAD, Evidence::Failed, BAD, Evidence::Failed]);
     assert!(!site.is_out(0));
-    site.learn(0, &[Outcome::TimedOut]);
+    site.learn(0, &[Evidence::TimedOut]);
     assert!(site.is_out(0));
     assert_eq!(site.cluster().ejections(Reason::LocalFailures), 1);
-    site.learn(1, &[Outcome::Failed, Outcome::Connected, Outcome::Failed]);
+    site.learn(1, &[Evidence::Failed, Evidence::Connected, Evidence::Failed]);
     assert!(!site.is_out(1));
-    site.learn(2, &[BAD, BAD, Outcome::Failed, BAD]);
+    site.learn(2, &[BAD, BAD, Evidence::Failed, BAD]);
     assert!(site.is_out(2));
     assert_eq!(site.cluster().ejections(Reason::Errors), 1);
 }
@@ -92,9 +92,9 @@ fn what_fails_here_can_be_counted_apart() {
 fn gateway_errors_have_a_counter_that_other_errors_interrupt() {
     let gateway = OutlierDetection { consecutive_5xx: 0, consecutive_gateway: 2, ..all_may_go() };
     let site = site(gateway, 1);
-    site.learn(0, &[Outcome::Answered(502), BAD, Outcome::Answered(504), BAD, BAD, BAD, BAD]);
+    site.learn(0, &[Evidence::Answered(502), BAD, Evidence::Answered(504), BAD, BAD, BAD, BAD]);
     assert!(!site.is_out(0));
-    site.learn(0, &[Outcome::Answered(503), Outcome::Failed]);
+    site.learn(0, &[Evidence::Answered(503), Evidence::Failed]);
     assert!(site.is_out(0));
     assert_eq!(site.cluster().ejections(Reason::GatewayErrors), 1);
 }
@@ -104,7 +104,7 @@ fn zero_switches_it_off() {
     let off = OutlierDetection { consecutive_5xx: 0, ..all_may_go() };
     let site = site(off, 1);
     site.learn(0, &[BAD; 100]);
-    site.learn(0, &[Outcome::Failed; 100]);
+    site.learn(0, &[Evidence::Failed; 100]);
     assert!(!site.is_out(0));
 }
 
