@@ -7,6 +7,7 @@
 //! - `worker`: tasks that serve one stream after another
 //! - `client`: the client's side of an exchange, whatever version it speaks
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
+//! - `checks`: what is decided between a request's route and its action
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
 //! - `attempt`: one try of it at one endpoint
 //! - `attempt_stream`: one try where either side speaks HTTP/2
@@ -29,6 +30,7 @@ mod answer;
 mod attempt;
 mod attempt_stream;
 mod calls;
+mod checks;
 mod client;
 mod client_cert;
 mod download;
