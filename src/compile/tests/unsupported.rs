@@ -18,10 +18,9 @@ fn rules_of_virtual_services() {
         rules("name: v", "'*'", "g", http),
         service("p.com")
     );
-    let mut expected =
-        ["timeout", "retries", "fault", "mirror", "mirrorPercentage", "corsPolicy", "match[0].statPrefix"]
-            .map(|field| format!("spec.http[0].{field}"))
-            .to_vec();
+    let mut expected = ["timeout", "retries", "mirror", "mirrorPercentage", "match[0].statPrefix"]
+        .map(|field| format!("spec.http[0].{field}"))
+        .to_vec();
     expected.push("spec.http[1].mirrors".to_owned());
     assert_eq!(not_supported(&yaml), expected);
 }
