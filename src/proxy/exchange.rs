@@ -142,9 +142,15 @@ impl<'a> Exchange<'a> {
             }
             Lookup::Route(_, route) => route,
         };
+        if let Some(checks) = &route.checks
+            && let Some(after) = self.check(checks, route, settings).await
+        {
+            return after;
+        }
         match &route.action {
             Action::Direct(direct) => self.reply(LocalReply::Direct(direct), Some(route), "").await,
             Action::Redirect(redirect) => {
+                let Scratch { request, text, .. } = &mut *self.answer.scratch;
                 text.clear();
                 redirect.location(request, scheme, text);
                 self.reply(LocalReply::Redirect(redirect.status), Some(route), "").await
@@ -154,7 +160,7 @@ impl<'a> Exchange<'a> {
     }
 
     async fn forward(&mut self, routing: &Rc<Routing>, route: &Route, forward: &Forward) -> After {
-        let Some(destination) = self.choose(forward) else {
+        let Some(destination) = self.choose(route, forward, &routing.snapshot.settings) else {
             return self.reply(LocalReply::NoCluster, Some(route), "").await;
         };
         let cluster = destination.cluster.and_then(|id| routing.clusters.get(id));
@@ -187,24 +193,13 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// One of the destinations, by weight.
-    fn choose<'f>(&self, forward: &'f Forward) -> Option<&'f Destination> {
-        if let [only] = forward.destinations.as_slice() {
-            return Some(only);
-        }
-        let mut place = self.env.random.below(forward.total_weight);
-        for destination in &forward.destinations {
-            let weight = u64::from(destination.weight);
-            if place < weight {
-                return Some(destination);
-            }
-            place -= weight;
-        }
-        forward.destinations.last()
-    }
-
     /// Answers here, and writes the record.
-    async fn reply(&mut self, reply: LocalReply<'_>, route: Option<&Route>, cluster: &str) -> After {
+    pub(super) async fn reply(
+        &mut self,
+        reply: LocalReply<'_>,
+        route: Option<&Route>,
+        cluster: &str,
+    ) -> After {
         let reply = reply.into_reply();
         bump(&self.env.counters.local_replies, 1);
         let mut after = self.after_unread_body(reply.ends_connection);

@@ -7,6 +7,7 @@
 //! - `worker`: tasks that serve one stream after another
 //! - `client`: the client's side of an exchange, whatever version it speaks
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
+//! - `checks`: what is decided between a request's route and its action
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
 //! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
 //! - `timing`: when an exchange and its attempts have to be over
@@ -32,6 +33,7 @@ mod answer;
 mod attempt;
 mod attempt_stream;
 mod calls;
+mod checks;
 mod client;
 mod client_cert;
 mod download;

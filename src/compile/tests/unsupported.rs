@@ -18,9 +18,7 @@ fn rules_of_virtual_services() {
         rules("name: v", "'*'", "g", http),
         service("p.com")
     );
-    let expected = ["retries", "fault", "corsPolicy", "match[0].statPrefix"]
-        .map(|field| format!("spec.http[0].{field}"))
-        .to_vec();
+    let expected = ["retries", "match[0].statPrefix"].map(|field| format!("spec.http[0].{field}")).to_vec();
     assert_eq!(not_supported(&yaml), expected);
 }
 
