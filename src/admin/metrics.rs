@@ -1,6 +1,6 @@
 //! Numbers for Prometheus, and for people.
 
-use super::{certs, mongo, pages::unix_seconds};
+use super::{certs, health, mongo, pages::unix_seconds};
 use crate::{
     control::{Gateway, State},
     telemetry::{CounterKind, Counters, DESCRIPTIONS, Floods},
@@ -105,6 +105,7 @@ fn all(gateway: &Gateway) -> Vec<Metric> {
     all.push(floods(gateway));
     all.extend(shards(gateway));
     all.extend(of_the_gateway(gateway));
+    all.extend(health_of_endpoints(gateway));
     all.extend(certificates(gateway));
     all.extend(process(gateway));
     all
@@ -214,6 +215,18 @@ fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
         ));
     }
     metrics
+}
+
+fn health_of_endpoints(gateway: &Gateway) -> impl Iterator<Item = Metric> {
+    health::numbers(gateway).into_iter().map(|numbers| {
+        let samples = numbers.samples.into_iter().map(|(labels, number)| (labels, Number::Whole(number)));
+        Metric {
+            name: numbers.name,
+            kind: if numbers.is_counter { CounterKind::Counter } else { CounterKind::Gauge },
+            help: numbers.help,
+            values: Values::Each(samples.collect()),
+        }
+    })
 }
 
 fn certificates(gateway: &Gateway) -> [Metric; 3] {
