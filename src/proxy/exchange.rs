@@ -15,7 +15,7 @@ use crate::{
     http1::body::{BodyDecoder, Next},
     table::{self, Action, Destination, Forward, Lookup, Route, Settings, TableId},
     telemetry::{Flag, bump},
-    upstream::{Cluster, Endpoint},
+    upstream::{Cluster, Endpoint, Pick},
 };
 use std::{rc::Rc, time::Instant};
 
@@ -203,7 +203,10 @@ impl<'a> Exchange<'a> {
             }
             let chosen = match (retry, tried.last()) {
                 (Retry::FreshConnection, Some(endpoint)) => Some(Rc::clone(endpoint)),
-                _ => way.cluster.choose(&self.env.random, &tried),
+                _ => {
+                    let first = Pick::first(&self.env.random, self.answer.summary.started);
+                    way.cluster.choose(&Pick { tried: &tried, ..first })
+                }
             };
             let Some(endpoint) = chosen else { return Err(Ended::NoEndpoint) };
             let attempt = Attempt { endpoint: &endpoint, number: tried.len() + 1, fresh: retry != Retry::No };

@@ -14,8 +14,8 @@ mod http2;
 mod pool;
 mod stream;
 
-pub use balance::Random;
-pub use cluster::{Active, Cluster, Clusters, Endpoint, ResolvedEndpoints};
+pub use balance::{Pick, Random};
+pub use cluster::{Active, Ailment, Cluster, Clusters, Endpoint, ResolvedEndpoints};
 pub use connection::{Connection, HEADROOM, Reader};
 pub use http2::{Http2Terms, OriginStream};
 pub use pool::IDLE_TIMEOUT;

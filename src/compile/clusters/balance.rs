@@ -10,7 +10,7 @@ use crate::{
 /// How an endpoint is chosen.
 pub(super) fn balance(policy: Policy<'_>) -> Balance {
     let simple = policy.load_balancer.and_then(|lb| lb.simple.as_ref()).map(|simple| simple.value);
-    Balance { method: load_balancing(simple) }
+    Balance { method: load_balancing(simple), ..Balance::default() }
 }
 
 /// When an endpoint is left out.

@@ -33,7 +33,7 @@ use crate::{
             ConnectionPoolSettings, Destination, Map, ProxyProtocol, ProxyProtocolVersion, SimpleLb, Subset,
         },
     },
-    table::{Cluster, ClusterId, DnsKind, DnsName, ProxyVersion, UpstreamProtocol, UpstreamTls},
+    table::{Cluster, ClusterId, DnsKind, DnsName, Placement, ProxyVersion, UpstreamProtocol, UpstreamTls},
     tls::ClientSpec,
 };
 use missing::Missing;
@@ -293,7 +293,8 @@ impl<'r, 'w> Clusters<'r, 'w> {
                 "its load balancer is PASSTHROUGH: the client's own destination address is used, which a gateway does not know",
             )
         } else if external.is_some() {
-            let name = DnsName { host: host.into(), port: port.number, weight: 1 };
+            let name =
+                DnsName { host: host.into(), port: port.number, weight: 1, placement: Placement::default() };
             Pool::named(DnsKind::Strict, vec![name], || missing::NO_EXTERNAL_NAME.to_owned())
         } else {
             self.registry.pool(service, port, labels)

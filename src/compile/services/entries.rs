@@ -16,7 +16,7 @@ use crate::{
         Diagnostic, Resource, Resources, Spanned,
         resources::{Map, Resolution, ServiceEntry, WorkloadEntry},
     },
-    table::{DnsKind, DnsName, Endpoint, EndpointAddress},
+    table::{DnsKind, DnsName, Endpoint, EndpointAddress, Placement},
 };
 use std::{
     collections::HashMap,
@@ -229,7 +229,11 @@ fn fixed(definition: &Definition<'_>, written: &Written<'_>) -> Option<Endpoint>
     let endpoint = written.entry;
     let address = endpoint.address.as_ref()?.as_str();
     if let Some(path) = address.strip_prefix("unix://") {
-        return Some(Endpoint { address: EndpointAddress::Unix(path.into()), weight: weight(endpoint) });
+        return Some(Endpoint {
+            address: EndpointAddress::Unix(path.into()),
+            weight: weight(endpoint),
+            placement: Placement::default(),
+        });
     }
     let address: IpAddr = address.parse().ok()?;
     Some(tcp_endpoint(SocketAddr::new(address, port_of(definition, endpoint)?), weight(endpoint)))
@@ -245,13 +249,16 @@ fn names(
     let spec = &definition.entry.spec;
     if spec.endpoints.is_empty() && spec.workload_selector.is_none() {
         let port = port_of(definition, &WorkloadEntry::default()).filter(|_| subset.is_empty());
-        return port.map(|port| DnsName { host: host.into(), port, weight: 1 }).into_iter().collect();
+        return port
+            .map(|port| DnsName { host: host.into(), port, weight: 1, placement: Placement::default() })
+            .into_iter()
+            .collect();
     }
     let name = |written: Written<'_>| {
         let address = normalized(written.entry.address.as_ref()?);
         let host = address.trim_start_matches('[').trim_end_matches(']');
         let (port, weight) = (port_of(definition, written.entry)?, weight(written.entry));
-        Some(DnsName { host: host.into(), port, weight })
+        Some(DnsName { host: host.into(), port, weight, placement: Placement::default() })
     };
     written(definition, subset, sources).filter_map(name).collect()
 }

@@ -1,6 +1,6 @@
 //! Endpoints as the table has them.
 
-use crate::table::{DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints};
+use crate::table::{DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Placement};
 use std::{
     collections::HashSet,
     net::{IpAddr, SocketAddr},
@@ -49,5 +49,9 @@ impl Pool {
 
 /// A weight of 0 counts as 1, like one that is absent.
 pub(super) fn tcp_endpoint(address: SocketAddr, weight: u32) -> Endpoint {
-    Endpoint { address: EndpointAddress::Tcp(address), weight: weight.max(1) }
+    Endpoint {
+        address: EndpointAddress::Tcp(address),
+        weight: weight.max(1),
+        placement: Placement::default(),
+    }
 }
