@@ -13,6 +13,9 @@ pub(super) struct Hashed {
     table: Source,
 }
 
+/// The endpoints of a priority, and the weights of the places that they are in, if places have weights.
+type Level = (Vec<Rc<Endpoint>>, Vec<(u16, u32)>);
+
 /// Where the table is.
 enum Source {
     /// Made with the snapshot's first use, for all shards: the priority.
@@ -22,27 +25,23 @@ enum Source {
 }
 
 impl Hashed {
-    /// A table of this shard's own: of some endpoints of a fixed set, or of resolved ones.
-    pub(super) fn new(list: Vec<Rc<Endpoint>>, how: &ConsistentHash, place_weights: &[u32]) -> Hashed {
-        let (list, entries) = entries(list, place_weights);
-        Hashed { table: Source::Own(HashTable::new(how.algorithm, &entries)), list }
-    }
-
-    /// The tables of a fixed set of endpoints that are all healthy, by priority: all shards use the same.
-    pub(super) fn shared(
-        levels: Vec<Vec<Rc<Endpoint>>>,
-        how: &Arc<ConsistentHash>,
-        place_weights: &[u32],
-    ) -> Vec<Hashed> {
-        let levels: Vec<_> = levels.into_iter().map(|list| entries(list, place_weights)).collect();
-        how.shared.get_or_init(|| {
-            levels.iter().map(|(_, entries)| HashTable::new(how.algorithm, entries)).collect()
-        });
-        let level = |(at, (list, _)): (usize, (Vec<Rc<Endpoint>>, Vec<HashEntry>))| Hashed {
-            list,
-            table: Source::Shared(Arc::clone(how), at),
+    /// The tables of all priorities, which are given with the weights of their places. `is_whole`: they are all endpoints of
+    /// a fixed set, so that all shards may use the same tables.
+    pub(super) fn all(levels: Vec<Level>, is_whole: bool, how: &Arc<ConsistentHash>) -> Vec<Hashed> {
+        let levels: Vec<_> = levels.into_iter().map(|(list, places)| entries(list, &places)).collect();
+        let table =
+            |(_, entries): &(Vec<Rc<Endpoint>>, Vec<HashEntry>)| HashTable::new(how.algorithm, entries);
+        if is_whole {
+            how.shared.get_or_init(|| levels.iter().map(table).collect());
+        }
+        let hashed = |(priority, level): (usize, (Vec<Rc<Endpoint>>, Vec<HashEntry>))| Hashed {
+            table: match is_whole {
+                true => Source::Shared(Arc::clone(how), priority),
+                false => Source::Own(table(&level)),
+            },
+            list: level.0,
         };
-        levels.into_iter().enumerate().map(level).collect()
+        levels.into_iter().enumerate().map(hashed).collect()
     }
 
     /// The endpoint of a hash. Where those that were tried are not to be used, later attempts look elsewhere; the last one
@@ -64,17 +63,17 @@ impl Hashed {
     }
 }
 
-/// The endpoints with their shares. Where places have shares, those of a place share its own.
-fn entries(list: Vec<Rc<Endpoint>>, place_weights: &[u32]) -> (Vec<Rc<Endpoint>>, Vec<HashEntry>) {
-    if place_weights.is_empty() {
+/// The endpoints with their shares. Where places have weights, the endpoints of a place share what it has.
+fn entries(list: Vec<Rc<Endpoint>>, places: &[(u16, u32)]) -> (Vec<Rc<Endpoint>>, Vec<HashEntry>) {
+    if places.is_empty() {
         let entries = of_place(&list, 1.0);
         return (list, entries);
     }
-    // As in Envoy, the shares of all places count, also of those that have nobody left.
-    let total: u64 = place_weights.iter().map(|weight| u64::from(*weight)).sum();
+    // As in Envoy, the weights of all places count, also of those that have nobody left.
+    let total: u64 = places.iter().map(|(_, weight)| u64::from(*weight)).sum();
     let (mut endpoints, mut entries) = (Vec::new(), Vec::new());
-    for (place, weight) in place_weights.iter().enumerate().filter(|(_, weight)| **weight > 0) {
-        let is_here = |endpoint: &&Rc<Endpoint>| usize::from(endpoint.placement().place) == place;
+    for (place, weight) in places.iter().filter(|(_, weight)| *weight > 0) {
+        let is_here = |endpoint: &&Rc<Endpoint>| endpoint.placement().place == *place;
         let here: Vec<_> = list.iter().filter(is_here).cloned().collect();
         entries.extend(of_place(&here, f64::from(*weight) / total as f64));
         endpoints.extend(here);

@@ -47,17 +47,16 @@ impl Levels {
             of(level).filter(|endpoint| load.in_panic || endpoint.is_healthy()).cloned().collect()
         };
         let lists: Vec<_> = loads.iter().enumerate().map(usable).collect();
-        let places = &*rule.balance.place_weights;
         let levels = match &rule.balance.hash {
-            Some(how) if is_fixed && lists.iter().map(Vec::len).sum::<usize>() == all.len() => {
-                Hashed::shared(lists, how, places).into_iter().map(Level::Hashed).collect()
-            }
             Some(how) => {
-                lists.into_iter().map(|list| Level::Hashed(Hashed::new(list, how, places))).collect()
+                let places = |level: usize| places(of(level), &rule.balance.place_weights);
+                let lists = lists.into_iter().enumerate().map(|(level, list)| (list, places(level)));
+                let is_whole = is_fixed && all.iter().all(|endpoint| endpoint.is_healthy());
+                Hashed::all(lists.collect(), is_whole, how).into_iter().map(Level::Hashed).collect()
             }
             None => {
                 let level = |((level, list), load): ((usize, Vec<_>), &Load)| match load.in_panic {
-                    false if !places.is_empty() => {
+                    false if !rule.balance.place_weights.is_empty() => {
                         by_place(list, &of(level).cloned().collect::<Vec<_>>(), rule)
                     }
                     _ => Level::Group(Group::new(list.into(), rule)),
@@ -95,6 +94,15 @@ impl Levels {
         }
         load::without(&self.loads, left).unwrap_or_else(|| self.loads.clone())
     }
+}
+
+/// The places that some endpoint of a priority is in, with their weights; none where places have no weights.
+fn places<'a>(endpoints: impl Iterator<Item = &'a Rc<Endpoint>>, weights: &[u32]) -> Vec<(u16, u32)> {
+    let mut places: Vec<u16> = endpoints.map(|endpoint| endpoint.placement().place).collect();
+    places.sort_unstable();
+    places.dedup();
+    let weight = |place: u16| Some((place, *weights.get(usize::from(place))?));
+    places.into_iter().filter_map(weight).collect()
 }
 
 /// The places of a priority, with their shares as far as their endpoints are healthy.
