@@ -3,7 +3,7 @@
 
 use super::{log, resolver::Resolver};
 use crate::table::{
-    Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, SharedHealth,
+    Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Placement, SharedHealth,
 };
 use std::{
     collections::BTreeMap,
@@ -111,6 +111,7 @@ impl Names {
             let endpoint = |address: &IpAddr| Endpoint {
                 address: EndpointAddress::Tcp(SocketAddr::new(*address, name.port)),
                 weight: name.weight,
+                placement: name.placement,
                 health: SharedHealth::default(),
             };
             endpoints.extend(addresses.iter().map(endpoint));
@@ -124,12 +125,12 @@ impl Names {
     }
 }
 
-fn key(endpoint: &Endpoint) -> (Option<SocketAddr>, u32) {
+fn key(endpoint: &Endpoint) -> (Option<SocketAddr>, u32, Placement) {
     let address = match &endpoint.address {
         EndpointAddress::Tcp(address) => Some(*address),
         EndpointAddress::Unix(_) => None,
     };
-    (address, endpoint.weight)
+    (address, endpoint.weight, endpoint.placement)
 }
 
 async fn watch(at: usize, host: Rc<str>, resolver: Rc<Resolver>, answers: mpsc::Sender<Answer>) {
@@ -191,7 +192,12 @@ mod tests {
     use super::*;
 
     fn cluster(kind: DnsKind, hosts: &[&str]) -> Cluster {
-        let name = |host: &&str| DnsName { host: (*host).into(), port: 80, weight: 1 };
+        let name = |host: &&str| DnsName {
+            host: (*host).into(),
+            port: 80,
+            weight: 1,
+            placement: Placement::default(),
+        };
         let endpoints = Endpoints::Dns { kind, names: hosts.iter().map(name).collect() };
         Cluster { endpoints, ..Cluster::any() }
     }

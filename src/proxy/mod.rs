@@ -10,6 +10,7 @@
 //! - `checks`: what is decided between a request's route and its action
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
 //! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
+//! - `learning`: what is learned of an endpoint from the heads of its answers
 //! - `timing`: when an exchange and its attempts have to be over
 //! - `attempt`: one try of it at one endpoint
 //! - `attempt_stream`: one try where either side speaks HTTP/2
@@ -43,6 +44,7 @@ mod environment;
 mod exchange;
 mod failure;
 mod mirror;
+mod learning;
 mod mongo;
 mod passage;
 mod record;

@@ -11,10 +11,9 @@ use super::{
     timing::Timing,
 };
 use crate::{
-    grpc,
     http1::body::{BodyDecoder, Next},
     telemetry::bump,
-    upstream::{Endpoint, Outcome},
+    upstream::{Endpoint, Outcome, Pick},
 };
 use std::{rc::Rc, time::Instant};
 
@@ -42,7 +41,10 @@ impl Exchange<'_> {
             }
             let chosen = match (retry, tried.last()) {
                 (Retry::FreshConnection, Some(endpoint)) => Some(Rc::clone(endpoint)),
-                _ => way.cluster.choose(&self.env.random, &tried),
+                _ => {
+                    let first = Pick::first(&self.env.random, self.answer.summary.started);
+                    way.cluster.choose(&Pick { tried: &tried, ..first })
+                }
             };
             let Some(endpoint) = chosen else { return Err(Ended::NoEndpoint) };
             let attempt = Attempt { endpoint: &endpoint, number: tried.len() + 1, fresh: retry != Retry::No };
@@ -67,34 +69,19 @@ impl Exchange<'_> {
         }
     }
 
-    /// What an attempt has shown of its endpoint.
+    /// What an attempt has shown of its endpoint. Of an answer, that was learned as its head came.
     fn learn(&self, way: &Way<'_>, endpoint: &Rc<Endpoint>, tried: &Result<After, Failed>) {
-        // As it came: nothing of it is changed on its way but fields.
-        let answered = Outcome::Answered(self.answer.summary.status);
-        let (head, outcome) = match tried {
-            Ok(_) => (None, Some(answered)),
-            Err(Failed::Before(failure, _)) => (None, failure.outcome()),
-            // The head had come, and was good or bad; then the rest did not.
-            Err(Failed::Within(failure)) => (Some(answered), failure.outcome()),
-        };
+        let Err(Failed::Before(failure, _) | Failed::Within(failure)) = tried else { return };
+        let Some(outcome) = failure.outcome() else { return };
         let counters = &self.env.counters;
         match outcome {
-            Some(Outcome::TimedOut) => bump(&counters.upstream_timeouts, 1),
-            Some(Outcome::Reset) => bump(&counters.upstream_resets, 1),
-            Some(Outcome::Answered(_) | Outcome::ConnectFailed) | None => {}
+            Outcome::TimedOut => bump(&counters.upstream_timeouts, 1),
+            Outcome::Reset => bump(&counters.upstream_resets, 1),
+            Outcome::Answered(_) | Outcome::ConnectFailed => {}
         }
         if way.cluster.keeps_health() {
-            let outcomes = head.into_iter().chain(outcome);
-            outcomes.for_each(|outcome| way.cluster.learn(endpoint, self.as_http(outcome), Instant::now()));
+            way.cluster.learn(endpoint, outcome, Instant::now());
         }
-    }
-
-    /// An answer of gRPC that is nothing but its status, as an answer of HTTP, which is how Envoy's outlier detection counts
-    /// it.
-    fn as_http(&self, outcome: Outcome) -> Outcome {
-        let Outcome::Answered(200) = outcome else { return outcome };
-        let status = self.answer.scratch.response.fields.get_text(b"grpc-status");
-        status.and_then(grpc::http_of_status).map_or(outcome, Outcome::Answered)
     }
 
     /// When all of this has to be over.

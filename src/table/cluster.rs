@@ -56,19 +56,6 @@ impl Cluster {
     pub fn has_health(&self) -> bool {
         self.outlier.is_some() || self.health_check.is_some()
     }
-
-    /// The share of good endpoints, in percent, below which all are used (Envoy's panic threshold): `minHealthPercent` of the
-    /// health check or of `outlierDetection`, 0 where neither says anything. Envoy's 50 % hold where there is neither, as in
-    /// Istio (specification section 2.7).
-    pub fn panic_threshold(&self) -> u32 {
-        const OF_ENVOY: u32 = 50;
-        let of_check = self.health_check.as_ref().map(|check| check.min_health_percent);
-        let of_outlier = self.outlier.as_ref().map(|outlier| outlier.min_health_percent);
-        match (of_check, of_outlier) {
-            (None, None) => OF_ENVOY,
-            (of_check, of_outlier) => of_check.flatten().or(of_outlier).unwrap_or(0),
-        }
-    }
 }
 
 /// The most streams that an HTTP/2 connection can have: half of the 31-bit identifiers would do (RFC 9113 section 5.1.1),
@@ -154,6 +141,8 @@ pub struct DnsName {
     pub port: u16,
     /// The weight of each of its addresses.
     pub weight: u32,
+    /// Where each of its addresses is.
+    pub placement: Placement,
 }
 
 /// One address of a cluster.
@@ -163,6 +152,8 @@ pub struct Endpoint {
     pub address: EndpointAddress,
     /// Its share of the traffic relative to the others; never 0.
     pub weight: u32,
+    /// Where it is.
+    pub placement: Placement,
     /// Whether it is good, for all shards; nothing where its cluster does not ask.
     pub health: SharedHealth,
 }
@@ -172,6 +163,16 @@ impl Endpoint {
     pub fn health(&self) -> Option<&Arc<EndpointHealth>> {
         self.health.0.as_ref()
     }
+}
+
+/// Where an endpoint is, as far as that decides how much it gets (`localityLbSetting`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Placement {
+    /// How far away it is: 0 is used first, and the next one as far as endpoints of the one before have failed. Below
+    /// [`PRIORITIES_MAX`](super::PRIORITIES_MAX), without gaps within a cluster.
+    pub priority: u8,
+    /// Its place among those of the cluster: an index into [`Balance::place_weights`], where there are any.
+    pub place: u16,
 }
 
 /// An address to connect to.

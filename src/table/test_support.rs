@@ -116,6 +116,7 @@ impl super::Endpoint {
         super::Endpoint {
             address: super::EndpointAddress::Tcp(([127, 0, 0, 1], 9).into()),
             weight: 1,
+            placement: super::Placement::default(),
             health: super::SharedHealth::default(),
         }
     }

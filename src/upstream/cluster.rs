@@ -1,12 +1,13 @@
 //! A cluster's endpoints on one shard, and how they follow the snapshot and the resolver.
 
-use super::{Random, balance, http2::Sessions, pool::Idle};
+use super::{Pick, balance::Arranged, http2::Sessions, pool::Idle};
 use crate::{
     driver,
+    filter::HashKey,
     http::Version,
     table::{
-        self, ClusterHealth, ClusterId, DnsKind, EndpointAddress, EndpointHealth, Endpoints, Http2Keepalive,
-        LoadBalancing, ProxyVersion, Snapshot, UpstreamProtocol, UpstreamTls,
+        self, Balance, ClusterHealth, ClusterId, DnsKind, EndpointAddress, EndpointHealth, Endpoints,
+        Http2Keepalive, Placement, ProxyVersion, Snapshot, UpstreamProtocol, UpstreamTls,
     },
 };
 use socket2::SockAddr;
@@ -15,7 +16,7 @@ use std::{
     io,
     rc::Rc,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// What the resolver found for one cluster. It replaces what it found before.
@@ -81,16 +82,17 @@ pub struct Cluster {
     /// Pings on connections of HTTP/2.
     pub http2_keepalive: Option<Http2Keepalive>,
     protocol: UpstreamProtocol,
-    policy: LoadBalancing,
+    balance: Balance,
     first_only: bool,
-    pub(super) endpoints: RefCell<Vec<Rc<Endpoint>>>,
-    total_weight: Cell<u64>,
-    turn: Cell<u64>,
+    /// The endpoints are all of those of the snapshot, as on every other shard.
+    is_fixed: Cell<bool>,
+    pub(super) endpoints: RefCell<Rc<[Rc<Endpoint>]>>,
+    /// The endpoints, arranged for choices; nothing after a change of them or of their health, until the next choice.
+    arranged: RefCell<Option<Arranged>>,
     /// What its endpoints' health has in common; nothing where nobody asks.
     pub(super) health: Option<Arc<ClusterHealth>>,
     /// The changes of it that this shard has looked at.
     pub(super) seen: Cell<u64>,
-    panic_threshold: u32,
 }
 
 impl Cluster {
@@ -104,17 +106,17 @@ impl Cluster {
             max_concurrent_streams: compiled.max_concurrent_streams,
             http2_keepalive: compiled.http2_keepalive,
             protocol: compiled.protocol,
-            policy: compiled.balance.method,
+            balance: compiled.balance.clone(),
             first_only: matches!(compiled.endpoints, Endpoints::Dns { kind: DnsKind::Logical, .. }),
-            endpoints: RefCell::default(),
-            total_weight: Cell::new(0),
-            turn: Cell::new(0),
+            is_fixed: Cell::new(false),
+            endpoints: RefCell::new(Rc::default()),
+            arranged: RefCell::default(),
             health: compiled.health.clone(),
             seen: Cell::new(0),
-            panic_threshold: compiled.panic_threshold(),
         };
         if let Endpoints::Static(list) = &compiled.endpoints {
             cluster.set_endpoints(list);
+            cluster.is_fixed.set(cluster.endpoints.borrow().len() == list.len());
         }
         cluster
     }
@@ -124,45 +126,66 @@ impl Cluster {
         self.protocol.is_http2_for(client)
     }
 
-    /// Chooses an endpoint, one that is not in `tried` if there is any. Nothing where the cluster has none.
-    pub fn choose(&self, random: &Random, tried: &[Rc<Endpoint>]) -> Option<Rc<Endpoint>> {
-        self.look_at_health();
-        let endpoints = self.endpoints.borrow();
-        let is_bad = |endpoint: &Rc<Endpoint>| !endpoint.is_healthy();
-        if self.health.is_none() || !endpoints.iter().any(is_bad) {
-            return balance::choose(
-                self.policy,
-                &endpoints,
-                self.total_weight.get(),
-                &self.turn,
-                random,
-                tried,
-            );
+    /// What of a request decides which endpoint it goes to; nothing if nothing of it does.
+    pub fn hash_key(&self) -> Option<&HashKey> {
+        self.balance.hash.as_deref().map(|hash| &hash.key)
+    }
+
+    /// Its endpoints at present, in the order in which they came, whatever their state.
+    pub fn endpoints(&self) -> Rc<[Rc<Endpoint>]> {
+        Rc::clone(&self.endpoints.borrow())
+    }
+
+    /// Chooses an endpoint. Nothing where the cluster has none, or none that is healthy and no leave to use others.
+    pub fn choose(&self, pick: &Pick<'_>) -> Option<Rc<Endpoint>> {
+        self.look_at_health(pick.now);
+        let mut arranged = self.arranged.borrow_mut();
+        match &mut *arranged {
+            Some(arranged) if !arranged.is_outdated(pick.now) => arranged.choose(&self.balance, pick),
+            arranged => {
+                let endpoints = self.endpoints();
+                let with = (pick.random, pick.now);
+                let new = Arranged::new(&endpoints, self.is_fixed.get(), &self.balance, with);
+                arranged.insert(new).choose(&self.balance, pick)
+            }
         }
-        let good: Vec<_> = endpoints.iter().filter(|endpoint| endpoint.is_healthy()).cloned().collect();
-        let panics = good.len() * 100 < self.panic_threshold as usize * endpoints.len();
-        let list = if panics { &*endpoints } else { &good };
-        let weight = list.iter().map(|endpoint| u64::from(endpoint.weight())).sum();
-        balance::choose(self.policy, list, weight, &self.turn, random, tried)
+    }
+
+    /// The health of an endpoint has changed: the next choice goes by it. To be called after
+    /// [`Endpoint::set_healthy`] has said so.
+    pub fn health_changed(&self) {
+        *self.arranged.borrow_mut() = None;
     }
 
     fn set_endpoints(&self, list: &[table::Endpoint]) {
-        let old = std::mem::take(&mut *self.endpoints.borrow_mut());
+        let old = self.endpoints();
+        let now = Instant::now();
         let used = if self.first_only { &list[..list.len().min(1)] } else { list };
         let keep = |compiled: &table::Endpoint| {
             let same = old.iter().find(|e| e.compiled == *compiled).cloned();
             // An address that can't be one is left out; the compiler has refused it already.
-            same.or_else(|| Endpoint::new(compiled).ok().map(Rc::new))
+            same.or_else(|| Endpoint::new(compiled, now).ok().map(Rc::new))
         };
-        let new: Vec<_> = used.iter().filter_map(keep).collect();
-        self.total_weight.set(new.iter().map(|e| u64::from(e.weight())).sum());
-        new.iter().for_each(|endpoint| endpoint.look_at_health());
+        let new: Rc<[Rc<Endpoint>]> = used.iter().filter_map(keep).collect();
+        new.iter().for_each(|endpoint| {
+            endpoint.look_at_health(now);
+        });
         *self.endpoints.borrow_mut() = new;
+        *self.arranged.borrow_mut() = None;
     }
 
     fn sweep(&self) -> usize {
         self.endpoints.borrow().iter().map(|endpoint| endpoint.idle.sweep()).sum()
     }
+}
+
+/// Why an endpoint is not to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ailment {
+    /// Requests failed there (`outlierDetection`).
+    Ejected = 1,
+    /// It failed its health checks.
+    FailedChecks = 2,
 }
 
 /// One endpoint on this shard.
@@ -172,8 +195,10 @@ pub struct Endpoint {
     /// As the access log writes it.
     pub display: Box<str>,
     active: Cell<u32>,
-    /// What this shard has seen of its health.
-    pub(super) is_good: Cell<bool>,
+    /// When it came, or came back.
+    joined: Cell<Instant>,
+    /// Why it is not to be used: the bits of [`Ailment`]; 0 is healthy.
+    ailments: Cell<u8>,
     /// Connections that wait for work.
     pub(super) idle: Idle,
     /// Connections of HTTP/2.
@@ -183,7 +208,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// # Errors
     /// The address can't be one: a path of a Unix socket that is too long.
-    pub(super) fn new(compiled: &table::Endpoint) -> io::Result<Endpoint> {
+    pub(super) fn new(compiled: &table::Endpoint, now: Instant) -> io::Result<Endpoint> {
         let address = match &compiled.address {
             EndpointAddress::Tcp(address) => SockAddr::from(*address),
             EndpointAddress::Unix(path) => driver::unix_address(path)?,
@@ -193,7 +218,8 @@ impl Endpoint {
             address,
             display: compiled.address.to_string().into(),
             active: Cell::new(0),
-            is_good: Cell::new(true),
+            joined: Cell::new(now),
+            ailments: Cell::new(0),
             idle: Idle::default(),
             sessions: Sessions::default(),
         })
@@ -212,6 +238,37 @@ impl Endpoint {
     /// Its IP address and port; nothing for a Unix socket.
     pub fn socket_address(&self) -> Option<std::net::SocketAddr> {
         self.address.as_socket()
+    }
+
+    /// How far away it is, and its place.
+    pub(super) fn placement(&self) -> Placement {
+        self.compiled.placement
+    }
+
+    /// Whether it may be used, as far as this shard has looked.
+    pub fn is_healthy(&self) -> bool {
+        self.ailments.get() == 0
+    }
+
+    /// Says that an ailment has come or gone. Returns whether that is news about its health; then
+    /// [`Cluster::health_changed`] is to be called. An endpoint whose checks succeed again warms up anew.
+    pub fn set_healthy(&self, ailment: Ailment, is_healthy: bool, now: Instant) -> bool {
+        let (before, bit) = (self.ailments.get(), ailment as u8);
+        self.ailments.set(if is_healthy { before & !bit } else { before | bit });
+        if ailment == Ailment::FailedChecks && is_healthy && before & bit != 0 {
+            self.joined.set(now);
+        }
+        (before == 0) != self.is_healthy()
+    }
+
+    /// When it came, or came back.
+    pub(super) fn joined(&self) -> Instant {
+        self.joined.get()
+    }
+
+    /// How long it has been there.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.joined.get())
     }
 
     /// Its share of the traffic.
@@ -243,6 +300,7 @@ impl Drop for Active {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::Random;
 
     fn endpoint(port: u16) -> table::Endpoint {
         let address = EndpointAddress::Tcp(([127, 0, 0, 1], port).into());
@@ -266,7 +324,8 @@ mod tests {
     #[test]
     fn a_logical_name_uses_its_first_address() {
         let cluster = cluster(Endpoints::Dns { kind: DnsKind::Logical, names: vec![] });
-        assert!(cluster.choose(&Random::default(), &[]).is_none());
+        let random = Random::default();
+        assert!(cluster.choose(&Pick::first(&random, Instant::now())).is_none());
         cluster.set_endpoints(&[endpoint(5), endpoint(6)]);
         assert_eq!(cluster.endpoints.borrow().len(), 1);
     }

@@ -4,7 +4,7 @@
 //! reading it is all that a request costs where nothing has happened. A cluster without `outlierDetection` and without a
 //! health check has no such number.
 
-use super::{Cluster, Endpoint, Outcome};
+use super::{Ailment, Cluster, Endpoint, Outcome};
 use crate::table::Evidence;
 use std::time::Instant;
 
@@ -36,27 +36,29 @@ impl Cluster {
         }
     }
 
-    /// Looks at the endpoints' health, if anything has changed since the last time. Returns whether it had.
-    pub(super) fn look_at_health(&self) -> bool {
-        let Some(health) = &self.health else { return false };
+    /// Looks at the endpoints' health, if anything has changed since the last time.
+    pub(super) fn look_at_health(&self, now: Instant) {
+        let Some(health) = &self.health else { return };
         let changes = health.changes();
         if self.seen.replace(changes) == changes {
-            return false;
+            return;
         }
-        self.endpoints.borrow().iter().for_each(|endpoint| endpoint.look_at_health());
-        true
+        let is_news =
+            self.endpoints().iter().fold(false, |news, endpoint| endpoint.look_at_health(now) | news);
+        if is_news {
+            self.health_changed();
+        }
     }
 }
 
 impl Endpoint {
-    /// Takes over what is known of it now.
-    pub(super) fn look_at_health(&self) {
-        self.is_good.set(self.health().is_none_or(|health| health.is_good()));
-    }
-
-    /// Whether it may be used, as far as this shard has looked.
-    pub fn is_healthy(&self) -> bool {
-        self.is_good.get()
+    /// Takes over what is known of it now. Returns whether that is news about its health.
+    pub(super) fn look_at_health(&self, now: Instant) -> bool {
+        let Some(health) = self.health() else { return false };
+        let ejection = self.set_healthy(Ailment::Ejected, !health.is_ejected(), now);
+        let checks = self.set_healthy(Ailment::FailedChecks, !health.is_failing_checks(), now);
+        // What comes as the other goes is none, but it is rare, and to look again costs little.
+        ejection | checks
     }
 }
 
@@ -65,9 +67,10 @@ mod tests {
     use super::*;
     use crate::{
         table::{
-            self, ClusterHealth, EndpointAddress, EndpointHealth, Endpoints, OutlierDetection, SharedHealth,
+            self, Balance, ClusterHealth, EndpointAddress, EndpointHealth, Endpoints, OutlierDetection,
+            SharedHealth,
         },
-        upstream::Random,
+        upstream::{Pick, Random},
     };
     use std::{rc::Rc, sync::Arc};
 
@@ -76,6 +79,7 @@ mod tests {
     /// Two shards' views of one cluster, and the health of its endpoints.
     fn shards(outlier: OutlierDetection, endpoints: u16) -> ([Cluster; 2], Vec<Arc<EndpointHealth>>) {
         let health = ClusterHealth::new(Some(&outlier), Instant::now());
+        let panic_percent = outlier.min_health_percent as u8;
         let of_endpoints: Vec<_> = (0..endpoints).map(|_| EndpointHealth::new(&health, false)).collect();
         let endpoint = |(port, health): (u16, &Arc<EndpointHealth>)| table::Endpoint {
             address: EndpointAddress::Tcp(([127, 0, 0, 1], port).into()),
@@ -87,6 +91,7 @@ mod tests {
             endpoints: Endpoints::Static(list),
             outlier: Some(Box::new(outlier)),
             health: Some(health),
+            balance: Balance { panic_percent, ..Balance::default() },
             ..table::Cluster::any()
         };
         ([Cluster::new(&compiled), Cluster::new(&compiled)], of_endpoints)
@@ -97,7 +102,7 @@ mod tests {
     }
 
     fn chosen(cluster: &Cluster) -> Option<Rc<Endpoint>> {
-        cluster.choose(&Random::default(), &[])
+        cluster.choose(&Pick::first(&Random::default(), Instant::now()))
     }
 
     #[test]
@@ -126,7 +131,7 @@ mod tests {
         let panics = OutlierDetection { min_health_percent: 50, ..one_is_enough() };
         let ([cluster, _], _) = shards(panics, 3);
         let out = |cluster: &Cluster, wanted: usize| {
-            let list: Vec<_> = cluster.endpoints.borrow().clone();
+            let list = cluster.endpoints();
             list[..wanted].iter().for_each(|endpoint| cluster.learn(endpoint, BAD, Instant::now()));
             let seen: std::collections::HashSet<_> =
                 (0..200).filter_map(|_| chosen(cluster)).map(|endpoint| endpoint.display.clone()).collect();

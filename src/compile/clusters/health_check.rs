@@ -44,6 +44,20 @@ pub(super) fn by_connection(
     health_check(policy, port, host).map(|check| Box::new(HealthCheck { probe: Probe::Tcp, ..*check }))
 }
 
+/// The share of good endpoints, in percent, below which all are used: that of the check; else `outlier`, which is what
+/// `outlierDetection` says. Where there is none, Envoy's 50 % would send half of the requests where the check has just
+/// failed, so a check of its own switches that off.
+pub(super) fn panic_percent(check: Option<&HealthCheck>, has_outlier: bool, of_outlier: u8) -> u8 {
+    match check {
+        None => of_outlier,
+        Some(check) => match check.min_health_percent {
+            Some(percent) => u8::try_from(percent).unwrap_or(100),
+            None if has_outlier => of_outlier,
+            None => 0,
+        },
+    }
+}
+
 fn probe(written: &resources::HealthCheck, host: &str) -> Probe {
     let or = |written: &Option<Spanned<String>>, default: &str| -> Box<str> {
         written.as_ref().map_or(default, |text| text.as_str()).into()

@@ -4,6 +4,7 @@
 //! - `outlier`: when one is left out
 //! - `health_check`: how endpoints are asked whether they are well
 //! - `pool`: limits of connections, requests and retries
+//! - `place`: which endpoints are near
 //! - `policy`: which DestinationRule applies
 //! - `auto_passthrough`: destinations that a client names itself
 //! - `protocol`: what is spoken to a destination
@@ -14,6 +15,7 @@ mod balance;
 mod health_check;
 mod missing;
 mod outlier;
+mod place;
 mod policy;
 mod pool;
 mod protocol;
@@ -27,7 +29,7 @@ use super::{
     mesh::Mesh,
     origin::Origins,
     report::Report,
-    services::{Found, Pool, Registry, Service, ServiceId, ServicePort},
+    services::{Found, Pool, Registry, Service, ServiceId, ServicePort, Site},
     tls::{ClientTls, SecretUse, TlsInputs, Upstream},
 };
 use crate::{
@@ -37,10 +39,13 @@ use crate::{
             ConnectionPoolSettings, Destination, Map, ProxyProtocol, ProxyProtocolVersion, SimpleLb, Subset,
         },
     },
-    table::{Cluster, ClusterId, DnsKind, DnsName, ProxyVersion, UpstreamProtocol, UpstreamTls},
+    table::{
+        Balance, Cluster, ClusterId, DnsKind, DnsName, Placement, ProxyVersion, UpstreamProtocol, UpstreamTls,
+    },
     tls::ClientSpec,
 };
 use missing::Missing;
+use place::Nearness;
 use policy::{Policy, ServicePolicy};
 use std::{
     collections::{HashMap, HashSet},
@@ -291,7 +296,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
             Purpose::AutoPassthrough => Ok(None),
         };
         let simple = policy.load_balancer.and_then(|lb| lb.simple.as_ref()).map(|simple| simple.value);
-        let pool = if let Err(why) = &tls {
+        let mut pool = if let Err(why) = &tls {
             // Plain text where the user asked for TLS would be a hole, so nothing is sent at all.
             Pool::empty(why)
         } else if simple == Some(SimpleLb::Passthrough) {
@@ -299,28 +304,42 @@ impl<'r, 'w> Clusters<'r, 'w> {
                 "its load balancer is PASSTHROUGH: the client's own destination address is used, which a gateway does not know",
             )
         } else if external.is_some() {
-            let name = DnsName { host: host.into(), port: port.number, weight: 1 };
+            let placement = Placement::default();
+            let name = DnsName { host: host.into(), port: port.number, weight: 1, placement };
+            let name = (name, Site::Unknown);
             Pool::named(DnsKind::Strict, vec![name], || missing::NO_EXTERNAL_NAME.to_owned())
         } else {
             self.registry.pool(service, port, labels)
         };
+        let near = Nearness::new(policy, service, self.mesh);
+        let place_weights = near.map_or_else(Vec::new, |near| near.place(&mut pool, self.workload));
         let tls_place = tls.is_err().then_some(policy.tls).flatten();
         let missing =
             pool.why_empty.map(|why| Missing::no_endpoints(service, port.number, subset, tls_place, why));
         let settings = self.connection_pool(policy);
+        let check = match purpose {
+            Purpose::Rules => health_check::health_check(service_policy, port, host),
+            // What its clients speak is not known here.
+            Purpose::AutoPassthrough => health_check::by_connection(service_policy, port, host),
+        };
+        let outlier = outlier::outlier(policy.outlier.or(self.mesh.outlier_detection()));
+        let balance = balance::balance(policy, self.mesh, place_weights);
         let cluster = Cluster {
             name: match purpose {
                 Purpose::Rules => self.unique_name(port.number, subset_name, (host, service.namespace)),
                 Purpose::AutoPassthrough => auto_passthrough::name(port.number, subset_name, host).into(),
             },
             endpoints: pool.endpoints,
-            balance: balance::balance(policy),
-            outlier: outlier::outlier(policy.outlier.or(self.mesh.outlier())),
-            health_check: match purpose {
-                Purpose::Rules => health_check::health_check(service_policy, port, host),
-                // What its clients speak is not known here.
-                Purpose::AutoPassthrough => health_check::by_connection(service_policy, port, host),
+            balance: Balance {
+                panic_percent: health_check::panic_percent(
+                    check.as_deref(),
+                    outlier.is_some(),
+                    balance.panic_percent,
+                ),
+                ..balance
             },
+            outlier,
+            health_check: check,
             health: None,
             limits: pool::limits(policy, settings, self.mesh.tcp_keepalive()),
             protocol: protocol::protocol(port, settings, self.mesh.upgrades_to_http2()),

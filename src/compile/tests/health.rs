@@ -32,7 +32,7 @@ fn a_block_that_is_there_switches_it_on() {
     assert_eq!(outlier("{}"), Some(OutlierDetection::default()));
     let none = cluster("trafficPolicy: {loadBalancer: {simple: RANDOM}}", ("", ""));
     assert!(none.outlier.is_none() && !none.has_health());
-    assert_eq!(none.panic_threshold(), 50);
+    assert_eq!(none.balance.panic_percent, 50);
 }
 
 #[test]
@@ -118,8 +118,8 @@ fn the_rules_check_is_stronger_than_the_entrys() {
 #[test]
 fn how_many_must_be_good() {
     let outlier = "trafficPolicy: {outlierDetection: {minHealthPercent: 30}}";
-    assert_eq!(cluster(outlier, ("", "")).panic_threshold(), 30);
-    assert_eq!(cluster(outlier, ("tcp: {}", "")).panic_threshold(), 30);
-    assert_eq!(cluster(outlier, ("{tcp: {}, minHealthPercent: 20}", "")).panic_threshold(), 20);
-    assert_eq!(cluster(PLAIN, ("tcp: {}", "")).panic_threshold(), 0);
+    assert_eq!(cluster(outlier, ("", "")).balance.panic_percent, 30);
+    assert_eq!(cluster(outlier, ("tcp: {}", "")).balance.panic_percent, 30);
+    assert_eq!(cluster(outlier, ("{tcp: {}, minHealthPercent: 20}", "")).balance.panic_percent, 20);
+    assert_eq!(cluster(PLAIN, ("tcp: {}", "")).balance.panic_percent, 0);
 }
