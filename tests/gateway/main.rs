@@ -81,6 +81,7 @@ mod h2_upstream;
 mod h2_upstream_bodies;
 mod grpc;
 mod harness;
+mod health_checks;
 mod hello;
 mod large_bodies;
 mod life;

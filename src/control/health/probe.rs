@@ -17,8 +17,8 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     cell::RefCell,
+    error::Error,
     ffi::OsStr,
-    fmt,
     os::unix::ffi::{OsStrExt, OsStringExt},
     pin::pin,
     rc::Rc,
@@ -219,6 +219,17 @@ where
     }
 }
 
-fn text(error: impl fmt::Display) -> String {
-    error.to_string()
+/// What went wrong, with what was behind it.
+fn text(error: impl Into<Box<dyn Error + Send + Sync>>) -> String {
+    let error = error.into();
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
 }
