@@ -45,6 +45,8 @@ pub(super) struct Answer<'a> {
     pub(super) client_body: BodyLength,
     /// The key of a WebSocket: the client's where the origin was asked without, ours where it needs one.
     pub(super) websocket_key: Option<Vec<u8>>,
+    /// Attempts that may follow.
+    pub(super) retries_left: u32,
 }
 
 impl<'a> Answer<'a> {
@@ -69,6 +71,7 @@ impl<'a> Answer<'a> {
             web: None,
             web_at_first: None,
             websocket_key: None,
+            retries_left: 0,
             client_body,
         }
     }
@@ -139,7 +142,7 @@ impl<'a> Answer<'a> {
                 .map(Address::Ip),
             response_code: (status > 0).then_some(status),
             response_code_details: Some(summary.details).filter(|details| !details.is_empty()),
-            response_flags: summary.flag.map(Flag::as_str),
+            response_flags: summary.flag.or(summary.retry_flag).map(Flag::as_str),
             bytes_received: summary.bytes_received,
             bytes_sent: summary.bytes_sent,
         }

@@ -14,6 +14,8 @@ pub(super) struct Summary {
     /// The status that was sent; 0 if none was.
     pub(super) status: u16,
     pub(super) flag: Option<Flag>,
+    /// Why there was no other attempt, where one was wanted.
+    pub(super) retry_flag: Option<Flag>,
     pub(super) details: &'static str,
     pub(super) transport_failure: String,
     pub(super) bytes_received: u64,
@@ -34,6 +36,7 @@ impl Summary {
             started,
             status: 0,
             flag: None,
+            retry_flag: None,
             details: "",
             transport_failure: String::new(),
             bytes_received: 0,
@@ -71,6 +74,7 @@ impl Summary {
             },
             status: self.status,
             flag: self.flag,
+            retry_flag: self.retry_flag,
             details: self.details,
             // Only for connections that an HTTP filter did not end.
             termination: "",

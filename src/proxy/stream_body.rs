@@ -1,27 +1,26 @@
 //! The body of a request that came on a stream of HTTP/2, part of which can be sent a second time.
 
-use super::upload::Progress;
+use super::{
+    Environment,
+    kept::{KEPT_BYTES_USUAL, Kept},
+    upload::Progress,
+};
 use crate::{
     buffer::Buffer,
     http::Fields,
     http2::{Received, StreamEnd},
     mux::Stream,
 };
-use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
-
-/// How much of a body is kept for another attempt: most calls of gRPC, and no more than the client could have sent ahead in
-/// any case.
-const REPLAY_BYTES_MAX: usize = 64 << 10;
+use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 /// The body of a request on its way from its stream.
 pub(super) struct StreamBody<'s> {
     stream: &'s Stream,
-    /// What has come, as long as it is little and there may be another attempt.
-    kept: Vec<u8>,
+    env: Rc<Environment>,
+    /// What has come, as long as it may be kept and there may be another attempt.
+    kept: Kept,
     /// The position in `kept` of what this attempt gets next.
     at: usize,
-    /// Some has come that was not kept.
-    is_lost: bool,
     end: Option<Option<Box<Fields>>>,
     received: u64,
 }
@@ -45,33 +44,37 @@ pub(super) enum NoChunk {
 }
 
 impl<'s> StreamBody<'s> {
-    pub(super) fn new(stream: &'s Stream) -> StreamBody<'s> {
+    pub(super) fn new(stream: &'s Stream, env: &Rc<Environment>) -> StreamBody<'s> {
         let end = stream.is_received().then_some(None);
-        StreamBody { stream, kept: Vec::new(), at: 0, is_lost: false, end, received: 0 }
+        let mut kept = Kept::default();
+        kept.allow(KEPT_BYTES_USUAL, None);
+        StreamBody { stream, env: Rc::clone(env), kept, at: 0, end, received: 0 }
+    }
+
+    /// Keeps up to so much of it from now on.
+    pub(super) fn allow(&mut self, limit: usize, length: Option<u64>) {
+        self.kept.allow(limit, length);
     }
 
     /// Begins anew, for another attempt.
     pub(super) fn rewind(&mut self) {
-        debug_assert!(!self.is_lost);
         self.at = 0;
     }
 
     /// Whether all that has come can be sent again.
     pub(super) fn can_replay(&self) -> bool {
-        !self.is_lost
+        !self.kept.is_lost()
     }
 
     /// There will be no other attempt: nothing is kept from now on. All of what was kept has been sent.
     fn forget(&mut self) {
-        debug_assert!(self.at == self.kept.len());
-        self.is_lost = true;
-        self.kept = Vec::new();
+        self.kept.lose();
         self.at = 0;
     }
 
     /// Whether nothing is left to be sent by this attempt.
     pub(super) fn is_done(&self) -> bool {
-        self.end.as_ref().is_some_and(Option::is_none) && self.at == self.kept.len()
+        self.end.as_ref().is_some_and(Option::is_none) && self.at == self.kept.bytes().len()
     }
 
     /// Whether all of it has come.
@@ -91,10 +94,10 @@ impl<'s> StreamBody<'s> {
 
     /// What is next for this attempt. The client may send nothing for so long.
     pub(super) async fn next(&mut self, progress: &Progress, limit: Duration) -> Result<Chunk<'_>, NoChunk> {
-        if progress.has_begun() && self.at == self.kept.len() {
+        if progress.has_begun() && self.at == self.kept.bytes().len() {
             self.forget();
         }
-        if self.at == self.kept.len() && self.end.is_none() {
+        if self.at == self.kept.bytes().len() && self.end.is_none() {
             let received = {
                 let mut receiving = pin!(self.stream.receive(limit));
                 poll_fn(|context| match progress.is_discarding() {
@@ -106,8 +109,9 @@ impl<'s> StreamBody<'s> {
             match received {
                 Received::Data(buffer) => {
                     self.received += buffer.len() as u64;
-                    if self.is_lost || self.kept.len() + buffer.len() > REPLAY_BYTES_MAX {
+                    if !self.kept.keep(buffer.bytes(), &self.env) {
                         self.forget();
+                        progress.set_lost(true);
                         if self.stream.is_received() {
                             progress.set_whole();
                         }
@@ -115,7 +119,6 @@ impl<'s> StreamBody<'s> {
                     }
                     // As it is kept anyway, the client may go on.
                     self.stream.release(buffer.len());
-                    self.kept.extend_from_slice(buffer.bytes());
                     if self.stream.is_received() {
                         self.end = Some(None);
                     }
@@ -127,9 +130,9 @@ impl<'s> StreamBody<'s> {
         if self.end.is_some() {
             progress.set_whole();
         }
-        if self.at < self.kept.len() {
-            let bytes = self.kept.get(self.at..).unwrap_or_default();
-            self.at = self.kept.len();
+        if self.at < self.kept.bytes().len() {
+            let bytes = self.kept.bytes().get(self.at..).unwrap_or_default();
+            self.at = self.kept.bytes().len();
             return Ok(Chunk::Kept(bytes));
         }
         Ok(Chunk::End(self.end.as_ref().and_then(Option::as_deref)))

@@ -74,7 +74,7 @@ pub use outlier::OutlierDetection;
 pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
 pub use pool::{IdleTime, PoolLimits, TcpKeepalive, Tunnel, TunnelMethod};
 pub use redirect::{Redirect, RedirectPath, RedirectPort, https_location};
-pub use retry::RetryPolicy;
+pub use retry::{AnswerHead, Lost, RetryOn, RetryPolicy};
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
 pub use route::{Action, Destination, DirectResponse, Forward, Route};
 pub use settings::{

@@ -30,6 +30,8 @@ pub struct Record<'a> {
     pub status: u16,
     /// Why it ended as it did.
     pub flag: Option<Flag>,
+    /// Why there was no other attempt, where one was wanted (`URX`, `UO`); written behind the other, as `UF,URX`.
+    pub retry_flag: Option<Flag>,
     /// Envoy's response code details, such as `via_upstream`.
     pub details: &'static str,
     /// Why a connection was ended, where neither side asked for it (`%CONNECTION_TERMINATION_DETAILS%`).
@@ -154,7 +156,14 @@ fn append(r: &Record<'_>, timestamps: &mut TimestampCache, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\" ");
     out.extend_from_slice(number.format(r.status).as_bytes());
     out.push(b' ');
-    bare(r.flag.map_or("", Flag::as_str).as_bytes(), out);
+    match (r.flag, r.retry_flag) {
+        (Some(flag), Some(retry)) => {
+            bare(flag.as_str().as_bytes(), out);
+            out.push(b',');
+            bare(retry.as_str().as_bytes(), out);
+        }
+        (flag, retry) => bare(flag.or(retry).map_or("", Flag::as_str).as_bytes(), out),
+    }
     out.push(b' ');
     bare(r.details.as_bytes(), out);
     out.push(b' ');

@@ -16,11 +16,6 @@ fn report_rule(position: usize, rule: &HttpRoute, fields: &mut Fields<'_>) {
     fields.report(
         &|| format!("spec.http[{position}]"),
         &[
-            (
-                "retries",
-                at(&rule.retries),
-                "only a request that met a dead connection of the pool is sent again",
-            ),
             ("fault", at(&rule.fault), "no delay and no error is injected"),
             ("mirror", at(&rule.mirror), "no copies of the requests are sent"),
             ("mirrors", first(&rule.mirrors), "no copies of the requests are sent"),
