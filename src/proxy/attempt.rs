@@ -308,7 +308,8 @@ impl Exchange<'_> {
         upload.take((&mut *inbound, &mut *kept), &self.env, &progress);
         // Boxed, so that it can end before the upload does.
         let mut respond = Box::pin(self.answer.respond(reader, deadline, way, &progress));
-        let mut pump = pin!(upload.pump((&mut *inbound, &mut *kept), Sink::Http1(write), &self.env, &progress));
+        let mut pump =
+            pin!(upload.pump((&mut *inbound, &mut *kept), Sink::Http1(write), &self.env, &progress));
         let mut client_failure = None;
         let both = pin!(poll_fn(|context| {
             if !progress.is_ended()

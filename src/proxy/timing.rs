@@ -91,8 +91,8 @@ impl Timing {
         }
     }
 
-    /// An attempt begins.
-    pub(super) fn begin_attempt(&self) {
+    /// An attempt has ended: its time counts no more.
+    pub(super) fn end_attempt(&self) {
         if let Some(bounds) = &self.0 {
             bounds.connected.set(None);
             bounds.over.set(None);
@@ -273,7 +273,7 @@ mod tests {
         let timing = Timing::new(&Deadlines::new(), Some(MINUTE), Some(MINUTE / 2), None);
         timing.request_is_whole();
         let whole = timing.due();
-        timing.begin_attempt();
+        timing.end_attempt();
         assert_eq!(timing.due(), whole);
         timing.is_connected();
         assert!(timing.due() < whole);

@@ -62,9 +62,9 @@ impl Exchange<'_> {
                 return Err(Ended::NoEndpoint);
             };
             tried.attempts += 1;
-            self.timing.begin_attempt();
             let attempt = Attempt { endpoint: &endpoint, number: tried.attempts, fresh };
             let ended = self.attempt(attempt, way).await.map_err(|failed| failed.judge(&self.timing));
+            self.timing.end_attempt();
             self.learn(way, &endpoint, &ended);
             match ended {
                 Ok(after) => {
@@ -129,9 +129,8 @@ impl Exchange<'_> {
         let below = u64::try_from(way.retry.pause_below(retry).as_micros()).unwrap_or(u64::MAX);
         let pause = Duration::from_micros(self.env.random.below(below));
         let client = &self.answer.client;
-        let gone = |context: &Context<'_>| {
-            client.stream().is_some_and(|stream| stream.poll_end(context).is_ready())
-        };
+        let gone =
+            |context: &Context<'_>| client.stream().is_some_and(|stream| stream.poll_end(context).is_ready());
         self.timing.pause(&self.env.deadlines, pause, gone).await;
     }
 

@@ -24,7 +24,8 @@
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
-//! - `timeouts`: how long a request may take, exactly
+//! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
+//!   script says
 //! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 //! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
@@ -51,6 +52,7 @@ mod certificates;
 mod client;
 mod dns;
 mod drain;
+mod failing;
 mod h2_cases;
 mod h2_floods;
 mod h2_floods_control;
@@ -88,6 +90,7 @@ mod origin;
 mod pages;
 mod proxy_protocol;
 mod python;
+mod retries;
 mod tcp;
 mod timeouts;
 mod tls_abuse;

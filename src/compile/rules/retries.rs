@@ -26,10 +26,19 @@ pub(in super::super) fn compile(retries: &HttpRetry) -> RetryPolicy {
     };
     RetryPolicy {
         attempts: retries.attempts.as_ref().map_or(0, |attempts| u32::try_from(attempts.value).unwrap_or(0)),
-        per_try_timeout: retries.per_try_timeout.as_ref().map(|limit| limit.value).filter(|limit| !limit.is_zero()),
+        per_try_timeout: retries
+            .per_try_timeout
+            .as_ref()
+            .map(|limit| limit.value)
+            .filter(|limit| !limit.is_zero()),
         on,
         statuses,
-        backoff: retries.backoff.as_ref().map(|base| base.value).filter(|base| !base.is_zero()).unwrap_or(usual.backoff),
+        backoff: retries
+            .backoff
+            .as_ref()
+            .map(|base| base.value)
+            .filter(|base| !base.is_zero())
+            .unwrap_or(usual.backoff),
         remote_localities: retries.retry_remote_localities.as_ref().is_some_and(|remote| remote.value),
         ignore_previous_hosts: retries.retry_ignore_previous_hosts.as_ref().map(|ignore| ignore.value),
     }
