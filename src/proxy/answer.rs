@@ -8,7 +8,7 @@ use super::{
     exchange::{After, Way},
     failure::Failure,
     record::Summary,
-    reply::Reply,
+    reply::{Extra, Reply},
     standard,
     upload::Web,
 };
@@ -43,6 +43,10 @@ pub(super) struct Answer<'a> {
     pub(super) web_at_first: Option<Translation>,
     /// How the client's body ends, whatever the origin is told.
     pub(super) client_body: BodyLength,
+    /// The origin that the route's `corsPolicy` allows, as the client wrote it.
+    pub(super) allowed_origin: Option<Box<[u8]>>,
+    /// A cookie that the client gets: the value of `set-cookie`.
+    pub(super) issued: Option<Box<[u8]>>,
     /// The key of a WebSocket: the client's where the origin was asked without, ours where it needs one.
     pub(super) websocket_key: Option<Vec<u8>>,
     /// Attempts that may follow.
@@ -70,6 +74,8 @@ impl<'a> Answer<'a> {
             call_timeout: None,
             web: None,
             web_at_first: None,
+            allowed_origin: None,
+            issued: None,
             websocket_key: None,
             retries_left: 0,
             client_body,
@@ -102,6 +108,13 @@ impl<'a> Answer<'a> {
         destination: Option<&Destination>,
         cluster: &str,
     ) {
+        self.apply_operations(route, destination, cluster);
+        if route.checks.is_some() {
+            self.apply_checks(route);
+        }
+    }
+
+    fn apply_operations(&mut self, route: &Route, destination: Option<&Destination>, cluster: &str) {
         let ops: [Option<&HeaderOps>; 2] =
             [Some(&route.response_headers), destination.map(|d| &d.response_headers)];
         if ops.iter().flatten().all(|ops| ops.is_empty()) {
@@ -170,7 +183,15 @@ impl<'a> Answer<'a> {
         if !reply.body.is_empty() {
             response.fields.push_known(Name::ContentType, "content-type", b"text/plain");
         }
-        standard::local_reply(response, settings, &self.env);
+        match reply.extra {
+            Extra::RetryAfter(seconds) => {
+                response.fields.push(b"retry-after", itoa::Buffer::new().format(seconds).as_bytes());
+                response.fields.push_known(Name::XEnvoy, "x-envoy-ratelimited", b"true");
+            }
+            Extra::Preflight(policy) => self.allow_preflight(policy),
+            Extra::Nothing | Extra::GrpcStatus(_) => {}
+        }
+        standard::local_reply(&mut self.scratch.response, settings, &self.env);
         let body = if self.reply_to_grpc(reply) { &[][..] } else { reply.body };
         if let Some(route) = route {
             self.apply_to_response(route, None, cluster);

@@ -249,7 +249,7 @@ impl Exchange<'_> {
         let scratch = &mut *self.answer.scratch;
         scratch.out.clear();
         encode::request(&scratch.request, scratch.request.body, &mut scratch.out);
-        let mut upload = Upload::new(scratch.request.body);
+        let mut upload = Upload::new(scratch.request.body).with_copies(&self.copies);
         if let Incoming::Http1(inbound) = &self.incoming {
             upload.begin(self.kept.bytes(), inbound.buffer.bytes(), &mut scratch.out)?;
         }

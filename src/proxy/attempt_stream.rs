@@ -202,7 +202,7 @@ impl Exchange<'_> {
         let stream = &origin.stream;
         let limit = self.env.limits.window_timeout;
         let is_tunnel = self.answer.scratch.request.upgrade == Upgrade::WebSocket;
-        let mut upload = Upload::bare(self.answer.client_body);
+        let mut upload = Upload::bare(self.answer.client_body).with_copies(&self.copies);
         let progress = Progress::new(upload.is_done() || is_tunnel);
         let timing = &self.timing;
         let cut = timing.is_on().then(|| Cut::of(&self.answer.client));

@@ -7,6 +7,7 @@ use super::{
     client::{Client, Incoming},
     environment::Scratch,
     kept::Kept,
+    mirror::Copies,
     reply::LocalReply,
     timing::Timing,
     tries::Ended,
@@ -42,6 +43,8 @@ pub(super) struct Exchange<'a> {
     pub(super) kept: Kept,
     /// When it has to be over.
     pub(super) timing: Timing,
+    /// Copies of the request that are made as it passes.
+    pub(super) copies: Option<Rc<Copies>>,
     /// The route table of its listener.
     table: TableId,
     /// What it began with, whatever reloads do.
@@ -85,6 +88,7 @@ impl<'a> Exchange<'a> {
             env,
             kept: Kept::default(),
             timing: Timing::default(),
+            copies: None,
             table: ingress.table,
             routing,
         }
@@ -107,7 +111,7 @@ impl<'a> Exchange<'a> {
         self.reply(reply, None, "").await
     }
 
-    async fn route(&mut self, routing: &Routing) -> After {
+    async fn route(&mut self, routing: &Rc<Routing>) -> After {
         let settings = &routing.snapshot.settings;
         let Answer { info, scratch, scheme: known_scheme, .. } = &mut self.answer;
         let Scratch { request, text, .. } = &mut **scratch;
@@ -128,9 +132,15 @@ impl<'a> Exchange<'a> {
             }
             Lookup::Route(_, route) => route,
         };
+        if let Some(checks) = &route.checks
+            && let Some(after) = self.check(checks, route, settings).await
+        {
+            return after;
+        }
         match &route.action {
             Action::Direct(direct) => self.reply(LocalReply::Direct(direct), Some(route), "").await,
             Action::Redirect(redirect) => {
+                let Scratch { request, text, .. } = &mut *self.answer.scratch;
                 text.clear();
                 redirect.location(request, scheme, text);
                 self.reply(LocalReply::Redirect(redirect.status), Some(route), "").await
@@ -139,8 +149,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    async fn forward(&mut self, routing: &Routing, route: &Route, forward: &Forward) -> After {
-        let Some(destination) = self.choose(forward) else {
+    async fn forward(&mut self, routing: &Rc<Routing>, route: &Route, forward: &Forward) -> After {
+        let Some(destination) = self.choose(route, forward, &routing.snapshot.settings) else {
             return self.reply(LocalReply::NoCluster, Some(route), "").await;
         };
         let cluster = destination.cluster.and_then(|id| routing.clusters.get(id));
@@ -151,6 +161,9 @@ impl<'a> Exchange<'a> {
         let retry = forward.retry.as_deref().unwrap_or(&settings.retry);
         let way = Way { route, forward, retry, destination, cluster, settings };
         self.answer.rewrite(&way, forward);
+        if !forward.mirrors.is_empty() {
+            self.begin_copies(routing, forward);
+        }
         self.answer.begin_grpc(cluster);
         match self.attempts(&way).await {
             Ok(after) => {
@@ -170,24 +183,13 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// One of the destinations, by weight.
-    fn choose<'f>(&self, forward: &'f Forward) -> Option<&'f Destination> {
-        if let [only] = forward.destinations.as_slice() {
-            return Some(only);
-        }
-        let mut place = self.env.random.below(forward.total_weight);
-        for destination in &forward.destinations {
-            let weight = u64::from(destination.weight);
-            if place < weight {
-                return Some(destination);
-            }
-            place -= weight;
-        }
-        forward.destinations.last()
-    }
-
     /// Answers here, and writes the record.
-    async fn reply(&mut self, reply: LocalReply<'_>, route: Option<&Route>, cluster: &str) -> After {
+    pub(super) async fn reply(
+        &mut self,
+        reply: LocalReply<'_>,
+        route: Option<&Route>,
+        cluster: &str,
+    ) -> After {
         let reply = reply.into_reply();
         bump(&self.env.counters.local_replies, 1);
         let mut after = self.after_unread_body(reply.ends_connection);

@@ -7,6 +7,7 @@
 //! - `worker`: tasks that serve one stream after another
 //! - `client`: the client's side of an exchange, whatever version it speaks
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
+//! - `checks`: what is decided between a request's route and its action
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
 //! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
 //! - `retrying`: whether a request is tried again, from what came of an attempt
@@ -21,6 +22,7 @@
 //! - `tunnel`: both directions of a WebSocket
 //! - `tunnel_stream`, `websocket`: the same over HTTP/2, and between its way of asking for one and HTTP/1.1's
 //! - `calls`: what is done for gRPC and gRPC-Web
+//! - `mirror`: copies of requests
 //! - `mongo`: counts what MongoDB's clients ask
 //! - `tcp`: a connection that is not HTTP
 //! - `failure`: what can go wrong, and the one place that says what follows from it
@@ -33,6 +35,7 @@ mod answer;
 mod attempt;
 mod attempt_stream;
 mod calls;
+mod checks;
 mod client;
 mod client_cert;
 mod download;
@@ -42,6 +45,7 @@ mod environment;
 mod exchange;
 mod failure;
 mod kept;
+mod mirror;
 mod mongo;
 mod passage;
 mod record;

@@ -16,6 +16,8 @@ pub(super) struct Summary {
     pub(super) flag: Option<Flag>,
     /// Why there was no other attempt, where one was wanted.
     pub(super) retry_flag: Option<Flag>,
+    /// It was made to wait (`DI`).
+    pub(super) is_delayed: bool,
     pub(super) details: &'static str,
     pub(super) transport_failure: String,
     pub(super) bytes_received: u64,
@@ -37,6 +39,7 @@ impl Summary {
             status: 0,
             flag: None,
             retry_flag: None,
+            is_delayed: false,
             details: "",
             transport_failure: String::new(),
             bytes_received: 0,
@@ -75,6 +78,7 @@ impl Summary {
             status: self.status,
             flag: self.flag,
             retry_flag: self.retry_flag,
+            is_delayed: self.is_delayed,
             details: self.details,
             // Only for connections that an HTTP filter did not end.
             termination: "",

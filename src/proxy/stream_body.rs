@@ -3,6 +3,7 @@
 use super::{
     Environment,
     kept::{KEPT_BYTES_USUAL, Kept},
+    mirror::Copies,
     upload::Progress,
 };
 use crate::{
@@ -23,6 +24,8 @@ pub(super) struct StreamBody<'s> {
     at: usize,
     end: Option<Option<Box<Fields>>>,
     received: u64,
+    /// Copies of the request, which get what comes.
+    copies: Option<Rc<Copies>>,
 }
 
 /// What comes next.
@@ -48,12 +51,17 @@ impl<'s> StreamBody<'s> {
         let end = stream.is_received().then_some(None);
         let mut kept = Kept::default();
         kept.allow(KEPT_BYTES_USUAL, None);
-        StreamBody { stream, env: Rc::clone(env), kept, at: 0, end, received: 0 }
+        StreamBody { stream, env: Rc::clone(env), kept, at: 0, end, received: 0, copies: None }
     }
 
     /// Keeps up to so much of it from now on.
     pub(super) fn allow(&mut self, limit: usize, length: Option<u64>) {
         self.kept.allow(limit, length);
+    }
+
+    /// Shows what comes to who copies the request.
+    pub(super) fn copy_to(&mut self, copies: &Rc<Copies>) {
+        self.copies = Some(Rc::clone(copies));
     }
 
     /// Begins anew, for another attempt.
@@ -108,6 +116,9 @@ impl<'s> StreamBody<'s> {
             };
             match received {
                 Received::Data(buffer) => {
+                    if let Some(copies) = &self.copies {
+                        copies.take(self.received, buffer.bytes());
+                    }
                     self.received += buffer.len() as u64;
                     if !self.kept.keep(buffer.bytes(), &self.env) {
                         self.forget();
@@ -129,6 +140,9 @@ impl<'s> StreamBody<'s> {
         }
         if self.end.is_some() {
             progress.set_whole();
+        }
+        if self.copies.is_some() && (self.end.is_some() || self.stream.is_received()) {
+            self.copies.take().inspect(|copies| copies.end());
         }
         if self.at < self.kept.bytes().len() {
             let bytes = self.kept.bytes().get(self.at..).unwrap_or_default();

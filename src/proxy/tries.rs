@@ -16,7 +16,7 @@ use crate::{
     http::{BodyLength, Name},
     http1::body::{BodyDecoder, Next},
     telemetry::bump,
-    upstream::{Endpoint, Outcome},
+    upstream::{Endpoint, Outcome, Pick},
 };
 use std::{rc::Rc, task::Context, time::Duration};
 
@@ -101,11 +101,12 @@ impl Exchange<'_> {
 
     /// The endpoint that is asked next.
     fn choose_endpoint(&self, way: &Way<'_>, tried: &Tried) -> Option<Rc<Endpoint>> {
-        let avoided = match way.retry.ignore_previous_hosts {
-            Some(false) => &[],
-            _ => tried.endpoints.as_slice(),
-        };
-        way.cluster.choose(&self.env.random, avoided)
+        way.cluster.choose(&Pick {
+            tried: &tried.endpoints,
+            avoids_tried: way.retry.ignore_previous_hosts.unwrap_or(true),
+            leaves_priorities: way.retry.remote_localities,
+            ..Pick::first(&self.env.random, self.answer.summary.started)
+        })
     }
 
     /// Whether the policy tries a request again that got no answer. Takes note where it would, if that could be.

@@ -18,6 +18,7 @@
 //! - `bookinfo`: the example with its five servers
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
+//! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
 //! - `cases_tls`: the same for certificates and Secrets
 //! - `tls_upstream`: whom the gateway believes, and what it shows
 //! - `tls_monoio`: another TLS stream on the same runtime
@@ -50,6 +51,7 @@ mod cases_tls;
 #[path = "../../src/tls/testing.rs"]
 mod certificates;
 mod client;
+mod delegates;
 mod dns;
 mod drain;
 mod failing;
@@ -83,6 +85,7 @@ mod harness;
 mod hello;
 mod large_bodies;
 mod life;
+mod mirrors;
 mod mongo;
 mod mongo_counts;
 mod names;
