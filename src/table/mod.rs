@@ -5,6 +5,7 @@
 //!
 //! - `balance`: how an endpoint is chosen
 //! - `checks`: what is decided about a request before the route's action
+//! - `claim`: what a route asks of the claims of a token
 //! - `cluster`: where requests go: endpoints and policy
 //! - `display`: what a route asks, in Istio's words
 //! - `filter_chain`: the filter chains of one TLS port, found by SNI
@@ -28,6 +29,7 @@
 
 mod balance;
 mod checks;
+mod claim;
 mod cluster;
 mod display;
 mod explain;
@@ -54,6 +56,7 @@ mod test_support;
 
 pub use balance::{Balance, LoadBalancing};
 pub use checks::Checks;
+pub use claim::ClaimMatch;
 pub use cluster::{
     ClientTlsId, Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Http2Keepalive,
     ProxyVersion, STREAMS_MAX, ServerName, UpstreamProtocol, UpstreamTls,
@@ -81,6 +84,7 @@ pub use settings::{
 pub use source::Source;
 pub use tcp::{TcpChain, TcpDestination, TcpProtocol, TcpRoute};
 
+use crate::filter::Authentication;
 use crate::tls::{ClientSpec, ServerSpec};
 
 /// Everything compiled from the resources: immutable, with one generation number.
@@ -98,6 +102,8 @@ pub struct Snapshot {
     pub clusters: Vec<Cluster>,
     /// How TLS is ended; a [`ServerTlsId`] is an index into this.
     pub server_tls: Vec<ServerSpec>,
+    /// The tokens that are verified; nothing where no RequestAuthentication applies.
+    pub authentication: Option<Box<Authentication>>,
     /// How TLS is begun; a [`ClientTlsId`] is an index into this.
     pub client_tls: Vec<ClientSpec>,
 }

@@ -42,6 +42,8 @@ pub(super) struct RuleCompiler<'r, 'w> {
     pub(super) origins: &'w Origins,
     pub(super) clusters: Clusters<'r, 'w>,
     patterns: HashMap<String, Result<Pattern, PatternError>>,
+    /// Some RequestAuthentication applies, so that requests can have claims.
+    pub(super) verifies_tokens: bool,
 }
 
 /// A route, and the rule that it comes from.
@@ -95,7 +97,14 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
         origins: &'w Origins,
         clusters: Clusters<'r, 'w>,
     ) -> RuleCompiler<'r, 'w> {
-        RuleCompiler { selection, workload, origins, clusters, patterns: HashMap::new() }
+        RuleCompiler {
+            selection,
+            workload,
+            origins,
+            clusters,
+            patterns: HashMap::new(),
+            verifies_tokens: false,
+        }
     }
 
     /// The routes of a VirtualService at a site: one for every match, up to the first catch-all, behind which nothing
