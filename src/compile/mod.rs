@@ -10,6 +10,7 @@
 //! - `authentication`: RequestAuthentications to the rules for tokens
 //! - `merge`: servers to listeners; who wins a port and a host
 //! - `attach`: which VirtualServices are on which servers, with which hosts
+//! - `delegate`: rules that are another VirtualService's, in the place of the rule that delegates
 //! - `services`, `clusters`: what destinations mean; endpoints and DestinationRules
 //! - `rules`, `tables`: rules to routes, virtual hosts and route tables
 //! - `tls`: TLS of servers and destinations, and Secrets
@@ -19,6 +20,7 @@
 //! Beside them:
 //! - `options`: what goes in beside the files, and what comes out
 //! - `report`: where diagnostics go
+//! - `locality`: where something is
 //! - `host_name`, `scope`, `origin`, `claim`: names of hosts, namespaces and order, places in files, names of claims
 
 mod attach;
@@ -26,10 +28,12 @@ mod authentication;
 mod claim;
 mod clusters;
 mod coalescing;
+mod delegate;
 mod host_name;
 mod http2;
 mod incomplete;
 mod inventory;
+mod locality;
 mod merge;
 mod mesh;
 mod options;
@@ -53,11 +57,13 @@ mod testing;
 mod tests;
 
 pub use inventory::{Inventory, ServerEntry};
+pub use locality::Locality;
 pub use options::{Compiled, Http2Options, Identity, Misdirected, Options, Workload};
 pub use tables::ServerState;
 
 use crate::{config::Resources, table::Snapshot, tls::Secrets};
 use clusters::{Clusters, Policies};
+use delegate::HttpRules;
 use origin::Origins;
 use policy_selection::PolicySelection;
 use report::Report;
@@ -95,6 +101,8 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     review::report_shared_hosts(&merged, &selection, report);
     coalescing::report_shared_certificates(&merged, &selection, options.misdirected, report);
     review::report_unused_rules(&merged, &attachments, &selection, report);
+    let http = HttpRules::new(&selection, resources, mesh.virtual_service_export_to(), report);
+    delegate::report_unused(resources, report);
 
     let registry = Registry::new(resources, &workload, &mesh, report);
     let export_to = mesh.destination_rule_export_to();
@@ -105,7 +113,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let inputs =
         tls::TlsInputs { workload: &workload, mesh, identity: options.identity.as_ref(), origins: &origins };
     let clusters = Clusters::new(&registry, &policies, inputs);
-    let mut rules = RuleCompiler::new(&selection, &workload, &origins, clusters);
+    let mut rules = RuleCompiler::new((&selection, &http), &workload, &origins, clusters);
     rules.verifies_tokens = authentication.is_some();
     let mut server_tls = tls::ServerTls::new(inputs);
     let tables = tables::build((&merged, &attachments), &mut rules, &mut server_tls, report);

@@ -2,7 +2,7 @@
 //! kept while there is no better one.
 
 use super::{log, resolver::Resolver};
-use crate::table::{Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints};
+use crate::table::{Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Placement};
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -109,6 +109,7 @@ impl Names {
             let endpoint = |address: &IpAddr| Endpoint {
                 address: EndpointAddress::Tcp(SocketAddr::new(*address, name.port)),
                 weight: name.weight,
+                placement: name.placement,
             };
             endpoints.extend(addresses.iter().map(endpoint));
         }
@@ -121,12 +122,12 @@ impl Names {
     }
 }
 
-fn key(endpoint: &Endpoint) -> (Option<SocketAddr>, u32) {
+fn key(endpoint: &Endpoint) -> (Option<SocketAddr>, u32, Placement) {
     let address = match &endpoint.address {
         EndpointAddress::Tcp(address) => Some(*address),
         EndpointAddress::Unix(_) => None,
     };
-    (address, endpoint.weight)
+    (address, endpoint.weight, endpoint.placement)
 }
 
 async fn watch(at: usize, host: Rc<str>, resolver: Rc<Resolver>, answers: mpsc::Sender<Answer>) {
@@ -189,7 +190,12 @@ mod tests {
     use crate::table::{Balance, Source, UpstreamProtocol};
 
     fn cluster(kind: DnsKind, hosts: &[&str]) -> Cluster {
-        let name = |host: &&str| DnsName { host: (*host).into(), port: 80, weight: 1 };
+        let name = |host: &&str| DnsName {
+            host: (*host).into(),
+            port: 80,
+            weight: 1,
+            placement: Placement::default(),
+        };
         Cluster {
             name: "c".into(),
             endpoints: Endpoints::Dns { kind, names: hosts.iter().map(name).collect() },
@@ -203,6 +209,7 @@ mod tests {
             tcp_idle_timeout: Some(Duration::from_secs(3600)),
             max_concurrent_streams: crate::table::STREAMS_MAX,
             http2_keepalive: None,
+            tunnel: None,
             source: Source::built_in("test"),
         }
     }

@@ -1,6 +1,6 @@
 //! Where requests go: one destination's endpoints and policy.
 
-use super::{Balance, OutlierDetection, PoolLimits, Source};
+use super::{Balance, OutlierDetection, PoolLimits, Source, Tunnel};
 use crate::http::Version;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -19,7 +19,7 @@ pub struct Cluster {
     pub balance: Balance,
     /// When an endpoint is left out for a while; `None`: never.
     pub outlier: Option<Box<OutlierDetection>>,
-    /// Limits of connections, requests and retries; `None`: nothing is limited.
+    /// Limits of connections, requests and retries, and how long connections live; `None`: nothing is said of that.
     pub limits: Option<Box<PoolLimits>>,
     /// What is spoken to the endpoints.
     pub protocol: UpstreamProtocol,
@@ -37,6 +37,8 @@ pub struct Cluster {
     pub max_concurrent_streams: u32,
     /// `connectionPool.http.http2KeepAlive`: pings on HTTP/2 connections; `None`: none are sent.
     pub http2_keepalive: Option<Http2Keepalive>,
+    /// `tunnel`: TCP connections go through an HTTP proxy; `None`: they go to the endpoints themselves.
+    pub tunnel: Option<Box<Tunnel>>,
     /// The ServiceEntry or Service that it comes from.
     pub source: Source,
 }
@@ -124,6 +126,8 @@ pub struct DnsName {
     pub port: u16,
     /// The weight of each of its addresses.
     pub weight: u32,
+    /// Where each of its addresses is.
+    pub placement: Placement,
 }
 
 /// One address of a cluster.
@@ -133,6 +137,18 @@ pub struct Endpoint {
     pub address: EndpointAddress,
     /// Its share of the traffic relative to the others; never 0.
     pub weight: u32,
+    /// Where it is.
+    pub placement: Placement,
+}
+
+/// Where an endpoint is, as far as that decides how much it gets (`localityLbSetting`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Placement {
+    /// How far away it is: 0 is used first, and the next one as far as endpoints of the one before have failed. Below
+    /// [`PRIORITIES_MAX`](super::PRIORITIES_MAX), without gaps within a cluster.
+    pub priority: u8,
+    /// Its place among those of the cluster: an index into [`Balance::place_weights`], where there are any.
+    pub place: u16,
 }
 
 /// An address to connect to.

@@ -1,9 +1,10 @@
 //! The compiled form of the configuration, and its look-ups.
 //!
-//! A [`Snapshot`] is made by `compile`, never changed, and shared by all shards. Nothing in here knows YAML, does
+//! A [`Snapshot`] is made by `compile`, never changed but for the numbers of its [`Breaker`]s, and shared by all shards. Nothing in here knows YAML, does
 //! I/O or asks the time.
 //!
 //! - `balance`: how an endpoint is chosen
+//! - `breaker`: what is counted over all shards for a cluster with limits
 //! - `checks`: what is decided about a request before the route's action
 //! - `claim`: what a route asks of the claims of a token
 //! - `cluster`: where requests go: endpoints and policy
@@ -17,7 +18,7 @@
 //! - `mirror`: copies of requests
 //! - `outlier`: when an endpoint is left out
 //! - `pattern`: regular expressions
-//! - `pool`: limits of a cluster's connections and requests
+//! - `pool`: what is said of a cluster's connections: limits, ages, tunnels
 //! - `re2`: RE2's syntax, translated
 //! - `redirect`: `redirect` and `httpsRedirect`: the location
 //! - `retry`: what is tried again
@@ -28,6 +29,7 @@
 //! - `source`: where in the user's files a thing comes from
 
 mod balance;
+mod breaker;
 mod checks;
 mod claim;
 mod cluster;
@@ -54,12 +56,16 @@ mod tcp;
 #[cfg(test)]
 mod test_support;
 
-pub use balance::{Balance, LoadBalancing};
-pub use checks::Checks;
+pub use balance::{
+    Balance, ConsistentHash, HashAlgorithm, HashEntry, HashTable, LoadBalancing, PANIC_PERCENT,
+    PRIORITIES_MAX, Warmup,
+};
+pub use breaker::{Breaker, BreakerLimits, Full, Resource, RetryBudget, SHARD_BITS};
+pub use checks::{Checks, CorsPolicy, IssuedCookie, RateLimited, StickySplit};
 pub use claim::ClaimMatch;
 pub use cluster::{
     ClientTlsId, Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Http2Keepalive,
-    ProxyVersion, STREAMS_MAX, ServerName, UpstreamProtocol, UpstreamTls,
+    Placement, ProxyVersion, STREAMS_MAX, ServerName, UpstreamProtocol, UpstreamTls,
 };
 pub use explain::{
     Condition, NearHost, Nearness, RouteReport, Verdict, explain_match, explain_routes, nearest_hosts,
@@ -72,7 +78,7 @@ pub use matcher::{HeaderMatch, HeaderName, PathMatch, QueryMatch, RouteMatch, St
 pub use mirror::Mirror;
 pub use outlier::OutlierDetection;
 pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
-pub use pool::PoolLimits;
+pub use pool::{IdleTime, PoolLimits, TcpKeepalive, Tunnel, TunnelMethod};
 pub use redirect::{Redirect, RedirectPath, RedirectPort, https_location};
 pub use retry::RetryPolicy;
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};

@@ -2,6 +2,7 @@
 //!
 //! - `balance`: how an endpoint is chosen, and when one is left out
 //! - `pool`: limits of connections, requests and retries
+//! - `place`: which endpoints are near
 //! - `policy`: which DestinationRule applies
 //! - `auto_passthrough`: destinations that a client names itself
 //! - `protocol`: what is spoken to a destination
@@ -10,6 +11,7 @@
 mod auto_passthrough;
 mod balance;
 mod missing;
+mod place;
 mod policy;
 mod pool;
 mod protocol;
@@ -23,7 +25,7 @@ use super::{
     mesh::Mesh,
     origin::Origins,
     report::Report,
-    services::{Found, Pool, Registry, Service, ServiceId, ServicePort},
+    services::{Found, Pool, Registry, Service, ServiceId, ServicePort, Site},
     tls::{ClientTls, SecretUse, TlsInputs, Upstream},
 };
 use crate::{
@@ -33,10 +35,11 @@ use crate::{
             ConnectionPoolSettings, Destination, Map, ProxyProtocol, ProxyProtocolVersion, SimpleLb, Subset,
         },
     },
-    table::{Cluster, ClusterId, DnsKind, DnsName, ProxyVersion, UpstreamProtocol, UpstreamTls},
+    table::{Cluster, ClusterId, DnsKind, DnsName, Placement, ProxyVersion, UpstreamProtocol, UpstreamTls},
     tls::ClientSpec,
 };
 use missing::Missing;
+use place::Nearness;
 use policy::{Policy, ServicePolicy};
 use std::{
     collections::{HashMap, HashSet},
@@ -80,8 +83,8 @@ struct Made<'r> {
     cluster: Cluster,
     /// What every destination that means it is told.
     missing: Option<Missing>,
-    /// `connectionPool.tcp.idleTimeout`, which does not hold for HTTP.
-    idle_timeout: Option<(Span, PolicyPlace<'r>)>,
+    /// `tunnel`, which is for connections alone.
+    tunnel: Option<(Span, PolicyPlace<'r>)>,
 }
 
 /// A destination as a rule names it.
@@ -103,6 +106,8 @@ pub(super) enum Traffic {
     Requests,
     /// Of HTTP, through a server that says gRPC.
     Calls,
+    /// Copies of requests, whose answers nobody reads.
+    Copies,
     /// Bytes.
     Connections,
     /// TLS that passes through.
@@ -214,15 +219,15 @@ impl<'r, 'w> Clusters<'r, 'w> {
             missing.report(wanted, report);
         }
         match (wanted.traffic, &made.cluster.tls) {
-            (Traffic::Requests | Traffic::Calls, tls) => {
+            (Traffic::Requests | Traffic::Calls | Traffic::Copies, tls) => {
                 if wanted.traffic == Traffic::Calls && made.cluster.protocol == UpstreamProtocol::Http1 {
                     missing::report_no_grpc((service, port), wanted, report);
                 }
                 if tls.is_none() {
                     missing::report_plain_text(service, port, report);
                 }
-                if let Some((span, place)) = &made.idle_timeout {
-                    missing::report_idle_timeout(*span, place, report);
+                if let Some((span, place)) = &made.tunnel {
+                    missing::report_useless_tunnel(*span, place, report);
                 }
             }
             (Traffic::Connections, Some(tls)) if self.tls.needs_server_name(tls) => {
@@ -285,7 +290,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
             Purpose::AutoPassthrough => Ok(None),
         };
         let simple = policy.load_balancer.and_then(|lb| lb.simple.as_ref()).map(|simple| simple.value);
-        let pool = if let Err(why) = &tls {
+        let mut pool = if let Err(why) = &tls {
             // Plain text where the user asked for TLS would be a hole, so nothing is sent at all.
             Pool::empty(why)
         } else if simple == Some(SimpleLb::Passthrough) {
@@ -293,11 +298,15 @@ impl<'r, 'w> Clusters<'r, 'w> {
                 "its load balancer is PASSTHROUGH: the client's own destination address is used, which a gateway does not know",
             )
         } else if external.is_some() {
-            let name = DnsName { host: host.into(), port: port.number, weight: 1 };
+            let placement = Placement::default();
+            let name = DnsName { host: host.into(), port: port.number, weight: 1, placement };
+            let name = (name, Site::Unknown);
             Pool::named(DnsKind::Strict, vec![name], || missing::NO_EXTERNAL_NAME.to_owned())
         } else {
             self.registry.pool(service, port, labels)
         };
+        let near = Nearness::new(policy, service, self.mesh);
+        let place_weights = near.map_or_else(Vec::new, |near| near.place(&mut pool, self.workload));
         let tls_place = tls.is_err().then_some(policy.tls).flatten();
         let missing =
             pool.why_empty.map(|why| Missing::no_endpoints(service, port.number, subset, tls_place, why));
@@ -308,9 +317,9 @@ impl<'r, 'w> Clusters<'r, 'w> {
                 Purpose::AutoPassthrough => auto_passthrough::name(port.number, subset_name, host).into(),
             },
             endpoints: pool.endpoints,
-            balance: balance::balance(policy),
+            balance: balance::balance(policy, self.mesh, place_weights),
             outlier: balance::outlier(policy, self.mesh),
-            limits: pool::limits(policy, settings),
+            limits: pool::limits(policy, settings, self.mesh.tcp_keepalive()),
             protocol: protocol::protocol(port, settings, self.mesh.upgrades_to_http2()),
             connect_timeout: self.connect_timeout(policy),
             tls: tls.ok().flatten(),
@@ -318,9 +327,10 @@ impl<'r, 'w> Clusters<'r, 'w> {
             tcp_idle_timeout: self.tcp_idle_timeout(policy),
             max_concurrent_streams: protocol::max_concurrent_streams(settings),
             http2_keepalive: protocol::keepalive(settings),
+            tunnel: pool::tunnel(policy),
             source: self.origins.source(&service.title, service.span),
         };
-        Made { cluster, missing, idle_timeout: idle_timeout(service_policy, policy) }
+        Made { cluster, missing, tunnel: tunnel(service_policy, policy) }
     }
 
     fn upstream_tls(
@@ -374,12 +384,11 @@ fn cluster_name(port: u16, subset: Option<&Spanned<String>>, host: &str) -> Box<
     format!("outbound|{port}|{subset}|{host}").into()
 }
 
-/// Where `connectionPool.tcp.idleTimeout` is written.
-fn idle_timeout<'r>(rules: &ServicePolicy<'r>, policy: Policy<'r>) -> Option<(Span, PolicyPlace<'r>)> {
-    let pool = policy.connection_pool?;
-    let timeout = pool.tcp.as_ref()?.idle_timeout.as_ref()?;
-    let is_it = |other: &Policy<'r>| other.connection_pool.is_some_and(|other| std::ptr::eq(other, pool));
-    Some((timeout.span, rules.place("connectionPool.tcp.idleTimeout", is_it)?))
+/// Where `tunnel` is written.
+fn tunnel<'r>(rules: &ServicePolicy<'r>, policy: Policy<'r>) -> Option<(Span, PolicyPlace<'r>)> {
+    let tunnel = policy.tunnel?;
+    let is_it = |other: &Policy<'r>| other.tunnel.is_some_and(|other| std::ptr::eq(other, tunnel));
+    Some((tunnel.span, rules.place("tunnel", is_it)?))
 }
 
 fn proxy_version(proxy: &ProxyProtocol) -> ProxyVersion {

@@ -62,7 +62,7 @@ impl RuleCompiler<'_, '_> {
             return self
                 .pattern(regex)
                 .map(PathMatch::Regex)
-                .map_err(|e| refuse(rule, regex, &e, report))
+                .map_err(|e| refuse(rule, regex, &e, ".match", report))
                 .ok();
         }
         Some(uri.prefix.as_ref().map_or_else(PathMatch::default, |p| PathMatch::prefix(p, ignore_case)))
@@ -105,15 +105,23 @@ impl RuleCompiler<'_, '_> {
             return Some(ValueMatch::Present);
         };
         let compiled = self.pattern(regex).map(|pattern| ValueMatch::Is(StringMatch::Regex(pattern)));
-        compiled.map_err(|error| refuse(rule, regex, &error, report)).ok()
+        compiled.map_err(|error| refuse(rule, regex, &error, ".match", report)).ok()
     }
 }
 
-fn refuse(rule: &Rule<'_, '_>, regex: &Spanned<String>, error: &PatternError, report: &mut Report) {
+/// Reports an expression that can't be used; `below` is the path to it from the rule.
+pub(super) fn refuse(
+    rule: &Rule<'_, '_>,
+    regex: &Spanned<String>,
+    error: &PatternError,
+    below: &str,
+    report: &mut Report,
+) {
     report.add("bad-regex", regex.span, || {
+        let (object, field) = rule.whose(regex.span, below);
         Diagnostic::error("bad-regex", format!("the regular expression is not usable: {error}"))
-            .about(&rule.service.resource.object)
-            .field(rule.field(".match"))
+            .about(object)
+            .field(field)
     });
 }
 
@@ -122,9 +130,10 @@ fn refuse(rule: &Rule<'_, '_>, regex: &Spanned<String>, error: &PatternError, re
 fn report_claim(rule: &Rule<'_, '_>, name: &Spanned<String>, report: &mut Report) {
     report.add("claim-without-authentication", name.span, || {
         let message = "no RequestAuthentication applies to this gateway, so that nobody has claims: the match is left out";
+        let (object, field) = rule.whose(name.span, ".match");
         Diagnostic::error("claim-without-authentication", message)
-            .about(&rule.service.resource.object)
-            .field(rule.field(".match"))
+            .about(object)
+            .field(field)
             .help("add one for this gateway's workload, or look at the notes about those that are for others")
     });
 }

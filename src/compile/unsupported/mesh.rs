@@ -1,10 +1,6 @@
 //! `IstioOperator` and its `meshConfig`.
 
-use super::{
-    Field, Fields, at,
-    destination_rule::{first_outlier, report_pool},
-    first_key, on,
-};
+use super::{Field, Fields, at, destination_rule::first_outlier, first_key, on};
 use crate::{
     compile::{http2::is_edge, mesh::underscore_action},
     config::{
@@ -36,29 +32,24 @@ fn report_mesh(mesh: &MeshConfig, path: &str, fields: &mut Fields<'_>) {
                 "endpoints that fail stay in use",
             )],
         );
-        if let Some(pool) = &policy.connection_pool {
-            report_pool(pool, &|| format!("{path}.connectionPool"), fields);
-        }
     }
     if let Some(proxy) = &mesh.default_config {
         report_proxy(proxy, &format!("{path}.defaultConfig"), fields);
     }
 }
 
-fn mesh_fields(mesh: &MeshConfig) -> [Field; 15] {
+fn mesh_fields(mesh: &MeshConfig) -> [Field; 13] {
     let json = mesh.access_log_encoding.as_ref().filter(|e| e.value == AccessLogEncoding::Json);
     let format = mesh.access_log_format.as_ref().filter(|format| !format.is_empty());
     let no_ingress = "Ingress objects are not served";
     [
         ("accessLogEncoding", json.map(|e| e.span), "the access log is text"),
         ("accessLogFormat", format.map(|f| f.span), "the access log has Istio's usual format"),
-        ("tcpKeepalive", at(&mesh.tcp_keepalive), "silent connections to endpoints are not probed"),
         (
             "defaultHttpRetryPolicy",
             at(&mesh.default_http_retry_policy),
             "only a request that met a dead connection of the pool is sent again",
         ),
-        ("localityLbSetting", at(&mesh.locality_lb_setting), "all places are alike"),
         ("dnsRefreshRate", at(&mesh.dns_refresh_rate), "names are resolved again at the gateway's own times"),
         ("ingressService", at(&mesh.ingress_service), no_ingress),
         ("ingressSelector", at(&mesh.ingress_selector), no_ingress),
