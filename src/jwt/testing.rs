@@ -1,5 +1,7 @@
 //! Keys and tokens for tests, signed by another library wherever that can.
 
+#![allow(dead_code, unreachable_pub)]
+
 use aws_lc_rs::{rand::SystemRandom, signature};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
