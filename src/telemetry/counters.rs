@@ -118,6 +118,10 @@ counters! {
     requests: Counter = "envoy_http_downstream_rq_total",
     /// Requests in flight.
     requests_active: Gauge = "envoy_http_downstream_rq_active",
+    /// Requests whose tokens were good, and those without one, where tokens are verified.
+    tokens_allowed: Counter = "envoy_http_jwt_authn_allowed",
+    /// Requests refused because a token was not good.
+    tokens_denied: Counter = "envoy_http_jwt_authn_denied",
     /// Answers with a 1xx final status (101).
     responses_1xx: Counter = "sluicegate_responses_1xx_total",
     /// Answers with a 2xx status.
