@@ -283,7 +283,7 @@ fn a_mirror_may_speak_http2() {
         routed("  - {route: [{destination: {host: a.test}}], mirror: {host: m.test}}", &[origin.port()]);
     let entry =
         super::harness::service_entry("m.test", mirror.port()).replace("protocol: HTTP", "protocol: HTTP2");
-    let gateway = Gateway::start(&[80], &(yaml + &entry));
+    let gateway = Gateway::start_with(&[80], &(yaml + &entry), &["--workers", "1"]);
     let mut client = gateway.connect(80);
     client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
     assert_eq!(client.answer("POST").status, 200);
