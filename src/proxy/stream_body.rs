@@ -81,6 +81,11 @@ impl<'s> StreamBody<'s> {
         self.end.as_ref().is_some_and(Option::is_none) && self.at == self.kept.len()
     }
 
+    /// Whether all of it has come.
+    pub(super) fn is_whole(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// Bytes that have come.
     pub(super) fn received(&self) -> u64 {
         self.received
@@ -113,6 +118,9 @@ impl<'s> StreamBody<'s> {
                     self.received += buffer.len() as u64;
                     if self.is_lost || self.kept.len() + buffer.len() > REPLAY_BYTES_MAX {
                         self.forget();
+                        if self.stream.is_received() {
+                            progress.set_whole();
+                        }
                         return Ok(Chunk::Own(buffer));
                     }
                     // As it is kept anyway, the client may go on.
@@ -125,6 +133,9 @@ impl<'s> StreamBody<'s> {
                 Received::Trailers(trailers) => self.end = Some(Some(trailers)),
                 Received::End => self.end = Some(None),
             }
+        }
+        if self.end.is_some() {
+            progress.set_whole();
         }
         if self.copies.is_some() && (self.end.is_some() || self.stream.is_received()) {
             self.copies.take().inspect(|copies| copies.end());

@@ -56,7 +56,7 @@ mod test_support;
 
 pub use balance::{Balance, LoadBalancing};
 pub use breaker::{Breaker, BreakerLimits, Full, Resource, RetryBudget, SHARD_BITS};
-pub use checks::Checks;
+pub use checks::{Checks, CorsPolicy, IssuedCookie, RateLimited, StickySplit};
 pub use cluster::{
     ClientTlsId, Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Http2Keepalive,
     ProxyVersion, STREAMS_MAX, ServerName, UpstreamProtocol, UpstreamTls,
