@@ -156,6 +156,17 @@ fn a_mirror_that_hangs_is_not_noticed_and_bounded() {
     gateway.stop();
 }
 
+#[test]
+fn a_copy_has_the_rules_timeout() {
+    let (origin, mirror) = (Origin::named("a"), hanging());
+    let gateway = mirroring("mirror: {host: b.test}, timeout: 0.2s", &[origin.port(), mirror.port()]);
+    send_many(&gateway, 20);
+    wait(&gateway, 20);
+    assert_eq!(metric(&gateway, "failed_total"), 20);
+    assert_eq!(gateway.metric("envoy_cluster_upstream_cx_active"), 1.0);
+    gateway.stop();
+}
+
 /// What the mirror gets is what the origin gets; the client is answered by the origin.
 fn same_at_both(request: &[u8]) -> (super::origin::Request, super::origin::Request) {
     let (origin, mirror) = (Origin::named("a"), Origin::named("b"));
