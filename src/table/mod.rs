@@ -59,7 +59,7 @@ pub use balance::{
     PRIORITIES_MAX, Warmup,
 };
 pub use breaker::{Breaker, BreakerLimits, Full, Resource, RetryBudget, SHARD_BITS};
-pub use checks::Checks;
+pub use checks::{Checks, CorsPolicy, IssuedCookie, RateLimited, StickySplit};
 pub use cluster::{
     ClientTlsId, Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Http2Keepalive,
     Placement, ProxyVersion, STREAMS_MAX, ServerName, UpstreamProtocol, UpstreamTls,

@@ -17,6 +17,7 @@ mod pool;
 mod protocol;
 
 pub(super) use auto_passthrough::NamedByClient;
+pub(super) use place::report_unknown_place;
 pub(super) use policy::{Policies, PolicyPlace};
 
 use super::{
@@ -106,6 +107,8 @@ pub(super) enum Traffic {
     Requests,
     /// Of HTTP, through a server that says gRPC.
     Calls,
+    /// Copies of requests, whose answers nobody reads.
+    Copies,
     /// Bytes.
     Connections,
     /// TLS that passes through.
@@ -217,7 +220,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
             missing.report(wanted, report);
         }
         match (wanted.traffic, &made.cluster.tls) {
-            (Traffic::Requests | Traffic::Calls, tls) => {
+            (Traffic::Requests | Traffic::Calls | Traffic::Copies, tls) => {
                 if wanted.traffic == Traffic::Calls && made.cluster.protocol == UpstreamProtocol::Http1 {
                     missing::report_no_grpc((service, port), wanted, report);
                 }
