@@ -110,6 +110,8 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let policies = Policies::new(resources, &workload, export_to, report);
     review::report_destination_rules(resources, &workload, (&registry, &policies), export_to, report);
 
+    clusters::report_unknown_place(resources, &workload, report);
+
     let origins = Origins::new(resources);
     let inputs =
         tls::TlsInputs { workload: &workload, mesh, identity: options.identity.as_ref(), origins: &origins };

@@ -12,6 +12,7 @@
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
 //! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
 //! - `retrying`: whether a request is tried again, from what came of an attempt
+//! - `choosing`: what of a request decides which endpoint that is
 //! - `timing`: when an exchange and its attempts have to be over
 //! - `attempt`: one try of it at one endpoint
 //! - `attempt_stream`: one try where either side speaks HTTP/2
@@ -38,6 +39,7 @@ mod attempt_stream;
 mod authenticate;
 mod calls;
 mod checks;
+mod choosing;
 mod client;
 mod client_cert;
 mod download;

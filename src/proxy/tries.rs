@@ -16,7 +16,7 @@ use crate::{
     http::{BodyLength, Name},
     http1::body::{BodyDecoder, Next},
     telemetry::bump,
-    upstream::{Endpoint, Outcome, Pick},
+    upstream::{Endpoint, Outcome},
 };
 use std::{rc::Rc, task::Context, time::Duration};
 
@@ -58,7 +58,7 @@ impl Exchange<'_> {
                 return Err(Ended::Cut(Failure::downstream(Phase::ResponseHead, end.into())));
             }
             let fresh = again.is_some();
-            let Some(endpoint) = again.take().or_else(|| self.choose_endpoint(way, &tried)) else {
+            let Some(endpoint) = again.take().or_else(|| self.choose_endpoint(way, &tried.endpoints)) else {
                 return Err(Ended::NoEndpoint);
             };
             tried.attempts += 1;
@@ -97,16 +97,6 @@ impl Exchange<'_> {
                 return Err(Ended::Failed(Failure::upstream(Phase::ResponseHead, over.into())));
             }
         }
-    }
-
-    /// The endpoint that is asked next.
-    fn choose_endpoint(&self, way: &Way<'_>, tried: &Tried) -> Option<Rc<Endpoint>> {
-        way.cluster.choose(&Pick {
-            tried: &tried.endpoints,
-            avoids_tried: way.retry.ignore_previous_hosts.unwrap_or(true),
-            leaves_priorities: way.retry.remote_localities,
-            ..Pick::first(&self.env.random, self.answer.summary.started)
-        })
     }
 
     /// Whether the policy tries a request again that got no answer. Takes note where it would, if that could be.

@@ -31,16 +31,7 @@ fn destination_rules() {
     let mut fields =
         not_supported(&format!("{}{}", service("p.com"), object("DestinationRule", "name: r", &rule)));
     fields.sort();
-    assert_eq!(
-        fields,
-        [
-            "connectionPool.http.maxRetries",
-            "connectionPool.tcp.maxConnections",
-            "loadBalancer.warmup",
-            "outlierDetection",
-        ]
-        .map(|field| format!("spec.trafficPolicy.{field}"))
-    );
+    assert_eq!(fields, ["spec.trafficPolicy.outlierDetection"]);
 }
 
 #[test]
