@@ -55,7 +55,8 @@ fn get(gateway: &Gateway, path: &str, fields: &[(&str, String)]) -> Answer {
 fn case_74_matches_on_claims() {
     let signer = rsa();
     let good = signer.token(&claims());
-    let expired = signer.token(&json!({"iss": "test-issuer", "exp": now() - 3600, "nested": {"key1": "valueA"}}));
+    let expired =
+        signer.token(&json!({"iss": "test-issuer", "exp": now() - 3600, "nested": {"key1": "valueA"}}));
     let cases: [(&str, &str, Option<&str>, u16); 17] = [
         ("headers", "'@request.auth.claims.nested.key1': {exact: valueA}", Some(&good), 200),
         ("headers", "'@request.auth.claims[nested][key1]': {exact: valueA}", Some(&good), 200),
@@ -108,7 +109,8 @@ fn case_74_matches_on_claims() {
 
 #[test]
 fn case_74_claims_without_authentication_are_refused() {
-    let http = "  - match: [{headers: {'@request.auth.claims.a': {exact: b}}}]\n    directResponse: {status: 200}";
+    let http =
+        "  - match: [{headers: {'@request.auth.claims.a': {exact: b}}}]\n    directResponse: {status: 200}";
     let Err(Ended { said, code, .. }) = Gateway::try_start(&[80], &routed(http, &[]), &[]) else {
         panic!("it serves")
     };
@@ -122,8 +124,10 @@ fn case_74_claims_without_authentication_are_refused() {
 #[test]
 fn who_has_a_bad_token_is_told_so_and_why() {
     let signer = rsa();
-    let yaml = routed("  - {match: [{uri: {prefix: /old}}], redirect: {uri: /new}}\n  - {match: [{uri: {prefix: /x}}], directResponse: {status: 200}}", &[])
-        + &policy(&rule("test-issuer", signer, ", audiences: [api]"));
+    let yaml = routed(
+        "  - {match: [{uri: {prefix: /old}}], redirect: {uri: /new}}\n  - {match: [{uri: {prefix: /x}}], directResponse: {status: 200}}",
+        &[],
+    ) + &policy(&rule("test-issuer", signer, ", audiences: [api]"));
     let gateway = Gateway::start(&[80], &yaml);
     let with = |change: Value| {
         let mut claims = claims();
@@ -140,9 +144,21 @@ fn who_has_a_bad_token_is_told_so_and_why() {
         (with(json!({"aud": "other"})), 403, "Audiences in Jwt are not allowed"),
         (forged, 401, "Jwt verification fails"),
         (other, 401, "Jwks doesn't have key to match kid or alg from Jwt"),
-        ("abc".into(), 401, "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections"),
-        (format!("{}.AA", unsigned(&json!({"alg": "none"}), &claims())), 401, "Jwt header [alg] is not supported"),
-        ("a".repeat(33_000), 401, "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections"),
+        (
+            "abc".into(),
+            401,
+            "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections",
+        ),
+        (
+            format!("{}.AA", unsigned(&json!({"alg": "none"}), &claims())),
+            401,
+            "Jwt header [alg] is not supported",
+        ),
+        (
+            "a".repeat(33_000),
+            401,
+            "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections",
+        ),
     ] {
         // Also where there is no route, and where there would be a redirect.
         for path in ["/x?q", "/nowhere", "/old"] {
@@ -379,8 +395,12 @@ fn keys_behind_tls() {
     let token = signer.token(&json!({"iss": "a"}));
     for (file, status) in [(believed, 200), (other, 401)] {
         let variables = [("SSL_CERT_FILE", file.as_str())];
-        let gateway =
-            Gateway::launch(Launch { declared: &[80], yaml: &yaml, variables: &variables, ..Launch::default() });
+        let gateway = Gateway::launch(Launch {
+            declared: &[80],
+            yaml: &yaml,
+            variables: &variables,
+            ..Launch::default()
+        });
         let answer = || get(&gateway, "/", &[bearer(&token)]);
         gateway.until("it is decided", || answer().status == status);
         if status == 401 {
@@ -408,7 +428,8 @@ fn many_tokens_one_connection() {
     let yaml = routed(OK, &[]) + &policy(&rule("a", &signer, ""));
     let gateway = Gateway::start(&[80], &yaml);
     let mut client = gateway.connect(80);
-    let good: Vec<String> = (0..50).map(|sub| signer.token(&json!({"iss": "a", "sub": sub.to_string()}))).collect();
+    let good: Vec<String> =
+        (0..50).map(|sub| signer.token(&json!({"iss": "a", "sub": sub.to_string()}))).collect();
     for round in 0..4 {
         for token in &good {
             client.send(
