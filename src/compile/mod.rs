@@ -6,6 +6,8 @@
 //! - `unsupported`: fields and servers without effect yet
 //! - `workload`, `mesh`, `http2`: what this gateway process is, what holds for the whole mesh, and how HTTP/2 is spoken
 //! - `select`: which Gateways and VirtualServices apply
+//! - `policy_selection`: which policies of security.istio.io apply
+//! - `authentication`: RequestAuthentications to the rules for tokens
 //! - `merge`: servers to listeners; who wins a port and a host
 //! - `attach`: which VirtualServices are on which servers, with which hosts
 //! - `services`, `clusters`: what destinations mean; endpoints and DestinationRules
@@ -20,6 +22,7 @@
 //! - `host_name`, `scope`, `origin`: names of hosts, namespaces and order, places in files
 
 mod attach;
+mod authentication;
 mod clusters;
 mod coalescing;
 mod host_name;
@@ -30,6 +33,7 @@ mod merge;
 mod mesh;
 mod options;
 mod origin;
+mod policy_selection;
 mod report;
 mod review;
 mod rules;
@@ -54,6 +58,7 @@ pub use tables::ServerState;
 use crate::{config::Resources, table::Snapshot, tls::Secrets};
 use clusters::{Clusters, Policies};
 use origin::Origins;
+use policy_selection::PolicySelection;
 use report::Report;
 use rules::RuleCompiler;
 use services::Registry;
@@ -82,6 +87,8 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let ports = PortMap::new(options, &workload, deployment.as_ref(), resources);
 
     let selection = select::select(resources, &workload, mesh.virtual_service_export_to(), report);
+    let policy_selection = PolicySelection::new(&workload, &selection);
+    authentication::authentication(resources, &policy_selection, report);
     let merged = merge::merge(&selection, &ports, report);
     let attachments = attach::attach(&selection, &merged, report);
     review::report_shared_hosts(&merged, &selection, report);

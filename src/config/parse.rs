@@ -204,6 +204,7 @@ impl Reader {
             "DestinationRule" => object.with_spec(|resources| &mut resources.destination_rules),
             "ServiceEntry" => object.with_spec(|resources| &mut resources.service_entries),
             "WorkloadEntry" => object.with_spec(|resources| &mut resources.workload_entries),
+            "RequestAuthentication" => object.with_spec(|resources| &mut resources.request_authentications),
             "IstioOperator" => object.with_spec(|resources| &mut resources.istio_operators),
             "Service" => object.with_spec(|resources| &mut resources.services),
             "Endpoints" => object.without_spec(|resources| &mut resources.endpoints),

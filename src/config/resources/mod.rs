@@ -5,6 +5,7 @@
 //!
 //! - `gateway`, `virtual_service`, `http_route`, `http_policy`, `destination_rule`, `load_balancer`, `service_entry`:
 //!   networking.istio.io
+//! - `request_authentication`, `policy_target`: security.istio.io, and what its policies are for
 //! - `istio_operator`, `mesh_config`, `proxy_config`: install.istio.io
 //! - `kubernetes`: Services, endpoints, Secrets and ConfigMaps
 //! - `metadata`: what every object has
@@ -18,7 +19,9 @@ mod kubernetes;
 mod load_balancer;
 mod mesh_config;
 mod metadata;
+mod policy_target;
 mod proxy_config;
+mod request_authentication;
 mod service_entry;
 mod virtual_service;
 
@@ -32,7 +35,9 @@ pub use kubernetes::*;
 pub use load_balancer::*;
 pub use mesh_config::*;
 pub use metadata::*;
+pub use policy_target::*;
 pub use proxy_config::*;
+pub use request_authentication::*;
 pub use service_entry::*;
 pub use virtual_service::*;
 
@@ -65,6 +70,8 @@ pub struct Resources {
     pub service_entries: Vec<Resource<ServiceEntry>>,
     /// `WorkloadEntry`
     pub workload_entries: Vec<Resource<WorkloadEntry>>,
+    /// `RequestAuthentication`
+    pub request_authentications: Vec<Resource<RequestAuthentication>>,
     /// `IstioOperator`
     pub istio_operators: Vec<Resource<IstioOperator>>,
     /// `Service`
