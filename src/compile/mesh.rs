@@ -12,7 +12,7 @@ use crate::{
         Diagnostic, Resource, Resources, Spanned,
         resources::{
             ConnectionPoolSettings, ForwardClientCertDetails, IstioOperator, MeshConfig, MeshH2UpgradePolicy,
-            MeshTlsConfig, NormalizationType, ProxyConfig, ProxyHeaders,
+            MeshTlsConfig, NormalizationType, ProxyConfig, ProxyHeaders, TcpKeepalive,
         },
     },
     table::{ForwardClientCert, PathNormalization, ProxyProtocol, ServerHeader, Settings, UnderscoreAction},
@@ -110,6 +110,11 @@ impl<'r> Mesh<'r> {
     /// What DestinationRules without `connectionPool` have.
     pub(super) fn connection_pool(&self) -> Option<&'r Spanned<ConnectionPoolSettings>> {
         self.config?.default_traffic_policy.as_ref()?.connection_pool.as_ref()
+    }
+
+    /// Probes on connections to endpoints, where no DestinationRule has its own.
+    pub(super) fn tcp_keepalive(&self) -> Option<&'r TcpKeepalive> {
+        self.config?.tcp_keepalive.as_ref().map(|keepalive| &keepalive.value)
     }
 
     /// Whether ports of HTTP/1.1 get HTTP/2 where no DestinationRule says anything.

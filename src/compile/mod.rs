@@ -10,6 +10,7 @@
 //! - `authentication`: RequestAuthentications to the rules for tokens
 //! - `merge`: servers to listeners; who wins a port and a host
 //! - `attach`: which VirtualServices are on which servers, with which hosts
+//! - `delegate`: rules that are another VirtualService's, in the place of the rule that delegates
 //! - `services`, `clusters`: what destinations mean; endpoints and DestinationRules
 //! - `rules`, `tables`: rules to routes, virtual hosts and route tables
 //! - `tls`: TLS of servers and destinations, and Secrets
@@ -25,6 +26,7 @@ mod attach;
 mod authentication;
 mod clusters;
 mod coalescing;
+mod delegate;
 mod host_name;
 mod http2;
 mod incomplete;
@@ -57,6 +59,7 @@ pub use tables::ServerState;
 
 use crate::{config::Resources, table::Snapshot, tls::Secrets};
 use clusters::{Clusters, Policies};
+use delegate::HttpRules;
 use origin::Origins;
 use policy_selection::PolicySelection;
 use report::Report;
@@ -94,6 +97,8 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     review::report_shared_hosts(&merged, &selection, report);
     coalescing::report_shared_certificates(&merged, &selection, options.misdirected, report);
     review::report_unused_rules(&merged, &attachments, &selection, report);
+    let http = HttpRules::new(&selection, resources, mesh.virtual_service_export_to(), report);
+    delegate::report_unused(resources, report);
 
     let registry = Registry::new(resources, &workload, &mesh, report);
     let export_to = mesh.destination_rule_export_to();
@@ -104,7 +109,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let inputs =
         tls::TlsInputs { workload: &workload, mesh, identity: options.identity.as_ref(), origins: &origins };
     let clusters = Clusters::new(&registry, &policies, inputs);
-    let mut rules = RuleCompiler::new(&selection, &workload, &origins, clusters);
+    let mut rules = RuleCompiler::new((&selection, &http), &workload, &origins, clusters);
     let mut server_tls = tls::ServerTls::new(inputs);
     let tables = tables::build((&merged, &attachments), &mut rules, &mut server_tls, report);
     let inventory = Inventory::new(&merged, &attachments, &tables.states, (&selection, &origins));

@@ -204,6 +204,7 @@ mod tests {
             tcp_idle_timeout: Some(Duration::from_secs(3600)),
             max_concurrent_streams: crate::table::STREAMS_MAX,
             http2_keepalive: None,
+            tunnel: None,
             source: Source::built_in("test"),
         }
     }

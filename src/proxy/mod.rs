@@ -55,4 +55,5 @@ mod worker;
 pub use downstream::{Socket, serve};
 pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing, TlsInfo};
 pub use passage::{arrive, depart, head_policy};
+pub use reply::refusal;
 pub use tcp::{TcpConnection, serve_tcp};

@@ -1,6 +1,6 @@
 //! Where requests go: one destination's endpoints and policy.
 
-use super::{Balance, OutlierDetection, PoolLimits, Source};
+use super::{Balance, OutlierDetection, PoolLimits, Source, Tunnel};
 use crate::http::Version;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -19,7 +19,7 @@ pub struct Cluster {
     pub balance: Balance,
     /// When an endpoint is left out for a while; `None`: never.
     pub outlier: Option<Box<OutlierDetection>>,
-    /// Limits of connections, requests and retries; `None`: nothing is limited.
+    /// Limits of connections, requests and retries, and how long connections live; `None`: nothing is said of that.
     pub limits: Option<Box<PoolLimits>>,
     /// What is spoken to the endpoints.
     pub protocol: UpstreamProtocol,
@@ -37,6 +37,8 @@ pub struct Cluster {
     pub max_concurrent_streams: u32,
     /// `connectionPool.http.http2KeepAlive`: pings on HTTP/2 connections; `None`: none are sent.
     pub http2_keepalive: Option<Http2Keepalive>,
+    /// `tunnel`: TCP connections go through an HTTP proxy; `None`: they go to the endpoints themselves.
+    pub tunnel: Option<Box<Tunnel>>,
     /// The ServiceEntry or Service that it comes from.
     pub source: Source,
 }

@@ -1,9 +1,10 @@
 //! The compiled form of the configuration, and its look-ups.
 //!
-//! A [`Snapshot`] is made by `compile`, never changed, and shared by all shards. Nothing in here knows YAML, does
+//! A [`Snapshot`] is made by `compile`, never changed but for the numbers of its [`Breaker`]s, and shared by all shards. Nothing in here knows YAML, does
 //! I/O or asks the time.
 //!
 //! - `balance`: how an endpoint is chosen
+//! - `breaker`: what is counted over all shards for a cluster with limits
 //! - `checks`: what is decided about a request before the route's action
 //! - `cluster`: where requests go: endpoints and policy
 //! - `display`: what a route asks, in Istio's words
@@ -16,7 +17,7 @@
 //! - `mirror`: copies of requests
 //! - `outlier`: when an endpoint is left out
 //! - `pattern`: regular expressions
-//! - `pool`: limits of a cluster's connections and requests
+//! - `pool`: what is said of a cluster's connections: limits, ages, tunnels
 //! - `re2`: RE2's syntax, translated
 //! - `redirect`: `redirect` and `httpsRedirect`: the location
 //! - `retry`: what is tried again
@@ -27,6 +28,7 @@
 //! - `source`: where in the user's files a thing comes from
 
 mod balance;
+mod breaker;
 mod checks;
 mod cluster;
 mod display;
@@ -53,6 +55,7 @@ mod tcp;
 mod test_support;
 
 pub use balance::{Balance, LoadBalancing};
+pub use breaker::{Breaker, BreakerLimits, Full, Resource, RetryBudget, SHARD_BITS};
 pub use checks::Checks;
 pub use cluster::{
     ClientTlsId, Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Http2Keepalive,
@@ -69,7 +72,7 @@ pub use matcher::{HeaderMatch, HeaderName, PathMatch, QueryMatch, RouteMatch, St
 pub use mirror::Mirror;
 pub use outlier::OutlierDetection;
 pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
-pub use pool::PoolLimits;
+pub use pool::{IdleTime, PoolLimits, TcpKeepalive, Tunnel, TunnelMethod};
 pub use redirect::{Redirect, RedirectPath, RedirectPort, https_location};
 pub use retry::RetryPolicy;
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};

@@ -21,6 +21,8 @@ pub struct Route {
     pub checks: Option<Box<Checks>>,
     /// The rule (VirtualService, file, line).
     pub source: Source,
+    /// The rule that delegates to it, if it is a delegate's.
+    pub root: Option<Box<Source>>,
 }
 
 /// What a route does with a request.

@@ -205,11 +205,14 @@ pub(super) fn report_no_grpc(
     });
 }
 
-/// The pool of HTTP connections has times of its own.
-pub(super) fn report_idle_timeout(span: Span, place: &PolicyPlace<'_>, report: &mut Report) {
-    report.add("idleTimeout", span, || {
-        let message = "`idleTimeout` holds for TCP connections; not supported yet for HTTP: idle connections are closed at the gateway's own time";
-        Diagnostic::warning("not-supported-yet", message).about(&place.rule.object).field(&*place.path)
+/// Requests go to a destination whose DestinationRule has `tunnel`.
+pub(super) fn report_useless_tunnel(span: Span, place: &PolicyPlace<'_>, report: &mut Report) {
+    report.add("tunnel", span, || {
+        let message =
+            "`tunnel` has no effect on HTTP routes: their requests go to the endpoints, which get no CONNECT";
+        Diagnostic::warning("no-effect", message).about(&place.rule.object).field(&*place.path).help(
+            "it is for `tcp` and `tls` routes: a subset with a policy of its own can have it for these alone",
+        )
     });
 }
 

@@ -80,8 +80,8 @@ struct Made<'r> {
     cluster: Cluster,
     /// What every destination that means it is told.
     missing: Option<Missing>,
-    /// `connectionPool.tcp.idleTimeout`, which does not hold for HTTP.
-    idle_timeout: Option<(Span, PolicyPlace<'r>)>,
+    /// `tunnel`, which is for connections alone.
+    tunnel: Option<(Span, PolicyPlace<'r>)>,
 }
 
 /// A destination as a rule names it.
@@ -221,8 +221,8 @@ impl<'r, 'w> Clusters<'r, 'w> {
                 if tls.is_none() {
                     missing::report_plain_text(service, port, report);
                 }
-                if let Some((span, place)) = &made.idle_timeout {
-                    missing::report_idle_timeout(*span, place, report);
+                if let Some((span, place)) = &made.tunnel {
+                    missing::report_useless_tunnel(*span, place, report);
                 }
             }
             (Traffic::Connections, Some(tls)) if self.tls.needs_server_name(tls) => {
@@ -310,7 +310,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
             endpoints: pool.endpoints,
             balance: balance::balance(policy),
             outlier: balance::outlier(policy, self.mesh),
-            limits: pool::limits(policy, settings),
+            limits: pool::limits(policy, settings, self.mesh.tcp_keepalive()),
             protocol: protocol::protocol(port, settings, self.mesh.upgrades_to_http2()),
             connect_timeout: self.connect_timeout(policy),
             tls: tls.ok().flatten(),
@@ -318,9 +318,10 @@ impl<'r, 'w> Clusters<'r, 'w> {
             tcp_idle_timeout: self.tcp_idle_timeout(policy),
             max_concurrent_streams: protocol::max_concurrent_streams(settings),
             http2_keepalive: protocol::keepalive(settings),
+            tunnel: pool::tunnel(policy),
             source: self.origins.source(&service.title, service.span),
         };
-        Made { cluster, missing, idle_timeout: idle_timeout(service_policy, policy) }
+        Made { cluster, missing, tunnel: tunnel(service_policy, policy) }
     }
 
     fn upstream_tls(
@@ -374,12 +375,11 @@ fn cluster_name(port: u16, subset: Option<&Spanned<String>>, host: &str) -> Box<
     format!("outbound|{port}|{subset}|{host}").into()
 }
 
-/// Where `connectionPool.tcp.idleTimeout` is written.
-fn idle_timeout<'r>(rules: &ServicePolicy<'r>, policy: Policy<'r>) -> Option<(Span, PolicyPlace<'r>)> {
-    let pool = policy.connection_pool?;
-    let timeout = pool.tcp.as_ref()?.idle_timeout.as_ref()?;
-    let is_it = |other: &Policy<'r>| other.connection_pool.is_some_and(|other| std::ptr::eq(other, pool));
-    Some((timeout.span, rules.place("connectionPool.tcp.idleTimeout", is_it)?))
+/// Where `tunnel` is written.
+fn tunnel<'r>(rules: &ServicePolicy<'r>, policy: Policy<'r>) -> Option<(Span, PolicyPlace<'r>)> {
+    let tunnel = policy.tunnel?;
+    let is_it = |other: &Policy<'r>| other.tunnel.is_some_and(|other| std::ptr::eq(other, tunnel));
+    Some((tunnel.span, rules.place("tunnel", is_it)?))
 }
 
 fn proxy_version(proxy: &ProxyProtocol) -> ProxyVersion {

@@ -27,21 +27,6 @@ fn rules_of_virtual_services() {
 }
 
 #[test]
-fn a_rule_with_a_delegate_is_left_out() {
-    let delegate = "{match: [{uri: {prefix: /a}}], delegate: {name: d}}";
-    let yaml = format!(
-        "{}{}{}{}",
-        http_gateway("name: g", "'*'"),
-        rules("name: v", "'*'", "g", &format!("{delegate}, {}", everything_to("p.com"))),
-        object("VirtualService", "name: d", "{http: [{directResponse: {status: 200}}]}"),
-        service("p.com")
-    );
-    let outcome = compiled(&yaml);
-    assert_eq!(outcome.get("x/a"), "outbound|80||p.com");
-    assert_eq!(outcome.warnings(), ["not-supported-yet 9"]);
-}
-
-#[test]
 fn destination_rules() {
     let policy = "{outlierDetection: {interval: 1s}, proxyProtocol: {version: V1}, loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 1s}}, connectionPool: {tcp: {connectTimeout: 1s, maxConnections: 1}, http: {maxRetries: 1, useClientProtocol: true, maxConcurrentStreams: 5, http2KeepAlive: {interval: 1s, timeout: 1s}}}, portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]}";
     let rule = format!(

@@ -3,9 +3,7 @@
 use super::{Field, Fields, at, first};
 use crate::config::{
     Resource, Span, Spanned,
-    resources::{
-        ConnectionPoolSettings, DestinationRule, LoadBalancerSettings, OutlierDetection, TrafficPolicy,
-    },
+    resources::{DestinationRule, LoadBalancerSettings, OutlierDetection, TrafficPolicy},
 };
 
 pub(super) fn report(resource: &Resource<DestinationRule>, fields: &mut Fields<'_>) {
@@ -20,18 +18,21 @@ pub(super) fn report(resource: &Resource<DestinationRule>, fields: &mut Fields<'
 }
 
 fn report_policy(policy: &TrafficPolicy, path: &dyn Fn() -> String, fields: &mut Fields<'_>) {
-    report_blocks(&policy.load_balancer, &policy.connection_pool, &policy.outlier_detection, path, fields);
-    fields.report(
-        path,
-        &[
-            ("tunnel", at(&policy.tunnel), "connections go to the destination itself"),
-            ("retryBudget", at(&policy.retry_budget), "retries are not limited"),
-        ],
-    );
+    report_blocks(&policy.load_balancer, &policy.outlier_detection, path, fields);
+    if let Some(budget) = &policy.retry_budget {
+        let interval = budget.budget_interval.as_ref().filter(|interval| !interval.is_zero());
+        fields.report(
+            &|| format!("{}.retryBudget", path()),
+            &[(
+                "budgetInterval",
+                interval.map(|interval| interval.span),
+                "the budget is a share of the requests in flight, not of those of a while",
+            )],
+        );
+    }
     for (position, port) in policy.port_level_settings.iter().enumerate() {
         report_blocks(
             &port.load_balancer,
-            &port.connection_pool,
             &port.outlier_detection,
             &|| format!("{}.portLevelSettings[{position}]", path()),
             fields,
@@ -41,7 +42,6 @@ fn report_policy(policy: &TrafficPolicy, path: &dyn Fn() -> String, fields: &mut
 
 fn report_blocks(
     load_balancer: &Option<Spanned<LoadBalancerSettings>>,
-    pool: &Option<Spanned<ConnectionPoolSettings>>,
     outlier: &Option<Spanned<OutlierDetection>>,
     path: &dyn Fn() -> String,
     fields: &mut Fields<'_>,
@@ -49,9 +49,6 @@ fn report_blocks(
     fields.report(path, &[("outlierDetection", at(outlier), "endpoints that fail stay in use")]);
     if let Some(load_balancer) = load_balancer {
         fields.report(&|| format!("{}.loadBalancer", path()), &load_balancer_fields(load_balancer));
-    }
-    if let Some(pool) = pool {
-        report_pool(pool, &|| format!("{}.connectionPool", path()), fields);
     }
 }
 
@@ -67,43 +64,6 @@ fn load_balancer_fields(settings: &LoadBalancerSettings) -> [Field; 5] {
             "a new endpoint gets its whole share at once",
         ),
     ]
-}
-
-/// Of a connection pool, `tcp.connectTimeout`, `tcp.idleTimeout` and what is about HTTP/2 are supported.
-pub(super) fn report_pool(pool: &ConnectionPoolSettings, path: &dyn Fn() -> String, fields: &mut Fields<'_>) {
-    if let Some(tcp) = &pool.tcp {
-        fields.report(
-            &|| format!("{}.tcp", path()),
-            &[
-                ("maxConnections", at(&tcp.max_connections), "the connections are not limited"),
-                ("tcpKeepalive", at(&tcp.tcp_keepalive), "silent connections are not probed"),
-                (
-                    "maxConnectionDuration",
-                    at(&tcp.max_connection_duration),
-                    "connections may become as old as they like",
-                ),
-            ],
-        );
-    }
-    let Some(http) = &pool.http else { return };
-    fields.report(
-        &|| format!("{}.http", path()),
-        &[
-            (
-                "http1MaxPendingRequests",
-                at(&http.http1_max_pending_requests),
-                "the requests that wait are not limited",
-            ),
-            ("http2MaxRequests", at(&http.http2_max_requests), "the requests at a time are not limited"),
-            (
-                "maxRequestsPerConnection",
-                at(&http.max_requests_per_connection),
-                "a connection may carry any number of requests",
-            ),
-            ("maxRetries", at(&http.max_retries), "the retries at a time are not limited"),
-            ("idleTimeout", at(&http.idle_timeout), "idle connections are closed at the gateway's own time"),
-        ],
-    );
 }
 
 /// For `meshConfig`.

@@ -1,10 +1,6 @@
 //! `IstioOperator` and its `meshConfig`.
 
-use super::{
-    Field, Fields, at,
-    destination_rule::{first_outlier, report_pool},
-    first_key, on,
-};
+use super::{Field, Fields, at, destination_rule::first_outlier, first_key, on};
 use crate::{
     compile::{http2::is_edge, mesh::underscore_action},
     config::{
@@ -36,23 +32,19 @@ fn report_mesh(mesh: &MeshConfig, path: &str, fields: &mut Fields<'_>) {
                 "endpoints that fail stay in use",
             )],
         );
-        if let Some(pool) = &policy.connection_pool {
-            report_pool(pool, &|| format!("{path}.connectionPool"), fields);
-        }
     }
     if let Some(proxy) = &mesh.default_config {
         report_proxy(proxy, &format!("{path}.defaultConfig"), fields);
     }
 }
 
-fn mesh_fields(mesh: &MeshConfig) -> [Field; 15] {
+fn mesh_fields(mesh: &MeshConfig) -> [Field; 14] {
     let json = mesh.access_log_encoding.as_ref().filter(|e| e.value == AccessLogEncoding::Json);
     let format = mesh.access_log_format.as_ref().filter(|format| !format.is_empty());
     let no_ingress = "Ingress objects are not served";
     [
         ("accessLogEncoding", json.map(|e| e.span), "the access log is text"),
         ("accessLogFormat", format.map(|f| f.span), "the access log has Istio's usual format"),
-        ("tcpKeepalive", at(&mesh.tcp_keepalive), "silent connections to endpoints are not probed"),
         (
             "defaultHttpRetryPolicy",
             at(&mesh.default_http_retry_policy),

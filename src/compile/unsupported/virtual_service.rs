@@ -32,11 +32,6 @@ fn report_rule(position: usize, rule: &HttpRoute, fields: &mut Fields<'_>) {
                 at(&rule.cors_policy),
                 "preflights go to the destination and no header is added to its answers",
             ),
-            (
-                "delegate",
-                at(&rule.delegate),
-                "the rule is left out, and requests that it matches go on to later rules",
-            ),
         ],
     );
     for (matched, request) in rule.r#match.iter().enumerate() {

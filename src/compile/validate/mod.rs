@@ -7,12 +7,14 @@
 //! - `names`, `protocol`, `scalars`: domains, addresses, protocols, ports, durations, shares, labels
 //! - `wording`: what the user wrote, in messages
 //! - `metadata`: what every object has
+//! - `annotations`: what this gateway takes besides, in annotations of its own
 //! - `gateway`, `server_tls`, `tls_parameters`: `Gateway`
 //! - `virtual_service`, `destination_rule`, `service_entry`, `workload_entry`: the kinds of these names
 //! - `policy_target`, `request_authentication`, `authorization_policy`: what a policy is for, and the kinds of these names
 //! - `kubernetes`: `Service`, `Endpoints`, `EndpointSlice`, `Secret`, `ConfigMap`
 //! - `operator`, `mesh`: `IstioOperator` and its `meshConfig`
 
+mod annotations;
 mod authorization_policy;
 mod destination_rule;
 mod gateway;

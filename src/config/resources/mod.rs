@@ -9,7 +9,9 @@
 //! - `istio_operator`, `mesh_config`, `proxy_config`: install.istio.io
 //! - `kubernetes`: Services, endpoints, Secrets and ConfigMaps
 //! - `metadata`: what every object has
+//! - `annotations`, `traffic_annotations`: what this gateway takes besides, in annotations
 
+mod annotations;
 mod authorization_policy;
 mod destination_rule;
 mod gateway;
@@ -24,9 +26,11 @@ mod policy_target;
 mod proxy_config;
 mod request_authentication;
 mod service_entry;
+mod traffic_annotations;
 mod virtual_service;
 
-pub use super::decode::{Bytes, IntOrString, Map, Opaque, Timestamp};
+pub use super::decode::{ByteSize, Bytes, IntOrString, Map, Opaque, Timestamp};
+pub use annotations::*;
 pub use authorization_policy::*;
 pub use destination_rule::*;
 pub use gateway::*;
@@ -41,6 +45,7 @@ pub use policy_target::*;
 pub use proxy_config::*;
 pub use request_authentication::*;
 pub use service_entry::*;
+pub use traffic_annotations::*;
 pub use virtual_service::*;
 
 use super::{Diagnostic, ObjectRef, Sources, Span};
