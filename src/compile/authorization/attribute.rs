@@ -103,9 +103,16 @@ impl<'k> Attribute<'k> {
         matches!(self, RequestPrincipal | Audiences | Presenter | Claim(_))
     }
 
+    /// Whether only a request has it.
+    pub(in crate::compile) fn is_about_http(self) -> bool {
+        use Attribute::{Header, Host, InlineHeader, Method, Path};
+        self.is_of_token() || matches!(self, Host | Path | Method | Header(_) | InlineHeader(_))
+    }
+
     /// Whether a `*` can be at one end only: elsewhere it is a character like any other.
     pub(in crate::compile) fn has_wildcards_at_ends(self) -> bool {
-        !self.is_address() && !matches!(self, Attribute::Port | Attribute::Namespace | Attribute::ServiceAccount)
+        !self.is_address()
+            && !matches!(self, Attribute::Port | Attribute::Namespace | Attribute::ServiceAccount)
     }
 }
 

@@ -203,10 +203,8 @@ fn bad_account(text: &str) -> Option<&'static str> {
 }
 
 fn check_accounts(source: &AuthorizationSource, at: &Place<'_>) {
-    let accounts = [
-        ("serviceAccounts", &source.service_accounts),
-        ("notServiceAccounts", &source.not_service_accounts),
-    ];
+    let accounts =
+        [("serviceAccounts", &source.service_accounts), ("notServiceAccounts", &source.not_service_accounts)];
     for (name, list) in accounts {
         let Some(first) = list.first() else { continue };
         let others = [
