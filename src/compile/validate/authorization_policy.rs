@@ -48,19 +48,22 @@ fn check_dry_run(resource: &Resource<AuthorizationPolicy>, findings: &Findings<'
 }
 
 fn check_action(policy: &AuthorizationPolicy, at: &Place<'_>) {
+    let place = policy.action.as_ref().map_or(at.span(), |action| action.span);
     let action = policy.action.as_ref().map(|action| action.value).unwrap_or_default();
     let has_rules = policy.rules.as_ref().is_some_and(|rules| !rules.is_empty());
     if !has_rules && matches!(action, AuthorizationAction::Deny | AuthorizationAction::Custom) {
         let message = format!("{} without `rules` is never triggered", action.name());
         let problem = Diagnostic::error("missing-field", message);
-        at.absent("rules").report(problem.help("write `rules: [{}]` for every request"));
+        at.absent("rules").pointing_at(place).report(problem.help("write `rules: [{}]` for every request"));
     }
     let name = policy.provider.as_ref().and_then(|provider| text(&provider.name));
     match (&policy.provider, action) {
         (Some(provider), AuthorizationAction::Custom) if name.is_none() => {
             at.field("provider", provider).absent("name").report(missing("name"));
         }
-        (None, AuthorizationAction::Custom) => at.absent("provider").report(missing("provider")),
+        (None, AuthorizationAction::Custom) => {
+            at.absent("provider").pointing_at(place).report(missing("provider"))
+        }
         (_, AuthorizationAction::Custom) | (None, _) => {}
         (Some(provider), action) => {
             let message = format!("`provider` is for CUSTOM only; the action is {}", action.name());
