@@ -240,12 +240,12 @@ fn without_http(rule: &Rule, action: Action) -> Option<Rule> {
     if action == Action::Allow && lists().flatten().any(Condition::is_about_http) {
         return None;
     }
-    let rest = |list: &Box<[Condition]>| -> Box<[Condition]> {
+    let rest = |list: &[Condition]| -> Box<[Condition]> {
         list.iter().filter(|condition| !condition.is_about_http()).cloned().collect()
     };
     Some(Rule {
-        sources: rule.sources.iter().map(rest).collect(),
-        operations: rule.operations.iter().map(rest).collect(),
+        sources: rule.sources.iter().map(|list| rest(list)).collect(),
+        operations: rule.operations.iter().map(|list| rest(list)).collect(),
         when: rest(&rule.when),
         ..rule.clone()
     })

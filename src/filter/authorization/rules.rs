@@ -177,13 +177,13 @@ fn anchors<'r>(
     rule: &'r Rule,
     exact: impl Fn(&'r Test) -> Option<&'r [Box<[u8]>]>,
 ) -> Option<Vec<&'r [Box<[u8]>]>> {
-    let of_operation = |operation: &'r Box<[Condition]>| {
+    let of_operation = |operation: &'r [Condition]| {
         operation
             .iter()
             .filter(|condition| !condition.is_negated)
             .find_map(|condition| exact(&condition.test))
     };
-    let anchors: Option<Vec<_>> = rule.operations.iter().map(of_operation).collect();
+    let anchors: Option<Vec<_>> = rule.operations.iter().map(|operation| of_operation(operation)).collect();
     anchors.filter(|anchors| !anchors.is_empty())
 }
 
