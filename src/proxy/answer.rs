@@ -6,9 +6,9 @@ use super::{
     client_cert, depart,
     environment::Scratch,
     exchange::{After, Way},
-    failure::{Failure, Kind},
+    failure::Failure,
     record::Summary,
-    reply::Reply,
+    reply::{Extra, Reply},
     standard,
     upload::Web,
 };
@@ -35,14 +35,18 @@ pub(super) struct Answer<'a> {
     pub(super) summary: Summary,
     /// What redirects and matches go by.
     pub(super) scheme: Scheme,
-    /// When the client gives up (`grpc-timeout`).
-    pub(super) expires: Option<Instant>,
+    /// How long the client waits (`grpc-timeout`).
+    pub(super) call_timeout: Option<Duration>,
     /// What is done for a client of gRPC-Web.
     pub(super) web: Option<Web>,
     /// The same before anything was done.
     pub(super) web_at_first: Option<Translation>,
     /// How the client's body ends, whatever the origin is told.
     pub(super) client_body: BodyLength,
+    /// The origin that the route's `corsPolicy` allows, as the client wrote it.
+    pub(super) allowed_origin: Option<Box<[u8]>>,
+    /// A cookie that the client gets: the value of `set-cookie`.
+    pub(super) issued: Option<Box<[u8]>>,
     /// The key of a WebSocket: the client's where the origin was asked without, ours where it needs one.
     pub(super) websocket_key: Option<Vec<u8>>,
 }
@@ -65,9 +69,11 @@ impl<'a> Answer<'a> {
             scratch,
             summary,
             scheme: Scheme::Http,
-            expires: None,
+            call_timeout: None,
             web: None,
             web_at_first: None,
+            allowed_origin: None,
+            issued: None,
             websocket_key: None,
             client_body,
         }
@@ -99,6 +105,13 @@ impl<'a> Answer<'a> {
         destination: Option<&Destination>,
         cluster: &str,
     ) {
+        self.apply_operations(route, destination, cluster);
+        if route.checks.is_some() {
+            self.apply_checks(route);
+        }
+    }
+
+    fn apply_operations(&mut self, route: &Route, destination: Option<&Destination>, cluster: &str) {
         let ops: [Option<&HeaderOps>; 2] =
             [Some(&route.response_headers), destination.map(|d| &d.response_headers)];
         if ops.iter().flatten().all(|ops| ops.is_empty()) {
@@ -167,7 +180,15 @@ impl<'a> Answer<'a> {
         if !reply.body.is_empty() {
             response.fields.push_known(Name::ContentType, "content-type", b"text/plain");
         }
-        standard::local_reply(response, settings, &self.env);
+        match reply.extra {
+            Extra::RetryAfter(seconds) => {
+                response.fields.push(b"retry-after", itoa::Buffer::new().format(seconds).as_bytes());
+                response.fields.push_known(Name::XEnvoy, "x-envoy-ratelimited", b"true");
+            }
+            Extra::Preflight(policy) => self.allow_preflight(policy),
+            Extra::Nothing | Extra::GrpcStatus(_) => {}
+        }
+        standard::local_reply(&mut self.scratch.response, settings, &self.env);
         let body = if self.reply_to_grpc(reply) { &[][..] } else { reply.body };
         if let Some(route) = route {
             self.apply_to_response(route, None, cluster);
@@ -213,21 +234,6 @@ impl<'a> Answer<'a> {
         let (result, out) = downstream.write.send_all(out).await;
         self.scratch.out = out;
         result.map_err(drop)
-    }
-
-    /// How long may still be waited, if nothing else limits it to less.
-    pub(super) fn patience(&self, limit: Duration) -> Duration {
-        let left = self.expires.map(|expires| expires.saturating_duration_since(Instant::now()));
-        left.map_or(limit, |left| left.min(limit))
-    }
-
-    /// Tells what took too long from what took longer than the client would wait.
-    pub(super) fn judge(&self, failure: Failure) -> Failure {
-        let is_expired = self.expires.is_some_and(|expires| Instant::now() >= expires);
-        match failure.kind {
-            Kind::Timeout if is_expired => Failure { kind: Kind::Expired, ..failure },
-            _ => failure,
-        }
     }
 
     /// The answer that had begun can't be finished.

@@ -1,6 +1,9 @@
 //! What the gateway does for calls of gRPC: deadlines, local replies in its own terms, gRPC-Web.
 
-use super::{answer::Answer, reply::Reply};
+use super::{
+    answer::Answer,
+    reply::{Extra, Reply},
+};
 use crate::{
     grpc::{self, Translation},
     http::Name,
@@ -17,8 +20,7 @@ impl Answer<'_> {
         if grpc::kind(content_type).is_none() {
             return;
         }
-        let timeout = request.fields.get_text(b"grpc-timeout").and_then(grpc::parse_timeout);
-        self.expires = timeout.and_then(|timeout| self.summary.started.checked_add(timeout));
+        self.call_timeout = request.fields.get_text(b"grpc-timeout").and_then(grpc::parse_timeout);
         if cluster.speaks_http2(request.version) {
             self.web_at_first = Translation::begin(request);
             self.web = self.web_at_first.clone().map(|web| Rc::new(RefCell::new(web)));
@@ -44,6 +46,10 @@ impl Answer<'_> {
         let Some(kind) = kind.filter(|_| !reply.is_configured) else { return false };
         let text = std::str::from_utf8(reply.body).unwrap_or_default();
         grpc::local_reply(&mut self.scratch.response, kind, reply.status, text);
+        if let Extra::GrpcStatus(status) = reply.extra {
+            let mut number = itoa::Buffer::new();
+            self.scratch.response.fields.set(b"grpc-status", number.format(status).as_bytes());
+        }
         true
     }
 }

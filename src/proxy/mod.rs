@@ -7,7 +7,10 @@
 //! - `worker`: tasks that serve one stream after another
 //! - `client`: the client's side of an exchange, whatever version it speaks
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
+//! - `checks`: what is decided between a request's route and its action
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
+//! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
+//! - `timing`: when an exchange and its attempts have to be over
 //! - `attempt`: one try of it at one endpoint
 //! - `attempt_stream`: one try where either side speaks HTTP/2
 //! - `upload`: the request's body on its way up
@@ -17,6 +20,7 @@
 //! - `tunnel`: both directions of a WebSocket
 //! - `tunnel_stream`, `websocket`: the same over HTTP/2, and between its way of asking for one and HTTP/1.1's
 //! - `calls`: what is done for gRPC and gRPC-Web
+//! - `mirror`: copies of requests
 //! - `mongo`: counts what MongoDB's clients ask
 //! - `tcp`: a connection that is not HTTP
 //! - `failure`: what can go wrong, and the one place that says what follows from it
@@ -29,6 +33,7 @@ mod answer;
 mod attempt;
 mod attempt_stream;
 mod calls;
+mod checks;
 mod client;
 mod client_cert;
 mod download;
@@ -37,6 +42,7 @@ mod downstream;
 mod environment;
 mod exchange;
 mod failure;
+mod mirror;
 mod mongo;
 mod passage;
 mod record;
@@ -45,6 +51,8 @@ mod serve_http2;
 mod standard;
 mod stream_body;
 mod tcp;
+mod timing;
+mod tries;
 mod tunnel;
 mod tunnel_stream;
 mod upload;

@@ -14,6 +14,8 @@ pub(super) struct Summary {
     /// The status that was sent; 0 if none was.
     pub(super) status: u16,
     pub(super) flag: Option<Flag>,
+    /// It was made to wait (`DI`).
+    pub(super) is_delayed: bool,
     pub(super) details: &'static str,
     pub(super) transport_failure: String,
     pub(super) bytes_received: u64,
@@ -34,6 +36,7 @@ impl Summary {
             started,
             status: 0,
             flag: None,
+            is_delayed: false,
             details: "",
             transport_failure: String::new(),
             bytes_received: 0,
@@ -71,6 +74,7 @@ impl Summary {
             },
             status: self.status,
             flag: self.flag,
+            is_delayed: self.is_delayed,
             details: self.details,
             // Only for connections that an HTTP filter did not end.
             termination: "",

@@ -30,6 +30,8 @@ pub struct Record<'a> {
     pub status: u16,
     /// Why it ended as it did.
     pub flag: Option<Flag>,
+    /// It was made to wait: `DI`, beside the flag.
+    pub is_delayed: bool,
     /// Envoy's response code details, such as `via_upstream`.
     pub details: &'static str,
     /// Why a connection was ended, where neither side asked for it (`%CONNECTION_TERMINATION_DETAILS%`).
@@ -154,7 +156,18 @@ fn append(r: &Record<'_>, timestamps: &mut TimestampCache, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\" ");
     out.extend_from_slice(number.format(r.status).as_bytes());
     out.push(b' ');
-    bare(r.flag.map_or("", Flag::as_str).as_bytes(), out);
+    if r.is_delayed {
+        // In Envoy's order what the upstream did comes before `DI`, and what the gateway or the client did after it; only
+        // the second happens to a request before it has an upstream.
+        let (before, after) = if r.upstream_host.is_empty() { ("", "DI,") } else { (",DI", "") };
+        let flag = r.flag.map_or("", Flag::as_str);
+        match flag {
+            "" => out.extend_from_slice(b"DI"),
+            flag => [after, flag, before].iter().for_each(|part| out.extend_from_slice(part.as_bytes())),
+        }
+    } else {
+        bare(r.flag.map_or("", Flag::as_str).as_bytes(), out);
+    }
     out.push(b' ');
     bare(r.details.as_bytes(), out);
     out.push(b' ');

@@ -130,6 +130,22 @@ counters! {
     responses_5xx: Counter = "sluicegate_responses_5xx_total",
     /// Answers made by the gateway itself.
     local_replies: Counter = "sluicegate_local_replies_total",
+    /// Requests that waited because of a `fault`.
+    faults_delayed: Counter = "envoy_http_fault_delays_injected",
+    /// Requests that failed because of a `fault`.
+    faults_aborted: Counter = "envoy_http_fault_aborts_injected",
+    /// Preflights of CORS that were answered here.
+    preflights_answered: Counter = "sluicegate_cors_preflights_answered_total",
+    /// Requests with an origin that their route's `corsPolicy` allows.
+    origins_valid: Counter = "envoy_http_cors_origin_valid",
+    /// Requests with an origin that their route's `corsPolicy` does not allow.
+    origins_invalid: Counter = "envoy_http_cors_origin_invalid",
+    /// Requests refused because there were too many.
+    rate_limited: Counter = "envoy_http_local_rate_limit_rate_limited",
+    /// Requests refused because of the network that they came from.
+    networks_denied: Counter = "sluicegate_networks_denied_total",
+    /// Requests refused, or cut, because their body was larger than their route takes.
+    bodies_too_large: Counter = "sluicegate_bodies_too_large_total",
     /// Requests that broke the protocol.
     protocol_errors: Counter = "envoy_http_downstream_cx_protocol_error",
     /// Clients that went away before their answer was whole.
@@ -148,6 +164,18 @@ counters! {
     upstream_idle_closed: Counter = "sluicegate_upstream_idle_closed_total",
     /// Requests sent again because a reused connection died before the first byte of the answer, or a connect failed.
     upstream_retries: Counter = "envoy_cluster_upstream_rq_retry",
+    /// Attempts that ended because their time, or that of their request, was over.
+    upstream_timeouts: Counter = "envoy_cluster_upstream_rq_timeout",
+    /// Attempts whose connection or stream an upstream ended before its answer was whole.
+    upstream_resets: Counter = "envoy_cluster_upstream_rq_rx_reset",
+    /// Copies of requests that were sent (`mirror`).
+    mirrors: Counter = "sluicegate_mirrored_requests_total",
+    /// Copies of requests that are under way.
+    mirrors_active: Gauge = "sluicegate_mirrored_requests_active",
+    /// Copies of requests that got no answer.
+    mirrors_failed: Counter = "sluicegate_mirrored_requests_failed_total",
+    /// Copies of requests that were not made, because the body was too large or too much was under way.
+    mirrors_overflow: Counter = "sluicegate_mirrored_requests_overflow_total",
     /// Turns of the shard's tick, ten a second.
     ticks: Counter = "sluicegate_shard_ticks_total",
     /// Access log lines lost because the writer could not keep up.

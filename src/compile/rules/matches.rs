@@ -58,7 +58,7 @@ impl RuleCompiler<'_, '_> {
             return self
                 .pattern(regex)
                 .map(PathMatch::Regex)
-                .map_err(|e| refuse(rule, regex, &e, report))
+                .map_err(|e| refuse(rule, regex, &e, ".match", report))
                 .ok();
         }
         Some(uri.prefix.as_ref().map_or_else(PathMatch::default, |p| PathMatch::prefix(p, ignore_case)))
@@ -101,13 +101,20 @@ impl RuleCompiler<'_, '_> {
             return Some(ValueMatch::Present);
         };
         let compiled = self.pattern(regex).map(|pattern| ValueMatch::Is(StringMatch::Regex(pattern)));
-        compiled.map_err(|error| refuse(rule, regex, &error, report)).ok()
+        compiled.map_err(|error| refuse(rule, regex, &error, ".match", report)).ok()
     }
 }
 
-fn refuse(rule: &Rule<'_, '_>, regex: &Spanned<String>, error: &PatternError, report: &mut Report) {
+/// Reports an expression that can't be used; `below` is the path to it from the rule.
+pub(super) fn refuse(
+    rule: &Rule<'_, '_>,
+    regex: &Spanned<String>,
+    error: &PatternError,
+    below: &str,
+    report: &mut Report,
+) {
     report.add("bad-regex", regex.span, || {
-        let (object, field) = rule.whose(regex.span, ".match");
+        let (object, field) = rule.whose(regex.span, below);
         Diagnostic::error("bad-regex", format!("the regular expression is not usable: {error}"))
             .about(object)
             .field(field)

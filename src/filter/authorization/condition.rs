@@ -1,7 +1,7 @@
 //! One thing that a rule asks.
 
-use super::{Facts, Namespace, Networks, PathTemplate, ServiceAccount, Texts, facts::Header};
-use crate::http::split_port;
+use super::{Facts, Namespace, PathTemplate, ServiceAccount, Texts, facts::Header};
+use crate::{filter::Networks, http::split_port};
 use serde_json::Value;
 use std::fmt;
 
@@ -97,9 +97,9 @@ impl Test {
     fn finds(&self, facts: &Facts<'_>, reading: Reading) -> bool {
         let identity = facts.identity;
         match self {
-            Test::SourceIp(networks) => facts.source_ip.is_some_and(|ip| networks.has(ip)),
-            Test::RemoteIp(networks) => facts.remote_ip.is_some_and(|ip| networks.has(ip)),
-            Test::DestinationIp(networks) => facts.destination_ip.is_some_and(|ip| networks.has(ip)),
+            Test::SourceIp(networks) => facts.source_ip.is_some_and(|ip| networks.contains(ip)),
+            Test::RemoteIp(networks) => facts.remote_ip.is_some_and(|ip| networks.contains(ip)),
+            Test::DestinationIp(networks) => facts.destination_ip.is_some_and(|ip| networks.contains(ip)),
             Test::Port(ports) => facts.port.is_some_and(|port| ports.binary_search(&port).is_ok()),
             Test::ServerName(texts) => texts.has(facts.server_name.as_bytes()),
             Test::Principal(texts) => identity.is_some_and(|who| who.is_principal(texts)),

@@ -3,14 +3,13 @@
 //! - `facts`: what is known of a request or a connection
 //! - `identity`: who the client is by its certificate
 //! - `condition`: one thing that a rule asks
-//! - `texts`, `networks`, `template`: sets of texts, of addresses, and paths with operators
+//! - `texts`, `template`: sets of texts, and paths with operators
 //! - `rules`: rules, and the first of many that matches
 //! - `policies`: all policies of a gateway, and what they decide together
 
 mod condition;
 mod facts;
 mod identity;
-mod networks;
 mod policies;
 mod rules;
 mod template;
@@ -21,7 +20,6 @@ mod texts;
 pub use condition::{Condition, RequestPrincipals, Test};
 pub use facts::{Facts, Request};
 pub use identity::{Identity, Namespace, ServiceAccount};
-pub use networks::{Network, Networks};
 pub use policies::{Action, DryRun, Judgement, Policies, Verdict};
 pub use rules::{Effect, Mismatch, Rule, Rules};
 pub use template::{BadTemplate, PathTemplate, is_template};
