@@ -4,6 +4,7 @@ use super::{
     ConnectionInfo, Environment, Routing,
     answer::Answer,
     arrive,
+    authorize::{self, Asked},
     client::{Client, Incoming},
     environment::Scratch,
     mirror::Copies,
@@ -129,6 +130,14 @@ impl<'a> Exchange<'a> {
             return self.reply(LocalReply::BadPath, None, "").await;
         };
         *known_scheme = scheme;
+        if let Some(authorization) = &routing.snapshot.authorization {
+            let asked = Asked { head: request, scheme, claims: None };
+            let denial = authorize::request(authorization, &asked, info, settings, &self.env, text);
+            if denial.is_some() {
+                self.answer.summary.denial = denial;
+                return self.reply(LocalReply::AccessDenied, None, "").await;
+            }
+        }
         if settings.misdirected_421 && info.is_misdirected(split_port(&request.authority).0) {
             return self.reply(LocalReply::Misdirected, None, "").await;
         }

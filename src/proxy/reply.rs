@@ -28,6 +28,8 @@ pub(super) enum LocalReply<'a> {
     BadPath,
     /// The head did not come in time.
     HeadTimeout,
+    /// No AuthorizationPolicy lets it in, or one keeps it out; which is in the summary.
+    AccessDenied,
     /// The client's network may not come here.
     Denied,
     /// Too many requests; there may be one more after this time.
@@ -124,6 +126,7 @@ impl<'a> LocalReply<'a> {
                     "request header timeout",
                 )
             },
+            LocalReply::AccessDenied => reply(403, None, "rbac_access_denied", "RBAC: access denied"),
             LocalReply::Denied => reply(403, None, "network_denied", "network denied"),
             LocalReply::Limited(wait) => Reply {
                 extra: Extra::RetryAfter(retry_after_seconds(wait)),

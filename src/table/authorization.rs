@@ -21,6 +21,8 @@ pub struct Authorization {
 pub struct AuthorizationPolicy {
     /// `<namespace>/<name>`
     pub name: Arc<str>,
+    /// What tells its numbers apart on the metrics page: `policy="<namespace>/<name>",action="DENY",mode="enforced"`.
+    pub labels: Arc<str>,
     /// What it does.
     pub action: Action,
     /// It is only tried out.

@@ -192,8 +192,12 @@ impl Compiler<'_> {
         let origins = self.origins;
         let title = title(object);
         let position = self.made.policies.len() as u32;
+        let name = format!("{}/{}", object.namespace, object.name);
+        let mode = if is_dry_run { "dry_run" } else { "enforced" };
+        let labels = format!("policy=\"{}\",action=\"{action}\",mode=\"{mode}\"", name.escape_default());
         self.made.policies.push(table::AuthorizationPolicy {
-            name: format!("{}/{}", object.namespace, object.name).into(),
+            name: name.into(),
+            labels: labels.into(),
             action,
             is_dry_run,
             source: origins.source(&title, span),

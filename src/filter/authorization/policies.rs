@@ -1,6 +1,7 @@
 //! All policies of a gateway, and what they decide together.
 
 use super::{Effect, Facts, Rule, Rules};
+use std::fmt;
 
 /// What a policy does with what its rules match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,17 @@ pub enum Action {
     Deny,
     /// It is noted.
     Audit,
+}
+
+/// As in a file: `DENY`.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Action::Allow => "ALLOW",
+            Action::Deny => "DENY",
+            Action::Audit => "AUDIT",
+        })
+    }
 }
 
 /// The rules of all policies, by what is done with them.
