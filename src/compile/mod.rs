@@ -22,11 +22,12 @@
 //! - `options`: what goes in beside the files, and what comes out
 //! - `report`: where diagnostics go
 //! - `locality`: where something is
-//! - `host_name`, `scope`, `origin`: names of hosts, namespaces and order, places in files
+//! - `host_name`, `scope`, `origin`, `claim`: names of hosts, namespaces and order, places in files, names of claims
 
 mod attach;
 mod authentication;
 mod authorization;
+mod claim;
 mod clusters;
 mod coalescing;
 mod delegate;
@@ -96,7 +97,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
 
     let selection = select::select(resources, &workload, mesh.virtual_service_export_to(), report);
     let policy_selection = PolicySelection::new(&workload, &selection);
-    authentication::authentication(resources, &policy_selection, report);
+    let authentication = authentication::authentication(resources, &policy_selection, report);
     let merged = merge::merge(&selection, &ports, report);
     let attachments = attach::attach(&selection, &merged, report);
     review::report_shared_hosts(&merged, &selection, report);
@@ -115,6 +116,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
         tls::TlsInputs { workload: &workload, mesh, identity: options.identity.as_ref(), origins: &origins };
     let clusters = Clusters::new(&registry, &policies, inputs);
     let mut rules = RuleCompiler::new((&selection, &http), &workload, &origins, clusters);
+    rules.verifies_tokens = authentication.is_some();
     let mut server_tls = tls::ServerTls::new(inputs);
     let tables = tables::build((&merged, &attachments), &mut rules, &mut server_tls, report);
     let inventory = Inventory::new(&merged, &attachments, &tables.states, (&selection, &origins));
@@ -137,6 +139,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
             route_tables: tables.tables,
             clusters,
             server_tls,
+            authentication,
             client_tls,
             authorization,
         },

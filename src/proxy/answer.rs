@@ -185,6 +185,7 @@ impl<'a> Answer<'a> {
                 response.fields.push(b"retry-after", itoa::Buffer::new().format(seconds).as_bytes());
                 response.fields.push_known(Name::XEnvoy, "x-envoy-ratelimited", b"true");
             }
+            Extra::Challenge => response.fields.push(b"www-authenticate", text),
             Extra::Preflight(policy) => self.allow_preflight(policy),
             Extra::Nothing | Extra::GrpcStatus(_) => {}
         }

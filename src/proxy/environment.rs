@@ -4,8 +4,10 @@ use super::{head_policy, mirror::Mirrors, worker::Workers};
 use crate::{
     buffer::Pool,
     driver::{Deadlines, Peer},
+    filter::{KeySourceId, Keys},
     http::{RequestHead, ResponseHead, Scheme},
     http1::decode::{self, Policy},
+    jwt::KeySet,
     mux::{Session, Terms},
     proxy_protocol::Behind,
     relay::Pipes,
@@ -30,13 +32,23 @@ pub struct Routing {
     pub clusters: Clusters,
     /// How request heads are judged.
     pub(super) policy: Policy,
+    /// The keys that tokens are verified with; nothing where no token is.
+    pub(super) keys: Option<Box<Keys>>,
 }
 
 impl Routing {
     /// This shard's routing state of a snapshot.
     pub fn new(snapshot: Arc<Snapshot>) -> Routing {
         let policy = head_policy(&snapshot.settings);
-        Routing { clusters: Clusters::new(&snapshot), snapshot, policy }
+        let keys = snapshot.authentication.as_deref().map(|rules| Box::new(Keys::new(rules)));
+        Routing { clusters: Clusters::new(&snapshot), snapshot, policy, keys }
+    }
+
+    /// Other keys of an issuer of tokens than before.
+    pub fn set_keys(&self, source: KeySourceId, keys: Arc<KeySet>) {
+        if let Some(known) = &self.keys {
+            known.set(source, keys);
+        }
     }
 }
 

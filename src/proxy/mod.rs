@@ -8,6 +8,7 @@
 //! - `worker`: tasks that serve one stream after another
 //! - `client`: the client's side of an exchange, whatever version it speaks
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
+//! - `authenticate`: whether the tokens of a request are good
 //! - `checks`: what is decided between a request's route and its action
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
 //! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
@@ -33,6 +34,7 @@
 mod answer;
 mod attempt;
 mod attempt_stream;
+mod authenticate;
 mod authorize;
 mod calls;
 mod checks;

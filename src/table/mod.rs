@@ -7,6 +7,7 @@
 //! - `balance`: how an endpoint is chosen
 //! - `breaker`: what is counted over all shards for a cluster with limits
 //! - `checks`: what is decided about a request before the route's action
+//! - `claim`: what a route asks of the claims of a token
 //! - `cluster`: where requests go: endpoints and policy
 //! - `display`: what a route asks, in Istio's words
 //! - `filter_chain`: the filter chains of one TLS port, found by SNI
@@ -32,6 +33,7 @@ mod authorization;
 mod balance;
 mod breaker;
 mod checks;
+mod claim;
 mod cluster;
 mod display;
 mod explain;
@@ -63,6 +65,7 @@ pub use balance::{
 };
 pub use breaker::{Breaker, BreakerLimits, Full, Resource, RetryBudget, SHARD_BITS};
 pub use checks::{Checks, CorsPolicy, IssuedCookie, RateLimited, StickySplit};
+pub use claim::ClaimMatch;
 pub use cluster::{
     ClientTlsId, Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Http2Keepalive,
     Placement, ProxyVersion, STREAMS_MAX, ServerName, UpstreamProtocol, UpstreamTls,
@@ -90,6 +93,7 @@ pub use settings::{
 pub use source::Source;
 pub use tcp::{TcpChain, TcpDestination, TcpProtocol, TcpRoute};
 
+use crate::filter::Authentication;
 use crate::tls::{ClientSpec, ServerSpec};
 
 /// Everything compiled from the resources: immutable, with one generation number.
@@ -107,6 +111,8 @@ pub struct Snapshot {
     pub clusters: Vec<Cluster>,
     /// How TLS is ended; a [`ServerTlsId`] is an index into this.
     pub server_tls: Vec<ServerSpec>,
+    /// The tokens that are verified; nothing where no RequestAuthentication applies.
+    pub authentication: Option<Box<Authentication>>,
     /// How TLS is begun; a [`ClientTlsId`] is an index into this.
     pub client_tls: Vec<ClientSpec>,
     /// Who may do what; nothing where no policy applies.

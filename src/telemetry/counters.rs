@@ -120,6 +120,10 @@ counters! {
     requests: Counter = "envoy_http_downstream_rq_total",
     /// Requests in flight.
     requests_active: Gauge = "envoy_http_downstream_rq_active",
+    /// Requests whose tokens were good, and those without one, where tokens are verified.
+    tokens_allowed: Counter = "envoy_http_jwt_authn_allowed",
+    /// Requests refused because a token was not good.
+    tokens_denied: Counter = "envoy_http_jwt_authn_denied",
     /// Requests that AuthorizationPolicies let in.
     rbac_allowed: Counter = "envoy_http_rbac_allowed",
     /// Requests that AuthorizationPolicies denied.

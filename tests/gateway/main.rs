@@ -81,6 +81,7 @@ mod h2_upstream_bodies;
 mod grpc;
 mod harness;
 mod hello;
+mod jwt;
 mod large_bodies;
 mod life;
 mod mirrors;
@@ -104,6 +105,8 @@ mod tls_origin;
 mod tls_records;
 mod tls_rotation;
 mod tls_upstream;
+#[path = "../../src/jwt/testing.rs"]
+mod tokens;
 mod tools;
 mod usage;
 mod websocket;
