@@ -154,7 +154,7 @@ impl<'a> Answer<'a> {
                 .and_then(|u| u.endpoint.socket_address())
                 .map(Address::Ip),
             response_code: (status > 0).then_some(status),
-            response_code_details: Some(summary.details).filter(|details| !details.is_empty()),
+            response_code_details: Some(summary.details()).filter(|details| !details.is_empty()),
             response_flags: summary.flag.or(summary.retry_flag).map(Flag::as_str),
             bytes_received: summary.bytes_received,
             bytes_sent: summary.bytes_sent,

@@ -5,6 +5,7 @@ use super::{
     answer::Answer,
     arrive,
     authenticate::{authenticate, challenge},
+    authorize::{self, Asked},
     client::{Client, Incoming},
     environment::Scratch,
     kept::Kept,
@@ -132,6 +133,14 @@ impl<'a> Exchange<'a> {
             }
         };
         let claims = verified.as_ref().map(|verified| &*verified.claims);
+        if let Some(authorization) = &routing.snapshot.authorization {
+            let asked = Asked { head: request, scheme, claims };
+            let denial = authorize::request(authorization, &asked, info, settings, &self.env, text);
+            if denial.is_some() {
+                self.answer.summary.denial = denial;
+                return self.reply(LocalReply::AccessDenied, None, "").await;
+            }
+        }
         let table = routing.snapshot.route_tables.get(self.table.0 as usize);
         let route = match table.map_or(Lookup::NoHost, |table| table.find_with(request, scheme, claims)) {
             Lookup::NoHost | Lookup::NoRoute(_) => return self.reply(LocalReply::NoRoute, None, "").await,

@@ -1,6 +1,7 @@
 //! Serve one downstream connection, and run each exchange: the spine.
 //!
 //! - `passage`: what a request is made before a route is looked for, and for its destination
+//! - `authorize`: requests and connections are held against AuthorizationPolicies
 //! - `environment`: what a shard lends to every exchange: routing, buffers, clock, log, counters
 //! - `downstream`: one HTTP/1.1 connection of a client: waiting, reading heads, answering, ending
 //! - `serve_http2`: one HTTP/2 connection of a client
@@ -37,6 +38,7 @@ mod answer;
 mod attempt;
 mod attempt_stream;
 mod authenticate;
+mod authorize;
 mod calls;
 mod checks;
 mod choosing;
