@@ -16,6 +16,7 @@
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
 //! - `bookinfo`: the example with its five servers
+//! - `outliers`, `health_checks`: endpoints that fail, and that come back
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
 //! - `balancing`: how endpoints are chosen
@@ -94,6 +95,7 @@ mod mongo;
 mod mongo_counts;
 mod names;
 mod origin;
+mod outliers;
 mod pages;
 mod proxy_protocol;
 mod python;
