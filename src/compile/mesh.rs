@@ -4,6 +4,7 @@ use super::{
     Misdirected, Options,
     http2::{http2_settings, is_edge},
     report::Report,
+    rules::retry_policy,
     scope::in_creation_order,
     workload::Deployment,
 };
@@ -180,6 +181,9 @@ impl<'r> Mesh<'r> {
     fn own_settings(&self) -> Settings {
         let mut settings = Settings { http10: self.http10, ..Settings::default() };
         let Some(config) = self.config else { return settings };
+        if let Some(retries) = &config.default_http_retry_policy {
+            settings.retry = retry_policy(&retries.value);
+        }
         if let Some(normalization) = config.path_normalization.as_ref().and_then(|p| p.normalization.as_ref())
         {
             settings.path_normalization = path_normalization(normalization.value);

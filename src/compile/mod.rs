@@ -105,11 +105,14 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     review::report_unused_rules(&merged, &attachments, &selection, report);
     let http = HttpRules::new(&selection, resources, mesh.virtual_service_export_to(), report);
     delegate::report_unused(resources, report);
+    review::report_mesh_rules(resources, (&selection, &http), &workload, report);
 
     let registry = Registry::new(resources, &workload, &mesh, report);
     let export_to = mesh.destination_rule_export_to();
     let policies = Policies::new(resources, &workload, export_to, report);
     review::report_destination_rules(resources, &workload, (&registry, &policies), export_to, report);
+
+    clusters::report_unknown_place(resources, &workload, report);
 
     let origins = Origins::new(resources);
     let inputs =

@@ -70,7 +70,7 @@ impl Terms {
         let validity = Validity { not_before, not_after };
         validity.check(now)?;
         let is_wanted = |audience: &&str| self.audiences.iter().any(|wanted| **wanted == *bare(audience));
-        if self.audiences.is_empty() || audiences.iter().any(|audience| is_wanted(audience)) {
+        if self.audiences.is_empty() || audiences.iter().any(is_wanted) {
             Ok(validity)
         } else {
             Err(Refusal::WrongAudience)

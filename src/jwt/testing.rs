@@ -1,5 +1,6 @@
 //! Keys and tokens for tests, signed by another library wherever that can.
 
+// The tests of this crate and those of the whole gateway both use it, each a part.
 #![allow(dead_code, unreachable_pub)]
 
 use aws_lc_rs::{rand::SystemRandom, signature};

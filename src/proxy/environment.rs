@@ -139,6 +139,8 @@ pub struct Environment {
     pub(super) upstream_terms: Terms,
     /// The name of this host, for `%HOSTNAME%`.
     pub hostname: Box<str>,
+    /// Bytes of requests' bodies that are kept for other attempts.
+    pub(super) kept_bytes: Cell<usize>,
     /// Connections end after their exchange.
     pub draining: Cell<bool>,
     /// What copies of requests take.
@@ -201,6 +203,7 @@ impl Environment {
             sessions: RefCell::default(),
             limits,
             hostname,
+            kept_bytes: Cell::new(0),
             draining: Cell::new(false),
             date: RefCell::default(),
             scratch: RefCell::default(),

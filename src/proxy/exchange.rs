@@ -8,6 +8,7 @@ use super::{
     authorize::{self, Asked},
     client::{Client, Incoming},
     environment::Scratch,
+    kept::Kept,
     mirror::Copies,
     reply::LocalReply,
     timing::Timing,
@@ -40,8 +41,8 @@ pub(super) struct Exchange<'a> {
     /// Everything else: the request as it is, and the way back to the client.
     pub(super) answer: Answer<'a>,
     pub(super) env: Rc<Environment>,
-    /// What has become of the body of a client of HTTP/1.1.
-    pub(super) body: ClientBody,
+    /// What is kept of the body of a client of HTTP/1.1.
+    pub(super) kept: Kept,
     /// When it has to be over.
     pub(super) timing: Timing,
     /// Copies of the request that are made as it passes.
@@ -50,17 +51,6 @@ pub(super) struct Exchange<'a> {
     table: TableId,
     /// What it began with, whatever reloads do.
     routing: Rc<Routing>,
-}
-
-/// What has become of the body of a client of HTTP/1.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ClientBody {
-    /// Nothing.
-    Untouched,
-    /// It was sent, and all of it is in the client's buffer still.
-    AtHand,
-    /// Bytes of it are gone: what is in the buffer may belong to the next request.
-    Taken,
 }
 
 /// Where a request has come in.
@@ -98,7 +88,7 @@ impl<'a> Exchange<'a> {
             incoming,
             answer,
             env,
-            body: ClientBody::Untouched,
+            kept: Kept::default(),
             timing: Timing::default(),
             copies: None,
             table: ingress.table,
@@ -237,8 +227,7 @@ impl<'a> Exchange<'a> {
         // A stream ends on its own.
         let Incoming::Http1(inbound) = &mut self.incoming else { return After::KeepAlive };
         let request = &self.answer.scratch.request;
-        let is_taken = self.body == ClientBody::Taken;
-        if ends_connection || is_taken || !request.keep_alive || self.env.draining.get() {
+        if ends_connection || !self.kept.is_untouched() || !request.keep_alive || self.env.draining.get() {
             return After::Linger;
         }
         let mut decoder = BodyDecoder::new(self.answer.client_body);

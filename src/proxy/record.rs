@@ -14,6 +14,8 @@ pub(super) struct Summary {
     /// The status that was sent; 0 if none was.
     pub(super) status: u16,
     pub(super) flag: Option<Flag>,
+    /// Why there was no other attempt, where one was wanted.
+    pub(super) retry_flag: Option<Flag>,
     /// It was made to wait (`DI`).
     pub(super) is_delayed: bool,
     pub(super) details: &'static str,
@@ -38,6 +40,7 @@ impl Summary {
             started,
             status: 0,
             flag: None,
+            retry_flag: None,
             is_delayed: false,
             details: "",
             denial: None,
@@ -77,6 +80,7 @@ impl Summary {
             },
             status: self.status,
             flag: self.flag,
+            retry_flag: self.retry_flag,
             is_delayed: self.is_delayed,
             details: self.details(),
             // Only for connections that an HTTP filter did not end.

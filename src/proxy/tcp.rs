@@ -1,6 +1,6 @@
 //! One connection that is not HTTP: a destination by weight, an endpoint that answers, then bytes both ways.
 
-use super::{ConnectionInfo, Environment, authorize, mongo};
+use super::{ConnectionInfo, Environment, authorize, choosing::hash_of_connection, mongo};
 use crate::{
     buffer::Buffer,
     driver::Deadline,
@@ -152,12 +152,17 @@ impl Session {
         let env = &self.env;
         let mut tried: Vec<Rc<Endpoint>> = Vec::new();
         let mut error = String::new();
+        let hash = hash_of_connection(cluster, self.connection.info.peer_ip());
         while tried.len() < ENDPOINTS_MAX {
             let first = Pick::first(&env.random, self.started);
-            let chosen = cluster.choose(&Pick { tried: &tried, ..first });
+            let chosen = cluster.choose(&Pick { hash, tried: &tried, ..first });
             let is_new = |endpoint: &Rc<Endpoint>| !tried.iter().any(|other| Rc::ptr_eq(other, endpoint));
             let Some(endpoint) = chosen.filter(is_new) else { break };
-            match open_stream(cluster, &endpoint, &env.dial(&self.connection.info, None)).await {
+            let opened = open_stream(cluster, &endpoint, &env.dial(&self.connection.info, None)).await;
+            if cluster.keeps_health() {
+                cluster.learn_connected(&endpoint, opened.is_ok(), Instant::now());
+            }
+            match opened {
                 Ok(stream) => {
                     bump(&env.counters.upstream_connections, 1);
                     bump(&env.counters.upstream_connections_active, 1);

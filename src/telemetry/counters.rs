@@ -184,8 +184,18 @@ counters! {
     upstream_connect_failures: Counter = "envoy_cluster_upstream_cx_connect_fail",
     /// Idle upstream connections found closed, or speaking out of turn.
     upstream_idle_closed: Counter = "sluicegate_upstream_idle_closed_total",
-    /// Requests sent again because a reused connection died before the first byte of the answer, or a connect failed.
+    /// Requests sent again because a reused connection died before the first byte of the answer, whatever their policy.
+    upstream_resent: Counter = "sluicegate_upstream_rq_resent_total",
+    /// Requests tried again because the policy of their route says so.
     upstream_retries: Counter = "envoy_cluster_upstream_rq_retry",
+    /// Requests that were answered after they had been tried again, with an answer that is no reason for another try.
+    upstream_retry_successes: Counter = "envoy_cluster_upstream_rq_retry_success",
+    /// Requests that failed, or got an answer that is a reason for another try, when all tries had been made.
+    upstream_retry_limit_exceeded: Counter = "envoy_cluster_upstream_rq_retry_limit_exceeded",
+    /// Requests that were not tried again because as many as may be were being so.
+    upstream_retry_overflow: Counter = "envoy_cluster_upstream_rq_retry_overflow",
+    /// Requests that could not be tried again because their body was more than is kept.
+    upstream_retry_abandoned: Counter = "envoy_cluster_retry_or_shadow_abandoned",
     /// Attempts that ended because their time, or that of their request, was over.
     upstream_timeouts: Counter = "envoy_cluster_upstream_rq_timeout",
     /// Attempts whose connection or stream an upstream ended before its answer was whole.

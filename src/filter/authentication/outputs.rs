@@ -7,6 +7,9 @@ use crate::{
 };
 use serde_json::Value;
 
+/// A field that tells the origin of a token: name and value.
+pub(super) type MadeField = (Box<[u8]>, Box<[u8]>);
+
 /// Removes the client's own fields of the names that rules make.
 pub(super) fn remove_made(authentication: &Authentication, request: &mut RequestHead) {
     for name in &authentication.made_fields {
@@ -14,8 +17,8 @@ pub(super) fn remove_made(authentication: &Authentication, request: &mut Request
     }
 }
 
-/// The fields that tell the origin of a token: name and value.
-pub(super) fn fields(rule: &TokenRule, token: &Token<'_>) -> Vec<(Box<[u8]>, Box<[u8]>)> {
+/// The fields that tell the origin of a token.
+pub(super) fn fields(rule: &TokenRule, token: &Token<'_>) -> Vec<MadeField> {
     let payload = rule.payload_field.iter().map(|name| (name.clone(), token.payload_text.into()));
     let claims = rule.claim_fields.iter().filter_map(|claim| {
         let value = find_claim(&token.payload, &claim.path)?;

@@ -1,6 +1,9 @@
 //! Whether the tokens of a request are good.
 
-use super::{Authentication, KeySource, KeySourceId, Location, TokenCache, TokenRule, find, outputs};
+use super::{
+    Authentication, KeySource, KeySourceId, Location, TokenCache, TokenRule, find,
+    outputs::{self, MadeField},
+};
 use crate::{
     http::RequestHead,
     jwt::{Claims, KeySet, Refusal, Token, Validity},
@@ -15,8 +18,8 @@ pub struct Verified {
     /// The rule that it is good by: a position in [`Authentication::rules`].
     pub rule: usize,
     pub(super) validity: Validity,
-    /// The fields that the origin gets: name and value.
-    pub(super) fields: Vec<(Box<[u8]>, Box<[u8]>)>,
+    /// The fields that the origin gets.
+    pub(super) fields: Vec<MadeField>,
 }
 
 /// The keys as they are known at present, and the tokens that were verified with them: of one shard.
