@@ -7,6 +7,7 @@ use crate::{
 };
 use rustix::param;
 use std::{
+    collections::BTreeMap,
     fmt::{self, Write},
     fs,
     sync::atomic::Ordering,
@@ -103,6 +104,7 @@ impl fmt::Display for Number {
 fn all(gateway: &Gateway) -> Vec<Metric> {
     let mut all = sums(gateway);
     all.push(floods(gateway));
+    all.extend(policies(gateway));
     all.extend(shards(gateway));
     all.extend(of_the_gateway(gateway));
     all.extend(certificates(gateway));
@@ -152,6 +154,22 @@ fn floods(gateway: &Gateway) -> Metric {
         help: "HTTP/2 connections of clients that were ended because they did too much of something.",
         values: Values::Each(Floods::KINDS.iter().enumerate().map(each).collect()),
     }
+}
+
+/// How often each AuthorizationPolicy has matched, summed over the shards; nothing where none has.
+fn policies(gateway: &Gateway) -> Option<Metric> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for shard in &gateway.shards {
+        shard.handle.counters.policies.each(|labels, matched| {
+            *sums.entry(labels.to_owned()).or_default() += matched;
+        });
+    }
+    (!sums.is_empty()).then(|| Metric {
+        name: "sluicegate_authorization_policy_matches_total",
+        kind: CounterKind::Counter,
+        help: "Requests and connections that each AuthorizationPolicy has matched.",
+        values: Values::Each(sums.into_iter().map(|(labels, sum)| (labels, Number::Whole(sum))).collect()),
+    })
 }
 
 /// What tells whether the shards share the work evenly. Names of their own, so that sums over a name stay right.

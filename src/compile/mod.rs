@@ -8,6 +8,7 @@
 //! - `select`: which Gateways and VirtualServices apply
 //! - `policy_selection`: which policies of security.istio.io apply
 //! - `authentication`: RequestAuthentications to the rules for tokens
+//! - `authorization`: AuthorizationPolicies to the rules by which requests and connections are let in
 //! - `merge`: servers to listeners; who wins a port and a host
 //! - `attach`: which VirtualServices are on which servers, with which hosts
 //! - `delegate`: rules that are another VirtualService's, in the place of the rule that delegates
@@ -25,6 +26,7 @@
 
 mod attach;
 mod authentication;
+mod authorization;
 mod claim;
 mod clusters;
 mod coalescing;
@@ -103,11 +105,14 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     review::report_unused_rules(&merged, &attachments, &selection, report);
     let http = HttpRules::new(&selection, resources, mesh.virtual_service_export_to(), report);
     delegate::report_unused(resources, report);
+    review::report_mesh_rules(resources, (&selection, &http), &workload, report);
 
     let registry = Registry::new(resources, &workload, &mesh, report);
     let export_to = mesh.destination_rule_export_to();
     let policies = Policies::new(resources, &workload, export_to, report);
     review::report_destination_rules(resources, &workload, (&registry, &policies), export_to, report);
+
+    clusters::report_unknown_place(resources, &workload, report);
 
     let origins = Origins::new(resources);
     let inputs =
@@ -123,17 +128,23 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     uses.extend(of_clients);
     tls::report(resources, &workload, &uses, report);
     let secrets = tls::extract(resources, &workload, report);
+    let settings = mesh.settings(options);
+    let around = (mesh, &settings, &merged);
+    let servers = (tables.listeners.as_slice(), server_tls.as_slice());
+    let policies = authorization::Inputs { resources, policies: &policy_selection, around, servers };
+    let authorization = authorization::authorization(&policies, &origins, report);
 
     Compiled {
         snapshot: Snapshot {
             generation: 0,
-            settings: mesh.settings(options),
+            settings,
             listeners: tables.listeners,
             route_tables: tables.tables,
             clusters,
             server_tls,
             authentication,
             client_tls,
+            authorization,
         },
         diagnostics: std::mem::take(report).finish(),
         access_log_file: mesh.access_log_file(),

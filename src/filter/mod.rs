@@ -1,6 +1,7 @@
 //! Filters: change heads or answer locally. One Istio feature per file.
 //!
 //! - `authentication`: RequestAuthentication: the tokens of a request
+//! - `authorization`: `AuthorizationPolicy`: who may do what
 //! - `hash_key`: `consistentHash`: what of a request decides where it goes
 //! - `headers`: `headers.request` and `headers.response` of routes and destinations
 //! - `fault`: `fault`
@@ -10,6 +11,7 @@
 //! - `template`: header values with substitution commands such as `%PROTOCOL%`
 
 mod authentication;
+pub mod authorization;
 pub mod cors;
 mod fault;
 mod hash_key;

@@ -31,6 +31,8 @@ pub(super) enum LocalReply<'a> {
     HeadTimeout,
     /// A token is not good; what the client is told of it is in the scratch text.
     Unauthenticated(jwt::Refusal),
+    /// No AuthorizationPolicy lets it in, or one keeps it out; which is in the summary.
+    AccessDenied,
     /// The client's network may not come here.
     Denied,
     /// Too many requests; there may be one more after this time.
@@ -133,6 +135,7 @@ impl<'a> LocalReply<'a> {
                 extra: Extra::Challenge,
                 ..reply(refusal.status(), None, refusal.details(), refusal.text())
             },
+            LocalReply::AccessDenied => reply(403, None, "rbac_access_denied", "RBAC: access denied"),
             LocalReply::Denied => reply(403, None, "network_denied", "network denied"),
             LocalReply::Limited(wait) => Reply {
                 extra: Extra::RetryAfter(retry_after_seconds(wait)),

@@ -3,6 +3,7 @@
 //! A [`Snapshot`] is made by `compile`, never changed but for the numbers of its [`Breaker`]s, and shared by all shards. Nothing in here knows YAML, does
 //! I/O or asks the time.
 //!
+//! - `authorization`: who may do what
 //! - `balance`: how an endpoint is chosen
 //! - `breaker`: what is counted over all shards for a cluster with limits
 //! - `checks`: what is decided about a request before the route's action
@@ -28,6 +29,7 @@
 //! - `tcp`: where connections go that are not HTTP
 //! - `source`: where in the user's files a thing comes from
 
+mod authorization;
 mod balance;
 mod breaker;
 mod checks;
@@ -56,6 +58,7 @@ mod tcp;
 #[cfg(test)]
 mod test_support;
 
+pub use authorization::{Authorization, AuthorizationPolicy};
 pub use balance::{
     Balance, ConsistentHash, HashAlgorithm, HashEntry, HashTable, LoadBalancing, PANIC_PERCENT,
     PRIORITIES_MAX, Warmup,
@@ -80,7 +83,7 @@ pub use outlier::OutlierDetection;
 pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
 pub use pool::{IdleTime, PoolLimits, TcpKeepalive, Tunnel, TunnelMethod};
 pub use redirect::{Redirect, RedirectPath, RedirectPort, https_location};
-pub use retry::RetryPolicy;
+pub use retry::{AnswerHead, Lost, RetryOn, RetryPolicy};
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
 pub use route::{Action, Destination, DirectResponse, Forward, Route};
 pub use settings::{
@@ -112,4 +115,6 @@ pub struct Snapshot {
     pub authentication: Option<Box<Authentication>>,
     /// How TLS is begun; a [`ClientTlsId`] is an index into this.
     pub client_tls: Vec<ClientSpec>,
+    /// Who may do what; nothing where no policy applies.
+    pub authorization: Option<Box<Authorization>>,
 }

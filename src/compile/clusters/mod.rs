@@ -17,6 +17,7 @@ mod pool;
 mod protocol;
 
 pub(super) use auto_passthrough::NamedByClient;
+pub(super) use place::report_unknown_place;
 pub(super) use policy::{Policies, PolicyPlace};
 
 use super::{
@@ -143,6 +144,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
 
     /// The clusters, how TLS is spoken to them, and the Secrets for that.
     pub(super) fn finish(self, report: &mut Report) -> (Vec<Cluster>, Vec<ClientSpec>, Vec<SecretUse>) {
+        self.report_empty_subsets(report);
         let (specs, uses) = self.tls.finish(report);
         (self.made.into_iter().map(|made| made.cluster).collect(), specs, uses)
     }

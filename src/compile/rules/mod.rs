@@ -18,6 +18,8 @@ mod retries;
 
 pub(super) use layer4::{SniName, SniRule};
 
+pub(super) use retries::compile as retry_policy;
+
 use super::{
     Workload,
     clusters::Clusters,

@@ -23,7 +23,7 @@ use crate::config::{
 use std::collections::HashMap;
 
 /// A position in the registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ServiceId(u32);
 
 /// All services.
