@@ -28,8 +28,10 @@
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
-//! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
 //!   script says
+//! - `authorization`, `authorization_connections`: AuthorizationPolicy
+//! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
+//! - `timeouts`: how long a request may take, exactly
 //! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 //! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
@@ -43,6 +45,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_log;
+mod authorization;
+mod authorization_connections;
 mod balancing;
 mod basics;
 mod bookinfo;
