@@ -35,7 +35,10 @@
 //! - **Nothing in the data plane knows YAML.** [`compile`] alone sees both [`config`] and [`table`].
 //! - **Codecs, filters and the table do no I/O and ask no time**: bytes and `now` in, values out. They can be fuzzed and
 //!   benched without a runtime.
-//! - **Shards share nothing mutable.** No lock and no reference count is touched by two threads for a request.
+//! - **Shards share nothing mutable** but the numbers that a policy of the user's cannot do without: how the endpoints of a
+//!   cluster with `outlierDetection` or a health check do, and limits. These are atomics, written when something fails or is
+//!   counted, and where there is no such policy there are none. No lock and no reference count is touched by two threads for
+//!   a request.
 //! - **A buffer belongs to the operation it was given to** until that completes. No future that may have moved bytes is
 //!   ever dropped: deadlines shut the socket down, and the operation ends by itself ([`driver`]).
 //! - **Errors flow to one place.** A leaf returns its own small enum; `proxy/failure.rs` alone decides status, flag, detail
