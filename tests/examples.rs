@@ -5,8 +5,8 @@ use sluicegate::{
     config::{Diagnostic, Input, Resources, Severity, load},
     http::{RequestHead, Scheme},
     table::{
-        Action, BindAddress, Chain, ChainAction, ClusterId, Destination, Endpoints, Lookup, Probe, ServerName,
-        TableId, TcpRoute, UpstreamProtocol,
+        Action, BindAddress, Chain, ChainAction, ClusterId, Destination, Endpoints, Lookup, Probe,
+        ServerName, TableId, TcpRoute, UpstreamProtocol,
     },
 };
 use std::path::{Path, PathBuf};
