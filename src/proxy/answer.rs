@@ -167,6 +167,9 @@ impl<'a> Answer<'a> {
         if !reply.body.is_empty() {
             response.fields.push_known(Name::ContentType, "content-type", b"text/plain");
         }
+        if reply.is_overload && settings.envoy_debug_headers {
+            response.fields.push_known(Name::XEnvoy, "x-envoy-overloaded", b"true");
+        }
         standard::local_reply(response, settings, &self.env);
         let body = if self.reply_to_grpc(reply) { &[][..] } else { reply.body };
         if let Some(route) = route {

@@ -12,7 +12,7 @@ use crate::{
     table::{ChainIndex, Snapshot},
     telemetry::{AccessLog, Counters, DateCache, MongoCounts},
     tls::{Agreed, Alpn, Contexts, PeerCertificate},
-    upstream::{Clusters, Dial, IDLE_TIMEOUT, Random},
+    upstream::{Clusters, Dial, IDLE_TIMEOUT, Place, Random},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -33,10 +33,10 @@ pub struct Routing {
 }
 
 impl Routing {
-    /// This shard's routing state of a snapshot.
-    pub fn new(snapshot: Arc<Snapshot>) -> Routing {
+    /// This shard's routing state of a snapshot; `place` is the shard's among the others.
+    pub fn new(snapshot: Arc<Snapshot>, place: Place) -> Routing {
         let policy = head_policy(&snapshot.settings);
-        Routing { clusters: Clusters::new(&snapshot), snapshot, policy }
+        Routing { clusters: Clusters::new(&snapshot, &place), snapshot, policy }
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) enum Kind {
     Unprocessed,
     /// The time that the client gave its call has passed (`grpc-timeout`).
     Expired,
+    /// The cluster's limits allow no more (`connectionPool`).
+    Overflow,
 }
 
 /// One thing that went wrong.
@@ -76,7 +78,7 @@ impl Failure {
             return Retry::No;
         }
         match (&self.kind, self.phase) {
-            (Kind::Expired, _) => return Retry::No,
+            (Kind::Expired | Kind::Overflow, _) => return Retry::No,
             // Nobody has looked at it (RFC 9113 section 8.7).
             (Kind::StreamReset(ErrorCode::RefusedStream), Phase::ResponseHead | Phase::SendHead) => {
                 return Retry::OtherEndpoint;
@@ -103,6 +105,7 @@ impl Failure {
             (Side::Downstream, _, Kind::StreamReset(_)) => Flag::DownstreamRemoteReset,
             (Side::Downstream, ..) => Flag::DownstreamDisconnect,
             (_, _, Kind::Expired) => Flag::DurationTimeout,
+            (_, _, Kind::Overflow) => Flag::UpstreamOverflow,
             (_, Phase::Connect, _) => Flag::UpstreamConnectFailure,
             (_, _, Kind::Protocol(_)) => Flag::UpstreamProtocolError,
             (_, _, Kind::Timeout) => Flag::StreamIdleTimeout,
@@ -119,6 +122,7 @@ impl Failure {
             (Side::Downstream, _, Kind::StreamReset(code)) => downstream_reset(*code),
             (Side::Downstream, ..) => "downstream_remote_disconnect",
             (_, _, Kind::Expired) => "max_duration_timeout",
+            (_, _, Kind::Overflow) => "upstream_reset_before_response_started{overflow}",
             (_, Phase::ResponseBody, Kind::StreamReset(code)) => upstream_reset(*code, When::After),
             (_, _, Kind::StreamReset(code)) => upstream_reset(*code, When::Before),
             (_, _, Kind::Unprocessed) => "upstream_reset_before_response_started{http2.goaway}",
@@ -144,6 +148,9 @@ impl Failure {
         match (self.side, self.phase, &self.kind) {
             (Side::Downstream, _, Kind::Timeout) => (408, "stream timeout"),
             (Side::Downstream, ..) => (400, "Bad Request"),
+            (_, _, Kind::Overflow) => {
+                (503, "upstream connect error or disconnect/reset before headers. reset reason: overflow")
+            }
             (_, Phase::Connect, Kind::Timeout) => (
                 503,
                 "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
@@ -279,6 +286,14 @@ mod tests {
         let unsent = Failure { reused: true, ..Failure::upstream(Phase::SendHead, Kind::Reset) };
         assert_eq!(unsent.retry(POST), Retry::FreshConnection);
         assert_eq!(Failure::upstream(Phase::ResponseHead, Kind::Closed).retry(GET), Retry::No);
+    }
+
+    #[test]
+    fn what_the_limits_refuse_is_503_uo_and_never_tried_again() {
+        let full = Failure::upstream(Phase::Connect, Kind::Overflow);
+        assert_eq!(full.retry(GET), Retry::No);
+        assert_eq!((full.answer().0, full.flag()), (503, Flag::UpstreamOverflow));
+        assert_eq!(full.details(), "upstream_reset_before_response_started{overflow}");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! - `client`: the client's side of an exchange, whatever version it speaks
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
+//! - `admission`: what limits of a cluster mean for a request
 //! - `attempt`: one try of it at one endpoint
 //! - `attempt_stream`: one try where either side speaks HTTP/2
 //! - `upload`: the request's body on its way up
@@ -25,6 +26,7 @@
 //! - `client_cert`: what origins are told of the client's certificate
 //! - `record`: the access log's line of an exchange
 
+mod admission;
 mod answer;
 mod attempt;
 mod attempt_stream;

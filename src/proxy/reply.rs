@@ -1,6 +1,6 @@
 //! Answers made here: they always have a flag or a reason, and a detail string.
 
-use super::failure::{Failure, Side};
+use super::failure::{Failure, Kind, Side};
 use crate::{http1::decode::BadRequest, http2::Refused, table::DirectResponse, telemetry::Flag};
 
 /// An answer made here.
@@ -43,6 +43,8 @@ pub(super) struct Reply<'a> {
     pub(super) ends_connection: bool,
     /// The configuration asks for exactly this.
     pub(super) is_configured: bool,
+    /// A limit of the cluster was reached: `x-envoy-overloaded` says so.
+    pub(super) is_overload: bool,
 }
 
 impl<'a> LocalReply<'a> {
@@ -57,6 +59,7 @@ impl<'a> LocalReply<'a> {
             transport_failure: "",
             ends_connection: false,
             is_configured: false,
+            is_overload: false,
         };
         match self {
             LocalReply::NoRoute => reply(404, Some(Flag::NoRoute), "route_not_found", ""),
@@ -98,6 +101,7 @@ impl<'a> LocalReply<'a> {
                     transport_failure: failure.transport_failure(),
                     // A client that broke off, or broke the rules, within its body.
                     ends_connection: failure.side == Side::Downstream,
+                    is_overload: failure.kind == Kind::Overflow,
                     ..reply(status, Some(failure.flag()), failure.details(), body)
                 }
             }

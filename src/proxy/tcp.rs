@@ -8,7 +8,7 @@ use crate::{
     table::{TcpDestination, TcpProtocol, TcpRoute},
     telemetry::{Flag, Record, bump},
     tls::{ReadHalf, WriteHalf},
-    upstream::{Cluster, Endpoint, Random, Stream, open_stream},
+    upstream::{Cluster, Endpoint, NoConnection, Random, Stream},
 };
 use std::{pin::Pin, rc::Rc, time::Instant};
 
@@ -134,13 +134,18 @@ impl Session {
             let chosen = cluster.choose(&env.random, &tried);
             let is_new = |endpoint: &Rc<Endpoint>| !tried.iter().any(|other| Rc::ptr_eq(other, endpoint));
             let Some(endpoint) = chosen.filter(is_new) else { break };
-            match open_stream(cluster, &endpoint, &env.dial(&self.connection.info, None)).await {
+            match Stream::open(cluster, &endpoint, &env.dial(&self.connection.info, None)).await {
                 Ok(stream) => {
                     bump(&env.counters.upstream_connections, 1);
                     bump(&env.counters.upstream_connections_active, 1);
                     return Ok(stream);
                 }
-                Err(failed) => error = failed.to_string(),
+                // Another endpoint would be refused as well.
+                Err(NoConnection::Full | NoConnection::Left) => {
+                    let (flag, last) = (Flag::UpstreamOverflow, tried.pop());
+                    return Err(Unreachable { flag, error: String::new(), last });
+                }
+                Err(NoConnection::Failed(failed)) => error = failed.to_string(),
             }
             bump(&env.counters.upstream_connect_failures, 1);
             tried.push(endpoint);

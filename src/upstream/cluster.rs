@@ -1,12 +1,12 @@
 //! A cluster's endpoints on one shard, and how they follow the snapshot and the resolver.
 
-use super::{Random, balance, http2::Sessions, pool::Idle};
+use super::{Limits, Place, Random, balance, http2::Sessions, limits::Closed, pool::Idle};
 use crate::{
     driver,
     http::Version,
     table::{
         self, ClusterId, DnsKind, EndpointAddress, Endpoints, Http2Keepalive, LoadBalancing, ProxyVersion,
-        Snapshot, UpstreamProtocol, UpstreamTls,
+        Snapshot, Tunnel, UpstreamProtocol, UpstreamTls,
     },
 };
 use socket2::SockAddr;
@@ -32,16 +32,35 @@ pub struct ResolvedEndpoints {
 /// All clusters of a snapshot with this shard's connections.
 pub struct Clusters {
     list: Vec<Rc<Cluster>>,
+    /// Those that have limits.
+    limited: Vec<Rc<Cluster>>,
     generation: u64,
 }
 
 impl Clusters {
     /// The clusters of a snapshot. Those that resolve names have no endpoint until the first answer comes.
-    pub fn new(snapshot: &Snapshot) -> Clusters {
-        Clusters {
-            list: snapshot.clusters.iter().map(|c| Rc::new(Cluster::new(c))).collect(),
-            generation: snapshot.generation,
-        }
+    pub fn new(snapshot: &Snapshot, place: &Place) -> Clusters {
+        let list: Vec<_> = snapshot.clusters.iter().map(|c| Rc::new(Cluster::new(c, place))).collect();
+        let limited = list.iter().filter(|cluster| cluster.limits.is_some()).cloned().collect();
+        Clusters { list, limited, generation: snapshot.generation }
+    }
+
+    /// Another shard may have given a connection's place to this one, or may wait for one. Returns how many idle connections
+    /// were closed for that.
+    pub fn look_at_limits(&self) -> usize {
+        let look = |cluster: &Rc<Cluster>| {
+            let mut closed = 0;
+            let close_one = || {
+                let how = cluster.close_one();
+                closed += usize::from(how == Closed::Now);
+                how != Closed::None
+            };
+            if let Some(limits) = &cluster.limits {
+                limits.look(close_one);
+            }
+            closed
+        };
+        self.limited.iter().map(look).sum()
     }
 
     /// The cluster with this id.
@@ -80,16 +99,22 @@ pub struct Cluster {
     pub max_concurrent_streams: u32,
     /// Pings on connections of HTTP/2.
     pub http2_keepalive: Option<Http2Keepalive>,
+    /// What is said of its connections; `None`: nothing is limited.
+    pub limits: Option<Rc<Limits>>,
+    /// TCP connections go through an HTTP proxy.
+    pub tunnel: Option<Box<Tunnel>>,
     protocol: UpstreamProtocol,
     policy: LoadBalancing,
     first_only: bool,
     endpoints: RefCell<Vec<Rc<Endpoint>>>,
     total_weight: Cell<u64>,
     turn: Cell<u64>,
+    /// Idle connections that were closed with their endpoints since the last sweep.
+    closed: Cell<usize>,
 }
 
 impl Cluster {
-    fn new(compiled: &table::Cluster) -> Cluster {
+    fn new(compiled: &table::Cluster, place: &Place) -> Cluster {
         let cluster = Cluster {
             name: compiled.name.clone(),
             connect_timeout: compiled.connect_timeout,
@@ -98,12 +123,15 @@ impl Cluster {
             tls: compiled.tls.clone(),
             max_concurrent_streams: compiled.max_concurrent_streams,
             http2_keepalive: compiled.http2_keepalive,
+            limits: compiled.limits.as_ref().map(|limits| Limits::new(limits, place)),
+            tunnel: compiled.tunnel.clone(),
             protocol: compiled.protocol,
             policy: compiled.balance.method,
             first_only: matches!(compiled.endpoints, Endpoints::Dns { kind: DnsKind::Logical, .. }),
             endpoints: RefCell::default(),
             total_weight: Cell::new(0),
             turn: Cell::new(0),
+            closed: Cell::new(0),
         };
         if let Endpoints::Static(list) = &compiled.endpoints {
             cluster.set_endpoints(list);
@@ -131,12 +159,28 @@ impl Cluster {
             same.or_else(|| Endpoint::new(compiled).ok().map(Rc::new))
         };
         let new: Vec<_> = used.iter().filter_map(keep).collect();
+        for endpoint in old.iter().filter(|old| !new.iter().any(|new| Rc::ptr_eq(old, new))) {
+            self.closed.set(self.closed.get() + endpoint.retire());
+        }
         self.total_weight.set(new.iter().map(|e| u64::from(e.weight())).sum());
         *self.endpoints.borrow_mut() = new;
     }
 
     fn sweep(&self) -> usize {
-        self.endpoints.borrow().iter().map(|endpoint| endpoint.idle.sweep()).sum()
+        let swept: usize = self.endpoints.borrow().iter().map(|endpoint| endpoint.sweep()).sum();
+        swept + self.closed.take()
+    }
+
+    /// Closes a connection without work, at whatever endpoint, to make room for another one.
+    pub(super) fn close_one(&self) -> Closed {
+        let endpoints = self.endpoints.borrow();
+        if endpoints.iter().any(|endpoint| endpoint.idle.close_oldest()) {
+            return Closed::Now;
+        }
+        match endpoints.iter().any(|endpoint| endpoint.sessions.close_idle()) {
+            true => Closed::Soon,
+            false => Closed::None,
+        }
     }
 }
 
@@ -147,6 +191,8 @@ pub struct Endpoint {
     /// As the access log writes it.
     pub display: Box<str>,
     active: Cell<u32>,
+    /// The resolver knows it no more.
+    pub(super) gone: Cell<bool>,
     /// Connections that wait for work.
     pub(super) idle: Idle,
     /// Connections of HTTP/2.
@@ -166,9 +212,23 @@ impl Endpoint {
             address,
             display: compiled.address.to_string().into(),
             active: Cell::new(0),
+            gone: Cell::new(false),
             idle: Idle::default(),
             sessions: Sessions::default(),
         })
+    }
+
+    /// It is no endpoint any more: its connections end when they have no work. (They keep it alive themselves.)
+    /// Returns how many were closed.
+    fn retire(&self) -> usize {
+        self.gone.set(true);
+        self.sessions.retire();
+        std::iter::from_fn(|| self.idle.close_oldest().then_some(())).count()
+    }
+
+    fn sweep(&self) -> usize {
+        self.sessions.sweep();
+        self.idle.sweep()
     }
 
     /// Where to connect to.
@@ -216,7 +276,7 @@ mod tests {
     }
 
     fn cluster(endpoints: Endpoints) -> Cluster {
-        Cluster::new(&table::Cluster {
+        let compiled = table::Cluster {
             name: "c".into(),
             endpoints,
             balance: table::Balance { method: LoadBalancing::RoundRobin },
@@ -231,7 +291,8 @@ mod tests {
             http2_keepalive: None,
             tunnel: None,
             source: table::Source::built_in("test"),
-        })
+        };
+        Cluster::new(&compiled, &Place::default())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! - `cluster`: a cluster's endpoints on this shard, and how they follow the snapshot and the resolver
 //! - `balance`: choosing an endpoint
 //! - `connection`: one connection to an endpoint
+//! - `limits`: who may have a connection, who waits for one, and who is next
 //! - `stream`: opening a connection, whatever is spoken on it
 //! - `pool`: idle connections, kept alive and watched
 //! - `http2`: connections that carry many requests at a time
@@ -11,12 +12,15 @@ mod balance;
 mod cluster;
 mod connection;
 mod http2;
+mod limits;
 mod pool;
 mod stream;
 
 pub use balance::Random;
 pub use cluster::{Active, Cluster, Clusters, Endpoint, ResolvedEndpoints};
-pub use connection::{Connection, HEADROOM, Reader};
+pub use connection::{Connection, HEADROOM, Offer, Reader};
 pub use http2::{Http2Terms, OriginStream};
+pub use limits::{Limits, NoConnection, Permit, Place, Ticket, WAITING_MAX};
 pub use pool::IDLE_TIMEOUT;
-pub use stream::{Dial, Stream, open_stream};
+use stream::open_stream;
+pub use stream::{Dial, Stream};
