@@ -19,7 +19,7 @@
 //! - `tunnel_stream`, `websocket`: the same over HTTP/2, and between its way of asking for one and HTTP/1.1's
 //! - `calls`: what is done for gRPC and gRPC-Web
 //! - `mongo`: counts what MongoDB's clients ask
-//! - `tcp`: a connection that is not HTTP
+//! - `tcp`: a connection that is not HTTP; `tcp_post`: one in the bodies of a request and its answer
 //! - `failure`: what can go wrong, and the one place that says what follows from it
 //! - `reply`: answers made here
 //! - `standard`: the header fields that every gateway adds, sets and removes
@@ -47,6 +47,7 @@ mod serve_http2;
 mod standard;
 mod stream_body;
 mod tcp;
+mod tcp_post;
 mod tunnel;
 mod tunnel_stream;
 mod upload;

@@ -99,7 +99,7 @@ struct InLine {
 }
 
 /// The place of one connection; dropping it gives it to the next.
-pub(super) struct Slot(Rc<Limits>);
+pub struct Slot(Rc<Limits>);
 
 /// Something that is counted until this is dropped.
 pub struct Permit {

@@ -5,6 +5,7 @@
 //! - `connection`: one connection to an endpoint
 //! - `limits`: who may have a connection, who waits for one, and who is next
 //! - `stream`: opening a connection, whatever is spoken on it
+//! - `tunnel`: asking an HTTP proxy for a tunnel
 //! - `pool`: idle connections, kept alive and watched
 //! - `http2`: connections that carry many requests at a time
 
@@ -15,12 +16,14 @@ mod http2;
 mod limits;
 mod pool;
 mod stream;
+mod tunnel;
 
 pub use balance::Random;
 pub use cluster::{Active, Cluster, Clusters, Endpoint, ResolvedEndpoints};
 pub use connection::{Connection, HEADROOM, Offer, Reader};
 pub use http2::{Http2Terms, OriginStream};
-pub use limits::{Limits, NoConnection, Permit, Place, Ticket, WAITING_MAX};
+pub use limits::{Limits, NoConnection, Permit, Place, Slot, Ticket, WAITING_MAX};
 pub use pool::IDLE_TIMEOUT;
 use stream::open_stream;
 pub use stream::{Dial, Stream};
+pub use tunnel::Tunneled;

@@ -1,6 +1,10 @@
 //! Opening a connection to an endpoint, whatever is spoken on it: plain or TLS.
 
-use super::{Active, Cluster, Endpoint, NoConnection, Ticket, limits::Slot};
+use super::{
+    Active, Cluster, Endpoint, NoConnection, Ticket,
+    limits::Slot,
+    tunnel::{self, Tunneled},
+};
 use crate::{
     buffer::Pool,
     driver::{self, Deadline, Deadlines, Phase},
@@ -28,8 +32,10 @@ pub struct Stream {
     pub behind: Option<Option<Behind>>,
     /// The name in its certificate that was asked for, where that depends on the request: nobody else may use it.
     pub server_name: Option<Box<str>>,
+    /// What the HTTP proxy said that it goes through, where it goes through one.
+    pub tunneled: Option<Box<Tunneled>>,
     /// Its place among the cluster's connections; the last to be dropped.
-    pub(super) slot: Option<Slot>,
+    pub slot: Option<Slot>,
 }
 
 impl Stream {
@@ -44,7 +50,11 @@ impl Stream {
         dial: &Dial<'_>,
     ) -> Result<Stream, NoConnection> {
         let Ticket { slot, .. } = Ticket::at_once(cluster)?;
-        Ok(open_stream(cluster, endpoint, dial, slot).await?)
+        let mut stream = open_stream(cluster, endpoint, dial, slot).await?;
+        if let Some(tunnel) = &cluster.tunnel {
+            tunnel::begin(&mut stream, tunnel, dial.pool, cluster.connect_timeout).await?;
+        }
+        Ok(stream)
     }
 }
 
@@ -110,6 +120,7 @@ pub(super) async fn open_stream(
             local,
             behind,
             server_name: None,
+            tunneled: None,
             slot,
         });
     };
@@ -118,7 +129,18 @@ pub(super) async fn open_stream(
         Ok(Established { read, write, .. }) => {
             deadline.disarm();
             let server_name = tls.depends_on_request().then(|| dial.host.unwrap_or_default().into());
-            Ok(Stream { deadline, read, write, endpoint, active, local, behind, server_name, slot })
+            Ok(Stream {
+                deadline,
+                read,
+                write,
+                endpoint,
+                active,
+                local,
+                behind,
+                server_name,
+                tunneled: None,
+                slot,
+            })
         }
         Err(_) if deadline.fired() => Err(io::ErrorKind::TimedOut.into()),
         Err(error) => Err(error),
