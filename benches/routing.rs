@@ -157,6 +157,7 @@ fn route(matcher: RouteMatch) -> Route {
         response_headers: HeaderOps::default(),
         checks: None,
         source: Source::built_in("bench"),
+        root: None,
     }
 }
 

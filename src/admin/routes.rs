@@ -9,7 +9,8 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 
-/// One route: `name`, `match`, `route` or `redirect` or `directResponse`, `requestHeaders`, `responseHeaders`, `source`.
+/// One route: `name`, `match`, `route` or `redirect` or `directResponse`, `requestHeaders`, `responseHeaders`, `source`;
+/// `delegatedBy` if it is a delegate's.
 pub fn route(route: &Route) -> Value {
     let mut object = Map::new();
     let action = match &route.action {
@@ -27,6 +28,9 @@ pub fn route(route: &Route) -> Value {
     object.insert(action.0.into(), action.1);
     insert_operations(&mut object, &route.request_headers, &route.response_headers);
     object.insert("source".into(), json!(route.source.to_string()));
+    if let Some(root) = &route.root {
+        object.insert("delegatedBy".into(), json!(root.to_string()));
+    }
     Value::Object(object)
 }
 

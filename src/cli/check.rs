@@ -63,13 +63,14 @@ fn summary(loaded: &Loaded, counts: Counts) -> String {
     parts.join(", ")
 }
 
-fn kinds(resources: &Resources) -> [(usize, &'static str); 11] {
+fn kinds(resources: &Resources) -> [(usize, &'static str); 12] {
     [
         (resources.gateways.len(), "Gateway"),
         (resources.virtual_services.len(), "VirtualService"),
         (resources.destination_rules.len(), "DestinationRule"),
         (resources.service_entries.len(), "ServiceEntry"),
         (resources.workload_entries.len(), "WorkloadEntry"),
+        (resources.request_authentications.len(), "RequestAuthentication"),
         (resources.istio_operators.len(), "IstioOperator"),
         (resources.services.len(), "Service"),
         (resources.endpoints.len(), "Endpoints"),

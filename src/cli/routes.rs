@@ -159,8 +159,13 @@ impl Row<'_> {
             What::Connections(tls, route) => (NONE, "connections".to_owned(), connections(tls, route)),
         };
         let names = self.server_names.map_or(NONE.to_owned(), |names| names.join(","));
-        let source = self.source();
-        let place = format!("{} ({}:{})", source.object, source.file, source.line);
+        let text = |source: &Source| format!("{} ({}:{})", source.object, source.file, source.line);
+        let place = match self.what {
+            What::Route(_, _, Route { root: Some(root), .. }) => {
+                format!("{} for {}", text(self.source()), text(root))
+            }
+            _ => text(self.source()),
+        };
         [self.listener.bind.to_string(), names, host.to_owned(), asked, action, place].map(|cell| {
             // A line stays a line, and a column a column.
             cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()

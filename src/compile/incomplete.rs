@@ -14,7 +14,19 @@ pub(super) fn validate(resources: &Resources) -> Vec<Diagnostic> {
 
 fn follows(problem: &Diagnostic, unread: &HashMap<ObjectRef, Vec<String>>) -> bool {
     let unread = problem.object.as_ref().and_then(|object| unread.get(object));
-    unread.is_some_and(|paths| paths.iter().any(|path| follows_from(problem, path)))
+    let is_about_order = ["unreachable-rule", "ineffective-match"].contains(&problem.code);
+    unread.is_some_and(|paths| {
+        paths
+            .iter()
+            .any(|path| follows_from(problem, path) || is_about_order && is_in_same_list(problem, path))
+    })
+}
+
+/// A rule without what could not be read may take more, or less, than the one in the file: what it leaves for others of its
+/// list is not known.
+fn is_in_same_list(problem: &Diagnostic, path: &str) -> bool {
+    let list = |path: &str| path.split('[').next().map(str::to_owned);
+    list(&problem.field) == list(path)
 }
 
 /// Whether a problem may be there only because the field at `path` could not be read.
@@ -69,6 +81,25 @@ mod tests {
         let found = errors(&yaml);
         let lines: Vec<u32> = found.iter().map(|(_, line)| *line).collect();
         assert_eq!(lines, [6, 7, 8], "{found:?}");
+    }
+
+    #[test]
+    fn a_rule_that_is_not_whole_hides_nothing() {
+        let rules = |first: &str| {
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: a}}\nspec:\n  hosts: [a.com]\n  gateways: [g]\n  http:\n  - {first}\n  - match: [{{uri: {{prefix: /b}}}}]\n    redirect: {{uri: /c}}\n"
+            )
+        };
+        let codes = |yaml: &str| {
+            let (resources, mut problems) = config::parse(vec![("a.yaml".to_owned(), yaml.into())]);
+            problems.extend(compile::compile(&resources, &compile::Options::default()).diagnostics);
+            problems.iter().map(|problem| problem.code).collect::<Vec<_>>()
+        };
+        let unknown = rules("{match: [{urii: {prefix: /a}}], redirect: {uri: /}}");
+        assert_eq!(codes(&unknown), ["unknown-field"]);
+        let unknown = rules("{matches: [{uri: {prefix: /a}}], redirect: {uri: /}}");
+        assert_eq!(codes(&unknown), ["unknown-field"]);
+        assert!(codes(&rules("{redirect: {uri: /}}")).contains(&"unreachable-rule"));
     }
 
     #[test]

@@ -6,8 +6,11 @@
 //! - `unsupported`: fields and servers without effect yet
 //! - `workload`, `mesh`, `http2`: what this gateway process is, what holds for the whole mesh, and how HTTP/2 is spoken
 //! - `select`: which Gateways and VirtualServices apply
+//! - `policy_selection`: which policies of security.istio.io apply
+//! - `authentication`: RequestAuthentications to the rules for tokens
 //! - `merge`: servers to listeners; who wins a port and a host
 //! - `attach`: which VirtualServices are on which servers, with which hosts
+//! - `delegate`: rules that are another VirtualService's, in the place of the rule that delegates
 //! - `services`, `clusters`: what destinations mean; endpoints and DestinationRules
 //! - `rules`, `tables`: rules to routes, virtual hosts and route tables
 //! - `tls`: TLS of servers and destinations, and Secrets
@@ -20,8 +23,10 @@
 //! - `host_name`, `scope`, `origin`: names of hosts, namespaces and order, places in files
 
 mod attach;
+mod authentication;
 mod clusters;
 mod coalescing;
+mod delegate;
 mod host_name;
 mod http2;
 mod incomplete;
@@ -30,6 +35,7 @@ mod merge;
 mod mesh;
 mod options;
 mod origin;
+mod policy_selection;
 mod report;
 mod review;
 mod rules;
@@ -53,7 +59,9 @@ pub use tables::ServerState;
 
 use crate::{config::Resources, table::Snapshot, tls::Secrets};
 use clusters::{Clusters, Policies};
+use delegate::HttpRules;
 use origin::Origins;
+use policy_selection::PolicySelection;
 use report::Report;
 use rules::RuleCompiler;
 use services::Registry;
@@ -82,11 +90,15 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let ports = PortMap::new(options, &workload, deployment.as_ref(), resources);
 
     let selection = select::select(resources, &workload, mesh.virtual_service_export_to(), report);
+    let policy_selection = PolicySelection::new(&workload, &selection);
+    authentication::authentication(resources, &policy_selection, report);
     let merged = merge::merge(&selection, &ports, report);
     let attachments = attach::attach(&selection, &merged, report);
     review::report_shared_hosts(&merged, &selection, report);
     coalescing::report_shared_certificates(&merged, &selection, options.misdirected, report);
     review::report_unused_rules(&merged, &attachments, &selection, report);
+    let http = HttpRules::new(&selection, resources, mesh.virtual_service_export_to(), report);
+    delegate::report_unused(resources, report);
 
     let registry = Registry::new(resources, &workload, &mesh, report);
     let export_to = mesh.destination_rule_export_to();
@@ -97,7 +109,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let inputs =
         tls::TlsInputs { workload: &workload, mesh, identity: options.identity.as_ref(), origins: &origins };
     let clusters = Clusters::new(&registry, &policies, inputs);
-    let mut rules = RuleCompiler::new(&selection, &workload, &origins, clusters);
+    let mut rules = RuleCompiler::new((&selection, &http), &workload, &origins, clusters);
     let mut server_tls = tls::ServerTls::new(inputs);
     let tables = tables::build((&merged, &attachments), &mut rules, &mut server_tls, report);
     let inventory = Inventory::new(&merged, &attachments, &tables.states, (&selection, &origins));

@@ -6,9 +6,10 @@
 //! ([`STEPS_MAX`] at most), so a host with many routes costs little more than sorting them.
 
 use super::{
+    delegate::{HttpRule, HttpRules},
     report::{Report, one_of},
     rules::{RouteOfRule, RuleId},
-    select::{BoundService, Selection},
+    select::Selection,
 };
 use crate::{
     config::{Diagnostic, Span},
@@ -30,6 +31,7 @@ const NARROWER_MAX: usize = 100_000;
 /// Finds rules that can't be reached.
 pub(super) struct Shadows<'s, 'r> {
     selection: &'s Selection<'r>,
+    http: &'s HttpRules<'r>,
     /// What was reported: the same two rules meet on every host that their VirtualServices share.
     known: HashSet<(RuleId, RuleId)>,
 }
@@ -47,8 +49,8 @@ struct Group {
 }
 
 impl<'s, 'r> Shadows<'s, 'r> {
-    pub(super) fn new(selection: &'s Selection<'r>) -> Shadows<'s, 'r> {
-        Shadows { selection, known: HashSet::new() }
+    pub(super) fn new(selection: &'s Selection<'r>, http: &'s HttpRules<'r>) -> Shadows<'s, 'r> {
+        Shadows { selection, http, known: HashSet::new() }
     }
 
     /// Looks at the routes of a virtual host, in their final order.
@@ -62,10 +64,7 @@ impl<'s, 'r> Shadows<'s, 'r> {
                 None => groups.get(&conditions).and_then(|group| group.covering(&route.route)),
             };
             match winner {
-                Some(winner) if winner.virtual_service != route.rule.virtual_service => {
-                    self.report_shadowed(host, winner, route.rule, report);
-                }
-                Some(_) => {}
+                Some(winner) => self.report_shadowed(host, winner, route.rule, report),
                 None => groups.entry(conditions).or_default().add(route),
             }
         }
@@ -79,24 +78,37 @@ impl<'s, 'r> Shadows<'s, 'r> {
         else {
             return;
         };
+        let is_same_service = winner.virtual_service == loser.virtual_service;
+        let is_delegated = theirs.root.is_some() || own.root.is_some();
+        // Rules that are written in one list are compared by `validate`.
+        if is_same_service && !is_delegated {
+            return;
+        }
         report.add("shadowed-rule", own_span, || {
             let message = format!(
                 "no request for `{host}` reaches this rule: {} comes first and takes all that it matches",
-                theirs.resource.object
+                theirs.home.title
             );
+            let help = match is_same_service {
+                true => "the rules of a delegate stand where the rule is that delegates to it: put the narrower ones first",
+                false => "VirtualServices on one host are tried by age, then by name, not by how specific they are; rename one, or put both rules into one VirtualService",
+            };
             Diagnostic::warning("shadowed-rule", message)
-                .about(&own.resource.object)
-                .field(field(loser))
+                .about(&own.home.resource.object)
+                .field(own.field(loser.matched))
                 .label(their_span, "this rule wins")
-                .help("VirtualServices on one host are tried by age, then by name, not by how specific they are; rename one, or put both rules into one VirtualService")
+                .help(help)
         });
     }
 
-    fn place(&self, rule: RuleId) -> Option<(&'s BoundService<'r>, Span)> {
-        let service = self.selection.virtual_service(rule.virtual_service)?;
-        let route = service.resource.spec.http.get(rule.rule as usize)?;
-        let matched = rule.matched.and_then(|position| route.r#match.get(position as usize));
-        Some((service, matched.map_or(route.span, |matched| matched.span)))
+    fn place(&self, rule: RuleId) -> Option<(&'s HttpRule<'r>, Span)> {
+        let written = self.http.get(rule.virtual_service, rule.rule)?;
+        Some((written, written.place(rule.matched)))
+    }
+
+    /// Whether the routes of one VirtualService need to be compared with each other: some are a delegate's.
+    pub(super) fn has_delegated(routes: &[RouteOfRule]) -> bool {
+        routes.iter().any(|route| route.route.root.is_some())
     }
 
     /// Reports wildcard hosts of which a narrower virtual host without a catch-all takes requests away: what none of
@@ -157,13 +169,6 @@ impl<'s, 'r> Shadows<'s, 'r> {
                 None => diagnostic,
             }
         });
-    }
-}
-
-fn field(rule: RuleId) -> String {
-    match rule.matched {
-        Some(matched) => format!("spec.http[{}].match[{matched}]", rule.rule),
-        None => format!("spec.http[{}]", rule.rule),
     }
 }
 

@@ -26,12 +26,15 @@ pub(super) enum Class {
 
 const NETWORKING: &[&str] = &["v1", "v1beta1", "v1alpha3"];
 
+const SECURITY: &[&str] = &["v1", "v1beta1"];
+
 const KINDS: &[Kind] = &[
     istio("Gateway", "networking.istio.io", NETWORKING),
     istio("VirtualService", "networking.istio.io", NETWORKING),
     istio("DestinationRule", "networking.istio.io", NETWORKING),
     istio("ServiceEntry", "networking.istio.io", NETWORKING),
     istio("WorkloadEntry", "networking.istio.io", NETWORKING),
+    istio("RequestAuthentication", "security.istio.io", SECURITY),
     istio("IstioOperator", "install.istio.io", &["v1alpha1"]),
     kubernetes("Service", ""),
     kubernetes("Endpoints", ""),
@@ -48,14 +51,8 @@ const OTHER_GROUPS: &[(&str, &str)] = &[
 ];
 
 /// Kinds that decide who may do what: not to enforce them must not go unnoticed.
-const POLICIES: &[&str] = &[
-    "AuthorizationPolicy",
-    "RequestAuthentication",
-    "PeerAuthentication",
-    "EnvoyFilter",
-    "WasmPlugin",
-    "TrafficExtension",
-];
+const POLICIES: &[&str] =
+    &["AuthorizationPolicy", "PeerAuthentication", "EnvoyFilter", "WasmPlugin", "TrafficExtension"];
 
 const fn istio(name: &'static str, group: &'static str, versions: &'static [&'static str]) -> Kind {
     Kind { name, group, versions, dialect: Dialect::Proto }

@@ -4,12 +4,14 @@
 //! - `span`: places in the user's files
 //! - `load`: files to resources; the only place that reads them
 //! - `parse`: files' contents to resources
+//! - `annotations`: those of this gateway's own
 //! - `kinds`: which objects are read
 //! - `resources`: every kind with every field
 //! - `decode`: a tree of values into a struct
 //! - `render`: diagnostics as text
 //! - `yaml`: text into a tree of values
 
+mod annotations;
 mod decode;
 mod diagnostic;
 mod kinds;

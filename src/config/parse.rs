@@ -1,7 +1,7 @@
 //! Files' bytes to [`Resources`]: documents, lists, identities, kinds.
 
 use super::{
-    DIAGNOSTICS_MAX, Diagnostic, FileId, ObjectRef, Severity, Span, Spanned,
+    DIAGNOSTICS_MAX, Diagnostic, FileId, ObjectRef, Severity, Span, Spanned, annotations,
     decode::{Decode, Decoder, Map, Step},
     kinds::{self, Class, Kind},
     report,
@@ -204,6 +204,7 @@ impl Reader {
             "DestinationRule" => object.with_spec(|resources| &mut resources.destination_rules),
             "ServiceEntry" => object.with_spec(|resources| &mut resources.service_entries),
             "WorkloadEntry" => object.with_spec(|resources| &mut resources.workload_entries),
+            "RequestAuthentication" => object.with_spec(|resources| &mut resources.request_authentications),
             "IstioOperator" => object.with_spec(|resources| &mut resources.istio_operators),
             "Service" => object.with_spec(|resources| &mut resources.services),
             "Endpoints" => object.without_spec(|resources| &mut resources.endpoints),
@@ -345,7 +346,12 @@ impl<'n, 't> Object<'_, 'n, 't> {
         let default = || Spanned::new(DEFAULT_NAMESPACE.to_owned(), name.span);
         let namespace = namespace.filter(|namespace| !namespace.is_empty()).unwrap_or_else(default);
         let (labels, annotations): (Map<String>, Map<String>) = (labels, annotations);
-        Some(Metadata { name, namespace, labels, annotations, creation_timestamp })
+        let file = self.reader.resources.sources.file(self.node.span.file);
+        let text = file.map_or("", |file| &file.text);
+        let mut decoder =
+            Decoder::new(&mut self.reader.diagnostics, Some(self.object), super::decode::Dialect::Kubernetes);
+        let own = annotations::read(&annotations, self.kind.name, text, &mut decoder);
+        Some(Metadata { name, namespace, labels, annotations, own, creation_timestamp })
     }
 }
 

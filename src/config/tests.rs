@@ -1,5 +1,6 @@
 use super::*;
 
+mod annotations;
 mod mutations;
 
 fn parse_one(text: &str) -> (Resources, Vec<Diagnostic>) {

@@ -67,11 +67,11 @@ impl Exchange<'_> {
 
     /// Says whether the request waits no longer for a connection: its client has left, or its time is up.
     pub(super) fn leave(&self) -> impl FnMut(&mut Context<'_>) -> bool {
-        let ends = Instant::now() + self.answer.patience(self.env.limits.stream_idle_timeout);
+        let ends = Instant::now() + self.env.limits.stream_idle_timeout;
         let mut timer: Option<Deadline> = None;
         move |context| {
             let now = Instant::now();
-            if now >= ends || self.has_left(context) {
+            if now >= ends || self.timing.is_over(context) || self.has_left(context) {
                 return true;
             }
             let next = (ends - now).min(LOOK_EVERY);

@@ -1,6 +1,6 @@
 //! What can go wrong, and the one place that says what follows from it: status, flag, detail, body, retry.
 
-use crate::{http1::decode::BadResponse, http2::ErrorCode, telemetry::Flag};
+use crate::{http1::decode::BadResponse, http2::ErrorCode, telemetry::Flag, upstream::Outcome};
 
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,10 @@ pub(super) enum Kind {
     Expired,
     /// The cluster's limits allow no more (`connectionPool`).
     Overflow,
+    /// The time of the whole exchange has passed (`timeout`).
+    ResponseTimeout,
+    /// The time of one attempt has passed (`perTryTimeout`).
+    TryTimeout,
 }
 
 /// One thing that went wrong.
@@ -78,7 +82,9 @@ impl Failure {
             return Retry::No;
         }
         match (&self.kind, self.phase) {
-            (Kind::Expired | Kind::Overflow, _) => return Retry::No,
+            (Kind::Expired | Kind::ResponseTimeout | Kind::TryTimeout | Kind::Overflow, _) => {
+                return Retry::No;
+            }
             // Nobody has looked at it (RFC 9113 section 8.7).
             (Kind::StreamReset(ErrorCode::RefusedStream), Phase::ResponseHead | Phase::SendHead) => {
                 return Retry::OtherEndpoint;
@@ -97,6 +103,17 @@ impl Failure {
         }
     }
 
+    /// What it shows of the endpoint; nothing where it was the client's doing.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        Some(match (self.side, self.phase, &self.kind) {
+            (Side::Downstream, ..) => return None,
+            (_, _, Kind::ResponseTimeout | Kind::TryTimeout | Kind::Expired) => Outcome::TimedOut,
+            (_, Phase::Connect, _) => Outcome::ConnectFailed,
+            (_, _, Kind::Timeout) => Outcome::TimedOut,
+            _ => Outcome::Reset,
+        })
+    }
+
     /// The flag of the access log.
     pub(super) fn flag(&self) -> Flag {
         match (self.side, self.phase, &self.kind) {
@@ -106,6 +123,7 @@ impl Failure {
             (Side::Downstream, ..) => Flag::DownstreamDisconnect,
             (_, _, Kind::Expired) => Flag::DurationTimeout,
             (_, _, Kind::Overflow) => Flag::UpstreamOverflow,
+            (_, _, Kind::ResponseTimeout | Kind::TryTimeout) => Flag::UpstreamTimeout,
             (_, Phase::Connect, _) => Flag::UpstreamConnectFailure,
             (_, _, Kind::Protocol(_)) => Flag::UpstreamProtocolError,
             (_, _, Kind::Timeout) => Flag::StreamIdleTimeout,
@@ -123,6 +141,8 @@ impl Failure {
             (Side::Downstream, ..) => "downstream_remote_disconnect",
             (_, _, Kind::Expired) => "max_duration_timeout",
             (_, _, Kind::Overflow) => "upstream_reset_before_response_started{overflow}",
+            (_, _, Kind::ResponseTimeout) => "response_timeout",
+            (_, _, Kind::TryTimeout) => "upstream_per_try_timeout",
             (_, Phase::ResponseBody, Kind::StreamReset(code)) => upstream_reset(*code, When::After),
             (_, _, Kind::StreamReset(code)) => upstream_reset(*code, When::Before),
             (_, _, Kind::Unprocessed) => "upstream_reset_before_response_started{http2.goaway}",
@@ -151,6 +171,8 @@ impl Failure {
             (_, _, Kind::Overflow) => {
                 (503, "upstream connect error or disconnect/reset before headers. reset reason: overflow")
             }
+            (_, _, Kind::Expired) => (504, "upstream max stream duration reached"),
+            (_, _, Kind::ResponseTimeout | Kind::TryTimeout) => (504, "upstream request timeout"),
             (_, Phase::Connect, Kind::Timeout) => (
                 503,
                 "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
@@ -164,7 +186,6 @@ impl Failure {
                 "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
             ),
             (_, _, Kind::Timeout) => (504, "stream timeout"),
-            (_, _, Kind::Expired) => (504, "upstream max stream duration reached"),
             (_, _, Kind::Reset | Kind::StreamReset(_) | Kind::Unprocessed) => {
                 (503, "upstream connect error or disconnect/reset before headers. reset reason: remote reset")
             }

@@ -9,6 +9,8 @@
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
 //! - `admission`: what limits of a cluster mean for a request
+//! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
+//! - `timing`: when an exchange and its attempts have to be over
 //! - `attempt`: one try of it at one endpoint
 //! - `attempt_stream`: one try where either side speaks HTTP/2
 //! - `upload`: the request's body on its way up
@@ -18,6 +20,7 @@
 //! - `tunnel`: both directions of a WebSocket
 //! - `tunnel_stream`, `websocket`: the same over HTTP/2, and between its way of asking for one and HTTP/1.1's
 //! - `calls`: what is done for gRPC and gRPC-Web
+//! - `mirror`: copies of requests
 //! - `mongo`: counts what MongoDB's clients ask
 //! - `tcp`: a connection that is not HTTP; `tcp_post`: one in the bodies of a request and its answer
 //! - `failure`: what can go wrong, and the one place that says what follows from it
@@ -39,6 +42,7 @@ mod downstream;
 mod environment;
 mod exchange;
 mod failure;
+mod mirror;
 mod mongo;
 mod passage;
 mod record;
@@ -48,6 +52,8 @@ mod standard;
 mod stream_body;
 mod tcp;
 mod tcp_post;
+mod timing;
+mod tries;
 mod tunnel;
 mod tunnel_stream;
 mod upload;
@@ -58,4 +64,5 @@ mod worker;
 pub use downstream::{Socket, serve};
 pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing, TlsInfo};
 pub use passage::{arrive, depart, head_policy};
+pub use reply::refusal;
 pub use tcp::{TcpConnection, serve_tcp};

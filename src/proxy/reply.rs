@@ -117,8 +117,8 @@ impl<'a> LocalReply<'a> {
     }
 }
 
-/// What the client reads when its request is refused.
-fn refusal(status: u16) -> &'static str {
+/// What a client reads when its request is refused with this status before it is routed.
+pub fn refusal(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         403 => "Forbidden",

@@ -1,13 +1,13 @@
 //! The body of a request that came on a stream of HTTP/2, part of which can be sent a second time.
 
-use super::upload::Progress;
+use super::{mirror::Copies, upload::Progress};
 use crate::{
     buffer::Buffer,
     http::Fields,
     http2::{Received, StreamEnd},
     mux::Stream,
 };
-use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 /// How much of a body is kept for another attempt: most calls of gRPC, and no more than the client could have sent ahead in
 /// any case.
@@ -24,6 +24,8 @@ pub(super) struct StreamBody<'s> {
     is_lost: bool,
     end: Option<Option<Box<Fields>>>,
     received: u64,
+    /// Copies of the request, which get what comes.
+    copies: Option<Rc<Copies>>,
 }
 
 /// What comes next.
@@ -47,7 +49,12 @@ pub(super) enum NoChunk {
 impl<'s> StreamBody<'s> {
     pub(super) fn new(stream: &'s Stream) -> StreamBody<'s> {
         let end = stream.is_received().then_some(None);
-        StreamBody { stream, kept: Vec::new(), at: 0, is_lost: false, end, received: 0 }
+        StreamBody { stream, kept: Vec::new(), at: 0, is_lost: false, end, received: 0, copies: None }
+    }
+
+    /// Shows what comes to who copies the request.
+    pub(super) fn copy_to(&mut self, copies: &Rc<Copies>) {
+        self.copies = Some(Rc::clone(copies));
     }
 
     /// Begins anew, for another attempt.
@@ -72,6 +79,11 @@ impl<'s> StreamBody<'s> {
     /// Whether nothing is left to be sent by this attempt.
     pub(super) fn is_done(&self) -> bool {
         self.end.as_ref().is_some_and(Option::is_none) && self.at == self.kept.len()
+    }
+
+    /// Whether all of it has come.
+    pub(super) fn is_whole(&self) -> bool {
+        self.end.is_some()
     }
 
     /// Bytes that have come.
@@ -100,9 +112,15 @@ impl<'s> StreamBody<'s> {
             };
             match received {
                 Received::Data(buffer) => {
+                    if let Some(copies) = &self.copies {
+                        copies.take(self.received, buffer.bytes());
+                    }
                     self.received += buffer.len() as u64;
                     if self.is_lost || self.kept.len() + buffer.len() > REPLAY_BYTES_MAX {
                         self.forget();
+                        if self.stream.is_received() {
+                            progress.set_whole();
+                        }
                         return Ok(Chunk::Own(buffer));
                     }
                     // As it is kept anyway, the client may go on.
@@ -115,6 +133,12 @@ impl<'s> StreamBody<'s> {
                 Received::Trailers(trailers) => self.end = Some(Some(trailers)),
                 Received::End => self.end = Some(None),
             }
+        }
+        if self.end.is_some() {
+            progress.set_whole();
+        }
+        if self.copies.is_some() && (self.end.is_some() || self.stream.is_received()) {
+            self.copies.take().inspect(|copies| copies.end());
         }
         if self.at < self.kept.len() {
             let bytes = self.kept.get(self.at..).unwrap_or_default();

@@ -5,6 +5,7 @@ use super::{
     download::SPLICE_BYTES_MIN,
     downstream::Inbound,
     failure::{Failure, Kind, Phase},
+    mirror::Copies,
 };
 use crate::{
     buffer::Class,
@@ -34,11 +35,28 @@ pub(super) struct Progress {
     discard: Cell<bool>,
     /// The answer has begun: there will be no other attempt.
     begun: Cell<bool>,
+    /// All of the request has come.
+    whole: Cell<bool>,
 }
 
 impl Progress {
     pub(super) fn new(ended: bool) -> Progress {
-        Progress { ended: Cell::new(ended), discard: Cell::new(false), begun: Cell::new(false) }
+        Progress {
+            ended: Cell::new(ended),
+            discard: Cell::new(false),
+            begun: Cell::new(false),
+            whole: Cell::new(ended),
+        }
+    }
+
+    /// All of the request has come, whatever of it has been sent.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole.get()
+    }
+
+    /// It has.
+    pub(super) fn set_whole(&self) {
+        self.whole.set(true);
     }
 
     /// Whether no more of the body is to be sent.
@@ -153,6 +171,8 @@ pub(super) struct Upload {
     /// It can't go through a pipe.
     copied: bool,
     done: bool,
+    /// Copies of the request, which get what passes.
+    copies: Option<Rc<Copies>>,
 }
 
 impl Upload {
@@ -160,7 +180,13 @@ impl Upload {
     pub(super) fn new(length: BodyLength) -> Upload {
         let decoder = BodyDecoder::new(length);
         let done = decoder.is_over();
-        Upload { decoder, chunked: length == BodyLength::Unknown, taken: 0, received: 0, copied: false, done }
+        let chunked = length == BodyLength::Unknown;
+        Upload { decoder, chunked, taken: 0, received: 0, copied: false, done, copies: None }
+    }
+
+    /// Shows the data to who copies the request, as they pass.
+    pub(super) fn with_copies(self, copies: &Option<Rc<Copies>>) -> Upload {
+        Upload { copies: copies.clone(), ..self }
     }
 
     /// A body of this length for an origin that speaks HTTP/2, which needs no framing within the data.
@@ -203,6 +229,9 @@ impl Upload {
             let rest = bytes.get(at..).unwrap_or_default();
             let piece = self.decoder.next(rest).map_err(broken)?;
             let data = rest.get(piece.data).unwrap_or_default();
+            if let Some(copies) = &self.copies {
+                copies.take(self.received, data);
+            }
             self.received += data.len() as u64;
             if !data.is_empty() && self.chunked {
                 encode::chunk_head(data.len(), out);
@@ -217,6 +246,9 @@ impl Upload {
                 Next::Read => break,
                 Next::End => {
                     self.done = true;
+                    if let Some(copies) = &self.copies {
+                        copies.end();
+                    }
                     if self.chunked {
                         out.extend_from_slice(encode::LAST_CHUNK);
                     }
@@ -229,7 +261,7 @@ impl Upload {
 
     fn is_worth_a_pipe(&self) -> bool {
         let is_much = self.decoder.sized_left().is_some_and(|left| left >= SPLICE_BYTES_MIN);
-        is_much && !self.copied
+        is_much && !self.copied && self.copies.as_ref().is_none_or(|copies| copies.is_over())
     }
 
     /// Moves what is left of the body through a pipe, if that can be done.
@@ -267,6 +299,9 @@ impl Upload {
             inbound.buffer.consume(self.take_taken());
         }
         let then = Then::end_if(self.done);
+        if self.done {
+            progress.set_whole();
+        }
         match sink.send_all(out, then).await.0 {
             Ok(()) if self.done => UploadEnd::Done,
             Err(Unsent::Broken) => UploadEnd::ClientFailed(not_grpc_web()),
@@ -292,7 +327,10 @@ impl Upload {
                 && !progress.discard.get()
             {
                 match self.splice(inbound, write, env).await {
-                    Ok(()) => return UploadEnd::Done,
+                    Ok(()) => {
+                        progress.set_whole();
+                        return UploadEnd::Done;
+                    }
                     Err(Stopped::Unable) => {}
                     Err(Stopped::Sending { .. }) if !progress.discard.get() => {
                         return UploadEnd::OriginStopped;
@@ -311,6 +349,9 @@ impl Upload {
                 Err(failure) => return UploadEnd::ClientFailed(failure),
             };
             inbound.buffer.consume(taken);
+            if self.done {
+                progress.set_whole();
+            }
             if progress.discard.get() {
                 discarded += taken as u64;
                 if self.done || discarded > DISCARD_BYTES {

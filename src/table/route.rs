@@ -21,6 +21,8 @@ pub struct Route {
     pub checks: Option<Box<Checks>>,
     /// The rule (VirtualService, file, line).
     pub source: Source,
+    /// The rule that delegates to it, if it is a delegate's.
+    pub root: Option<Box<Source>>,
 }
 
 /// What a route does with a request.
@@ -50,7 +52,7 @@ pub struct Forward {
     /// `retries`; `None`: [that of the whole gateway](super::Settings::retry).
     pub retry: Option<Arc<RetryPolicy>>,
     /// Copies that are sent elsewhere.
-    pub mirrors: Vec<Mirror>,
+    pub mirrors: Box<[Mirror]>,
 }
 
 /// One entry of `route[]`.

@@ -16,6 +16,7 @@ pub(super) fn route(name: &str, matcher: RouteMatch) -> Route {
         response_headers: HeaderOps::default(),
         checks: None,
         source: Source::built_in(name),
+        root: None,
     }
 }
 

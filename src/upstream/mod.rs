@@ -4,6 +4,7 @@
 //! - `balance`: choosing an endpoint
 //! - `connection`: one connection to an endpoint
 //! - `limits`: who may have a connection, who waits for one, and who is next
+//! - `outcome`: what a try has shown of its endpoint
 //! - `stream`: opening a connection, whatever is spoken on it
 //! - `tunnel`: asking an HTTP proxy for a tunnel
 //! - `pool`: idle connections, kept alive and watched
@@ -14,6 +15,7 @@ mod cluster;
 mod connection;
 mod http2;
 mod limits;
+mod outcome;
 mod pool;
 mod stream;
 mod tunnel;
@@ -23,6 +25,7 @@ pub use cluster::{Active, Cluster, Clusters, Endpoint, ResolvedEndpoints};
 pub use connection::{Connection, HEADROOM, Offer, Reader};
 pub use http2::{Http2Terms, OriginStream};
 pub use limits::{Limits, NoConnection, Permit, Place, Slot, Ticket, WAITING_MAX};
+pub use outcome::Outcome;
 pub use pool::IDLE_TIMEOUT;
 use stream::open_stream;
 pub use stream::{Dial, Stream};

@@ -18,12 +18,14 @@
 //! - `bookinfo`: the example with its five servers
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
+//! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
 //! - `cases_tls`: the same for certificates and Secrets
 //! - `tls_upstream`: whom the gateway believes, and what it shows
 //! - `tls_monoio`: another TLS stream on the same runtime
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
+//! - `timeouts`: how long a request may take, exactly
 //! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 //! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
@@ -48,6 +50,7 @@ mod cases_tls;
 #[path = "../../src/tls/testing.rs"]
 mod certificates;
 mod client;
+mod delegates;
 mod dns;
 mod drain;
 mod h2_cases;
@@ -80,6 +83,7 @@ mod harness;
 mod hello;
 mod large_bodies;
 mod life;
+mod mirrors;
 mod mongo;
 mod mongo_counts;
 mod names;
@@ -88,6 +92,7 @@ mod pages;
 mod proxy_protocol;
 mod python;
 mod tcp;
+mod timeouts;
 mod tls_abuse;
 mod tls_client;
 mod tls_close;

@@ -248,8 +248,7 @@ fn what_the_gateway_refuses_is_not_routed() {
         &told(&["http://shop.example/", "-H", "Content-Length: x"]),
         &[
             "refused before it is routed: `content-length` is not a number",
-            "400",
-            "DPE, http1.invalid_content_length",
+            "400 `Bad Request`; in the access log DPE, http1.invalid_content_length",
         ],
     );
     tells(&told(&["https://shop.example:80/"]), &["TLS handshake, which is no HTTP", "400"]);
@@ -390,7 +389,7 @@ fn a_host_of_another_server_is_misdirected() {
         &secure(&asked),
         &[
             "host              `b.example` belongs to another server of the port, https.443.b.s.default\n",
-            "answer            421 with an empty body; in the access log NR, misdirected_request\n",
+            "answer            421 `Misdirected Request`; in the access log NR, misdirected_request\n",
         ],
     );
     let text = secure(&["https://a.example/", "-H", "Host: b.example:443"]);

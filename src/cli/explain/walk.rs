@@ -208,7 +208,10 @@ impl<'a> Walk<'a> {
         let text = format!("`{host}` belongs to another server of the port, {}", owner.name);
         let step = Step::new("host", text).from(&owner.source).with(Detail::new(consequence));
         self.steps.push(step);
-        let reply = Reply::new(421, Some(Flag::NoRoute.as_str()), "misdirected_request");
+        let reply = Reply {
+            body: proxy::refusal(421).to_owned(),
+            ..Reply::new(421, Some(Flag::NoRoute.as_str()), "misdirected_request")
+        };
         is_refused.then(|| Outcome::Reply(grpc::answer(&arrived.request, reply)))
     }
 
@@ -300,7 +303,9 @@ impl<'a> Walk<'a> {
                 let name = if route.name.is_empty() { String::new() } else { format!(" ({})", route.name) };
                 let text = format!("{} of {}{name}: {}", position + 1, host.routes.len(), route.matcher);
                 let earlier = near::routes(host, request, *scheme, position);
-                self.steps.push(Step::new("route", text).from(&route.source).with_all(earlier));
+                let root = route.root.as_deref().map(|root| Detail::new("delegated by").from(root));
+                let step = Step::new("route", text).from(&route.source);
+                self.steps.push(step.with_all(root).with_all(earlier));
                 let way = Way { snapshot: &self.compiled.snapshot, health: self.health, route };
                 let (steps, outcome) = action::follow(way, &arrived);
                 self.steps.extend(steps);
@@ -330,7 +335,10 @@ fn not_found() -> Reply {
 }
 
 fn bad(status: u16, details: &'static str) -> Reply {
-    Reply::new(status, Some(Flag::DownstreamProtocolError.as_str()), details)
+    Reply {
+        body: proxy::refusal(status).to_owned(),
+        ..Reply::new(status, Some(Flag::DownstreamProtocolError.as_str()), details)
+    }
 }
 
 /// Bytes of a request as text; controls can't be in there any more.

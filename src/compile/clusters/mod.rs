@@ -103,6 +103,8 @@ pub(super) enum Traffic {
     Requests,
     /// Of HTTP, through a server that says gRPC.
     Calls,
+    /// Copies of requests, whose answers nobody reads.
+    Copies,
     /// Bytes.
     Connections,
     /// TLS that passes through.
@@ -214,7 +216,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
             missing.report(wanted, report);
         }
         match (wanted.traffic, &made.cluster.tls) {
-            (Traffic::Requests | Traffic::Calls, tls) => {
+            (Traffic::Requests | Traffic::Calls | Traffic::Copies, tls) => {
                 if wanted.traffic == Traffic::Calls && made.cluster.protocol == UpstreamProtocol::Http1 {
                     missing::report_no_grpc((service, port), wanted, report);
                 }

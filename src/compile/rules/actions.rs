@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl<'r> RuleCompiler<'r, '_> {
-    /// `None`: the rule does nothing here: it has a `delegate`, which `unsupported` reports, or an error.
+    /// `None`: the rule does nothing here: it has an error.
     pub(super) fn action(&mut self, rule: &Rule<'_, 'r>, report: &mut Report) -> Option<Action> {
         let route = &rule.route.value;
         if let Some(redirect) = &route.redirect {
@@ -125,9 +125,10 @@ fn path_rewrite(
             Ok(rewrite) => Some(Some(rewrite)),
             Err(error) => {
                 report.add("bad-regex", regex.span, || {
+                    let (object, field) = rule.whose(regex.span, ".rewrite.uriRegexRewrite");
                     Diagnostic::error("bad-regex", format!("the substitution is not usable: {error}"))
-                        .about(&rule.service.resource.object)
-                        .field(rule.field(".rewrite.uriRegexRewrite"))
+                        .about(object)
+                        .field(field)
                 });
                 None
             }

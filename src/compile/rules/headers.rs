@@ -52,9 +52,10 @@ fn values<'a>(
         Ok(template) => Some((name.as_str(), template)),
         Err(error) => {
             report.add("bad-header-value", value.span, || {
+                let (object, field) = rule.whose(value.span, below);
                 Diagnostic::error("bad-header-value", format!("the value of `{}` {error}", name.value))
-                    .about(&rule.service.resource.object)
-                    .field(rule.field(below))
+                    .about(object)
+                    .field(field)
             });
             None
         }

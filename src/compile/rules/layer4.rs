@@ -112,7 +112,8 @@ impl<'r> RuleCompiler<'r, '_> {
     ) -> bool {
         let wanted = port.map_or(0, |port| port.value);
         (wanted == 0 || wanted == u32::from(site.port))
-            && (gateways.is_empty() || self.names_gateway(gateways, service, site.gateway))
+            && (gateways.is_empty()
+                || self.names_gateway(gateways, |_| &service.resource.meta.namespace, site.gateway))
     }
 
     fn destinations(

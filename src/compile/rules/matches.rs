@@ -107,9 +107,10 @@ impl RuleCompiler<'_, '_> {
 
 fn refuse(rule: &Rule<'_, '_>, regex: &Spanned<String>, error: &PatternError, report: &mut Report) {
     report.add("bad-regex", regex.span, || {
+        let (object, field) = rule.whose(regex.span, ".match");
         Diagnostic::error("bad-regex", format!("the regular expression is not usable: {error}"))
-            .about(&rule.service.resource.object)
-            .field(rule.field(".match"))
+            .about(object)
+            .field(field)
     });
 }
 
@@ -119,8 +120,7 @@ fn report_claim(rule: &Rule<'_, '_>, name: &Spanned<String>, report: &mut Report
     report.add("claims in matches", name.span, || {
         let message =
             "claims of tokens are not supported yet: the match is left out, so it matches no request";
-        Diagnostic::warning("not-supported-yet", message)
-            .about(&rule.service.resource.object)
-            .field(rule.field(".match"))
+        let (object, field) = rule.whose(name.span, ".match");
+        Diagnostic::warning("not-supported-yet", message).about(object).field(field)
     });
 }

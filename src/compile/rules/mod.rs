@@ -21,14 +21,15 @@ pub(super) use layer4::{SniName, SniRule};
 use super::{
     Workload,
     clusters::Clusters,
+    delegate::{Home, HttpRule, HttpRules},
     origin::Origins,
     report::Report,
     scope::selects,
-    select::{BoundService, GatewayId, GatewayName, RuleSetId, Selection},
+    select::{GatewayId, GatewayName, RuleSetId, Selection},
 };
 use crate::{
     config::{
-        Diagnostic, Spanned,
+        Diagnostic, ObjectRef, Span, Spanned,
         resources::{HttpMatchRequest, HttpRoute},
     },
     table::{Pattern, PatternError, Route},
@@ -38,6 +39,7 @@ use std::{collections::HashMap, sync::Arc};
 /// Makes routes.
 pub(super) struct RuleCompiler<'r, 'w> {
     pub(super) selection: &'w Selection<'r>,
+    pub(super) http: &'r HttpRules<'r>,
     pub(super) workload: &'w Workload,
     pub(super) origins: &'w Origins,
     pub(super) clusters: Clusters<'r, 'w>,
@@ -52,7 +54,7 @@ pub(super) struct RouteOfRule {
     pub(super) is_catch_all: bool,
 }
 
-/// One match of one rule of one VirtualService.
+/// One match of one rule of one VirtualService. Rules are counted as in [`HttpRules`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct RuleId {
     pub(super) virtual_service: RuleSetId,
@@ -73,50 +75,60 @@ pub(super) struct Site {
 
 /// One rule on its way.
 struct Rule<'a, 'r> {
-    service: &'a BoundService<'r>,
-    id: RuleId,
+    /// The VirtualService that it is written in: a delegate, if it is delegated.
+    service: &'a Home<'r>,
+    written: &'a HttpRule<'r>,
+    matched_position: Option<u32>,
     route: &'r Spanned<HttpRoute>,
     matched: Option<&'r Spanned<HttpMatchRequest>>,
     port: u16,
     is_grpc: bool,
 }
 
-impl Rule<'_, '_> {
+impl<'r> Rule<'_, 'r> {
     /// The path to something in the rule.
     fn field(&self, below: &str) -> String {
-        format!("spec.http[{}]{below}", self.id.rule)
+        format!("spec.http[{}]{below}", self.written.position)
+    }
+
+    /// Whose words are at a place: a delegated rule has some of the rule that delegates to it. With the path to what is
+    /// `below`.
+    fn whose(&self, span: Span, below: &str) -> (&'r ObjectRef, String) {
+        (self.written.object_of(span), self.written.field_of(span, below))
     }
 }
 
 impl<'r, 'w> RuleCompiler<'r, 'w> {
     pub(super) fn new(
-        selection: &'w Selection<'r>,
+        (selection, http): (&'w Selection<'r>, &'r HttpRules<'r>),
         workload: &'w Workload,
         origins: &'w Origins,
         clusters: Clusters<'r, 'w>,
     ) -> RuleCompiler<'r, 'w> {
-        RuleCompiler { selection, workload, origins, clusters, patterns: HashMap::new() }
+        RuleCompiler { selection, http, workload, origins, clusters, patterns: HashMap::new() }
     }
 
     /// The routes of a VirtualService at a site: one for every match, up to the first catch-all, behind which nothing
     /// can be reached.
     pub(super) fn routes(&mut self, id: RuleSetId, site: Site, report: &mut Report) -> Vec<RouteOfRule> {
-        let selection = self.selection;
-        let Some(service) = selection.virtual_service(id) else { return Vec::new() };
+        let http = self.http;
         let mut routes = Vec::new();
-        for (route, rule) in service.resource.spec.http.iter().zip(0..) {
+        for (written, number) in http.of(id).iter().zip(0..) {
+            let route: &'r Spanned<HttpRoute> = &written.route;
             let matches = route.r#match.iter().map(Some).zip((0..).map(Some));
             let without = route.r#match.is_empty().then_some((None, None));
             for (matched, position) in matches.chain(without) {
-                if matched.is_some_and(|matched| !self.applies(matched, service, site, report)) {
+                if matched.is_some_and(|matched| !self.applies(matched, written, site, report)) {
                     continue;
                 }
-                let id = RuleId { virtual_service: id, rule, matched: position };
                 let Site { port, is_grpc, .. } = site;
-                let rule = Rule { service, id, route, matched, port, is_grpc };
+                let service = &written.home;
+                let rule =
+                    Rule { service, written, matched_position: position, route, matched, port, is_grpc };
                 let Some(route) = self.route(&rule, report) else { continue };
                 let is_catch_all = route.matcher.is_catch_all();
-                routes.push(RouteOfRule { route: Arc::new(route), rule: id, is_catch_all });
+                let rule = RuleId { virtual_service: id, rule: number, matched: position };
+                routes.push(RouteOfRule { route: Arc::new(route), rule, is_catch_all });
                 if is_catch_all {
                     return routes;
                 }
@@ -132,7 +144,7 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
     fn applies(
         &self,
         matched: &Spanned<HttpMatchRequest>,
-        service: &BoundService<'_>,
+        written: &HttpRule<'_>,
         site: Site,
         report: &mut Report,
     ) -> bool {
@@ -141,7 +153,8 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
             return false;
         }
         if !matched.gateways.is_empty() {
-            return self.names_gateway(&matched.gateways, service, site.gateway);
+            let namespace = |name: &Spanned<String>| written.home_of(name.span).namespace();
+            return self.names_gateway(&matched.gateways, namespace, site.gateway);
         }
         let namespace = matched.source_namespace.as_ref().filter(|namespace| !namespace.is_empty());
         if namespace.is_some_and(|namespace| namespace.value != self.workload.namespace) {
@@ -153,7 +166,7 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
                 report.add("source-labels-unknown", key.span, || {
                     let message = "the match is left out: it is for a gateway with these labels, and this one's are not known";
                     Diagnostic::warning("source-labels-unknown", message)
-                        .about(&service.resource.object)
+                        .about(written.object_of(key.span))
                         .field("spec.http")
                         .help("say which labels this gateway has: --labels")
                 });
@@ -163,11 +176,17 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
         }
     }
 
-    fn names_gateway(&self, names: &[Spanned<String>], service: &BoundService<'_>, id: GatewayId) -> bool {
+    /// Whether a Gateway is in a list; `namespace` is that which a name without one has.
+    fn names_gateway<'n>(
+        &self,
+        names: &'n [Spanned<String>],
+        namespace: impl Fn(&Spanned<String>) -> &'n str,
+        id: GatewayId,
+    ) -> bool {
         let Some(gateway) = self.selection.gateway(id) else { return false };
         let meta = &gateway.resource.meta;
         let own = GatewayName::Named { namespace: &meta.namespace, name: &meta.name };
-        names.iter().any(|name| GatewayName::parse(name, &service.resource.meta.namespace) == own)
+        names.iter().any(|name| GatewayName::parse(name, namespace(name)) == own)
     }
 
     fn route(&mut self, rule: &Rule<'_, 'r>, report: &mut Report) -> Option<Route> {
@@ -175,7 +194,8 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
         let action = self.action(rule, report)?;
         let (request_headers, response_headers) =
             headers::of_level(rule, rule.route.headers.as_ref(), ".headers", report)?;
-        let place = rule.matched.map_or(rule.route.span, |matched| matched.span);
+        let place = rule.written.place(rule.matched_position);
+        let root = rule.written.root_place(rule.matched_position);
         Some(Route {
             name: name(rule).into(),
             matcher,
@@ -184,6 +204,7 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
             response_headers,
             checks: checks::checks(rule, report),
             source: self.origins.source(&rule.service.title, place),
+            root: root.map(|(home, span)| Box::new(self.origins.source(&home.title, span))),
         })
     }
 

@@ -166,11 +166,12 @@ impl TableBuilder<'_, '_, '_> {
 
     /// Catch-alls go to the end; a table without virtual hosts gets one that has no routes.
     fn finish(mut self, merged: &Merged<'_>, servers: &[ServerId]) -> (Vec<VirtualHost>, usize) {
-        let mut shadows = Shadows::new(self.rules.selection);
+        let mut shadows = Shadows::new(self.rules.selection, self.rules.http);
         for host in &mut self.hosts {
             // Stable: the order of the VirtualServices and of their rules holds.
             host.routes.sort_by_key(|route| route.is_catch_all);
-            if host.members.len() > 1 && !host.require_tls {
+            let is_mixed = host.members.len() > 1 || Shadows::has_delegated(&host.routes);
+            if is_mixed && !host.require_tls {
                 shadows.look_at(&host.name, &host.routes, self.report);
             }
         }

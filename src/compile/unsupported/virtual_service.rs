@@ -1,6 +1,6 @@
 //! `VirtualService`.
 
-use super::{Fields, at, first};
+use super::{Fields, at};
 use crate::config::{
     Resource,
     resources::{HttpRoute, VirtualService},
@@ -16,26 +16,16 @@ fn report_rule(position: usize, rule: &HttpRoute, fields: &mut Fields<'_>) {
     fields.report(
         &|| format!("spec.http[{position}]"),
         &[
-            ("timeout", at(&rule.timeout), "requests may take as long as they take"),
             (
                 "retries",
                 at(&rule.retries),
                 "only a request that met a dead connection of the pool is sent again",
             ),
             ("fault", at(&rule.fault), "no delay and no error is injected"),
-            ("mirror", at(&rule.mirror), "no copies of the requests are sent"),
-            ("mirrors", first(&rule.mirrors), "no copies of the requests are sent"),
-            ("mirrorPercent", at(&rule.mirror_percent), "no copies of the requests are sent"),
-            ("mirrorPercentage", at(&rule.mirror_percentage), "no copies of the requests are sent"),
             (
                 "corsPolicy",
                 at(&rule.cors_policy),
                 "preflights go to the destination and no header is added to its answers",
-            ),
-            (
-                "delegate",
-                at(&rule.delegate),
-                "the rule is left out, and requests that it matches go on to later rules",
             ),
         ],
     );

@@ -1,6 +1,7 @@
 //! `Gateway`: servers, ports, hosts (specification sections 1.1 to 1.5).
 
 use super::{
+    annotations,
     names::{self, NameError},
     place::{Findings, Place, missing, text},
     protocol::Protocol,
@@ -28,6 +29,7 @@ pub(super) fn check(gateway: &Resource<Gateway>, findings: &Findings<'_>) {
         let help = "VirtualServices name it as `namespace/name`, where both are single labels";
         findings.root("metadata", name.span).field("name", name).report(problem.help(help));
     }
+    annotations::check_gateway(gateway, findings);
     let at = findings.root("spec", gateway.span);
     if gateway.spec.servers.is_empty() {
         at.absent("servers").report(missing("servers").help("a Gateway has at least one server"));

@@ -7,11 +7,14 @@
 //! - `names`, `protocol`, `scalars`: domains, addresses, protocols, ports, durations, shares, labels
 //! - `wording`: what the user wrote, in messages
 //! - `metadata`: what every object has
+//! - `annotations`: what this gateway takes besides, in annotations of its own
 //! - `gateway`, `server_tls`, `tls_parameters`: `Gateway`
 //! - `virtual_service`, `destination_rule`, `service_entry`, `workload_entry`: the kinds of these names
+//! - `policy_target`, `request_authentication`: what a policy is for, and the kind of this name
 //! - `kubernetes`: `Service`, `Endpoints`, `EndpointSlice`, `Secret`, `ConfigMap`
 //! - `operator`, `mesh`: `IstioOperator` and its `meshConfig`
 
+mod annotations;
 mod destination_rule;
 mod gateway;
 mod kubernetes;
@@ -22,7 +25,9 @@ mod mutations;
 mod names;
 mod operator;
 mod place;
+mod policy_target;
 mod protocol;
+mod request_authentication;
 mod scalars;
 mod server_tls;
 mod service_entry;
@@ -46,6 +51,7 @@ pub(super) fn validate(resources: &Resources) -> Vec<Diagnostic> {
     istio(&resources.destination_rules, destination_rule::check, &mut diagnostics);
     istio(&resources.service_entries, service_entry::check, &mut diagnostics);
     istio(&resources.workload_entries, workload_entry::check, &mut diagnostics);
+    istio(&resources.request_authentications, request_authentication::check, &mut diagnostics);
     each(&resources.istio_operators, operator::check, &mut diagnostics);
     each(&resources.services, kubernetes::check_service, &mut diagnostics);
     each(&resources.endpoints, kubernetes::check_endpoints, &mut diagnostics);

@@ -36,6 +36,8 @@ enum Step<'a> {
     Field(&'static str),
     Item(&'static str, usize),
     Entry(&'static str, &'a str),
+    /// An element of what the parent names.
+    Index(usize),
 }
 
 impl<'o> Findings<'o> {
@@ -106,6 +108,16 @@ impl<'a> Place<'a> {
         map.iter().map(move |(key, value)| (self.step(Step::Entry(name, key), value.span), key, value))
     }
 
+    /// One entry of a mapping.
+    pub(super) fn entry(&'a self, name: &'static str, key: &'a str, span: Span) -> Place<'a> {
+        self.step(Step::Entry(name, key), span)
+    }
+
+    /// What is written here is a list: one of its elements.
+    pub(super) fn element<T>(&'a self, index: usize, item: &Spanned<T>) -> Place<'a> {
+        self.step(Step::Index(index), item.span)
+    }
+
     /// The same field, pointing at another place in the text: at the key instead of the value.
     pub(super) fn pointing_at(self, span: Span) -> Place<'a> {
         Place { span, ..self }
@@ -162,12 +174,14 @@ impl<'a> Place<'a> {
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(parent) = self.parent.filter(|parent| !matches!(parent.step, Step::Object)) {
-            write!(f, "{parent}.")?;
+            let dot = if matches!(self.step, Step::Index(_)) { "" } else { "." };
+            write!(f, "{parent}{dot}")?;
         }
         match self.step {
             Step::Object => Ok(()),
             Step::Field(name) => f.write_str(name),
             Step::Item(name, index) => write!(f, "{name}[{index}]"),
+            Step::Index(index) => write!(f, "[{index}]"),
             Step::Entry(name, key) if is_word(key) => write!(f, "{name}.{key}"),
             Step::Entry(name, key) => write!(f, "{name}[{key:?}]"),
         }

@@ -3,7 +3,8 @@
 /// Defines a struct and how it is read from a mapping: every field has its name in the file after `=`.
 ///
 /// After the fields may stand `one_of ["a", "b"]`: at most one of these may be set (a `oneof` of the proto); and
-/// `others accepted`: names that are not listed are no error, because the type is not described completely anywhere.
+/// `others accepted`: names that are not listed are no error, because the type is not described completely anywhere; and
+/// `or_just field`: a value that is no mapping is that of this field.
 macro_rules! object {
     (
         $(#[$about:meta])*
@@ -12,6 +13,7 @@ macro_rules! object {
         }
         $( one_of [ $($one:literal),+ ] )*
         $( others $accepted:ident )?
+        $( or_just $only:ident )?
     ) => {
         $(#[$about])*
         #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +31,11 @@ macro_rules! object {
             ) -> Option<Self> {
                 const FIELDS: &[&str] = &[$($name),*];
                 const ACCEPTS_OTHERS: bool = [$(stringify!($accepted),)? ""].len() > 1;
+                $( if !node.is_collection() {
+                    let mut object = Self::default();
+                    $crate::config::decode::Field::read(&mut object.$only, node.span, node, decoder);
+                    return Some(object);
+                } )?
                 let entries = decoder.entries(node, Self::EXPECTED)?;
                 $( decoder.at_most_one(entries, &[$($one),+]); )*
                 let mut object = Self::default();

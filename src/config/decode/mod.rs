@@ -20,7 +20,7 @@ use yaml::{Key, Node, Resolved, Value};
 pub(super) use fields::Field;
 pub use fields::Map;
 pub(super) use macros::{choice, object};
-pub use scalars::{Bytes, IntOrString, Opaque, Timestamp};
+pub use scalars::{ByteSize, Bytes, IntOrString, Opaque, Timestamp};
 pub(super) use suggest::suggestion;
 
 /// A type that is read from a value of a file.

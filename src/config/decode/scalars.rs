@@ -11,6 +11,10 @@ pub struct Opaque;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 
+/// A number of bytes, written as a number or with a unit: `64KiB`, `10MiB`, `1GiB`, `10MB`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByteSize(pub u64);
+
 /// A number, or the name of something that has one, such as `targetPort`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IntOrString {
@@ -153,6 +157,42 @@ impl Decode for Bytes {
         }
         bytes
     }
+}
+
+impl Decode for ByteSize {
+    const EXPECTED: &'static str = "a number of bytes such as 65536, 64KiB or \"10MiB\"";
+
+    fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let bytes = match resolved(node) {
+            Some(Resolved::Int(bytes)) => u64::try_from(bytes).ok(),
+            Some(Resolved::Text) => text(node).and_then(parse_byte_size),
+            _ => None,
+        };
+        if bytes.is_none() {
+            let message = format!("expected {}, found {}", Self::EXPECTED, decoder.describe(node));
+            let problem = Diagnostic::error("bad-size", message).at(node.span);
+            decoder
+                .report(problem.help("the units are B, kB, MB, GB and KiB, MiB, GiB, behind a whole number"));
+        }
+        bytes.map(ByteSize)
+    }
+}
+
+/// A whole number of bytes with a unit behind it, with or without a space between them.
+fn parse_byte_size(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 8] = [
+        ("B", 1),
+        ("kB", 1_000),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+    ];
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let (_, bytes) = UNITS.iter().find(|(name, _)| *name == unit.trim_start())?;
+    digits.parse::<u64>().ok()?.checked_mul(*bytes)
 }
 
 impl Decode for IntOrString {

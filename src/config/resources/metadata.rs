@@ -1,6 +1,6 @@
 //! What every object has: name, namespace, labels.
 
-use super::Opaque;
+use super::{Annotations, Opaque};
 use crate::config::{
     Spanned,
     decode::{Map, Timestamp, object},
@@ -55,6 +55,8 @@ pub struct Metadata {
     pub labels: Map<String>,
     /// Words for tools.
     pub annotations: Map<String>,
+    /// Those of them that are the gateway's own, `sluicegate.io/<name>`; most objects have none.
+    pub own: Option<Box<Annotations>>,
     /// When the object was made in its cluster; earlier ones come first wherever the first wins.
     pub creation_timestamp: Option<Spanned<Timestamp>>,
 }

@@ -5,10 +5,13 @@
 //!
 //! - `gateway`, `virtual_service`, `http_route`, `http_policy`, `destination_rule`, `load_balancer`, `service_entry`:
 //!   networking.istio.io
+//! - `request_authentication`, `policy_target`: security.istio.io, and what its policies are for
 //! - `istio_operator`, `mesh_config`, `proxy_config`: install.istio.io
 //! - `kubernetes`: Services, endpoints, Secrets and ConfigMaps
 //! - `metadata`: what every object has
+//! - `annotations`, `traffic_annotations`: what this gateway takes besides, in annotations
 
+mod annotations;
 mod destination_rule;
 mod gateway;
 mod http_policy;
@@ -18,11 +21,15 @@ mod kubernetes;
 mod load_balancer;
 mod mesh_config;
 mod metadata;
+mod policy_target;
 mod proxy_config;
+mod request_authentication;
 mod service_entry;
+mod traffic_annotations;
 mod virtual_service;
 
-pub use super::decode::{Bytes, IntOrString, Map, Opaque, Timestamp};
+pub use super::decode::{ByteSize, Bytes, IntOrString, Map, Opaque, Timestamp};
+pub use annotations::*;
 pub use destination_rule::*;
 pub use gateway::*;
 pub use http_policy::*;
@@ -32,8 +39,11 @@ pub use kubernetes::*;
 pub use load_balancer::*;
 pub use mesh_config::*;
 pub use metadata::*;
+pub use policy_target::*;
 pub use proxy_config::*;
+pub use request_authentication::*;
 pub use service_entry::*;
+pub use traffic_annotations::*;
 pub use virtual_service::*;
 
 use super::{Diagnostic, ObjectRef, Sources, Span};
@@ -65,6 +75,8 @@ pub struct Resources {
     pub service_entries: Vec<Resource<ServiceEntry>>,
     /// `WorkloadEntry`
     pub workload_entries: Vec<Resource<WorkloadEntry>>,
+    /// `RequestAuthentication`
+    pub request_authentications: Vec<Resource<RequestAuthentication>>,
     /// `IstioOperator`
     pub istio_operators: Vec<Resource<IstioOperator>>,
     /// `Service`

@@ -113,6 +113,26 @@ impl<'t> Node<'t> {
         }
     }
 
+    /// Gives it, and everything in it, one place: for text that does not stand in the file as it is.
+    pub(super) fn put_at(&mut self, place: Span) {
+        self.span = place;
+        match &mut self.value {
+            Value::Scalar(_) => {}
+            Value::List(items) => items.iter_mut().for_each(|item| item.put_at(place)),
+            Value::Map(entries) => {
+                for (key, value) in entries {
+                    key.span = place;
+                    value.put_at(place);
+                }
+            }
+            Value::Shared(shared) => {
+                let mut own = shared.as_ref().clone();
+                own.put_at(place);
+                *shared = Rc::new(own);
+            }
+        }
+    }
+
     /// Whether it is `null`, `~` or nothing at all.
     pub(super) fn is_null(&self) -> bool {
         matches!(self.value(), Value::Scalar(scalar) if matches!(scalar.resolve(), Resolved::Null))

@@ -147,7 +147,7 @@ fn answers_to_grpc_have_a_status_of_grpc() {
         &ask(&format!("{GRPC}{DECODING}"), &[], &asked, false),
         &[
             "gRPC              by its content-type",
-            "200 with grpc-status 13 (INTERNAL); in the access log DPE, path_normalization_failed",
+            "200 with grpc-status 13 (INTERNAL) `Bad Request`; in the access log DPE, path_normalization_failed",
         ],
     );
 }

@@ -27,6 +27,7 @@ mod tests;
 pub(super) use policies::check_retries;
 
 use super::{
+    annotations,
     place::{Findings, Place},
     scalars::check_export_to,
 };
@@ -49,6 +50,7 @@ struct Scope<'v> {
 
 pub(super) fn check(service: &Resource<VirtualService>, findings: &Findings<'_>) {
     let spec = &service.spec;
+    annotations::check_virtual_service(service, findings);
     let at = findings.root("spec", service.span);
     let scope = Scope::new(service);
     if scope.is_delegate {
