@@ -3,12 +3,14 @@
 //! - `server`: HTTP for the pages
 //! - `pages`: which pages there are, and what they say
 //! - `metrics`: numbers for Prometheus, and for people
+//! - `breakers`: what is in use of clusters that have limits
 //! - `mongo`: what MongoDB's clients ask
 //! - `certs`: certificates, and until when they hold
 //! - `dump`: the snapshot as JSON
 //! - `routes`: a route as JSON
 //! - `secure`: filter chains and TLS as JSON
 
+mod breakers;
 mod certs;
 mod dump;
 mod metrics;

@@ -53,10 +53,11 @@ fn no_more_connections_are_ever_open_than_may_be_and_everybody_gets_a_turn() {
         let origin = Origin::echo();
         let counter = Counter::before(origin.port());
         let gateway = gateway(counter.port(), "{connectionPool: {tcp: {maxConnections: 3}}}", workers);
+        let port = gateway.port(80);
         thread::scope(|scope| {
             for _ in 0..24 {
-                scope.spawn(|| {
-                    let mut client = gateway.connect(80);
+                scope.spawn(move || {
+                    let mut client = Client::connect(port);
                     for _ in 0..20 {
                         client.send(b"GET / HTTP/1.1\r\nHost: web.test\r\n\r\n");
                         assert_eq!(client.answer("GET").status, 200);
@@ -94,7 +95,9 @@ fn who_waits_is_served_when_a_connection_comes_back_and_who_is_too_many_is_refus
         let mut first = ask(&gateway);
         origin.until_held(1);
         let mut waiting = [ask(&gateway), ask(&gateway)];
-        gateway.until("two wait", || gateway.metric("envoy_cluster_circuit_breakers_default_remaining_pending") == 0.0);
+        gateway.until("two wait", || {
+            gateway.metric("envoy_cluster_circuit_breakers_default_remaining_pending") == 0.0
+        });
         let answer = ask(&gateway).answer("GET");
         assert!(is_overflow(&answer), "{answer:?}");
         let line = gateway.log_line();
@@ -228,6 +231,7 @@ fn a_tcp_connection_beyond_the_limit_is_closed() {
         (&server).write_all(b"hello").unwrap();
         drop(server);
         assert_eq!(rest(&third), b"hello");
+        drop(third);
         gateway.stop();
     });
 }
@@ -241,7 +245,8 @@ fn the_pages_tell_of_the_limits() {
     let mut client = ask(&gateway);
     origin.until_held(1);
     let text = gateway.admin_page("/stats/prometheus");
-    let wanted = "envoy_cluster_circuit_breakers_default_remaining_cx{cluster_name=\"outbound|80||a.test\"} 6";
+    let wanted =
+        "envoy_cluster_circuit_breakers_default_remaining_cx{cluster_name=\"outbound|80||a.test\"} 6";
     assert!(text.text().contains(wanted), "{}", text.text());
     let dump = gateway.admin_page("/config_dump");
     for part in ["\"connections\":{\"in_use\":1,\"most\":7", "\"requests\":{\"in_use\":1,\"most\":6"] {

@@ -42,7 +42,10 @@ impl HeldOrigin {
 
     /// The first so many answers are given at once.
     pub(crate) fn with(allowed: usize) -> HeldOrigin {
-        let state = Arc::new(State { counts: Mutex::new(Counts { allowed, ..Counts::default() }), ..State::default() });
+        let state = Arc::new(State {
+            counts: Mutex::new(Counts { allowed, ..Counts::default() }),
+            ..State::default()
+        });
         let inner = Arc::clone(&state);
         let behind = Origin::serve(move |_, stream| {
             inner.hold();
