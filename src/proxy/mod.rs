@@ -22,7 +22,8 @@
 //! - `calls`: what is done for gRPC and gRPC-Web
 //! - `mirror`: copies of requests
 //! - `mongo`: counts what MongoDB's clients ask
-//! - `tcp`: a connection that is not HTTP; `tcp_post`: one in the bodies of a request and its answer
+//! - `tcp`: a connection that is not HTTP
+//! - `tcp_post`: the same in the bodies of a request and its answer
 //! - `failure`: what can go wrong, and the one place that says what follows from it
 //! - `reply`: answers made here
 //! - `standard`: the header fields that every gateway adds, sets and removes

@@ -147,6 +147,7 @@ impl Connection {
 }
 
 /// An idle connection for a request, or the right to open one.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart as soon as it is there")]
 pub enum Offer {
     /// One that was idle.
     Idle(Connection),
