@@ -9,7 +9,11 @@ use monoio::{
     io::{AsyncReadRent, AsyncWriteRent},
     net::TcpStream,
 };
-use rustix::{io::Errno, net::SendFlags};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    io::Errno,
+    net::SendFlags,
+};
 use std::{
     cell::{Cell, UnsafeCell},
     future::Future,
@@ -212,6 +216,14 @@ impl WriteHalf {
     /// Sends what the socket takes at once, and forgets the rest: for a last word that nobody waits for.
     pub fn send_now(&self, bytes: &[u8]) {
         let _ = rustix::net::send(self.0.fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    }
+
+    /// Whether the peer sends no more, or the connection is broken; bytes may still wait to be read.
+    pub fn is_peer_gone(&self) -> bool {
+        let mut polled = [PollFd::from_borrowed_fd(self.0.fd(), PollFlags::RDHUP)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let is_known = rustix::event::poll(&mut polled, Some(&now)).is_ok();
+        is_known && polled.iter().any(|polled| !polled.revents().is_empty())
     }
 
     async fn write<T: IoBuf>(&mut self, mut bytes: T) -> BufResult<usize, T> {

@@ -9,9 +9,8 @@ use super::{
 };
 use crate::{
     driver::Deadline,
-    table::{Full, Resource},
     telemetry::bump,
-    upstream::{Connection, Dial, Limits, NoConnection, Offer, Permit},
+    upstream::{Connection, Dial, Limits, NoConnection, Offer},
 };
 use std::{
     rc::Rc,
@@ -107,17 +106,5 @@ impl Exchange<'_> {
             }
             (NoConnection::Left, _) => Failure::upstream(Phase::Connect, Kind::Timeout),
         }
-    }
-}
-
-/// Whether a request may be sent again: what is returned counts as a retry until it is dropped, which is to be when the answer
-/// to it begins.
-///
-/// # Errors
-/// As many retries are under way as `maxRetries` or `retryBudget` allows. It is counted.
-pub(super) fn begin_retry(way: &Way<'_>) -> Result<Option<Permit>, Full> {
-    match &way.cluster.limits {
-        None => Ok(None),
-        Some(limits) => limits.begin(Resource::Retries),
     }
 }

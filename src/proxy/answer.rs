@@ -8,7 +8,7 @@ use super::{
     exchange::{After, Way},
     failure::Failure,
     record::Summary,
-    reply::Reply,
+    reply::{Extra, Reply},
     standard,
     upload::Web,
 };
@@ -20,6 +20,7 @@ use crate::{
     http2::Then,
     table::{Destination, Forward, Route, Settings},
     telemetry::Flag,
+    upstream::Permit,
 };
 use std::{
     rc::Rc,
@@ -43,8 +44,16 @@ pub(super) struct Answer<'a> {
     pub(super) web_at_first: Option<Translation>,
     /// How the client's body ends, whatever the origin is told.
     pub(super) client_body: BodyLength,
+    /// The origin that the route's `corsPolicy` allows, as the client wrote it.
+    pub(super) allowed_origin: Option<Box<[u8]>>,
+    /// Cookies that the client gets: the values of `set-cookie`.
+    pub(super) issued: Vec<Box<[u8]>>,
     /// The key of a WebSocket: the client's where the origin was asked without, ours where it needs one.
     pub(super) websocket_key: Option<Vec<u8>>,
+    /// Attempts that may follow.
+    pub(super) retries_left: u32,
+    /// Counts as a retry of the cluster.
+    pub(super) retrying: Option<Permit>,
 }
 
 impl<'a> Answer<'a> {
@@ -68,7 +77,11 @@ impl<'a> Answer<'a> {
             call_timeout: None,
             web: None,
             web_at_first: None,
+            allowed_origin: None,
+            issued: Vec::new(),
             websocket_key: None,
+            retries_left: 0,
+            retrying: None,
             client_body,
         }
     }
@@ -99,6 +112,13 @@ impl<'a> Answer<'a> {
         destination: Option<&Destination>,
         cluster: &str,
     ) {
+        self.apply_operations(route, destination, cluster);
+        if route.checks.is_some() || !self.issued.is_empty() {
+            self.apply_checks(route);
+        }
+    }
+
+    fn apply_operations(&mut self, route: &Route, destination: Option<&Destination>, cluster: &str) {
         let ops: [Option<&HeaderOps>; 2] =
             [Some(&route.response_headers), destination.map(|d| &d.response_headers)];
         if ops.iter().flatten().all(|ops| ops.is_empty()) {
@@ -138,8 +158,8 @@ impl<'a> Answer<'a> {
                 .and_then(|u| u.endpoint.socket_address())
                 .map(Address::Ip),
             response_code: (status > 0).then_some(status),
-            response_code_details: Some(summary.details).filter(|details| !details.is_empty()),
-            response_flags: summary.flag.map(Flag::as_str),
+            response_code_details: Some(summary.details()).filter(|details| !details.is_empty()),
+            response_flags: summary.flag.or(summary.retry_flag).map(Flag::as_str),
             bytes_received: summary.bytes_received,
             bytes_sent: summary.bytes_sent,
         }
@@ -167,10 +187,20 @@ impl<'a> Answer<'a> {
         if !reply.body.is_empty() {
             response.fields.push_known(Name::ContentType, "content-type", b"text/plain");
         }
-        if reply.is_overload && settings.envoy_debug_headers {
-            response.fields.push_known(Name::XEnvoy, "x-envoy-overloaded", b"true");
+        match reply.extra {
+            Extra::RetryAfter(seconds) => {
+                response.fields.push(b"retry-after", itoa::Buffer::new().format(seconds).as_bytes());
+                response.fields.push_known(Name::XEnvoy, "x-envoy-ratelimited", b"true");
+            }
+            Extra::Challenge => response.fields.push(b"www-authenticate", text),
+            Extra::Overloaded if settings.envoy_debug_headers => {
+                response.fields.push_known(Name::XEnvoy, "x-envoy-overloaded", b"true");
+            }
+            Extra::Overloaded => {}
+            Extra::Preflight(policy) => self.allow_preflight(policy),
+            Extra::Nothing | Extra::GrpcStatus(_) => {}
         }
-        standard::local_reply(response, settings, &self.env);
+        standard::local_reply(&mut self.scratch.response, settings, &self.env);
         let body = if self.reply_to_grpc(reply) { &[][..] } else { reply.body };
         if let Some(route) = route {
             self.apply_to_response(route, None, cluster);

@@ -1,6 +1,9 @@
 //! What the gateway does for calls of gRPC: deadlines, local replies in its own terms, gRPC-Web.
 
-use super::{answer::Answer, reply::Reply};
+use super::{
+    answer::Answer,
+    reply::{Extra, Reply},
+};
 use crate::{
     grpc::{self, Translation},
     http::Name,
@@ -43,6 +46,10 @@ impl Answer<'_> {
         let Some(kind) = kind.filter(|_| !reply.is_configured) else { return false };
         let text = std::str::from_utf8(reply.body).unwrap_or_default();
         grpc::local_reply(&mut self.scratch.response, kind, reply.status, text);
+        if let Extra::GrpcStatus(status) = reply.extra {
+            let mut number = itoa::Buffer::new();
+            self.scratch.response.fields.set(b"grpc-status", number.format(status).as_bytes());
+        }
         true
     }
 }

@@ -37,6 +37,15 @@ impl Client<'_> {
         self.stream().and_then(Stream::end)
     }
 
+    /// Whether the client has gone, or has reset its stream. Over HTTP/1.1 this is asked of the socket: who ends its sending
+    /// while it waits for an answer is taken for gone, as in Envoy.
+    pub(super) fn is_gone(&self) -> bool {
+        match self {
+            Client::Http1(downstream) => downstream.write.is_peer_gone(),
+            Client::Http2(stream) => stream.end().is_some(),
+        }
+    }
+
     /// The stream, if it is one.
     pub(super) fn stream(&self) -> Option<&Stream> {
         match self {

@@ -1,7 +1,15 @@
 //! Answers made here: they always have a flag or a reason, and a detail string.
 
 use super::failure::{Failure, Kind, Side};
-use crate::{http1::decode::BadRequest, http2::Refused, table::DirectResponse, telemetry::Flag};
+use crate::{
+    filter::{Abort, retry_after_seconds},
+    http1::decode::BadRequest,
+    http2::Refused,
+    jwt,
+    table::{CorsPolicy, DirectResponse},
+    telemetry::Flag,
+};
+use std::time::Duration;
 
 /// An answer made here.
 pub(super) enum LocalReply<'a> {
@@ -21,6 +29,20 @@ pub(super) enum LocalReply<'a> {
     BadPath,
     /// The head did not come in time.
     HeadTimeout,
+    /// A token is not good; what the client is told of it is in the scratch text.
+    Unauthenticated(jwt::Refusal),
+    /// No AuthorizationPolicy lets it in, or one keeps it out; which is in the summary.
+    AccessDenied,
+    /// The client's network may not come here.
+    Denied,
+    /// Too many requests; there may be one more after this time.
+    Limited(Duration),
+    /// The body is larger than the route takes.
+    TooLarge,
+    /// It is made to fail.
+    Abort(Abort),
+    /// A browser asks what this policy allows.
+    Preflight(&'a CorsPolicy),
     /// Something went wrong on the way.
     Failed(&'a Failure),
     /// The route says so.
@@ -37,14 +59,30 @@ pub(super) struct Reply<'a> {
     pub(super) body: &'a [u8],
     /// The scratch text goes into `location`.
     pub(super) has_location: bool,
+    /// What else its head says.
+    pub(super) extra: Extra<'a>,
     /// What the operating system said when connecting failed.
     pub(super) transport_failure: &'a str,
     /// The connection can't go on: what comes next on it is not known.
     pub(super) ends_connection: bool,
     /// The configuration asks for exactly this.
     pub(super) is_configured: bool,
-    /// A limit of the cluster was reached: `x-envoy-overloaded` says so.
-    pub(super) is_overload: bool,
+}
+
+/// What else the head of an answer says.
+#[derive(Clone, Copy)]
+pub(super) enum Extra<'a> {
+    Nothing,
+    /// `retry-after`, in seconds.
+    RetryAfter(u64),
+    /// `x-envoy-overloaded`: a limit of the cluster was reached.
+    Overloaded,
+    /// `www-authenticate`: the scratch text.
+    Challenge,
+    /// What an origin may do.
+    Preflight(&'a CorsPolicy),
+    /// To clients of gRPC: this status, rather than the one that stands for that of HTTP.
+    GrpcStatus(u8),
 }
 
 impl<'a> LocalReply<'a> {
@@ -56,10 +94,10 @@ impl<'a> LocalReply<'a> {
             details,
             body: body.as_bytes(),
             has_location: false,
+            extra: Extra::Nothing,
             transport_failure: "",
             ends_connection: false,
             is_configured: false,
-            is_overload: false,
         };
         match self {
             LocalReply::NoRoute => reply(404, Some(Flag::NoRoute), "route_not_found", ""),
@@ -95,13 +133,40 @@ impl<'a> LocalReply<'a> {
                     "request header timeout",
                 )
             },
+            LocalReply::Unauthenticated(refusal) => Reply {
+                extra: Extra::Challenge,
+                ..reply(refusal.status(), None, refusal.details(), refusal.text())
+            },
+            LocalReply::AccessDenied => reply(403, None, "rbac_access_denied", "RBAC: access denied"),
+            LocalReply::Denied => reply(403, None, "network_denied", "network denied"),
+            LocalReply::Limited(wait) => Reply {
+                extra: Extra::RetryAfter(retry_after_seconds(wait)),
+                ..reply(429, Some(Flag::RateLimited), "local_rate_limited", "local_rate_limited")
+            },
+            LocalReply::TooLarge => reply(413, None, "request_payload_too_large", "Payload Too Large"),
+            LocalReply::Abort(abort) => {
+                let reply = |status| {
+                    reply(status, Some(Flag::FaultInjected), "fault_filter_abort", "fault filter abort")
+                };
+                match abort {
+                    Abort::Http(status) => reply(status),
+                    Abort::Grpc(status) => Reply { extra: Extra::GrpcStatus(status), ..reply(200) },
+                }
+            }
+            LocalReply::Preflight(policy) => {
+                let reply = reply(200, None, "cors_response", "");
+                Reply { extra: Extra::Preflight(policy), is_configured: true, ..reply }
+            }
             LocalReply::Failed(failure) => {
                 let (status, body) = failure.answer();
                 Reply {
                     transport_failure: failure.transport_failure(),
                     // A client that broke off, or broke the rules, within its body.
                     ends_connection: failure.side == Side::Downstream,
-                    is_overload: failure.kind == Kind::Overflow,
+                    extra: match failure.kind {
+                        Kind::Overflow => Extra::Overloaded,
+                        _ => Extra::Nothing,
+                    },
                     ..reply(status, Some(failure.flag()), failure.details(), body)
                 }
             }

@@ -70,6 +70,27 @@ fn trusted_client(forwarded_for: &[u8], trusted_proxies: u32) -> Option<&[u8]> {
     std::str::from_utf8(address).ok()?.parse::<std::net::IpAddr>().ok().map(|_| address)
 }
 
+/// The address of the client that may be believed, of a request that [`request`] has been done to: the peer's, or with N
+/// trusted proxies in front the Nth from the right of what they said. Nothing for a Unix socket without such.
+pub(super) fn client_address(
+    head: &RequestHead,
+    settings: &Settings,
+    info: &ConnectionInfo,
+) -> Option<std::net::IpAddr> {
+    let peer = info.peer_ip();
+    let Some(nth) = settings.trusted_proxies.checked_sub(1) else { return peer };
+    // The peer was appended, where it has an address.
+    let skipped = nth as usize + usize::from(peer.is_some());
+    let mut text = Vec::new();
+    for value in head.fields.get_all(b"x-forwarded-for") {
+        text.extend_from_slice(value);
+        text.push(b',');
+    }
+    let said = text.strip_suffix(b",").and_then(|said| said.rsplit(|byte| *byte == b',').nth(skipped));
+    let said = said.and_then(|address| std::str::from_utf8(address.trim_ascii()).ok()?.parse().ok());
+    said.or(peer)
+}
+
 /// The scheme that redirects and matches go by: that of the connection, or what a trusted proxy says.
 pub(super) fn effective_scheme(head: &RequestHead) -> Scheme {
     match head.fields.get(Name::XForwardedProto) {
@@ -175,6 +196,29 @@ mod tests {
         );
         assert_eq!(value(&got, "x-envoy-external-address"), Some("1.2.3.4"));
         assert_eq!(value(&got, "x-forwarded-proto"), Some("https"));
+    }
+
+    #[test]
+    fn the_address_that_counts_is_the_one_that_is_passed_on() {
+        for trusted_proxies in 0..4 {
+            let settings = Settings { trusted_proxies, ..Settings::default() };
+            for said in
+                [None, Some("9.9.9.9, 1.2.3.4,2001:db8::1"), Some("1.2.3.4"), Some("forged, 1.2.3.4, x")]
+            {
+                let peer = Peer::Tcp(([10, 0, 0, 9], 5000).into());
+                let info = ConnectionInfo::new(peer, None, "".into());
+                let mut head = RequestHead::default();
+                said.into_iter().for_each(|said| head.fields.push(b"x-forwarded-for", said.as_bytes()));
+                request(&mut head, &settings, &info, &Random::default(), &mut Vec::new());
+                let passed_on = head.fields.get_text(b"x-envoy-external-address").unwrap();
+                let passed_on = std::str::from_utf8(passed_on).unwrap().parse().unwrap();
+                assert_eq!(
+                    client_address(&head, &settings, &info),
+                    Some(passed_on),
+                    "{trusted_proxies} {said:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -37,6 +37,10 @@ pub enum Flag {
     DownstreamProtocolError,
     /// `SI`: nothing moved for too long.
     StreamIdleTimeout,
+    /// `FI`: it was made to fail.
+    FaultInjected,
+    /// `RL`: there were too many requests.
+    RateLimited,
     /// `OM`: a limit of the gateway itself.
     Overload,
 }
@@ -61,6 +65,8 @@ impl Flag {
             Flag::DurationTimeout => "DT",
             Flag::DownstreamProtocolError => "DPE",
             Flag::StreamIdleTimeout => "SI",
+            Flag::FaultInjected => "FI",
+            Flag::RateLimited => "RL",
             Flag::Overload => "OM",
         }
     }

@@ -112,6 +112,14 @@ impl WriteHalf {
         }
     }
 
+    /// As [`driver::WriteHalf::is_peer_gone`].
+    pub fn is_peer_gone(&self) -> bool {
+        match self {
+            WriteHalf::Plain(half) => half.is_peer_gone(),
+            WriteHalf::Tls(writer) => writer.is_peer_gone(),
+        }
+    }
+
     /// As [`driver::WriteHalf::send_all`].
     pub async fn send_all(&mut self, bytes: Vec<u8>) -> (Result<(), SendError>, Vec<u8>) {
         match self {

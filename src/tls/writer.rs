@@ -24,6 +24,11 @@ impl Writer {
         Writer { socket, session, sealer, pool, has_ended: false }
     }
 
+    /// As [`driver::WriteHalf::is_peer_gone`].
+    pub(super) fn is_peer_gone(&self) -> bool {
+        self.socket.is_peer_gone()
+    }
+
     /// As [`driver::WriteHalf::send`].
     pub(super) async fn send(&mut self, mut buffer: Buffer) -> (io::Result<()>, Buffer) {
         if self.fits_in_place(&buffer) {

@@ -20,8 +20,8 @@ mod pool;
 mod stream;
 mod tunnel;
 
-pub use balance::Random;
-pub use cluster::{Active, Cluster, Clusters, Endpoint, ResolvedEndpoints};
+pub use balance::{Pick, Random};
+pub use cluster::{Active, Ailment, Cluster, Clusters, Endpoint, ResolvedEndpoints};
 pub use connection::{Connection, HEADROOM, Offer, Reader};
 pub use http2::{Http2Terms, OriginStream};
 pub use limits::{Limits, NoConnection, Permit, Place, Slot, Ticket, WAITING_MAX};

@@ -18,6 +18,8 @@ mod retries;
 
 pub(super) use layer4::{SniName, SniRule};
 
+pub(super) use retries::compile as retry_policy;
+
 use super::{
     Workload,
     clusters::Clusters,
@@ -44,6 +46,9 @@ pub(super) struct RuleCompiler<'r, 'w> {
     pub(super) origins: &'w Origins,
     pub(super) clusters: Clusters<'r, 'w>,
     patterns: HashMap<String, Result<Pattern, PatternError>>,
+    /// Some RequestAuthentication applies, so that requests can have claims.
+    pub(super) verifies_tokens: bool,
+    shared: checks::Shared,
 }
 
 /// A route, and the rule that it comes from.
@@ -105,7 +110,16 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
         origins: &'w Origins,
         clusters: Clusters<'r, 'w>,
     ) -> RuleCompiler<'r, 'w> {
-        RuleCompiler { selection, http, workload, origins, clusters, patterns: HashMap::new() }
+        RuleCompiler {
+            selection,
+            http,
+            workload,
+            origins,
+            clusters,
+            patterns: HashMap::new(),
+            verifies_tokens: false,
+            shared: checks::Shared::default(),
+        }
     }
 
     /// The routes of a VirtualService at a site: one for every match, up to the first catch-all, behind which nothing
@@ -192,6 +206,7 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
     fn route(&mut self, rule: &Rule<'_, 'r>, report: &mut Report) -> Option<Route> {
         let matcher = self.matcher(rule, report)?;
         let action = self.action(rule, report)?;
+        let checks = self.checks(rule, &action, report)?;
         let (request_headers, response_headers) =
             headers::of_level(rule, rule.route.headers.as_ref(), ".headers", report)?;
         let place = rule.written.place(rule.matched_position);
@@ -202,7 +217,7 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
             action,
             request_headers,
             response_headers,
-            checks: checks::checks(rule, report),
+            checks,
             source: self.origins.source(&rule.service.title, place),
             root: root.map(|(home, span)| Box::new(self.origins.source(&home.title, span))),
         })

@@ -12,7 +12,7 @@ use crate::{
     http2::{ErrorCode, Received, Then},
     table::ClusterId,
     telemetry::bump,
-    upstream::{Cluster, Connection, Dial, Endpoint, Http2Terms},
+    upstream::{Cluster, Connection, Dial, Endpoint, Http2Terms, Pick},
 };
 use std::{rc::Rc, time::Instant};
 
@@ -37,7 +37,7 @@ pub(super) fn begin(copy: Rc<Copy>, cluster: ClusterId, ticket: Ticket) {
 
 async fn send(copy: &Copy, cluster: ClusterId) -> Result<(), Lost> {
     let cluster = copy.routing.clusters.get(cluster).ok_or(Lost)?;
-    let endpoint = cluster.choose(&copy.env.random, &[]).ok_or(Lost)?;
+    let endpoint = cluster.choose(&Pick::first(&copy.env.random, Instant::now())).ok_or(Lost)?;
     let authority = split_port(&copy.head.authority).0;
     let host = cluster.tls.as_ref().and_then(|_| std::str::from_utf8(authority).ok());
     let dial = copy.env.dial(&copy.info, host);
