@@ -186,11 +186,13 @@ impl Exchange<'_> {
         let dial = self.dial(way);
         let head = &self.answer.scratch.request;
         // A connection that has room is nearly always there.
-        if let Some(begun) = attempt.endpoint.stream_at_once(way.cluster, &dial, head) {
-            return Ok(begun);
+        match attempt.endpoint.stream_at_once(way.cluster, &dial, head) {
+            Ok(None) => {}
+            Ok(Some(begun)) => return Ok(begun),
+            Err(full) => return Err(self.not_connected(full.into())),
         }
-        let begun = Box::pin(attempt.endpoint.stream(way.cluster, &dial, head, terms)).await;
-        begun.map_err(|error| self.unreachable(&error))
+        let begun = attempt.endpoint.stream(way.cluster, &dial, head, terms, self.leave());
+        Box::pin(begun).await.map_err(|none| self.not_connected(none))
     }
 
     /// A client of HTTP/1.1, an origin of HTTP/2. Says whether all of the body was sent.

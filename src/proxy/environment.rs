@@ -14,7 +14,7 @@ use crate::{
     table::{ChainIndex, Snapshot},
     telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts},
     tls::{Agreed, Alpn, Contexts, PeerCertificate},
-    upstream::{Clusters, Dial, IDLE_TIMEOUT, Random},
+    upstream::{Clusters, Dial, IDLE_TIMEOUT, Place, Random},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -37,11 +37,11 @@ pub struct Routing {
 }
 
 impl Routing {
-    /// This shard's routing state of a snapshot.
-    pub fn new(snapshot: Arc<Snapshot>) -> Routing {
+    /// This shard's routing state of a snapshot; `place` is the shard's among the others.
+    pub fn new(snapshot: Arc<Snapshot>, place: Place) -> Routing {
         let policy = head_policy(&snapshot.settings);
         let keys = snapshot.authentication.as_deref().map(|rules| Box::new(Keys::new(rules)));
-        Routing { clusters: Clusters::new(&snapshot), snapshot, policy, keys }
+        Routing { clusters: Clusters::new(&snapshot, &place), snapshot, policy, keys }
     }
 
     /// Other keys of an issuer of tokens than before.

@@ -1,6 +1,6 @@
 //! Answers made here: they always have a flag or a reason, and a detail string.
 
-use super::failure::{Failure, Side};
+use super::failure::{Failure, Kind, Side};
 use crate::{
     filter::{Abort, retry_after_seconds},
     http1::decode::BadRequest,
@@ -75,6 +75,8 @@ pub(super) enum Extra<'a> {
     Nothing,
     /// `retry-after`, in seconds.
     RetryAfter(u64),
+    /// `x-envoy-overloaded`: a limit of the cluster was reached.
+    Overloaded,
     /// `www-authenticate`: the scratch text.
     Challenge,
     /// What an origin may do.
@@ -161,6 +163,10 @@ impl<'a> LocalReply<'a> {
                     transport_failure: failure.transport_failure(),
                     // A client that broke off, or broke the rules, within its body.
                     ends_connection: failure.side == Side::Downstream,
+                    extra: match failure.kind {
+                        Kind::Overflow => Extra::Overloaded,
+                        _ => Extra::Nothing,
+                    },
                     ..reply(status, Some(failure.flag()), failure.details(), body)
                 }
             }

@@ -16,14 +16,14 @@ use std::{
 };
 
 /// A client that has begun.
-fn client(gateway: &Gateway) -> Peer {
+pub(crate) fn client(gateway: &Gateway) -> Peer {
     let mut peer = Peer::new(gateway.connect(80), false, "upstream".into());
     peer.handshake(&[]);
     peer
 }
 
 /// The status that came on a stream, when it has ended.
-fn status(peer: &mut Peer, stream: u32) -> Option<u16> {
+pub(crate) fn status(peer: &mut Peer, stream: u32) -> Option<u16> {
     peer.until_end_of(stream);
     assert_eq!(peer.faults, [""; 0], "{}", peer.tell());
     peer.answer(stream).and_then(Frame::status)

@@ -3,6 +3,7 @@
 //! - `harness`: starts the program with a configuration, and stops it
 //! - `client`: a client that sends bytes as they are and reads answers strictly
 //! - `origin`, `tls_origin`: origins that echo what they got, or say what a script says
+//! - `held_origin`: one that answers when it is told to
 //! - `hello`: ClientHellos byte by byte
 //! - `tools`: TLS clients that are not ours; `python`: Python with packages
 //! - `h2_floods_resets`, `h2_floods_headers`, `h2_floods_control`, `h2_floods_data`: clients of HTTP/2 that cost much and ask for
@@ -12,6 +13,8 @@
 //! - `basics`: it starts, serves and ends
 //! - `large_bodies`: bodies that go through pipes
 //! - `life`, `drain`: its start, its end, and what it tells of its state
+//! - `circuit_breakers`, `connection_pool`: what limits connections and requests, and how long connections live; `tunnel`:
+//!   TCP through an HTTP proxy
 //! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
@@ -58,7 +61,9 @@ mod cases_routing;
 mod cases_tls;
 #[path = "../../src/tls/testing.rs"]
 mod certificates;
+mod circuit_breakers;
 mod client;
+mod connection_pool;
 mod delegates;
 mod dns;
 mod drain;
@@ -91,6 +96,7 @@ mod h2_upstream_bodies;
 mod grpc;
 mod harness;
 mod health_checks;
+mod held_origin;
 mod hello;
 mod jwt;
 mod large_bodies;
@@ -121,5 +127,6 @@ mod tls_upstream;
 #[path = "../../src/jwt/testing.rs"]
 mod tokens;
 mod tools;
+mod tunnel;
 mod usage;
 mod websocket;
