@@ -47,7 +47,7 @@ fn destination_rules() {
 fn many_of_a_kind_are_counted() {
     let http: Vec<_> = (0..300)
         .map(|n| {
-            format!("{{mirror: {{host: p.com}}, match: [{{uri: {{exact: /{n}}}}}], route: [{{destination: {{host: p.com}}}}]}}")
+            format!("{{match: [{{uri: {{exact: /{n}}}, statPrefix: x}}], route: [{{destination: {{host: p.com}}}}]}}")
         })
         .collect();
     let yaml = format!(
@@ -60,6 +60,6 @@ fn many_of_a_kind_are_counted() {
     assert_eq!(outcome.0.diagnostics.len(), 201);
     assert_eq!(
         outcome.diagnostic("more-of-the-same").message,
-        "100 more diagnostics like `mirror` are not listed"
+        "100 more diagnostics like `statPrefix` are not listed"
     );
 }
