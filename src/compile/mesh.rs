@@ -102,6 +102,15 @@ impl<'r> Mesh<'r> {
         Some(namespace.value.as_str()).filter(|namespace| !namespace.is_empty())
     }
 
+    /// The name of the trust domain, and its other names.
+    pub(super) fn trust_domains(&self) -> Vec<&'r str> {
+        const DEFAULT: &str = "cluster.local";
+        let own = self.config.and_then(|config| config.trust_domain.as_ref()).map(|domain| domain.as_str());
+        let aliases = self.config.map_or(&[][..], |config| &config.trust_domain_aliases);
+        let own = own.filter(|domain| !domain.is_empty()).unwrap_or(DEFAULT);
+        std::iter::once(own).chain(aliases.iter().map(|domain| domain.as_str())).collect()
+    }
+
     /// The time to connect where no DestinationRule says another (specification section 2.7).
     pub(super) fn connect_timeout(&self) -> Duration {
         const DEFAULT: Duration = Duration::from_secs(10);

@@ -4,6 +4,8 @@ use super::{
     ConnectionInfo, Environment, Routing,
     answer::Answer,
     arrive,
+    authenticate::{authenticate, challenge},
+    authorize::{self, Asked},
     client::{Client, Incoming},
     environment::Scratch,
     kept::Kept,
@@ -113,6 +115,7 @@ impl<'a> Exchange<'a> {
 
     async fn route(&mut self, routing: &Rc<Routing>) -> After {
         let settings = &routing.snapshot.settings;
+        let started = self.answer.summary.started;
         let Answer { info, scratch, scheme: known_scheme, .. } = &mut self.answer;
         let Scratch { request, text, .. } = &mut **scratch;
         let Ok(scheme) = arrive(request, settings, info, &self.env.random, text) else {
@@ -122,8 +125,24 @@ impl<'a> Exchange<'a> {
         if settings.misdirected_421 && info.is_misdirected(split_port(&request.authority).0) {
             return self.reply(LocalReply::Misdirected, None, "").await;
         }
+        let verified = match authenticate(routing, request, &self.env, started) {
+            Ok(verified) => verified,
+            Err(refusal) => {
+                challenge(request, scheme, text);
+                return self.reply(LocalReply::Unauthenticated(refusal), None, "").await;
+            }
+        };
+        let claims = verified.as_ref().map(|verified| &*verified.claims);
+        if let Some(authorization) = &routing.snapshot.authorization {
+            let asked = Asked { head: request, scheme, claims };
+            let denial = authorize::request(authorization, &asked, info, settings, &self.env, text);
+            if denial.is_some() {
+                self.answer.summary.denial = denial;
+                return self.reply(LocalReply::AccessDenied, None, "").await;
+            }
+        }
         let table = routing.snapshot.route_tables.get(self.table.0 as usize);
-        let route = match table.map_or(Lookup::NoHost, |table| table.find(request, scheme)) {
+        let route = match table.map_or(Lookup::NoHost, |table| table.find_with(request, scheme, claims)) {
             Lookup::NoHost | Lookup::NoRoute(_) => return self.reply(LocalReply::NoRoute, None, "").await,
             Lookup::HttpsRedirect(_) => {
                 text.clear();

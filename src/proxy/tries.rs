@@ -16,9 +16,13 @@ use crate::{
     http::{BodyLength, Name},
     http1::body::{BodyDecoder, Next},
     telemetry::bump,
-    upstream::{Endpoint, Outcome, Pick},
+    upstream::{Endpoint, Outcome},
 };
-use std::{rc::Rc, task::Context, time::Duration};
+use std::{
+    rc::Rc,
+    task::Context,
+    time::{Duration, Instant},
+};
 
 /// How often one request is sent again at once, whatever its policy: each time a connection of the pool had died, or an
 /// origin of HTTP/2 was leaving. Who does so again and again is not to be followed for ever.
@@ -58,7 +62,7 @@ impl Exchange<'_> {
                 return Err(Ended::Cut(Failure::downstream(Phase::ResponseHead, end.into())));
             }
             let fresh = again.is_some();
-            let Some(endpoint) = again.take().or_else(|| self.choose_endpoint(way, &tried)) else {
+            let Some(endpoint) = again.take().or_else(|| self.choose_endpoint(way, &tried.endpoints)) else {
                 return Err(Ended::NoEndpoint);
             };
             tried.attempts += 1;
@@ -97,16 +101,6 @@ impl Exchange<'_> {
                 return Err(Ended::Failed(Failure::upstream(Phase::ResponseHead, over.into())));
             }
         }
-    }
-
-    /// The endpoint that is asked next.
-    fn choose_endpoint(&self, way: &Way<'_>, tried: &Tried) -> Option<Rc<Endpoint>> {
-        way.cluster.choose(&Pick {
-            tried: &tried.endpoints,
-            avoids_tried: way.retry.ignore_previous_hosts.unwrap_or(true),
-            leaves_priorities: way.retry.remote_localities,
-            ..Pick::first(&self.env.random, self.answer.summary.started)
-        })
     }
 
     /// Whether the policy tries a request again that got no answer. Takes note where it would, if that could be.
@@ -156,19 +150,18 @@ impl Exchange<'_> {
         }
     }
 
-    /// What an attempt has shown of its endpoint.
-    fn learn(&self, _way: &Way<'_>, _endpoint: &Rc<Endpoint>, tried: &Result<After, Failed>) {
-        let outcome = match tried {
-            // As it came: nothing of it is changed on its way but fields.
-            Ok(_) => Some(Outcome::Answered(self.answer.summary.status)),
-            Err(Failed::Unwanted(status)) => Some(Outcome::Answered(*status)),
-            Err(Failed::Before(failure, _) | Failed::Within(failure)) => failure.outcome(),
-        };
+    /// What an attempt has shown of its endpoint. Of an answer, that was learned as its head came.
+    fn learn(&self, way: &Way<'_>, endpoint: &Rc<Endpoint>, tried: &Result<After, Failed>) {
+        let Err(Failed::Before(failure, _) | Failed::Within(failure)) = tried else { return };
+        let Some(outcome) = failure.outcome() else { return };
         let counters = &self.env.counters;
         match outcome {
-            Some(Outcome::TimedOut) => bump(&counters.upstream_timeouts, 1),
-            Some(Outcome::Reset) => bump(&counters.upstream_resets, 1),
-            Some(Outcome::Answered(_) | Outcome::ConnectFailed) | None => {}
+            Outcome::TimedOut => bump(&counters.upstream_timeouts, 1),
+            Outcome::Reset => bump(&counters.upstream_resets, 1),
+            Outcome::Answered(_) | Outcome::ConnectFailed => {}
+        }
+        if way.cluster.keeps_health() {
+            way.cluster.learn(endpoint, outcome, Instant::now());
         }
     }
 

@@ -35,9 +35,9 @@ pub struct Record<'a> {
     /// It was made to wait: `DI`, beside the flag.
     pub is_delayed: bool,
     /// Envoy's response code details, such as `via_upstream`.
-    pub details: &'static str,
+    pub details: &'a str,
     /// Why a connection was ended, where neither side asked for it (`%CONNECTION_TERMINATION_DETAILS%`).
-    pub termination: &'static str,
+    pub termination: &'a str,
     /// What the operating system said when connecting failed.
     pub transport_failure: &'a str,
     /// Body bytes from the client.

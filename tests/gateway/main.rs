@@ -16,8 +16,11 @@
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
 //! - `bookinfo`: the example with its five servers
+//! - `outliers`, `health_checks`: endpoints that fail, and that come back
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
+//! - `balancing`: how endpoints are chosen
+//! - `jwt`: RequestAuthentication and claims; `tokens`: keys and tokens for it
 //! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
 //! - `cases_tls`: the same for certificates and Secrets
 //! - `tls_upstream`: whom the gateway believes, and what it shows
@@ -40,6 +43,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_log;
+mod balancing;
 mod basics;
 mod bookinfo;
 mod cases_actions;
@@ -83,6 +87,7 @@ mod h2_upstream_bodies;
 mod grpc;
 mod harness;
 mod hello;
+mod jwt;
 mod large_bodies;
 mod life;
 mod mirrors;
@@ -90,6 +95,7 @@ mod mongo;
 mod mongo_counts;
 mod names;
 mod origin;
+mod outliers;
 mod pages;
 mod proxy_protocol;
 mod python;
@@ -107,6 +113,8 @@ mod tls_origin;
 mod tls_records;
 mod tls_rotation;
 mod tls_upstream;
+#[path = "../../src/jwt/testing.rs"]
+mod tokens;
 mod tools;
 mod usage;
 mod websocket;
