@@ -351,10 +351,15 @@ impl Exchange<'_> {
             self.answer.end_sending(responded.is_ok()).await;
             pump.await;
         }
-        match (responded, client_failure) {
-            (Err(Broken::Before(_) | Broken::Unwanted { .. }), Some(failure)) => Err(Broken::Before(failure)),
-            (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
-            (responded, _) => responded,
-        }
+        blame_client(responded, client_failure)
+    }
+}
+
+/// Where the client has broken off, or broken the rules, that is why there is no answer.
+pub(super) fn blame_client<T>(responded: Result<T, Broken>, failure: Option<Failure>) -> Result<T, Broken> {
+    match (responded, failure) {
+        (Err(Broken::Before(_) | Broken::Unwanted { .. }), Some(failure)) => Err(Broken::Before(failure)),
+        (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
+        (responded, _) => responded,
     }
 }

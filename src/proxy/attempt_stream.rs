@@ -2,7 +2,7 @@
 
 use super::{
     answer::Answer,
-    attempt::{Attempt, Failed},
+    attempt::{Attempt, Failed, blame_client},
     client::{Client, Incoming},
     download::{Broken, Responded},
     download_stream::StreamResponded,
@@ -262,11 +262,7 @@ impl Exchange<'_> {
         if responded.is_ok() {
             inbound.buffer.consume(upload.taken());
         }
-        match (responded, client_failure) {
-            (Err(Broken::Before(_) | Broken::Unwanted { .. }), Some(failure)) => Err(Broken::Before(failure)),
-            (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
-            (responded, _) => Ok((responded?, is_sent)),
-        }
+        blame_client(responded, client_failure).map(|responded| (responded, is_sent))
     }
 
     /// HTTP/2 on both sides: nothing here owns an operation of the ring, so whatever is over is dropped.

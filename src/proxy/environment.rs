@@ -140,7 +140,7 @@ pub struct Environment {
     /// The name of this host, for `%HOSTNAME%`.
     pub hostname: Box<str>,
     /// Bytes of requests' bodies that are kept for other attempts.
-    pub(super) kept_bytes: Cell<usize>,
+    pub(super) kept_bytes: Rc<Cell<usize>>,
     /// Connections end after their exchange.
     pub draining: Cell<bool>,
     /// What copies of requests take.
@@ -203,7 +203,7 @@ impl Environment {
             sessions: RefCell::default(),
             limits,
             hostname,
-            kept_bytes: Cell::new(0),
+            kept_bytes: Rc::default(),
             draining: Cell::new(false),
             date: RefCell::default(),
             scratch: RefCell::default(),
