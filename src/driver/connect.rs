@@ -3,16 +3,22 @@
 use super::{Deadline, Deadlines, Phase, ReadHalf, WriteHalf, runtime, stream};
 use monoio::net::TcpStream;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 /// Opens a connection. `TCP_NODELAY` is set: the proxy sends whole messages.
 ///
 /// # Errors
-/// Those of `connect(2)`; `TimedOut` after `timeout`. The socket is closed in every case, for the connect is our own
+/// Those of `connect(2)`; `TimedOut` after `timeout`, or at the time `due`, whichever is first. The socket is closed in every case, for the connect is our own
 /// (non-blocking, then a poll): the runtime's would leak a descriptor if it were abandoned.
 pub async fn connect(
     address: &SockAddr,
     timeout: Duration,
+    due: Option<Instant>,
     deadlines: &Rc<Deadlines>,
 ) -> io::Result<(ReadHalf, WriteHalf, Deadline, Option<SocketAddr>)> {
     let protocol = (address.domain() != Domain::UNIX).then_some(Protocol::TCP);
@@ -36,6 +42,9 @@ pub async fn connect(
 
     let deadline = deadlines.register(std::os::fd::AsRawFd::as_raw_fd(&stream));
     deadline.arm(Phase::Both, Some(timeout));
+    if due.is_some() {
+        deadline.due_at(due);
+    }
     let writable = stream.writable(false).await;
     if deadline.fired() {
         return Err(io::ErrorKind::TimedOut.into());

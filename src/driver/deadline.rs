@@ -3,19 +3,24 @@
 //! A timer per operation would cost an entry in a timer wheel per read. Instead each socket has one slot with the tick
 //! at which it is due, and the tick looks at all of them: 100,000 slots are scanned in some 50 microseconds. A slot
 //! that is due has its socket shut down, so that the operation that waits on it ends by itself and gives its buffer
-//! back; nothing is cancelled, and nothing can be lost (architecture, "sharp edges").
+//! back; nothing is cancelled, and nothing can be lost (architecture, "sharp edges"). What must be exact, such as a
+//! request's own timeout, is due [at a time of the clock](Deadline::due_at) besides.
 #![allow(unsafe_code)]
 
+use super::alarm::{self, Alarms};
 use std::{
     cell::{Cell, RefCell},
     os::fd::RawFd,
     rc::Rc,
     task::Waker,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How often deadlines are looked at; their precision.
 pub const TICK: Duration = Duration::from_millis(100);
+
+/// A pause that is not longer is exact; one that is longer ends with a tick.
+const EXACT_PAUSE: Duration = Duration::from_secs(10);
 
 /// What a connection is doing while its deadline runs. Decides how the socket is shut down when it is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,8 @@ const NO_SOCKET: RawFd = i32::MAX;
 const QUIET_TICKS: u32 = 1;
 
 struct Slot {
+    /// In the time of `Alarms`.
+    exactly: u64,
     due: u32,
     since: u32,
     fd: RawFd,
@@ -53,6 +60,7 @@ pub struct Deadlines {
     now: Cell<u32>,
     slots: RefCell<Vec<Slot>>,
     free: RefCell<Vec<u32>>,
+    alarms: Alarms,
 }
 
 impl Deadlines {
@@ -63,7 +71,9 @@ impl Deadlines {
 
     /// A slot for a socket. It must be dropped before the socket is closed.
     pub(super) fn register(self: &Rc<Self>, fd: RawFd) -> Deadline {
-        let slot = Slot { due: NEVER, since: 0, fd, phase: Phase::None, fired: false, waiting: None };
+        let exactly = alarm::NEVER;
+        let slot =
+            Slot { exactly, due: NEVER, since: 0, fd, phase: Phase::None, fired: false, waiting: None };
         let mut slots = self.slots.borrow_mut();
         let index = match self.free.borrow_mut().pop() {
             Some(index) => {
@@ -82,13 +92,40 @@ impl Deadlines {
     pub fn tick(&self) -> usize {
         let now = self.now.get() + 1;
         self.now.set(now);
-        self.shut(|slot| {
-            if slot.phase == Phase::Idle && slot.since + QUIET_TICKS < now {
-                // Whoever waits has to look again; once is enough.
-                slot.waiting.take().into_iter().for_each(Waker::wake);
+        // Where nobody serves them they are as exact as the rest.
+        let exact = self.end_exact();
+        exact
+            + self.shut(|slot| {
+                if slot.phase == Phase::Idle && slot.since + QUIET_TICKS < now {
+                    // Whoever waits has to look again; once is enough.
+                    slot.waiting.take().into_iter().for_each(Waker::wake);
+                }
+                slot.due <= now
+            })
+    }
+
+    /// Ends what is due exactly, for ever. One task of the shard does this; without it, they are looked at every tick.
+    ///
+    /// # Errors
+    /// There is no timer to be had, or it broke.
+    pub async fn serve_exact(self: Rc<Self>) -> std::io::Result<()> {
+        self.alarms
+            .listen(|| {
+                self.end_exact();
+            })
+            .await
+    }
+
+    fn end_exact(&self) -> usize {
+        let mut count = 0;
+        while let Some(index) = self.alarms.take_due() {
+            if let Some(slot) = self.slots.borrow_mut().get_mut(index as usize) {
+                slot.exactly = alarm::NEVER;
+                slot.phase = Phase::Both;
+                count += usize::from(slot.end());
             }
-            slot.due <= now
-        })
+        }
+        count
     }
 
     /// Ends the waiting of idle connections on which nothing has happened for `quiet`. For draining.
@@ -112,24 +149,42 @@ impl Deadlines {
         timer
     }
 
+    /// As `timer`, but due exactly then.
+    pub fn timer_at(self: &Rc<Self>, at: Instant) -> Deadline {
+        let timer = self.alarm();
+        timer.due_at(Some(at));
+        timer
+    }
+
+    /// A timer that is not due before it is [told when](Deadline::due_at).
+    pub fn alarm(self: &Rc<Self>) -> Deadline {
+        self.register(NO_SOCKET)
+    }
+
     fn shut(&self, mut due: impl FnMut(&mut Slot) -> bool) -> usize {
         let mut count = 0;
         for slot in self.slots.borrow_mut().iter_mut().filter(|slot| slot.fd >= 0) {
-            if !due(slot) {
-                continue;
-            }
-            if slot.fd == NO_SOCKET {
-                (slot.due, slot.fired) = (NEVER, true);
-                slot.waiting.take().into_iter().for_each(Waker::wake);
-            } else {
-                let how = if slot.phase == Phase::Both { libc::SHUT_RDWR } else { libc::SHUT_RD };
-                // SAFETY: a plain system call on a descriptor that is open: the slot is removed before it is closed.
-                unsafe { libc::shutdown(slot.fd, how) };
-                (slot.due, slot.phase, slot.fired) = (NEVER, Phase::None, true);
-                count += 1;
+            if due(slot) {
+                count += usize::from(slot.end());
             }
         }
         count
+    }
+}
+
+impl Slot {
+    /// It is due: shuts its socket down as its phase says, and true; one without a socket wakes who waits.
+    fn end(&mut self) -> bool {
+        if self.fd == NO_SOCKET {
+            (self.due, self.fired) = (NEVER, true);
+            self.waiting.take().into_iter().for_each(Waker::wake);
+            return false;
+        }
+        let how = if self.phase == Phase::Both { libc::SHUT_RDWR } else { libc::SHUT_RD };
+        // SAFETY: a plain system call on a descriptor that is open: the slot is removed before it is closed.
+        unsafe { libc::shutdown(self.fd, how) };
+        (self.due, self.phase, self.fired) = (NEVER, Phase::None, true);
+        true
     }
 }
 
@@ -138,9 +193,12 @@ fn ticks(duration: Duration) -> u32 {
     u32::try_from(ticks).unwrap_or(NEVER - 1)
 }
 
-/// Waits for about `duration`, in whole ticks.
+/// Waits for `duration`: exactly, if that is up to ten seconds, or else until a tick after it.
 pub async fn pause(deadlines: &Rc<Deadlines>, duration: Duration) {
-    let timer = deadlines.timer(duration);
+    let timer = match duration <= EXACT_PAUSE {
+        true => deadlines.timer_at(Instant::now() + duration),
+        false => deadlines.timer(duration),
+    };
     std::future::poll_fn(|context| match timer.watch(context.waker()) {
         true => std::task::Poll::Ready(()),
         false => std::task::Poll::Pending,
@@ -166,6 +224,26 @@ impl Deadline {
     /// Nothing is due any more.
     pub fn disarm(&self) {
         self.with(|slot| (slot.due, slot.phase) = (NEVER, Phase::None));
+    }
+
+    /// Besides what is armed, and whatever is armed later: due exactly at this time, in both directions, until it is told
+    /// otherwise. A timer may be set again after it was due.
+    pub fn due_at(&self, at: Option<Instant>) {
+        let alarms = &self.owner.alarms;
+        let new = at.map_or(alarm::NEVER, |at| alarms.time(at));
+        let old = self.with(|slot| {
+            slot.fired &= slot.fd != NO_SOCKET;
+            std::mem::replace(&mut slot.exactly, new)
+        });
+        if old != new {
+            alarms.replace(self.index, old, new);
+        }
+    }
+
+    /// A handle that can [end](Remote::end_now) the waiting on this socket while others hold the deadline itself. It must
+    /// not be used after that was dropped.
+    pub fn remote(&self) -> Remote {
+        Remote { index: self.index, owner: Rc::clone(&self.owner) }
     }
 
     /// Whether the deadline passed; if not, `waker` is called when it has. For one [without a socket](Deadlines::timer).
@@ -210,8 +288,27 @@ impl Deadline {
     }
 }
 
+/// Ends the waiting on a socket for somebody who does not hold its deadline.
+pub struct Remote {
+    index: u32,
+    owner: Rc<Deadlines>,
+}
+
+impl Remote {
+    /// As if the deadline had passed: both directions end, and it says that it has [fired](Deadline::fired).
+    pub fn end_now(&self) {
+        if let Some(slot) =
+            self.owner.slots.borrow_mut().get_mut(self.index as usize).filter(|slot| slot.fd >= 0)
+        {
+            slot.phase = Phase::Both;
+            slot.end();
+        }
+    }
+}
+
 impl Drop for Deadline {
     fn drop(&mut self) {
+        self.due_at(None);
         self.with(|slot| {
             (slot.fd, slot.due, slot.phase) = (-1, NEVER, Phase::None);
             slot.waiting = None;
@@ -256,6 +353,36 @@ mod tests {
         deadlines.tick();
         deadlines.tick();
         assert!(timer.watch(Waker::noop()));
+    }
+
+    #[test]
+    fn what_is_due_exactly_ends_both_directions_and_leaves_nothing_behind() {
+        let (mut due, _peer) = UnixStream::pair().unwrap();
+        let (other, _peer2) = UnixStream::pair().unwrap();
+        let deadlines = Deadlines::new();
+        let first = deadlines.register(due.as_raw_fd());
+        let second = deadlines.register(other.as_raw_fd());
+        first.due_at(Some(Instant::now()));
+        first.arm(Phase::Reading, Some(TICK * 100));
+        second.due_at(Some(Instant::now() + TICK * 1000));
+        while deadlines.end_exact() == 0 {}
+        assert!(first.fired() && !second.fired());
+        assert_eq!(due.read(&mut [0; 1]).unwrap(), 0);
+        drop((first, second));
+        assert_eq!(deadlines.alarms.len(), 0);
+    }
+
+    #[test]
+    fn an_exact_timer_can_be_set_again() {
+        let deadlines = Deadlines::new();
+        let timer = deadlines.timer_at(Instant::now());
+        assert!(!timer.watch(Waker::noop()));
+        while !timer.fired() {
+            deadlines.end_exact();
+        }
+        assert!(timer.watch(Waker::noop()));
+        timer.due_at(Some(Instant::now() + TICK * 1000));
+        assert!(!timer.watch(Waker::noop()));
     }
 
     #[test]

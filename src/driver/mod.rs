@@ -6,10 +6,12 @@
 //! - `connect`: opening a connection to an endpoint
 //! - `listen`: binding with `SO_REUSEPORT`, accepting
 //! - `deadline`: one deadline a connection, swept by a tick
+//! - `alarm`: deadlines that are exact to the millisecond
 //! - `memory`: how the process's memory is mapped
 //! - `splice`: moving bytes between two sockets through a pipe
 //! - `tick`: the shard's 100 ms tick and the bell that other threads ring
 
+mod alarm;
 mod connect;
 mod deadline;
 mod listen;
@@ -20,7 +22,7 @@ mod stream;
 mod tick;
 
 pub use connect::connect;
-pub use deadline::{Deadline, Deadlines, Phase, TICK, pause};
+pub use deadline::{Deadline, Deadlines, Phase, Remote, TICK, pause};
 pub use listen::{Accepted, FirstWord, Listener, Peer, unix_address};
 pub use memory::without_huge_pages;
 pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};

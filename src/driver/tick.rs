@@ -79,7 +79,7 @@ impl Bell {
     }
 }
 
-fn own(fd: i32) -> io::Result<OwnedFd> {
+pub(super) fn own(fd: i32) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -88,7 +88,7 @@ fn own(fd: i32) -> io::Result<OwnedFd> {
 }
 
 /// A second descriptor of the same file that the runtime can poll: it polls sockets only by type, not by kind.
-fn pollable(fd: &OwnedFd) -> io::Result<TcpStream> {
+pub(super) fn pollable(fd: &OwnedFd) -> io::Result<TcpStream> {
     debug_assert!(fd.as_raw_fd() >= 0);
     TcpStream::from_std(std::net::TcpStream::from(fd.try_clone()?))
 }

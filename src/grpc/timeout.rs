@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The most digits that a timeout may have (`PROTOCOL-HTTP2.md`, `TimeoutValue`).
-const DIGITS_MAX: usize = 8;
+pub const TIMEOUT_DIGITS_MAX: usize = 8;
 
 /// The value of `grpc-timeout` (`PROTOCOL-HTTP2.md`, `Timeout`): 1 to 8 digits and a unit, one of `H` hours, `M`
 /// minutes, `S` seconds, `m` milliseconds, `u` microseconds, `n` nanoseconds. None if malformed.
@@ -11,7 +11,7 @@ const DIGITS_MAX: usize = 8;
 /// At most 99,999,999 hours. Zero is a time that is already over, and not the absence of a limit.
 pub fn parse_timeout(value: &[u8]) -> Option<Duration> {
     let (unit, digits) = value.split_last()?;
-    if digits.is_empty() || digits.len() > DIGITS_MAX || !digits.iter().all(u8::is_ascii_digit) {
+    if digits.is_empty() || digits.len() > TIMEOUT_DIGITS_MAX || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     // Eight digits are far below 2^32, and so many hours in seconds far below 2^64.

@@ -6,7 +6,7 @@ use super::{
     client_cert, depart,
     environment::Scratch,
     exchange::{After, Way},
-    failure::{Failure, Kind},
+    failure::Failure,
     record::Summary,
     reply::{Extra, Reply},
     standard,
@@ -35,8 +35,8 @@ pub(super) struct Answer<'a> {
     pub(super) summary: Summary,
     /// What redirects and matches go by.
     pub(super) scheme: Scheme,
-    /// When the client gives up (`grpc-timeout`).
-    pub(super) expires: Option<Instant>,
+    /// How long the client waits (`grpc-timeout`).
+    pub(super) call_timeout: Option<Duration>,
     /// What is done for a client of gRPC-Web.
     pub(super) web: Option<Web>,
     /// The same before anything was done.
@@ -69,7 +69,7 @@ impl<'a> Answer<'a> {
             scratch,
             summary,
             scheme: Scheme::Http,
-            expires: None,
+            call_timeout: None,
             web: None,
             web_at_first: None,
             allowed_origin: None,
@@ -234,21 +234,6 @@ impl<'a> Answer<'a> {
         let (result, out) = downstream.write.send_all(out).await;
         self.scratch.out = out;
         result.map_err(drop)
-    }
-
-    /// How long may still be waited, if nothing else limits it to less.
-    pub(super) fn patience(&self, limit: Duration) -> Duration {
-        let left = self.expires.map(|expires| expires.saturating_duration_since(Instant::now()));
-        left.map_or(limit, |left| left.min(limit))
-    }
-
-    /// Tells what took too long from what took longer than the client would wait.
-    pub(super) fn judge(&self, failure: Failure) -> Failure {
-        let is_expired = self.expires.is_some_and(|expires| Instant::now() >= expires);
-        match failure.kind {
-            Kind::Timeout if is_expired => Failure { kind: Kind::Expired, ..failure },
-            _ => failure,
-        }
     }
 
     /// The answer that had begun can't be finished.

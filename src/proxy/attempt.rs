@@ -6,17 +6,20 @@ use super::{
     exchange::{After, ClientBody, Exchange, Way},
     failure::{Failure, Kind, Phase, Replay, is_idempotent},
     record::Upstream,
+    timing::{Cut, Timing},
     tunnel,
     upload::{Progress, Sink, Upload, UploadEnd},
 };
 use crate::{
     buffer::Buffer,
+    grpc,
     http::{Name, split_port},
     http1::encode,
+    http2::StreamEnd,
     telemetry::bump,
     upstream::{Connection, Dial, Endpoint},
 };
-use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll};
+use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 /// One try.
 pub(super) struct Attempt<'e> {
@@ -33,6 +36,16 @@ pub(super) enum Failed {
     Before(Failure, Replay),
     /// Part of an answer has.
     Within(Failure),
+}
+
+impl Failed {
+    /// Tells what failed from what was ended because its time was over.
+    pub(super) fn judge(self, timing: &Timing) -> Failed {
+        match self {
+            Failed::Before(failure, replay) => Failed::Before(timing.judge(failure), replay),
+            Failed::Within(failure) => Failed::Within(timing.judge(failure)),
+        }
+    }
 }
 
 impl Exchange<'_> {
@@ -56,8 +69,11 @@ impl Exchange<'_> {
         Replay { body_is_at_hand, idempotent: is_idempotent(&self.answer.scratch.request.method) }
     }
 
-    /// Tells the origin which attempt it is (specification section 2.6).
+    /// Tells the origin which attempt it is, and how long it may take (specification section 2.6).
     pub(super) fn number_attempt(&mut self, number: usize, way: &Way<'_>) {
+        if let Some(expected) = self.timing.expected_ms(number) {
+            self.tell_time(expected, number, way);
+        }
         if !way.settings.attempt_count {
             return;
         }
@@ -67,6 +83,24 @@ impl Exchange<'_> {
         }
         let mut text = itoa::Buffer::new();
         fields.push_known(Name::XEnvoy, "x-envoy-attempt-count", text.format(number).as_bytes());
+    }
+
+    /// Tells the origin how long it may take, as Envoy does: a call of gRPC also in its own words.
+    fn tell_time(&mut self, expected_ms: u64, number: usize, way: &Way<'_>) {
+        let fields = &mut self.answer.scratch.request.fields;
+        if number > 1 {
+            fields.remove_text(b"x-envoy-expected-rq-timeout-ms");
+        }
+        let mut text = itoa::Buffer::new();
+        let text = text.format(expected_ms).as_bytes();
+        if way.settings.envoy_debug_headers {
+            fields.push_known(Name::XEnvoy, "x-envoy-expected-rq-timeout-ms", text);
+        }
+        let is_call = fields.get(Name::ContentType).and_then(grpc::kind).is_some();
+        let is_less = self.answer.call_timeout.is_none_or(|call| Duration::from_millis(expected_ms) < call);
+        if is_call && is_less && text.len() <= grpc::TIMEOUT_DIGITS_MAX {
+            fields.set(b"grpc-timeout", &[text, b"m"].concat());
+        }
     }
 
     /// A client of HTTP/1.1, an origin of HTTP/1.1.
@@ -153,6 +187,7 @@ impl Exchange<'_> {
                 connection
             }
         };
+        self.timing.is_connected();
         let (endpoint, local) = (Rc::clone(&connection.endpoint), Rc::clone(&connection.local));
         self.answer.summary.upstream = Some(Upstream { endpoint, local });
         Ok(connection)
@@ -161,7 +196,7 @@ impl Exchange<'_> {
     pub(super) fn dial(&self, way: &Way<'_>) -> Dial<'_> {
         let authority = split_port(&self.answer.scratch.request.authority).0;
         let host = way.cluster.tls.as_ref().and_then(|_| std::str::from_utf8(authority).ok());
-        self.env.dial(&self.answer.info, host)
+        Dial { due: self.timing.due(), ..self.env.dial(&self.answer.info, host) }
     }
 
     /// A connection that could not be opened.
@@ -215,7 +250,14 @@ impl Exchange<'_> {
         reused: bool,
     ) -> Result<(), Failure> {
         let out = std::mem::take(&mut self.answer.scratch.out);
+        let due = self.timing.due();
+        if due.is_some() {
+            connection.deadline.due_at(due);
+        }
         let (result, out) = connection.write.send_all(out).await;
+        if due.is_some() {
+            connection.deadline.due_at(None);
+        }
         self.answer.scratch.out = out;
         match result {
             Err(error) if reused => {
@@ -234,20 +276,27 @@ impl Exchange<'_> {
         way: &Way<'_>,
     ) -> Result<Responded, Broken> {
         let Connection { reader, write, deadline, .. } = connection;
+        let (deadline, timing) = (&*deadline, &self.timing);
         let progress = Progress::new(upload.is_done());
-        if upload.is_done() {
-            return self.answer.respond(reader, deadline, way, &progress).await;
-        }
-        let Incoming::Http1(inbound) = &mut self.incoming else {
-            return self.answer.respond(reader, deadline, way, &progress).await;
+        let cut = timing.is_on().then(|| Cut::of(&self.answer.client));
+        let end = || {
+            deadline.end_now();
+            cut.iter().for_each(|cut| cut.if_begun(&progress));
         };
+        let Incoming::Http1(inbound) = &mut self.incoming else {
+            return Err(Broken::client(StreamEnd::Closed));
+        };
+        if upload.is_done() {
+            let respond = pin!(self.answer.respond(reader, deadline, way, &progress));
+            return timing.within(respond, end).await;
+        }
         inbound.buffer.consume(upload.take_taken());
         self.body = ClientBody::Taken;
         // Boxed, so that it can end before the upload does.
         let mut respond = Box::pin(self.answer.respond(reader, deadline, way, &progress));
         let mut pump = pin!(upload.pump(inbound, Sink::Http1(write), &self.env, &progress));
         let mut client_failure = None;
-        let responded = poll_fn(|context| {
+        let both = pin!(poll_fn(|context| {
             if !progress.is_ended()
                 && let Poll::Ready(end) = pump.as_mut().poll(context)
             {
@@ -257,9 +306,12 @@ impl Exchange<'_> {
                     deadline.end_now();
                 }
             }
+            if progress.is_whole() {
+                timing.request_is_whole();
+            }
             respond.as_mut().poll(context)
-        })
-        .await;
+        }));
+        let responded = timing.within(both, end).await;
         drop(respond);
         if !progress.is_ended() {
             // The answer is whole, or never will be, and the client still sends. Nobody wants the rest, but reading it

@@ -7,8 +7,9 @@ use super::{
     download::{Broken, Responded},
     download_stream::StreamResponded,
     exchange::{After, ClientBody, Exchange, Way},
-    failure::{Failure, Phase},
+    failure::{Failure, Kind, Phase},
     record::Upstream,
+    timing::Cut,
     tunnel_stream,
     upload::{Progress, Sink, Upload, UploadEnd},
     upload_stream::{self, Coding},
@@ -81,6 +82,7 @@ impl Exchange<'_> {
         way: &Way<'_>,
     ) -> (Result<Responded, Broken>, bool) {
         let Connection { reader, write, deadline, .. } = connection;
+        let (deadline, timing) = (&*deadline, &self.timing);
         let Incoming::Http2(body) = &mut self.incoming else {
             return (Err(Broken::client(StreamEnd::Closed)), false);
         };
@@ -93,10 +95,15 @@ impl Exchange<'_> {
         let idle = self.env.limits.stream_idle_timeout;
         let mut gone = None;
         let mut is_sent = progress.is_ended();
+        let cut = timing.is_on().then(|| Cut::of(&self.answer.client));
+        let end = || {
+            deadline.end_now();
+            cut.iter().for_each(|cut| cut.if_begun(&progress));
+        };
         let responded = {
             let mut respond = pin!(self.answer.respond(reader, deadline, way, &progress));
             let mut pump = pin!(upload_stream::pump(body, Sink::Http1(write), coding, &progress, idle));
-            let responded = poll_fn(|context| {
+            let both = pin!(poll_fn(|context| {
                 if gone.is_none()
                     && let Poll::Ready(end) = client.poll_end(context)
                 {
@@ -112,9 +119,12 @@ impl Exchange<'_> {
                         deadline.end_now();
                     }
                 }
+                if progress.is_whole() {
+                    timing.request_is_whole();
+                }
                 respond.as_mut().poll(context)
-            })
-            .await;
+            }));
+            let responded = timing.within(both, end).await;
             if !progress.is_ended() {
                 // What is on its way to the origin ends with its connection.
                 progress.discard();
@@ -144,6 +154,7 @@ impl Exchange<'_> {
             Err(failure) => return Err(Failed::Before(failure, self.replay(true))),
         };
         let reused = origin.reused;
+        self.timing.is_connected();
         self.answer.summary.upstream =
             Some(Upstream { endpoint: Rc::clone(attempt.endpoint), local: Rc::clone(&origin.local) });
         let responded = match self.incoming {
@@ -203,12 +214,18 @@ impl Exchange<'_> {
         let is_tunnel = self.answer.scratch.request.upgrade == Upgrade::WebSocket;
         let mut upload = Upload::bare(self.answer.client_body);
         let progress = Progress::new(upload.is_done() || is_tunnel);
+        let timing = &self.timing;
+        let cut = timing.is_on().then(|| Cut::of(&self.answer.client));
+        let end = || {
+            stream.reset(ErrorCode::Cancel);
+            cut.iter().for_each(|cut| cut.if_begun(&progress));
+        };
         let Incoming::Http1(inbound) = &mut self.incoming else {
             return Err(Broken::client(StreamEnd::Closed));
         };
         if progress.is_ended() {
-            let responded = self.answer.respond_from_stream(stream, way, &progress).await?;
-            return Ok((responded, true));
+            let respond = pin!(self.answer.respond_from_stream(stream, way, &progress));
+            return Ok((timing.within(respond, end).await?, true));
         }
         let mut client_failure = None;
         let mut is_sent = false;
@@ -216,7 +233,7 @@ impl Exchange<'_> {
             let sink = Sink::Http2(stream, limit, self.answer.web.clone());
             let mut respond = Box::pin(self.answer.respond_from_stream(stream, way, &progress));
             let mut pump = pin!(upload.pump_all(inbound, sink, &self.env, &progress));
-            let responded = poll_fn(|context| {
+            let both = pin!(poll_fn(|context| {
                 if !progress.is_ended()
                     && let Poll::Ready(end) = pump.as_mut().poll(context)
                 {
@@ -227,9 +244,12 @@ impl Exchange<'_> {
                         stream.reset(ErrorCode::Cancel);
                     }
                 }
+                if progress.is_whole() {
+                    timing.request_is_whole();
+                }
                 respond.as_mut().poll(context)
-            })
-            .await;
+            }));
+            let responded = timing.within(both, end).await;
             drop(respond);
             if !progress.is_ended() {
                 progress.discard();
@@ -273,6 +293,7 @@ impl Exchange<'_> {
         let is_whole = body.is_done() && self.answer.scratch.request.body == BodyLength::None;
         let progress = Progress::new(is_whole || is_tunnel);
         let web = self.answer.web.clone();
+        let timing = &self.timing;
         let mut gone = None;
         let responded = {
             let sink = Sink::Http2(stream, window, web);
@@ -291,6 +312,16 @@ impl Exchange<'_> {
                     if let UploadEnd::ClientFailed(failure) = end {
                         return Poll::Ready(Err(Broken::Before(failure)));
                     }
+                }
+                if progress.is_whole() {
+                    timing.request_is_whole();
+                }
+                if timing.is_over(context) {
+                    let over = |phase| Failure::upstream(phase, Kind::Timeout);
+                    return Poll::Ready(Err(match progress.has_begun() {
+                        true => Broken::Within(over(Phase::ResponseBody)),
+                        false => Broken::Before(over(Phase::ResponseHead)),
+                    }));
                 }
                 respond.as_mut().poll(context)
             })

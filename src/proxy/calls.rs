@@ -20,8 +20,7 @@ impl Answer<'_> {
         if grpc::kind(content_type).is_none() {
             return;
         }
-        let timeout = request.fields.get_text(b"grpc-timeout").and_then(grpc::parse_timeout);
-        self.expires = timeout.and_then(|timeout| self.summary.started.checked_add(timeout));
+        self.call_timeout = request.fields.get_text(b"grpc-timeout").and_then(grpc::parse_timeout);
         if cluster.speaks_http2(request.version) {
             self.web_at_first = Translation::begin(request);
             self.web = self.web_at_first.clone().map(|web| Rc::new(RefCell::new(web)));

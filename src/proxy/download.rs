@@ -71,7 +71,7 @@ impl Answer<'_> {
         way: &Way<'_>,
         progress: &Progress,
     ) -> Result<Responded, Broken> {
-        deadline.arm(Waiting::Both, Some(self.patience(self.env.limits.stream_idle_timeout)));
+        deadline.arm(Waiting::Both, Some(self.env.limits.stream_idle_timeout));
         let Begun { mut buffer } = self.read_head(reader, deadline).await?;
         let service = self.summary.started.elapsed().as_millis() as u64;
         self.summary.service_ms = Some(service);
@@ -259,7 +259,7 @@ impl Answer<'_> {
         mut buffer: Buffer,
     ) -> Result<Buffer, Broken> {
         let idle = self.env.limits.stream_idle_timeout;
-        deadline.arm(Waiting::Both, Some(self.patience(idle)));
+        deadline.arm(Waiting::Both, Some(idle));
         if let Client::Http1(downstream) = &self.client {
             downstream.deadline.arm(Waiting::Both, Some(idle));
         }

@@ -102,7 +102,7 @@ impl Answer<'_> {
     /// Waits for the head of the answer proper; passes interim answers on.
     async fn stream_head(&mut self, origin: &Stream) -> Result<(), Broken> {
         loop {
-            let limit = self.patience(self.env.limits.stream_idle_timeout);
+            let limit = self.env.limits.stream_idle_timeout;
             let came = origin.response(&mut self.scratch.response, limit).await;
             came.map_err(|end| before(end.into()))?;
             if self.scratch.response.status >= 200 {
@@ -117,7 +117,7 @@ impl Answer<'_> {
             if !origin.has_come() {
                 self.send_begun().await?;
             }
-            let limit = self.patience(self.env.limits.stream_idle_timeout);
+            let limit = self.env.limits.stream_idle_timeout;
             let received = match origin.receive(limit).await {
                 Ok(received) => received,
                 // The head may still be here: then there can be another answer.

@@ -224,7 +224,7 @@ impl Environment {
     pub(super) fn dial<'a>(&'a self, info: &ConnectionInfo, host: Option<&'a str>) -> Dial<'a> {
         let behind = info.behind();
         let (pool, deadlines, contexts) = (&self.buffers, &self.deadlines, &self.tls);
-        Dial { pool, deadlines, contexts, host, behind, alpn: Alpn::None }
+        Dial { pool, deadlines, contexts, host, behind, alpn: Alpn::None, due: None }
     }
 
     pub(super) fn keep_scratch(&self, mut scratch: Box<Scratch>) {

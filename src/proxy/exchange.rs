@@ -4,23 +4,20 @@ use super::{
     ConnectionInfo, Environment, Routing,
     answer::Answer,
     arrive,
-    attempt::{Attempt, Failed},
     client::{Client, Incoming},
     environment::Scratch,
-    failure::{Failure, Phase, Retry},
     reply::LocalReply,
+    timing::Timing,
+    tries::Ended,
 };
 use crate::{
     http::split_port,
     http1::body::{BodyDecoder, Next},
-    table::{self, Action, Destination, Forward, Lookup, Route, Settings, TableId},
+    table::{self, Action, Destination, Forward, Lookup, RetryPolicy, Route, Settings, TableId},
     telemetry::{Flag, bump},
-    upstream::{Cluster, Endpoint},
+    upstream::Cluster,
 };
 use std::{rc::Rc, time::Instant};
-
-/// Tries after the first, for what may be tried again (Istio's default retry policy).
-const RETRIES: usize = 2;
 
 /// What becomes of the downstream connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +39,8 @@ pub(super) struct Exchange<'a> {
     pub(super) env: Rc<Environment>,
     /// What has become of the body of a client of HTTP/1.1.
     pub(super) body: ClientBody,
+    /// When it has to be over.
+    pub(super) timing: Timing,
     /// The route table of its listener.
     table: TableId,
     /// What it began with, whatever reloads do.
@@ -71,17 +70,12 @@ pub(super) struct Ingress<'o> {
 #[derive(Clone, Copy)]
 pub(super) struct Way<'w> {
     pub(super) route: &'w Route,
+    pub(super) forward: &'w Forward,
+    /// What is tried again: the route's own policy, or that of the whole gateway.
+    pub(super) retry: &'w RetryPolicy,
     pub(super) destination: &'w Destination,
     pub(super) cluster: &'w Cluster,
     pub(super) settings: &'w Settings,
-}
-
-/// Why no attempt delivered an answer.
-enum Ended {
-    NoEndpoint,
-    Failed(Failure),
-    /// After the answer had begun.
-    Cut(Failure),
 }
 
 impl<'a> Exchange<'a> {
@@ -95,7 +89,15 @@ impl<'a> Exchange<'a> {
         let env = Rc::clone(ingress.env);
         let routing = env.routing();
         let answer = Answer::new(client, Rc::clone(ingress.info), Rc::clone(&env), scratch, started);
-        Exchange { incoming, answer, env, body: ClientBody::Untouched, table: ingress.table, routing }
+        Exchange {
+            incoming,
+            answer,
+            env,
+            body: ClientBody::Untouched,
+            timing: Timing::default(),
+            table: ingress.table,
+            routing,
+        }
     }
 
     /// Runs the exchange.
@@ -161,7 +163,9 @@ impl<'a> Exchange<'a> {
         let Some(cluster) = cluster else {
             return self.reply(LocalReply::NoCluster, Some(route), &destination.cluster_name).await;
         };
-        let way = Way { route, destination, cluster, settings: &routing.snapshot.settings };
+        let settings = &routing.snapshot.settings;
+        let retry = forward.retry.as_deref().unwrap_or(&settings.retry);
+        let way = Way { route, forward, retry, destination, cluster, settings };
         self.answer.rewrite(&way, forward);
         self.answer.begin_grpc(cluster);
         match self.attempts(&way).await {
@@ -179,36 +183,6 @@ impl<'a> Exchange<'a> {
                 self.answer.write_record(Some(route), &cluster.name);
                 After::Close
             }
-        }
-    }
-
-    /// Tries, and tries again what may be tried again.
-    async fn attempts(&mut self, way: &Way<'_>) -> Result<After, Ended> {
-        let mut tried: Vec<Rc<Endpoint>> = Vec::new();
-        let mut retry = Retry::No;
-        loop {
-            // Who is gone wants nothing any more: it would cost an origin more than the client.
-            if let Some(end) = self.answer.client.end() {
-                return Err(Ended::Cut(Failure::downstream(Phase::ResponseHead, end.into())));
-            }
-            let chosen = match (retry, tried.last()) {
-                (Retry::FreshConnection, Some(endpoint)) => Some(Rc::clone(endpoint)),
-                _ => way.cluster.choose(&self.env.random, &tried),
-            };
-            let Some(endpoint) = chosen else { return Err(Ended::NoEndpoint) };
-            let attempt = Attempt { endpoint: &endpoint, number: tried.len() + 1, fresh: retry != Retry::No };
-            let (failure, replay) = match self.attempt(attempt, way).await {
-                Ok(after) => return Ok(after),
-                Err(Failed::Before(failure, replay)) => (failure, replay),
-                Err(Failed::Within(failure)) => return Err(Ended::Cut(self.answer.judge(failure))),
-            };
-            let failure = self.answer.judge(failure);
-            tried.push(endpoint);
-            retry = failure.retry(replay);
-            if retry == Retry::No || tried.len() > RETRIES {
-                return Err(Ended::Failed(failure));
-            }
-            bump(&self.env.counters.upstream_retries, 1);
         }
     }
 

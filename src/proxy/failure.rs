@@ -1,6 +1,6 @@
 //! What can go wrong, and the one place that says what follows from it: status, flag, detail, body, retry.
 
-use crate::{http1::decode::BadResponse, http2::ErrorCode, telemetry::Flag};
+use crate::{http1::decode::BadResponse, http2::ErrorCode, telemetry::Flag, upstream::Outcome};
 
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,10 @@ pub(super) enum Kind {
     Unprocessed,
     /// The time that the client gave its call has passed (`grpc-timeout`).
     Expired,
+    /// The time of the whole exchange has passed (`timeout`).
+    ResponseTimeout,
+    /// The time of one attempt has passed (`perTryTimeout`).
+    TryTimeout,
 }
 
 /// One thing that went wrong.
@@ -76,7 +80,7 @@ impl Failure {
             return Retry::No;
         }
         match (&self.kind, self.phase) {
-            (Kind::Expired, _) => return Retry::No,
+            (Kind::Expired | Kind::ResponseTimeout | Kind::TryTimeout, _) => return Retry::No,
             // Nobody has looked at it (RFC 9113 section 8.7).
             (Kind::StreamReset(ErrorCode::RefusedStream), Phase::ResponseHead | Phase::SendHead) => {
                 return Retry::OtherEndpoint;
@@ -95,6 +99,17 @@ impl Failure {
         }
     }
 
+    /// What it shows of the endpoint; nothing where it was the client's doing.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        Some(match (self.side, self.phase, &self.kind) {
+            (Side::Downstream, ..) => return None,
+            (_, _, Kind::ResponseTimeout | Kind::TryTimeout | Kind::Expired) => Outcome::TimedOut,
+            (_, Phase::Connect, _) => Outcome::ConnectFailed,
+            (_, _, Kind::Timeout) => Outcome::TimedOut,
+            _ => Outcome::Reset,
+        })
+    }
+
     /// The flag of the access log.
     pub(super) fn flag(&self) -> Flag {
         match (self.side, self.phase, &self.kind) {
@@ -103,6 +118,7 @@ impl Failure {
             (Side::Downstream, _, Kind::StreamReset(_)) => Flag::DownstreamRemoteReset,
             (Side::Downstream, ..) => Flag::DownstreamDisconnect,
             (_, _, Kind::Expired) => Flag::DurationTimeout,
+            (_, _, Kind::ResponseTimeout | Kind::TryTimeout) => Flag::UpstreamTimeout,
             (_, Phase::Connect, _) => Flag::UpstreamConnectFailure,
             (_, _, Kind::Protocol(_)) => Flag::UpstreamProtocolError,
             (_, _, Kind::Timeout) => Flag::StreamIdleTimeout,
@@ -119,6 +135,8 @@ impl Failure {
             (Side::Downstream, _, Kind::StreamReset(code)) => downstream_reset(*code),
             (Side::Downstream, ..) => "downstream_remote_disconnect",
             (_, _, Kind::Expired) => "max_duration_timeout",
+            (_, _, Kind::ResponseTimeout) => "response_timeout",
+            (_, _, Kind::TryTimeout) => "upstream_per_try_timeout",
             (_, Phase::ResponseBody, Kind::StreamReset(code)) => upstream_reset(*code, When::After),
             (_, _, Kind::StreamReset(code)) => upstream_reset(*code, When::Before),
             (_, _, Kind::Unprocessed) => "upstream_reset_before_response_started{http2.goaway}",
@@ -144,6 +162,8 @@ impl Failure {
         match (self.side, self.phase, &self.kind) {
             (Side::Downstream, _, Kind::Timeout) => (408, "stream timeout"),
             (Side::Downstream, ..) => (400, "Bad Request"),
+            (_, _, Kind::Expired) => (504, "upstream max stream duration reached"),
+            (_, _, Kind::ResponseTimeout | Kind::TryTimeout) => (504, "upstream request timeout"),
             (_, Phase::Connect, Kind::Timeout) => (
                 503,
                 "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
@@ -157,7 +177,6 @@ impl Failure {
                 "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
             ),
             (_, _, Kind::Timeout) => (504, "stream timeout"),
-            (_, _, Kind::Expired) => (504, "upstream max stream duration reached"),
             (_, _, Kind::Reset | Kind::StreamReset(_) | Kind::Unprocessed) => {
                 (503, "upstream connect error or disconnect/reset before headers. reset reason: remote reset")
             }

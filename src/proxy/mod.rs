@@ -9,6 +9,8 @@
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
 //! - `checks`: what is decided between a request's route and its action
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
+//! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
+//! - `timing`: when an exchange and its attempts have to be over
 //! - `attempt`: one try of it at one endpoint
 //! - `attempt_stream`: one try where either side speaks HTTP/2
 //! - `upload`: the request's body on its way up
@@ -47,6 +49,8 @@ mod serve_http2;
 mod standard;
 mod stream_body;
 mod tcp;
+mod timing;
+mod tries;
 mod tunnel;
 mod tunnel_stream;
 mod upload;

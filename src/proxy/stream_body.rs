@@ -74,6 +74,11 @@ impl<'s> StreamBody<'s> {
         self.end.as_ref().is_some_and(Option::is_none) && self.at == self.kept.len()
     }
 
+    /// Whether all of it has come.
+    pub(super) fn is_whole(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// Bytes that have come.
     pub(super) fn received(&self) -> u64 {
         self.received
@@ -103,6 +108,9 @@ impl<'s> StreamBody<'s> {
                     self.received += buffer.len() as u64;
                     if self.is_lost || self.kept.len() + buffer.len() > REPLAY_BYTES_MAX {
                         self.forget();
+                        if self.stream.is_received() {
+                            progress.set_whole();
+                        }
                         return Ok(Chunk::Own(buffer));
                     }
                     // As it is kept anyway, the client may go on.
@@ -115,6 +123,9 @@ impl<'s> StreamBody<'s> {
                 Received::Trailers(trailers) => self.end = Some(Some(trailers)),
                 Received::End => self.end = Some(None),
             }
+        }
+        if self.end.is_some() {
+            progress.set_whole();
         }
         if self.at < self.kept.len() {
             let bytes = self.kept.get(self.at..).unwrap_or_default();

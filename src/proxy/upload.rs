@@ -34,11 +34,28 @@ pub(super) struct Progress {
     discard: Cell<bool>,
     /// The answer has begun: there will be no other attempt.
     begun: Cell<bool>,
+    /// All of the request has come.
+    whole: Cell<bool>,
 }
 
 impl Progress {
     pub(super) fn new(ended: bool) -> Progress {
-        Progress { ended: Cell::new(ended), discard: Cell::new(false), begun: Cell::new(false) }
+        Progress {
+            ended: Cell::new(ended),
+            discard: Cell::new(false),
+            begun: Cell::new(false),
+            whole: Cell::new(ended),
+        }
+    }
+
+    /// All of the request has come, whatever of it has been sent.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole.get()
+    }
+
+    /// It has.
+    pub(super) fn set_whole(&self) {
+        self.whole.set(true);
     }
 
     /// Whether no more of the body is to be sent.
@@ -267,6 +284,9 @@ impl Upload {
             inbound.buffer.consume(self.take_taken());
         }
         let then = Then::end_if(self.done);
+        if self.done {
+            progress.set_whole();
+        }
         match sink.send_all(out, then).await.0 {
             Ok(()) if self.done => UploadEnd::Done,
             Err(Unsent::Broken) => UploadEnd::ClientFailed(not_grpc_web()),
@@ -292,7 +312,10 @@ impl Upload {
                 && !progress.discard.get()
             {
                 match self.splice(inbound, write, env).await {
-                    Ok(()) => return UploadEnd::Done,
+                    Ok(()) => {
+                        progress.set_whole();
+                        return UploadEnd::Done;
+                    }
                     Err(Stopped::Unable) => {}
                     Err(Stopped::Sending { .. }) if !progress.discard.get() => {
                         return UploadEnd::OriginStopped;
@@ -311,6 +334,9 @@ impl Upload {
                 Err(failure) => return UploadEnd::ClientFailed(failure),
             };
             inbound.buffer.consume(taken);
+            if self.done {
+                progress.set_whole();
+            }
             if progress.discard.get() {
                 discarded += taken as u64;
                 if self.done || discarded > DISCARD_BYTES {

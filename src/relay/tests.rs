@@ -30,7 +30,7 @@ async fn serve(to: [SocketAddr; 2], idle_timeout: Option<Duration>, counters: &C
     });
     let open = |address: SocketAddr| {
         let deadlines = Rc::clone(&deadlines);
-        async move { driver::connect(&address.into(), PATIENCE, &deadlines).await.unwrap() }
+        async move { driver::connect(&address.into(), PATIENCE, None, &deadlines).await.unwrap() }
     };
     let (read, write, deadline, _) = open(to[0]).await;
     let (mut read, mut write) = (ReadHalf::Plain(read), WriteHalf::Plain(write));

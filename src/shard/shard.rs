@@ -157,6 +157,9 @@ async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Repor
     }
     let drain = Rc::new(Drain { left: Cell::new(None), closes_in: Cell::new(0), sockets });
     driver::spawn(hear(inbox, Rc::clone(&env), Rc::clone(&drain)));
+    let exact = Rc::clone(&env.deadlines).serve_exact();
+    // Without it, what is exact is as exact as the tick.
+    driver::spawn(async { drop(exact.await) });
     let _ = plan.reports.send(started);
     let cut = tick(&env, &drain).await;
     env.log.flush();

@@ -164,6 +164,10 @@ counters! {
     upstream_idle_closed: Counter = "sluicegate_upstream_idle_closed_total",
     /// Requests sent again because a reused connection died before the first byte of the answer, or a connect failed.
     upstream_retries: Counter = "envoy_cluster_upstream_rq_retry",
+    /// Attempts that ended because their time, or that of their request, was over.
+    upstream_timeouts: Counter = "envoy_cluster_upstream_rq_timeout",
+    /// Attempts whose connection or stream an upstream ended before its answer was whole.
+    upstream_resets: Counter = "envoy_cluster_upstream_rq_rx_reset",
     /// Turns of the shard's tick, ten a second.
     ticks: Counter = "sluicegate_shard_ticks_total",
     /// Access log lines lost because the writer could not keep up.

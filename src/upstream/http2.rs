@@ -18,6 +18,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Poll, Waker},
+    time::Instant,
 };
 
 /// Connections that one shard has to one endpoint. Each carries a hundred requests at a time or more.
@@ -92,10 +93,14 @@ impl Connecting {
         self.waiting.borrow_mut().drain(..).for_each(Waker::wake);
     }
 
-    async fn wait(&self) -> io::Result<()> {
+    async fn wait(&self, dial: &Dial<'_>) -> io::Result<()> {
+        let timer = dial.due.map(|due| dial.deadlines.timer_at(due));
         poll_fn(|context| match &*self.outcome.borrow() {
             Some(Ok(())) => Poll::Ready(Ok(())),
             Some(Err((kind, text))) => Poll::Ready(Err(io::Error::new(*kind, text.clone()))),
+            None if timer.as_ref().is_some_and(|timer| timer.watch(context.waker())) => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
             None => {
                 self.waiting.borrow_mut().push(context.waker().clone());
                 Poll::Pending
@@ -163,9 +168,13 @@ impl Endpoint {
             }
             match self.connecting(&Purpose::of(cluster, dial)) {
                 Some(connecting) if !is_last => {
-                    let outcome = connecting.wait().await;
+                    let outcome = connecting.wait(dial).await;
                     // Another one may have room by now.
                     let Err(error) = outcome else { continue };
+                    // Who was opening it had less time than we have.
+                    if error.kind() == io::ErrorKind::Interrupted {
+                        continue;
+                    }
                     let Some((stream, local, reused)) = self.try_open(cluster, dial, head) else {
                         return Err(error);
                     };
@@ -242,7 +251,9 @@ impl Endpoint {
                 Ok(())
             }
             Err(error) => {
-                connecting.finish(Err((error.kind(), error.to_string())));
+                let is_over = dial.due.is_some_and(|due| due <= Instant::now());
+                let kind = if is_over { io::ErrorKind::Interrupted } else { error.kind() };
+                connecting.finish(Err((kind, error.to_string())));
                 Err(error)
             }
         }

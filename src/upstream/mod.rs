@@ -3,6 +3,7 @@
 //! - `cluster`: a cluster's endpoints on this shard, and how they follow the snapshot and the resolver
 //! - `balance`: choosing an endpoint
 //! - `connection`: one connection to an endpoint
+//! - `outcome`: what a try has shown of its endpoint
 //! - `stream`: opening a connection, whatever is spoken on it
 //! - `pool`: idle connections, kept alive and watched
 //! - `http2`: connections that carry many requests at a time
@@ -11,6 +12,7 @@ mod balance;
 mod cluster;
 mod connection;
 mod http2;
+mod outcome;
 mod pool;
 mod stream;
 
@@ -18,5 +20,6 @@ pub use balance::Random;
 pub use cluster::{Active, Cluster, Clusters, Endpoint, ResolvedEndpoints};
 pub use connection::{Connection, HEADROOM, Reader};
 pub use http2::{Http2Terms, OriginStream};
+pub use outcome::Outcome;
 pub use pool::IDLE_TIMEOUT;
 pub use stream::{Dial, Stream, open_stream};

@@ -8,7 +8,7 @@ use crate::{
     table::{ProxyVersion, ServerName, UpstreamTls},
     tls::{self, Alpn, ClientContext, Contexts, Established, ReadHalf, WriteHalf},
 };
-use std::{io, rc::Rc, sync::Arc};
+use std::{io, rc::Rc, sync::Arc, time::Instant};
 
 /// A connection to an endpoint, whatever is spoken on it.
 pub struct Stream {
@@ -45,6 +45,8 @@ pub struct Dial<'a> {
     pub behind: Option<Behind>,
     /// What is offered by ALPN.
     pub alpn: Alpn,
+    /// The request's time is over then: nobody waits for the connection any longer. Exact.
+    pub due: Option<Instant>,
 }
 
 impl Dial<'_> {
@@ -63,7 +65,10 @@ impl Dial<'_> {
 pub async fn open_stream(cluster: &Cluster, endpoint: &Rc<Endpoint>, dial: &Dial<'_>) -> io::Result<Stream> {
     let active = endpoint.begin();
     let (read, mut write, deadline, local) =
-        driver::connect(endpoint.address(), cluster.connect_timeout, dial.deadlines).await?;
+        driver::connect(endpoint.address(), cluster.connect_timeout, dial.due, dial.deadlines).await?;
+    if dial.due.is_some() {
+        deadline.due_at(dial.due);
+    }
     if let Some(version) = cluster.proxy_protocol {
         let header = match version {
             ProxyVersion::V1 => proxy_protocol::v1(dial.behind),
@@ -75,6 +80,7 @@ pub async fn open_stream(cluster: &Cluster, endpoint: &Rc<Endpoint>, dial: &Dial
     let local = local.map_or_else(|| "".into(), |local| local.to_string().into());
     let endpoint = Rc::clone(endpoint);
     let Some(tls) = &cluster.tls else {
+        end_dial(&deadline, dial);
         let (read, write) = (ReadHalf::Plain(read), WriteHalf::Plain(write));
         return Ok(Stream { deadline, read, write, endpoint, active, local, behind, server_name: None });
     };
@@ -82,11 +88,19 @@ pub async fn open_stream(cluster: &Cluster, endpoint: &Rc<Endpoint>, dial: &Dial
     match begin_tls(tls, dial, read, write).await {
         Ok(Established { read, write, .. }) => {
             deadline.disarm();
+            end_dial(&deadline, dial);
             let server_name = tls.depends_on_request().then(|| dial.host.unwrap_or_default().into());
             Ok(Stream { deadline, read, write, endpoint, active, local, behind, server_name })
         }
         Err(_) if deadline.fired() => Err(io::ErrorKind::TimedOut.into()),
         Err(error) => Err(error),
+    }
+}
+
+/// The connection is there: its request's time does not end it any more.
+fn end_dial(deadline: &Deadline, dial: &Dial<'_>) {
+    if dial.due.is_some() {
+        deadline.due_at(None);
     }
 }
 

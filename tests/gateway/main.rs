@@ -24,6 +24,7 @@
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
+//! - `timeouts`: how long a request may take, exactly
 //! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 //! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
@@ -88,6 +89,7 @@ mod pages;
 mod proxy_protocol;
 mod python;
 mod tcp;
+mod timeouts;
 mod tls_abuse;
 mod tls_client;
 mod tls_close;

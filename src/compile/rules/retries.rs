@@ -3,9 +3,9 @@
 use crate::{config::resources::HttpRoute, table::RetryPolicy};
 use std::{sync::Arc, time::Duration};
 
-/// `timeout`
-pub(super) fn timeout(_route: &HttpRoute) -> Option<Duration> {
-    None
+/// `timeout`: at least a millisecond, which is checked elsewhere.
+pub(super) fn timeout(route: &HttpRoute) -> Option<Duration> {
+    route.timeout.as_ref().map(|timeout| timeout.value).filter(|timeout| !timeout.is_zero())
 }
 
 /// `retries`; nothing where the rule says nothing.

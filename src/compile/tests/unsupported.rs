@@ -11,14 +11,14 @@ fn not_supported(yaml: &str) -> Vec<String> {
 
 #[test]
 fn rules_of_virtual_services() {
-    let http = "{timeout: 1s, retries: {attempts: 1}, fault: {abort: {httpStatus: 500, percentage: {value: 1}}}, mirror: {host: p.com}, mirrorPercentage: {value: 1}, corsPolicy: {allowOrigins: [{exact: a}]}, match: [{uri: {prefix: /a}, statPrefix: x}], route: [{destination: {host: p.com}}]}, {mirrors: [{destination: {host: p.com}}], route: [{destination: {host: p.com}}]}";
+    let http = "{retries: {attempts: 1}, fault: {abort: {httpStatus: 500, percentage: {value: 1}}}, mirror: {host: p.com}, mirrorPercentage: {value: 1}, corsPolicy: {allowOrigins: [{exact: a}]}, match: [{uri: {prefix: /a}, statPrefix: x}], route: [{destination: {host: p.com}}]}, {mirrors: [{destination: {host: p.com}}], route: [{destination: {host: p.com}}]}";
     let yaml = format!(
         "{}{}{}",
         http_gateway("name: g", "'*'"),
         rules("name: v", "'*'", "g", http),
         service("p.com")
     );
-    let mut expected = ["timeout", "retries", "mirror", "mirrorPercentage", "match[0].statPrefix"]
+    let mut expected = ["retries", "mirror", "mirrorPercentage", "match[0].statPrefix"]
         .map(|field| format!("spec.http[0].{field}"))
         .to_vec();
     expected.push("spec.http[1].mirrors".to_owned());
@@ -50,7 +50,7 @@ fn destination_rules() {
 fn many_of_a_kind_are_counted() {
     let http: Vec<_> = (0..300)
         .map(|n| {
-            format!("{{timeout: 1s, match: [{{uri: {{exact: /{n}}}}}], route: [{{destination: {{host: p.com}}}}]}}")
+            format!("{{mirror: {{host: p.com}}, match: [{{uri: {{exact: /{n}}}}}], route: [{{destination: {{host: p.com}}}}]}}")
         })
         .collect();
     let yaml = format!(
@@ -63,6 +63,6 @@ fn many_of_a_kind_are_counted() {
     assert_eq!(outcome.0.diagnostics.len(), 201);
     assert_eq!(
         outcome.diagnostic("more-of-the-same").message,
-        "100 more diagnostics like `timeout` are not listed"
+        "100 more diagnostics like `mirror` are not listed"
     );
 }

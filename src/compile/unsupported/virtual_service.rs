@@ -16,7 +16,6 @@ fn report_rule(position: usize, rule: &HttpRoute, fields: &mut Fields<'_>) {
     fields.report(
         &|| format!("spec.http[{position}]"),
         &[
-            ("timeout", at(&rule.timeout), "requests may take as long as they take"),
             (
                 "retries",
                 at(&rule.retries),
