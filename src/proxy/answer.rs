@@ -45,6 +45,8 @@ pub(super) struct Answer<'a> {
     pub(super) client_body: BodyLength,
     /// The origin that the route's `corsPolicy` allows, as the client wrote it.
     pub(super) allowed_origin: Option<Box<[u8]>>,
+    /// The answer tells that origin what it may ask for.
+    pub(super) is_preflight: bool,
     /// A cookie that the client gets: the value of `set-cookie`.
     pub(super) issued: Option<Box<[u8]>>,
     /// The key of a WebSocket: the client's where the origin was asked without, ours where it needs one.
@@ -73,6 +75,7 @@ impl<'a> Answer<'a> {
             web: None,
             web_at_first: None,
             allowed_origin: None,
+            is_preflight: false,
             issued: None,
             websocket_key: None,
             client_body,
@@ -105,7 +108,10 @@ impl<'a> Answer<'a> {
         destination: Option<&Destination>,
         cluster: &str,
     ) {
-        self.apply_operations(route, destination, cluster);
+        // As in Envoy, what is said to a preflight is the policy's alone.
+        if !self.is_preflight {
+            self.apply_operations(route, destination, cluster);
+        }
         if route.checks.is_some() {
             self.apply_checks(route);
         }
@@ -185,7 +191,6 @@ impl<'a> Answer<'a> {
                 response.fields.push(b"retry-after", itoa::Buffer::new().format(seconds).as_bytes());
                 response.fields.push_known(Name::XEnvoy, "x-envoy-ratelimited", b"true");
             }
-            Extra::Preflight(policy) => self.allow_preflight(policy),
             Extra::Nothing | Extra::GrpcStatus(_) => {}
         }
         standard::local_reply(&mut self.scratch.response, settings, &self.env);

@@ -55,13 +55,14 @@ impl Exchange<'_> {
             body.rewind();
         }
         self.answer.rewind_web();
-        if way.cluster.speaks_http2(self.answer.scratch.request.version) {
-            return self.attempt_http2(attempt, way).await;
-        }
-        match self.incoming {
+        let tried = match self.incoming {
+            _ if way.cluster.speaks_http2(self.answer.scratch.request.version) => {
+                self.attempt_http2(attempt, way).await
+            }
             Incoming::Http1(_) => self.attempt_http1(attempt, way).await,
             Incoming::Http2(_) => self.attempt_from_stream(attempt, way).await,
-        }
+        };
+        tried.map_err(|failed| self.too_large(failed))
     }
 
     /// What of the request could be sent again.
@@ -235,7 +236,7 @@ impl Exchange<'_> {
         let scratch = &mut *self.answer.scratch;
         scratch.out.clear();
         encode::request(&scratch.request, scratch.request.body, &mut scratch.out);
-        let mut upload = Upload::new(scratch.request.body);
+        let mut upload = Upload::new(scratch.request.body).limit(self.body_max);
         if let Incoming::Http1(inbound) = &self.incoming {
             upload.begin(inbound.buffer.bytes(), &mut scratch.out)?;
         }

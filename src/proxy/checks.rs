@@ -5,8 +5,11 @@
 
 use super::{
     answer::Answer,
+    attempt::Failed,
+    client::Incoming,
     environment::Scratch,
     exchange::{After, Exchange},
+    failure::{Failure, Kind, Phase, Replay},
     reply::LocalReply,
     standard,
 };
@@ -62,16 +65,17 @@ impl Exchange<'_> {
     }
 
     /// What comes after the delay.
-    fn judge<'c>(&mut self, checks: &'c Checks, settings: &Settings) -> Option<LocalReply<'c>> {
+    fn judge(&mut self, checks: &Checks, settings: &Settings) -> Option<LocalReply<'static>> {
         let dice = || self.env.random.below(Share::SIDES);
         if let Some(abort) = checks.fault.as_ref().and_then(|fault| fault.abort(dice)) {
             bump(&self.env.counters.faults_aborted, 1);
             return Some(LocalReply::Abort(abort));
         }
         if let Some(policy) = &checks.cors
-            && let Some(reply) = self.cors(policy)
+            && self.is_preflight(policy)
         {
-            return Some(reply);
+            bump(&self.env.counters.preflights_answered, 1);
+            return Some(LocalReply::Preflight);
         }
         if let Some(wait) = self.limited(checks, settings) {
             bump(&self.env.counters.rate_limited, 1);
@@ -83,22 +87,24 @@ impl Exchange<'_> {
             bump(&self.env.counters.bodies_too_large, 1);
             return Some(LocalReply::TooLarge);
         }
+        self.body_max = checks.body_max;
+        if let (Some(max), Incoming::Http2(body)) = (checks.body_max, &mut self.incoming) {
+            body.limit(max);
+        }
         None
     }
 
-    fn cors<'c>(&mut self, policy: &'c CorsPolicy) -> Option<LocalReply<'c>> {
+    /// Whether a browser asks what this policy allows, and is answered here. Notes for any answer whether its origin is
+    /// allowed to read it.
+    fn is_preflight(&mut self, policy: &CorsPolicy) -> bool {
         let request = &self.answer.scratch.request;
-        let origin = cors::origin(request)?;
+        let Some(origin) = cors::origin(request) else { return false };
         let is_allowed = policy.allows(origin);
         let counters = &self.env.counters;
         bump(if is_allowed { &counters.origins_valid } else { &counters.origins_invalid }, 1);
-        let is_answered = cors::is_preflight(request) && policy.cors.answers(is_allowed);
+        self.answer.is_preflight = cors::is_preflight(request) && policy.cors.answers(is_allowed);
         self.answer.allowed_origin = is_allowed.then(|| origin.into());
-        if !is_answered {
-            return None;
-        }
-        bump(&counters.preflights_answered, 1);
-        Some(LocalReply::Preflight(policy))
+        self.answer.is_preflight
     }
 
     /// When the request may come again, if there are too many now. The limits before the one that refuses it have been
@@ -144,6 +150,23 @@ impl Exchange<'_> {
         (summary.flag, summary.details) = (Some(Flag::DownstreamDisconnect), "downstream_remote_disconnect");
         self.answer.write_record(Some(route), "");
         After::Close
+    }
+
+    /// An attempt that failed because the body grew larger than the route takes says so.
+    pub(super) fn too_large(&self, failed: Failed) -> Failed {
+        let is_too_large = match (&self.incoming, &failed) {
+            (Incoming::Http2(body), _) => body.is_too_large(),
+            (_, Failed::Before(failure, _) | Failed::Within(failure)) => failure.kind == Kind::TooLarge,
+        };
+        if !is_too_large {
+            return failed;
+        }
+        bump(&self.env.counters.bodies_too_large, 1);
+        let failure = Failure::downstream(Phase::RequestBody, Kind::TooLarge);
+        match failed {
+            Failed::Within(_) => Failed::Within(failure),
+            Failed::Before(_, replay) => Failed::Before(failure, Replay { body_is_at_hand: false, ..replay }),
+        }
     }
 
     /// One of the destinations: by weight, or by what keeps a client where it was.
@@ -207,21 +230,17 @@ fn by_chance<'f>(random: &Random, forward: &'f Forward) -> Option<&'f Destinatio
 impl Answer<'_> {
     /// Adds to an answer's fields what the checks of its route have decided.
     pub(super) fn apply_checks(&mut self, route: &Route) {
-        let fields = &mut self.scratch.response.fields;
+        let Scratch { request, response, .. } = &mut *self.scratch;
         let policy = route.checks.as_ref().and_then(|checks| checks.cors.as_ref());
-        if let (Some(origin), Some(policy)) = (&self.allowed_origin, policy) {
-            policy.cors.allow_answer(origin, fields);
+        match (&self.allowed_origin, policy) {
+            (Some(origin), Some(policy)) if self.is_preflight => {
+                policy.cors.allow_preflight(origin, request, &mut response.fields);
+            }
+            (Some(origin), Some(policy)) => policy.cors.allow_answer(origin, &mut response.fields),
+            _ => {}
         }
         if let Some(cookie) = &self.issued {
-            fields.push(b"set-cookie", cookie);
-        }
-    }
-
-    /// The fields of the answer to a preflight.
-    pub(super) fn allow_preflight(&mut self, policy: &CorsPolicy) {
-        if let Some(origin) = &self.allowed_origin {
-            let Scratch { request, response, .. } = &mut *self.scratch;
-            policy.cors.allow_preflight(origin, request, &mut response.fields);
+            response.fields.push(b"set-cookie", cookie);
         }
     }
 }

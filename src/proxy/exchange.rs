@@ -41,6 +41,8 @@ pub(super) struct Exchange<'a> {
     pub(super) body: ClientBody,
     /// When it has to be over.
     pub(super) timing: Timing,
+    /// The most bytes that the route takes of its body.
+    pub(super) body_max: Option<u64>,
     /// The route table of its listener.
     table: TableId,
     /// What it began with, whatever reloads do.
@@ -95,6 +97,7 @@ impl<'a> Exchange<'a> {
             env,
             body: ClientBody::Untouched,
             timing: Timing::default(),
+            body_max: None,
             table: ingress.table,
             routing,
         }

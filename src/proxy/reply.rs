@@ -5,7 +5,7 @@ use crate::{
     filter::{Abort, retry_after_seconds},
     http1::decode::BadRequest,
     http2::Refused,
-    table::{CorsPolicy, DirectResponse},
+    table::DirectResponse,
     telemetry::Flag,
 };
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub(super) enum LocalReply<'a> {
     TooLarge,
     /// It is made to fail.
     Abort(Abort),
-    /// A browser asks what this policy allows.
-    Preflight(&'a CorsPolicy),
+    /// A browser asks what the route's `corsPolicy` allows.
+    Preflight,
     /// Something went wrong on the way.
     Failed(&'a Failure),
     /// The route says so.
@@ -55,7 +55,7 @@ pub(super) struct Reply<'a> {
     /// The scratch text goes into `location`.
     pub(super) has_location: bool,
     /// What else its head says.
-    pub(super) extra: Extra<'a>,
+    pub(super) extra: Extra,
     /// What the operating system said when connecting failed.
     pub(super) transport_failure: &'a str,
     /// The connection can't go on: what comes next on it is not known.
@@ -66,12 +66,10 @@ pub(super) struct Reply<'a> {
 
 /// What else the head of an answer says.
 #[derive(Clone, Copy)]
-pub(super) enum Extra<'a> {
+pub(super) enum Extra {
     Nothing,
     /// `retry-after`, in seconds.
     RetryAfter(u64),
-    /// What an origin may do.
-    Preflight(&'a CorsPolicy),
     /// To clients of gRPC: this status, rather than the one that stands for that of HTTP.
     GrpcStatus(u8),
 }
@@ -129,7 +127,12 @@ impl<'a> LocalReply<'a> {
                 extra: Extra::RetryAfter(retry_after_seconds(wait)),
                 ..reply(429, Some(Flag::RateLimited), "local_rate_limited", "local_rate_limited")
             },
-            LocalReply::TooLarge => reply(413, None, "request_payload_too_large", "Payload Too Large"),
+            LocalReply::TooLarge => reply(
+                413,
+                Some(Flag::DownstreamProtocolError),
+                "request_payload_too_large",
+                "Payload Too Large",
+            ),
             LocalReply::Abort(abort) => {
                 let reply = |status| {
                     reply(status, Some(Flag::FaultInjected), "fault_filter_abort", "fault filter abort")
@@ -139,10 +142,7 @@ impl<'a> LocalReply<'a> {
                     Abort::Grpc(status) => Reply { extra: Extra::GrpcStatus(status), ..reply(200) },
                 }
             }
-            LocalReply::Preflight(policy) => {
-                let reply = reply(200, None, "cors_response", "");
-                Reply { extra: Extra::Preflight(policy), is_configured: true, ..reply }
-            }
+            LocalReply::Preflight => Reply { is_configured: true, ..reply(200, None, "cors_response", "") },
             LocalReply::Failed(failure) => {
                 let (status, body) = failure.answer();
                 Reply {

@@ -24,6 +24,8 @@ pub(super) struct StreamBody<'s> {
     is_lost: bool,
     end: Option<Option<Box<Fields>>>,
     received: u64,
+    /// The most bytes that the route takes.
+    limit: u64,
 }
 
 /// What comes next.
@@ -42,12 +44,14 @@ pub(super) enum NoChunk {
     Client(StreamEnd),
     /// Nobody wants it any more.
     Unwanted,
+    /// It is larger than the route takes.
+    TooLarge,
 }
 
 impl<'s> StreamBody<'s> {
     pub(super) fn new(stream: &'s Stream) -> StreamBody<'s> {
         let end = stream.is_received().then_some(None);
-        StreamBody { stream, kept: Vec::new(), at: 0, is_lost: false, end, received: 0 }
+        StreamBody { stream, kept: Vec::new(), at: 0, is_lost: false, end, received: 0, limit: u64::MAX }
     }
 
     /// Begins anew, for another attempt.
@@ -72,6 +76,16 @@ impl<'s> StreamBody<'s> {
     /// Whether nothing is left to be sent by this attempt.
     pub(super) fn is_done(&self) -> bool {
         self.end.as_ref().is_some_and(Option::is_none) && self.at == self.kept.len()
+    }
+
+    /// It fails when more has come than this.
+    pub(super) fn limit(&mut self, bytes: u64) {
+        self.limit = bytes;
+    }
+
+    /// Whether it has failed for that.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.received > self.limit
     }
 
     /// Whether all of it has come.
@@ -106,6 +120,9 @@ impl<'s> StreamBody<'s> {
             match received {
                 Received::Data(buffer) => {
                     self.received += buffer.len() as u64;
+                    if self.is_too_large() {
+                        return Err(NoChunk::TooLarge);
+                    }
                     if self.is_lost || self.kept.len() + buffer.len() > REPLAY_BYTES_MAX {
                         self.forget();
                         if self.stream.is_received() {

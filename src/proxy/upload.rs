@@ -167,6 +167,8 @@ pub(super) struct Upload {
     /// request may have to be sent again.
     taken: usize,
     received: u64,
+    /// The most bytes that the route takes.
+    limit: u64,
     /// It can't go through a pipe.
     copied: bool,
     done: bool,
@@ -177,12 +179,25 @@ impl Upload {
     pub(super) fn new(length: BodyLength) -> Upload {
         let decoder = BodyDecoder::new(length);
         let done = decoder.is_over();
-        Upload { decoder, chunked: length == BodyLength::Unknown, taken: 0, received: 0, copied: false, done }
+        Upload {
+            decoder,
+            chunked: length == BodyLength::Unknown,
+            taken: 0,
+            received: 0,
+            limit: u64::MAX,
+            copied: false,
+            done,
+        }
     }
 
     /// A body of this length for an origin that speaks HTTP/2, which needs no framing within the data.
     pub(super) fn bare(length: BodyLength) -> Upload {
         Upload { chunked: false, copied: true, ..Upload::new(length) }
+    }
+
+    /// It fails when more has come than this.
+    pub(super) fn limit(self, bytes: Option<u64>) -> Upload {
+        Upload { limit: bytes.unwrap_or(u64::MAX), ..self }
     }
 
     /// Whether all of the body was sent.
@@ -221,6 +236,9 @@ impl Upload {
             let piece = self.decoder.next(rest).map_err(broken)?;
             let data = rest.get(piece.data).unwrap_or_default();
             self.received += data.len() as u64;
+            if self.received > self.limit {
+                return Err(from_client(Kind::TooLarge));
+            }
             if !data.is_empty() && self.chunked {
                 encode::chunk_head(data.len(), out);
                 out.extend_from_slice(data);

@@ -18,6 +18,7 @@
 //! - `bookinfo`: the example with its five servers
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
+//! - `faults`, `cors`, `limits`: what is decided between a rule and its action
 //! - `cases_tls`: the same for certificates and Secrets
 //! - `tls_upstream`: whom the gateway believes, and what it shows
 //! - `tls_monoio`: another TLS stream on the same runtime
@@ -49,6 +50,7 @@ mod cases_tls;
 #[path = "../../src/tls/testing.rs"]
 mod certificates;
 mod client;
+mod cors;
 mod dns;
 mod drain;
 mod h2_cases;
@@ -76,6 +78,7 @@ mod h2_spec_messages;
 mod h2_spec_streams;
 mod h2_upstream;
 mod h2_upstream_bodies;
+mod faults;
 mod grpc;
 mod harness;
 mod hello;
