@@ -6,7 +6,7 @@ mod http2;
 pub(super) use http2::Http2Args;
 
 use crate::{
-    compile::Identity,
+    compile::{Identity, Locality},
     control::{CpuList, LogTarget, PortMap, log::Level},
     driver::DriverChoice,
 };
@@ -64,6 +64,10 @@ pub struct WorkloadArgs {
     /// Labels of this workload: only Gateways whose selector is a part of them apply. Without it every Gateway applies
     #[arg(long, value_name = "KEY=VALUE,...", env = "SLUICEGATE_LABELS")]
     pub labels: Option<Labels>,
+    /// Where this gateway is, for `localityLbSetting` [default: what its labels say: istio-locality, or those of
+    /// topology.kubernetes.io]
+    #[arg(long, value_name = "REGION/ZONE/SUBZONE", env = "SLUICEGATE_LOCALITY")]
+    pub locality: Option<Locality>,
     /// Namespace of this workload: Secrets are looked up there, and `exportTo` is read for it [default: default]
     #[arg(long, value_name = "NAMESPACE", env = "SLUICEGATE_NAMESPACE")]
     pub namespace: Option<String>,

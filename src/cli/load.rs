@@ -52,6 +52,7 @@ pub(super) fn load(
     let (resources, mut diagnostics) = config::load(&inputs);
     let options = Options {
         labels: workload.labels.clone().map(|labels| labels.0),
+        locality: workload.locality.clone(),
         namespace: workload.namespace.clone(),
         port_map: port_map.entries().iter().copied().collect(),
         gateway: workload.gateway.clone(),

@@ -11,8 +11,9 @@ use crate::{
     config::{
         Diagnostic, Resource, Resources, Spanned,
         resources::{
-            ConnectionPoolSettings, ForwardClientCertDetails, IstioOperator, MeshConfig, MeshH2UpgradePolicy,
-            MeshTlsConfig, NormalizationType, ProxyConfig, ProxyHeaders, TcpKeepalive,
+            ConnectionPoolSettings, ForwardClientCertDetails, IstioOperator, LocalityLbSetting, MeshConfig,
+            MeshH2UpgradePolicy, MeshTlsConfig, NormalizationType, OutlierDetection, ProxyConfig,
+            ProxyHeaders, TcpKeepalive,
         },
     },
     table::{ForwardClientCert, PathNormalization, ProxyProtocol, ServerHeader, Settings, UnderscoreAction},
@@ -115,6 +116,16 @@ impl<'r> Mesh<'r> {
     /// Probes on connections to endpoints, where no DestinationRule has its own.
     pub(super) fn tcp_keepalive(&self) -> Option<&'r TcpKeepalive> {
         self.config?.tcp_keepalive.as_ref().map(|keepalive| &keepalive.value)
+    }
+
+    /// `localityLbSetting`, for those who have none of their own.
+    pub(super) fn locality(&self) -> Option<&'r LocalityLbSetting> {
+        self.config?.locality_lb_setting.as_ref().map(|setting| &setting.value)
+    }
+
+    /// What DestinationRules without `outlierDetection` have.
+    pub(super) fn outlier_detection(&self) -> Option<&'r Spanned<OutlierDetection>> {
+        self.config?.default_traffic_policy.as_ref()?.outlier_detection.as_ref()
     }
 
     /// Whether ports of HTTP/1.1 get HTTP/2 where no DestinationRule says anything.

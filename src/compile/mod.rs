@@ -20,6 +20,7 @@
 //! Beside them:
 //! - `options`: what goes in beside the files, and what comes out
 //! - `report`: where diagnostics go
+//! - `locality`: where something is
 //! - `host_name`, `scope`, `origin`: names of hosts, namespaces and order, places in files
 
 mod attach;
@@ -31,6 +32,7 @@ mod host_name;
 mod http2;
 mod incomplete;
 mod inventory;
+mod locality;
 mod merge;
 mod mesh;
 mod options;
@@ -54,6 +56,7 @@ mod testing;
 mod tests;
 
 pub use inventory::{Inventory, ServerEntry};
+pub use locality::Locality;
 pub use options::{Compiled, Http2Options, Identity, Misdirected, Options, Workload};
 pub use tables::ServerState;
 

@@ -1,6 +1,6 @@
 //! What the gateway is told beside the files, and what comes of it.
 
-use super::inventory::Inventory;
+use super::{Locality, inventory::Inventory};
 use crate::{
     config::{Diagnostic, Severity},
     table::Snapshot,
@@ -22,6 +22,8 @@ pub struct Options {
     /// `--gateway`: a deployment of an IstioOperator, whose labels, ports and namespace hold where nothing above says
     /// otherwise.
     pub gateway: Option<String>,
+    /// `--locality`: where this gateway is. `None`: what its labels say (`istio-locality`, or those of `topology.kubernetes.io`).
+    pub locality: Option<Locality>,
     /// The namespace whose DestinationRules are for everybody. `None`: `meshConfig.rootNamespace`, else `istio-system`.
     pub root_namespace: Option<String>,
     /// The domain behind the full names of Kubernetes Services. `None`: `cluster.local`.
@@ -89,6 +91,8 @@ pub struct Workload {
     pub root_namespace: String,
     /// The domain behind the full names of Kubernetes Services.
     pub cluster_domain: String,
+    /// Where it is, as far as that is known.
+    pub locality: Locality,
 }
 
 /// What is made of the resources.

@@ -291,6 +291,7 @@ mod tests {
             namespace: "own".to_owned(),
             root_namespace: "istio-system".to_owned(),
             cluster_domain: "cluster.local".to_owned(),
+            locality: Default::default(),
         };
         let selection = super::Selection { gateways: Vec::new(), virtual_services: Vec::new() };
         let policies = super::PolicySelection::new(&workload, &selection);

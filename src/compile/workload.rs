@@ -1,10 +1,11 @@
 //! What this gateway process is: its labels, its namespace, and where declared ports listen.
 
 use super::{
-    Options, Workload,
+    Locality, Options, Workload,
     mesh::Mesh,
     report::{Report, one_of},
     scope::{in_creation_order, selects},
+    services::{LOCALITY_LABEL, REGION_LABEL, SUBZONE_LABEL, ZONE_LABEL},
 };
 use crate::config::{
     Diagnostic, Resource, Resources, Span, Spanned,
@@ -105,11 +106,24 @@ impl<'r> Deployment<'r> {
 pub(super) fn workload(options: &Options, deployment: Option<&Deployment<'_>>, mesh: &Mesh<'_>) -> Workload {
     let or_else =
         |option: &Option<String>, otherwise: &str| option.as_deref().unwrap_or(otherwise).to_owned();
+    let labels = options.labels.clone().or_else(|| deployment.map(Deployment::labels));
     Workload {
-        labels: options.labels.clone().or_else(|| deployment.map(Deployment::labels)),
+        locality: options.locality.clone().unwrap_or_else(|| locality_of(labels.as_ref())),
+        labels,
         namespace: or_else(&options.namespace, deployment.map_or("default", Deployment::namespace)),
         root_namespace: or_else(&options.root_namespace, mesh.root_namespace().unwrap_or("istio-system")),
         cluster_domain: or_else(&options.cluster_domain, "cluster.local"),
+    }
+}
+
+/// Where the labels say that the gateway is.
+fn locality_of(labels: Option<&BTreeMap<String, String>>) -> Locality {
+    let label = |key: &str| labels.and_then(|labels| labels.get(key)).cloned().unwrap_or_default();
+    match label(LOCALITY_LABEL).as_str() {
+        "" => {
+            Locality { region: label(REGION_LABEL), zone: label(ZONE_LABEL), subzone: label(SUBZONE_LABEL) }
+        }
+        written => Locality::of_label(written),
     }
 }
 

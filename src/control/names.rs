@@ -2,7 +2,7 @@
 //! kept while there is no better one.
 
 use super::{log, resolver::Resolver};
-use crate::table::{Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints};
+use crate::table::{Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Placement};
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -110,6 +110,7 @@ impl Names {
             let endpoint = |address: &IpAddr| Endpoint {
                 address: EndpointAddress::Tcp(SocketAddr::new(*address, name.port)),
                 weight: name.weight,
+                placement: name.placement,
             };
             endpoints.extend(addresses.iter().map(endpoint));
         }
@@ -122,12 +123,12 @@ impl Names {
     }
 }
 
-fn key(endpoint: &Endpoint) -> (Option<SocketAddr>, u32) {
+fn key(endpoint: &Endpoint) -> (Option<SocketAddr>, u32, Placement) {
     let address = match &endpoint.address {
         EndpointAddress::Tcp(address) => Some(*address),
         EndpointAddress::Unix(_) => None,
     };
-    (address, endpoint.weight)
+    (address, endpoint.weight, endpoint.placement)
 }
 
 async fn watch(at: usize, host: Rc<str>, resolver: Rc<Resolver>, answers: mpsc::Sender<Answer>) {
@@ -190,7 +191,12 @@ mod tests {
     use crate::table::{Balance, Source, UpstreamProtocol};
 
     fn cluster(kind: DnsKind, hosts: &[&str]) -> Cluster {
-        let name = |host: &&str| DnsName { host: (*host).into(), port: 80, weight: 1 };
+        let name = |host: &&str| DnsName {
+            host: (*host).into(),
+            port: 80,
+            weight: 1,
+            placement: Placement::default(),
+        };
         Cluster {
             name: "c".into(),
             endpoints: Endpoints::Dns { kind, names: hosts.iter().map(name).collect() },

@@ -1,5 +1,6 @@
 //! Filters: change heads or answer locally. One Istio feature per file.
 //!
+//! - `hash_key`: `consistentHash`: what of a request decides where it goes
 //! - `headers`: `headers.request` and `headers.response` of routes and destinations
 //! - `fault`: `fault`
 //! - `cors`: `corsPolicy`
@@ -9,6 +10,7 @@
 
 pub mod cors;
 mod fault;
+mod hash_key;
 mod headers;
 mod networks;
 mod rate_limit;
@@ -18,6 +20,7 @@ mod template;
 
 pub use cors::Cors;
 pub use fault::{Abort, Fault, Share};
+pub use hash_key::{Asking, GivenCookie, HashCookie, HashKey, Hashed, hash_text};
 pub use headers::HeaderOps;
 pub use networks::{NetworkPolicy, Networks, parse_network};
 pub use rate_limit::{KEYED_RATE_MAX, RateLimit, retry_after_seconds};

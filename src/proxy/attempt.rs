@@ -236,7 +236,8 @@ impl Exchange<'_> {
         let scratch = &mut *self.answer.scratch;
         scratch.out.clear();
         encode::request(&scratch.request, scratch.request.body, &mut scratch.out);
-        let mut upload = Upload::new(scratch.request.body).limit(self.body_max);
+        let upload = Upload::new(scratch.request.body).with_copies(&self.copies);
+        let mut upload = upload.limit(self.body_max);
         if let Incoming::Http1(inbound) = &self.incoming {
             upload.begin(inbound.buffer.bytes(), &mut scratch.out)?;
         }

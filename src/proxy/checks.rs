@@ -10,12 +10,12 @@ use super::{
     environment::Scratch,
     exchange::{After, Exchange},
     failure::{Failure, Kind, Phase, Replay},
-    reply::LocalReply,
+    reply::{Extra, LocalReply, Reply},
     standard,
 };
 use crate::{
     driver,
-    filter::{Fault, Share, cors, sticky},
+    filter::{Abort, Fault, Share, cors, retry_after_seconds, sticky},
     http::BodyLength,
     table::{Checks, CorsPolicy, Destination, Forward, Route, Settings, StickySplit},
     telemetry::{Flag, bump},
@@ -29,6 +29,49 @@ use std::{
 /// How often it is looked whether a client whose request is delayed is still there. Over HTTP/1.1 nobody says so.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How a check ends a request.
+#[derive(Clone, Copy)]
+pub(super) enum Verdict {
+    /// The client's network may not come here.
+    Denied,
+    /// Too many requests; there may be one more after this time.
+    Limited(Duration),
+    /// The body is larger than the route takes.
+    TooLarge,
+    /// It is made to fail.
+    Abort(Abort),
+    /// A browser asks what the route's `corsPolicy` allows.
+    Preflight,
+}
+
+impl Verdict {
+    /// Texts and details are Envoy's where it has such an answer.
+    pub(super) fn reply(self) -> Reply<'static> {
+        match self {
+            Verdict::Denied => Reply::new(403, None, "network_denied", "network denied"),
+            Verdict::Limited(wait) => Reply {
+                extra: Extra::RetryAfter(retry_after_seconds(wait)),
+                ..Reply::new(429, Some(Flag::RateLimited), "local_rate_limited", "local_rate_limited")
+            },
+            Verdict::TooLarge => Reply::new(
+                413,
+                Some(Flag::DownstreamProtocolError),
+                "request_payload_too_large",
+                "Payload Too Large",
+            ),
+            Verdict::Abort(abort) => {
+                let (status, extra) = match abort {
+                    Abort::Http(status) => (status, Extra::Nothing),
+                    Abort::Grpc(status) => (200, Extra::GrpcStatus(status)),
+                };
+                let flag = Some(Flag::FaultInjected);
+                Reply { extra, ..Reply::new(status, flag, "fault_filter_abort", "fault filter abort") }
+            }
+            Verdict::Preflight => Reply { is_configured: true, ..Reply::new(200, None, "cors_response", "") },
+        }
+    }
+}
+
 impl Exchange<'_> {
     /// Makes the checks of a route. `Some`: the request has been answered, or nobody waits for an answer any more.
     pub(super) async fn check(
@@ -37,8 +80,8 @@ impl Exchange<'_> {
         route: &Route,
         settings: &Settings,
     ) -> Option<After> {
-        let reply = match self.admit(checks, settings) {
-            Some(reply) => reply,
+        let verdict = match self.admit(checks, settings) {
+            Some(verdict) => verdict,
             None => {
                 if let Some(fault) = &checks.fault
                     && self.delay(fault).await == Wait::Left
@@ -48,11 +91,11 @@ impl Exchange<'_> {
                 self.judge(checks, settings)?
             }
         };
-        Some(self.reply(reply, Some(route), "").await)
+        Some(self.reply(LocalReply::Check(verdict), Some(route), "").await)
     }
 
     /// What does not wait.
-    fn admit(&self, checks: &Checks, settings: &Settings) -> Option<LocalReply<'static>> {
+    fn admit(&self, checks: &Checks, settings: &Settings) -> Option<Verdict> {
         if checks.networks.is_empty() {
             return None;
         }
@@ -61,31 +104,31 @@ impl Exchange<'_> {
             return None;
         }
         bump(&self.env.counters.networks_denied, 1);
-        Some(LocalReply::Denied)
+        Some(Verdict::Denied)
     }
 
     /// What comes after the delay.
-    fn judge(&mut self, checks: &Checks, settings: &Settings) -> Option<LocalReply<'static>> {
+    fn judge(&mut self, checks: &Checks, settings: &Settings) -> Option<Verdict> {
         let dice = || self.env.random.below(Share::SIDES);
         if let Some(abort) = checks.fault.as_ref().and_then(|fault| fault.abort(dice)) {
             bump(&self.env.counters.faults_aborted, 1);
-            return Some(LocalReply::Abort(abort));
+            return Some(Verdict::Abort(abort));
         }
         if let Some(policy) = &checks.cors
             && self.is_preflight(policy)
         {
             bump(&self.env.counters.preflights_answered, 1);
-            return Some(LocalReply::Preflight);
+            return Some(Verdict::Preflight);
         }
         if let Some(wait) = self.limited(checks, settings) {
             bump(&self.env.counters.rate_limited, 1);
-            return Some(LocalReply::Limited(wait));
+            return Some(Verdict::Limited(wait));
         }
         if let (Some(max), BodyLength::Sized(length)) = (checks.body_max, self.answer.client_body)
             && length > max
         {
             bump(&self.env.counters.bodies_too_large, 1);
-            return Some(LocalReply::TooLarge);
+            return Some(Verdict::TooLarge);
         }
         self.body_max = checks.body_max;
         if let (Some(max), Incoming::Http2(body)) = (checks.body_max, &mut self.incoming) {

@@ -1,6 +1,6 @@
 //! What a shard lends to every exchange: routing, buffers, clock, log, counters.
 
-use super::{head_policy, worker::Workers};
+use super::{head_policy, mirror::Mirrors, worker::Workers};
 use crate::{
     buffer::Pool,
     driver::{Deadlines, Peer},
@@ -127,6 +127,8 @@ pub struct Environment {
     pub hostname: Box<str>,
     /// Connections end after their exchange.
     pub draining: Cell<bool>,
+    /// What copies of requests take.
+    pub(super) mirrors: Mirrors,
     /// Tasks that serve streams.
     pub(super) workers: Workers,
     /// HTTP/2 connections of clients, to be told when a drain begins.
@@ -179,6 +181,7 @@ impl Environment {
             clock: Clock::new(),
             downstream_terms: downstream_terms(&limits),
             upstream_terms: Terms { idle: IDLE_TIMEOUT, ..downstream_terms(&limits) },
+            mirrors: Mirrors::default(),
             workers: Workers::default(),
             sessions: RefCell::default(),
             limits,

@@ -6,6 +6,7 @@ use super::{
     arrive,
     client::{Client, Incoming},
     environment::Scratch,
+    mirror::Copies,
     reply::LocalReply,
     timing::Timing,
     tries::Ended,
@@ -43,6 +44,8 @@ pub(super) struct Exchange<'a> {
     pub(super) timing: Timing,
     /// The most bytes that the route takes of its body.
     pub(super) body_max: Option<u64>,
+    /// Copies of the request that are made as it passes.
+    pub(super) copies: Option<Rc<Copies>>,
     /// The route table of its listener.
     table: TableId,
     /// What it began with, whatever reloads do.
@@ -98,6 +101,7 @@ impl<'a> Exchange<'a> {
             body: ClientBody::Untouched,
             timing: Timing::default(),
             body_max: None,
+            copies: None,
             table: ingress.table,
             routing,
         }
@@ -120,7 +124,7 @@ impl<'a> Exchange<'a> {
         self.reply(reply, None, "").await
     }
 
-    async fn route(&mut self, routing: &Routing) -> After {
+    async fn route(&mut self, routing: &Rc<Routing>) -> After {
         let settings = &routing.snapshot.settings;
         let Answer { info, scratch, scheme: known_scheme, .. } = &mut self.answer;
         let Scratch { request, text, .. } = &mut **scratch;
@@ -158,7 +162,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    async fn forward(&mut self, routing: &Routing, route: &Route, forward: &Forward) -> After {
+    async fn forward(&mut self, routing: &Rc<Routing>, route: &Route, forward: &Forward) -> After {
         let Some(destination) = self.choose(route, forward, &routing.snapshot.settings) else {
             return self.reply(LocalReply::NoCluster, Some(route), "").await;
         };
@@ -170,6 +174,9 @@ impl<'a> Exchange<'a> {
         let retry = forward.retry.as_deref().unwrap_or(&settings.retry);
         let way = Way { route, forward, retry, destination, cluster, settings };
         self.answer.rewrite(&way, forward);
+        if !forward.mirrors.is_empty() {
+            self.begin_copies(routing, forward);
+        }
         self.answer.begin_grpc(cluster);
         match self.attempts(&way).await {
             Ok(after) => {

@@ -20,6 +20,7 @@
 //! - `tunnel`: both directions of a WebSocket
 //! - `tunnel_stream`, `websocket`: the same over HTTP/2, and between its way of asking for one and HTTP/1.1's
 //! - `calls`: what is done for gRPC and gRPC-Web
+//! - `mirror`: copies of requests
 //! - `mongo`: counts what MongoDB's clients ask
 //! - `tcp`: a connection that is not HTTP
 //! - `failure`: what can go wrong, and the one place that says what follows from it
@@ -41,6 +42,7 @@ mod downstream;
 mod environment;
 mod exchange;
 mod failure;
+mod mirror;
 mod mongo;
 mod passage;
 mod record;

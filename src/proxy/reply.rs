@@ -1,14 +1,10 @@
 //! Answers made here: they always have a flag or a reason, and a detail string.
 
-use super::failure::{Failure, Side};
-use crate::{
-    filter::{Abort, retry_after_seconds},
-    http1::decode::BadRequest,
-    http2::Refused,
-    table::DirectResponse,
-    telemetry::Flag,
+use super::{
+    checks::Verdict,
+    failure::{Failure, Side},
 };
-use std::time::Duration;
+use crate::{http1::decode::BadRequest, http2::Refused, table::DirectResponse, telemetry::Flag};
 
 /// An answer made here.
 pub(super) enum LocalReply<'a> {
@@ -28,16 +24,8 @@ pub(super) enum LocalReply<'a> {
     BadPath,
     /// The head did not come in time.
     HeadTimeout,
-    /// The client's network may not come here.
-    Denied,
-    /// Too many requests; there may be one more after this time.
-    Limited(Duration),
-    /// The body is larger than the route takes.
-    TooLarge,
-    /// It is made to fail.
-    Abort(Abort),
-    /// A browser asks what the route's `corsPolicy` allows.
-    Preflight,
+    /// A check of the route ends it here.
+    Check(Verdict),
     /// Something went wrong on the way.
     Failed(&'a Failure),
     /// The route says so.
@@ -74,10 +62,10 @@ pub(super) enum Extra {
     GrpcStatus(u8),
 }
 
-impl<'a> LocalReply<'a> {
-    /// Status, flag, detail and body, with Istio's texts (specification section 0 and appendix B).
-    pub(super) fn into_reply(self) -> Reply<'a> {
-        let reply = |status, flag, details, body: &'a str| Reply {
+impl<'a> Reply<'a> {
+    /// An answer without anything special.
+    pub(super) fn new(status: u16, flag: Option<Flag>, details: &'static str, body: &'a str) -> Reply<'a> {
+        Reply {
             status,
             flag,
             details,
@@ -87,7 +75,14 @@ impl<'a> LocalReply<'a> {
             transport_failure: "",
             ends_connection: false,
             is_configured: false,
-        };
+        }
+    }
+}
+
+impl<'a> LocalReply<'a> {
+    /// Status, flag, detail and body, with Istio's texts (specification section 0 and appendix B).
+    pub(super) fn into_reply(self) -> Reply<'a> {
+        let reply = Reply::new;
         match self {
             LocalReply::NoRoute => reply(404, Some(Flag::NoRoute), "route_not_found", ""),
             LocalReply::Misdirected => reply(421, Some(Flag::NoRoute), "misdirected_request", refusal(421)),
@@ -122,27 +117,7 @@ impl<'a> LocalReply<'a> {
                     "request header timeout",
                 )
             },
-            LocalReply::Denied => reply(403, None, "network_denied", "network denied"),
-            LocalReply::Limited(wait) => Reply {
-                extra: Extra::RetryAfter(retry_after_seconds(wait)),
-                ..reply(429, Some(Flag::RateLimited), "local_rate_limited", "local_rate_limited")
-            },
-            LocalReply::TooLarge => reply(
-                413,
-                Some(Flag::DownstreamProtocolError),
-                "request_payload_too_large",
-                "Payload Too Large",
-            ),
-            LocalReply::Abort(abort) => {
-                let reply = |status| {
-                    reply(status, Some(Flag::FaultInjected), "fault_filter_abort", "fault filter abort")
-                };
-                match abort {
-                    Abort::Http(status) => reply(status),
-                    Abort::Grpc(status) => Reply { extra: Extra::GrpcStatus(status), ..reply(200) },
-                }
-            }
-            LocalReply::Preflight => Reply { is_configured: true, ..reply(200, None, "cors_response", "") },
+            LocalReply::Check(verdict) => verdict.reply(),
             LocalReply::Failed(failure) => {
                 let (status, body) = failure.answer();
                 Reply {

@@ -1,13 +1,13 @@
 //! The body of a request that came on a stream of HTTP/2, part of which can be sent a second time.
 
-use super::upload::Progress;
+use super::{mirror::Copies, upload::Progress};
 use crate::{
     buffer::Buffer,
     http::Fields,
     http2::{Received, StreamEnd},
     mux::Stream,
 };
-use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 /// How much of a body is kept for another attempt: most calls of gRPC, and no more than the client could have sent ahead in
 /// any case.
@@ -26,6 +26,8 @@ pub(super) struct StreamBody<'s> {
     received: u64,
     /// The most bytes that the route takes.
     limit: u64,
+    /// Copies of the request, which get what comes.
+    copies: Option<Rc<Copies>>,
 }
 
 /// What comes next.
@@ -51,7 +53,21 @@ pub(super) enum NoChunk {
 impl<'s> StreamBody<'s> {
     pub(super) fn new(stream: &'s Stream) -> StreamBody<'s> {
         let end = stream.is_received().then_some(None);
-        StreamBody { stream, kept: Vec::new(), at: 0, is_lost: false, end, received: 0, limit: u64::MAX }
+        StreamBody {
+            stream,
+            kept: Vec::new(),
+            at: 0,
+            is_lost: false,
+            end,
+            received: 0,
+            limit: u64::MAX,
+            copies: None,
+        }
+    }
+
+    /// Shows what comes to who copies the request.
+    pub(super) fn copy_to(&mut self, copies: &Rc<Copies>) {
+        self.copies = Some(Rc::clone(copies));
     }
 
     /// Begins anew, for another attempt.
@@ -119,6 +135,9 @@ impl<'s> StreamBody<'s> {
             };
             match received {
                 Received::Data(buffer) => {
+                    if let Some(copies) = &self.copies {
+                        copies.take(self.received, buffer.bytes());
+                    }
                     self.received += buffer.len() as u64;
                     if self.is_too_large() {
                         return Err(NoChunk::TooLarge);
@@ -143,6 +162,9 @@ impl<'s> StreamBody<'s> {
         }
         if self.end.is_some() {
             progress.set_whole();
+        }
+        if self.copies.is_some() && (self.end.is_some() || self.stream.is_received()) {
+            self.copies.take().inspect(|copies| copies.end());
         }
         if self.at < self.kept.len() {
             let bytes = self.kept.get(self.at..).unwrap_or_default();

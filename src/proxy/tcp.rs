@@ -8,7 +8,7 @@ use crate::{
     table::{TcpDestination, TcpProtocol, TcpRoute},
     telemetry::{Flag, Record, bump},
     tls::{ReadHalf, WriteHalf},
-    upstream::{Cluster, Endpoint, Random, Stream, open_stream},
+    upstream::{Cluster, Endpoint, Pick, Random, Stream, open_stream},
 };
 use std::{pin::Pin, rc::Rc, time::Instant};
 
@@ -131,7 +131,8 @@ impl Session {
         let mut tried: Vec<Rc<Endpoint>> = Vec::new();
         let mut error = String::new();
         while tried.len() < ENDPOINTS_MAX {
-            let chosen = cluster.choose(&env.random, &tried);
+            let first = Pick::first(&env.random, self.started);
+            let chosen = cluster.choose(&Pick { tried: &tried, ..first });
             let is_new = |endpoint: &Rc<Endpoint>| !tried.iter().any(|other| Rc::ptr_eq(other, endpoint));
             let Some(endpoint) = chosen.filter(is_new) else { break };
             match open_stream(cluster, &endpoint, &env.dial(&self.connection.info, None)).await {

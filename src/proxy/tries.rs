@@ -13,7 +13,7 @@ use super::{
 use crate::{
     http1::body::{BodyDecoder, Next},
     telemetry::bump,
-    upstream::{Endpoint, Outcome},
+    upstream::{Endpoint, Outcome, Pick},
 };
 use std::rc::Rc;
 
@@ -41,7 +41,10 @@ impl Exchange<'_> {
             }
             let chosen = match (retry, tried.last()) {
                 (Retry::FreshConnection, Some(endpoint)) => Some(Rc::clone(endpoint)),
-                _ => way.cluster.choose(&self.env.random, &tried),
+                _ => {
+                    let first = Pick::first(&self.env.random, self.answer.summary.started);
+                    way.cluster.choose(&Pick { tried: &tried, ..first })
+                }
             };
             let Some(endpoint) = chosen else { return Err(Ended::NoEndpoint) };
             let attempt = Attempt { endpoint: &endpoint, number: tried.len() + 1, fresh: retry != Retry::No };

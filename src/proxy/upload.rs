@@ -5,6 +5,7 @@ use super::{
     download::SPLICE_BYTES_MIN,
     downstream::Inbound,
     failure::{Failure, Kind, Phase},
+    mirror::Copies,
 };
 use crate::{
     buffer::Class,
@@ -172,6 +173,8 @@ pub(super) struct Upload {
     /// It can't go through a pipe.
     copied: bool,
     done: bool,
+    /// Copies of the request, which get what passes.
+    copies: Option<Rc<Copies>>,
 }
 
 impl Upload {
@@ -179,15 +182,13 @@ impl Upload {
     pub(super) fn new(length: BodyLength) -> Upload {
         let decoder = BodyDecoder::new(length);
         let done = decoder.is_over();
-        Upload {
-            decoder,
-            chunked: length == BodyLength::Unknown,
-            taken: 0,
-            received: 0,
-            limit: u64::MAX,
-            copied: false,
-            done,
-        }
+        let chunked = length == BodyLength::Unknown;
+        Upload { decoder, chunked, taken: 0, received: 0, limit: u64::MAX, copied: false, done, copies: None }
+    }
+
+    /// Shows the data to who copies the request, as they pass.
+    pub(super) fn with_copies(self, copies: &Option<Rc<Copies>>) -> Upload {
+        Upload { copies: copies.clone(), ..self }
     }
 
     /// A body of this length for an origin that speaks HTTP/2, which needs no framing within the data.
@@ -235,6 +236,9 @@ impl Upload {
             let rest = bytes.get(at..).unwrap_or_default();
             let piece = self.decoder.next(rest).map_err(broken)?;
             let data = rest.get(piece.data).unwrap_or_default();
+            if let Some(copies) = &self.copies {
+                copies.take(self.received, data);
+            }
             self.received += data.len() as u64;
             if self.received > self.limit {
                 return Err(from_client(Kind::TooLarge));
@@ -252,6 +256,9 @@ impl Upload {
                 Next::Read => break,
                 Next::End => {
                     self.done = true;
+                    if let Some(copies) = &self.copies {
+                        copies.end();
+                    }
                     if self.chunked {
                         out.extend_from_slice(encode::LAST_CHUNK);
                     }
@@ -264,7 +271,7 @@ impl Upload {
 
     fn is_worth_a_pipe(&self) -> bool {
         let is_much = self.decoder.sized_left().is_some_and(|left| left >= SPLICE_BYTES_MIN);
-        is_much && !self.copied
+        is_much && !self.copied && self.copies.as_ref().is_none_or(|copies| copies.is_over())
     }
 
     /// Moves what is left of the body through a pipe, if that can be done.

@@ -126,6 +126,8 @@ pub struct DnsName {
     pub port: u16,
     /// The weight of each of its addresses.
     pub weight: u32,
+    /// Where each of its addresses is.
+    pub placement: Placement,
 }
 
 /// One address of a cluster.
@@ -135,6 +137,18 @@ pub struct Endpoint {
     pub address: EndpointAddress,
     /// Its share of the traffic relative to the others; never 0.
     pub weight: u32,
+    /// Where it is.
+    pub placement: Placement,
+}
+
+/// Where an endpoint is, as far as that decides how much it gets (`localityLbSetting`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Placement {
+    /// How far away it is: 0 is used first, and the next one as far as endpoints of the one before have failed. Below
+    /// [`PRIORITIES_MAX`](super::PRIORITIES_MAX), without gaps within a cluster.
+    pub priority: u8,
+    /// Its place among those of the cluster: an index into [`Balance::place_weights`], where there are any.
+    pub place: u16,
 }
 
 /// An address to connect to.

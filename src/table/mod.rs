@@ -54,12 +54,15 @@ mod tcp;
 #[cfg(test)]
 mod test_support;
 
-pub use balance::{Balance, LoadBalancing};
+pub use balance::{
+    Balance, ConsistentHash, HashAlgorithm, HashEntry, HashTable, LoadBalancing, PANIC_PERCENT,
+    PRIORITIES_MAX, Warmup,
+};
 pub use breaker::{Breaker, BreakerLimits, Full, Resource, RetryBudget, SHARD_BITS};
 pub use checks::{Checks, CorsPolicy, IssuedCookie, RateLimited, StickySplit};
 pub use cluster::{
     ClientTlsId, Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Http2Keepalive,
-    ProxyVersion, STREAMS_MAX, ServerName, UpstreamProtocol, UpstreamTls,
+    Placement, ProxyVersion, STREAMS_MAX, ServerName, UpstreamProtocol, UpstreamTls,
 };
 pub use explain::{
     Condition, NearHost, Nearness, RouteReport, Verdict, explain_match, explain_routes, nearest_hosts,

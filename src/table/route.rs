@@ -52,7 +52,7 @@ pub struct Forward {
     /// `retries`; `None`: [that of the whole gateway](super::Settings::retry).
     pub retry: Option<Arc<RetryPolicy>>,
     /// Copies that are sent elsewhere.
-    pub mirrors: Vec<Mirror>,
+    pub mirrors: Box<[Mirror]>,
 }
 
 /// One entry of `route[]`.

@@ -168,6 +168,14 @@ counters! {
     upstream_timeouts: Counter = "envoy_cluster_upstream_rq_timeout",
     /// Attempts whose connection or stream an upstream ended before its answer was whole.
     upstream_resets: Counter = "envoy_cluster_upstream_rq_rx_reset",
+    /// Copies of requests that were sent (`mirror`).
+    mirrors: Counter = "sluicegate_mirrored_requests_total",
+    /// Copies of requests that are under way.
+    mirrors_active: Gauge = "sluicegate_mirrored_requests_active",
+    /// Copies of requests that got no answer.
+    mirrors_failed: Counter = "sluicegate_mirrored_requests_failed_total",
+    /// Copies of requests that were not made, because the body was too large or too much was under way.
+    mirrors_overflow: Counter = "sluicegate_mirrored_requests_overflow_total",
     /// Turns of the shard's tick, ten a second.
     ticks: Counter = "sluicegate_shard_ticks_total",
     /// Access log lines lost because the writer could not keep up.

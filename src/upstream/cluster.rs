@@ -1,12 +1,13 @@
 //! A cluster's endpoints on one shard, and how they follow the snapshot and the resolver.
 
-use super::{Random, balance, http2::Sessions, pool::Idle};
+use super::{Pick, balance::Arranged, http2::Sessions, pool::Idle};
 use crate::{
     driver,
+    filter::HashKey,
     http::Version,
     table::{
-        self, ClusterId, DnsKind, EndpointAddress, Endpoints, Http2Keepalive, LoadBalancing, ProxyVersion,
-        Snapshot, UpstreamProtocol, UpstreamTls,
+        self, Balance, ClusterId, DnsKind, EndpointAddress, Endpoints, Http2Keepalive, Placement,
+        ProxyVersion, Snapshot, UpstreamProtocol, UpstreamTls,
     },
 };
 use socket2::SockAddr;
@@ -15,7 +16,7 @@ use std::{
     io,
     rc::Rc,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// What the resolver found for one cluster. It replaces what it found before.
@@ -81,11 +82,13 @@ pub struct Cluster {
     /// Pings on connections of HTTP/2.
     pub http2_keepalive: Option<Http2Keepalive>,
     protocol: UpstreamProtocol,
-    policy: LoadBalancing,
+    balance: Balance,
     first_only: bool,
-    endpoints: RefCell<Vec<Rc<Endpoint>>>,
-    total_weight: Cell<u64>,
-    turn: Cell<u64>,
+    /// The endpoints are all of those of the snapshot, as on every other shard.
+    is_fixed: Cell<bool>,
+    endpoints: RefCell<Rc<[Rc<Endpoint>]>>,
+    /// The endpoints, arranged for choices; nothing after a change of them or of their health, until the next choice.
+    arranged: RefCell<Option<Arranged>>,
 }
 
 impl Cluster {
@@ -99,14 +102,15 @@ impl Cluster {
             max_concurrent_streams: compiled.max_concurrent_streams,
             http2_keepalive: compiled.http2_keepalive,
             protocol: compiled.protocol,
-            policy: compiled.balance.method,
+            balance: compiled.balance.clone(),
             first_only: matches!(compiled.endpoints, Endpoints::Dns { kind: DnsKind::Logical, .. }),
-            endpoints: RefCell::default(),
-            total_weight: Cell::new(0),
-            turn: Cell::new(0),
+            is_fixed: Cell::new(false),
+            endpoints: RefCell::new(Rc::default()),
+            arranged: RefCell::default(),
         };
         if let Endpoints::Static(list) = &compiled.endpoints {
             cluster.set_endpoints(list);
+            cluster.is_fixed.set(cluster.endpoints.borrow().len() == list.len());
         }
         cluster
     }
@@ -116,28 +120,61 @@ impl Cluster {
         self.protocol.is_http2_for(client)
     }
 
-    /// Chooses an endpoint, one that is not in `tried` if there is any. Nothing where the cluster has none.
-    pub fn choose(&self, random: &Random, tried: &[Rc<Endpoint>]) -> Option<Rc<Endpoint>> {
-        let endpoints = self.endpoints.borrow();
-        balance::choose(self.policy, &endpoints, self.total_weight.get(), &self.turn, random, tried)
+    /// What of a request decides which endpoint it goes to; nothing if nothing of it does.
+    pub fn hash_key(&self) -> Option<&HashKey> {
+        self.balance.hash.as_deref().map(|hash| &hash.key)
+    }
+
+    /// Its endpoints at present, in the order in which they came, whatever their state.
+    pub fn endpoints(&self) -> Rc<[Rc<Endpoint>]> {
+        Rc::clone(&self.endpoints.borrow())
+    }
+
+    /// Chooses an endpoint. Nothing where the cluster has none, or none that is healthy and no leave to use others.
+    pub fn choose(&self, pick: &Pick<'_>) -> Option<Rc<Endpoint>> {
+        let mut arranged = self.arranged.borrow_mut();
+        match &mut *arranged {
+            Some(arranged) if !arranged.is_outdated(pick.now) => arranged.choose(&self.balance, pick),
+            arranged => {
+                let endpoints = self.endpoints();
+                let with = (pick.random, pick.now);
+                let new = Arranged::new(&endpoints, self.is_fixed.get(), &self.balance, with);
+                arranged.insert(new).choose(&self.balance, pick)
+            }
+        }
+    }
+
+    /// The health of an endpoint has changed: the next choice goes by it. To be called after
+    /// [`Endpoint::set_healthy`] has said so.
+    pub fn health_changed(&self) {
+        *self.arranged.borrow_mut() = None;
     }
 
     fn set_endpoints(&self, list: &[table::Endpoint]) {
-        let old = std::mem::take(&mut *self.endpoints.borrow_mut());
+        let old = self.endpoints();
+        let now = Instant::now();
         let used = if self.first_only { &list[..list.len().min(1)] } else { list };
         let keep = |compiled: &table::Endpoint| {
             let same = old.iter().find(|e| e.compiled == *compiled).cloned();
             // An address that can't be one is left out; the compiler has refused it already.
-            same.or_else(|| Endpoint::new(compiled).ok().map(Rc::new))
+            same.or_else(|| Endpoint::new(compiled, now).ok().map(Rc::new))
         };
-        let new: Vec<_> = used.iter().filter_map(keep).collect();
-        self.total_weight.set(new.iter().map(|e| u64::from(e.weight())).sum());
-        *self.endpoints.borrow_mut() = new;
+        *self.endpoints.borrow_mut() = used.iter().filter_map(keep).collect();
+        *self.arranged.borrow_mut() = None;
     }
 
     fn sweep(&self) -> usize {
         self.endpoints.borrow().iter().map(|endpoint| endpoint.idle.sweep()).sum()
     }
+}
+
+/// Why an endpoint is not to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ailment {
+    /// Requests failed there (`outlierDetection`).
+    Ejected = 1,
+    /// It failed its health checks.
+    FailedChecks = 2,
 }
 
 /// One endpoint on this shard.
@@ -147,6 +184,10 @@ pub struct Endpoint {
     /// As the access log writes it.
     pub display: Box<str>,
     active: Cell<u32>,
+    /// When it came, or came back.
+    joined: Cell<Instant>,
+    /// Why it is not to be used: the bits of [`Ailment`]; 0 is healthy.
+    ailments: Cell<u8>,
     /// Connections that wait for work.
     pub(super) idle: Idle,
     /// Connections of HTTP/2.
@@ -156,7 +197,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// # Errors
     /// The address can't be one: a path of a Unix socket that is too long.
-    pub(super) fn new(compiled: &table::Endpoint) -> io::Result<Endpoint> {
+    pub(super) fn new(compiled: &table::Endpoint, now: Instant) -> io::Result<Endpoint> {
         let address = match &compiled.address {
             EndpointAddress::Tcp(address) => SockAddr::from(*address),
             EndpointAddress::Unix(path) => driver::unix_address(path)?,
@@ -166,6 +207,8 @@ impl Endpoint {
             address,
             display: compiled.address.to_string().into(),
             active: Cell::new(0),
+            joined: Cell::new(now),
+            ailments: Cell::new(0),
             idle: Idle::default(),
             sessions: Sessions::default(),
         })
@@ -179,6 +222,37 @@ impl Endpoint {
     /// Its IP address and port; nothing for a Unix socket.
     pub fn socket_address(&self) -> Option<std::net::SocketAddr> {
         self.address.as_socket()
+    }
+
+    /// How far away it is, and its place.
+    pub(super) fn placement(&self) -> Placement {
+        self.compiled.placement
+    }
+
+    /// Whether it may be used.
+    pub fn is_healthy(&self) -> bool {
+        self.ailments.get() == 0
+    }
+
+    /// Says that an ailment has come or gone. Returns whether that is news about its health; then
+    /// [`Cluster::health_changed`] is to be called. An endpoint whose checks succeed again warms up anew.
+    pub fn set_healthy(&self, ailment: Ailment, is_healthy: bool, now: Instant) -> bool {
+        let (before, bit) = (self.ailments.get(), ailment as u8);
+        self.ailments.set(if is_healthy { before & !bit } else { before | bit });
+        if ailment == Ailment::FailedChecks && is_healthy && before & bit != 0 {
+            self.joined.set(now);
+        }
+        (before == 0) != self.is_healthy()
+    }
+
+    /// When it came, or came back.
+    pub(super) fn joined(&self) -> Instant {
+        self.joined.get()
+    }
+
+    /// How long it has been there.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.joined.get())
     }
 
     /// Its share of the traffic.
@@ -210,16 +284,18 @@ impl Drop for Active {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::Random;
 
     fn endpoint(port: u16) -> table::Endpoint {
-        table::Endpoint { address: EndpointAddress::Tcp(([127, 0, 0, 1], port).into()), weight: 1 }
+        let address = EndpointAddress::Tcp(([127, 0, 0, 1], port).into());
+        table::Endpoint { address, weight: 1, placement: Placement::default() }
     }
 
     fn cluster(endpoints: Endpoints) -> Cluster {
         Cluster::new(&table::Cluster {
             name: "c".into(),
             endpoints,
-            balance: table::Balance { method: LoadBalancing::RoundRobin },
+            balance: Balance::default(),
             outlier: None,
             limits: None,
             protocol: table::UpstreamProtocol::Http1,
@@ -247,7 +323,8 @@ mod tests {
     #[test]
     fn a_logical_name_uses_its_first_address() {
         let cluster = cluster(Endpoints::Dns { kind: DnsKind::Logical, names: vec![] });
-        assert!(cluster.choose(&Random::default(), &[]).is_none());
+        let random = Random::default();
+        assert!(cluster.choose(&Pick::first(&random, Instant::now())).is_none());
         cluster.set_endpoints(&[endpoint(5), endpoint(6)]);
         assert_eq!(cluster.endpoints.borrow().len(), 1);
     }

@@ -16,8 +16,8 @@ mod outcome;
 mod pool;
 mod stream;
 
-pub use balance::Random;
-pub use cluster::{Active, Cluster, Clusters, Endpoint, ResolvedEndpoints};
+pub use balance::{Pick, Random};
+pub use cluster::{Active, Ailment, Cluster, Clusters, Endpoint, ResolvedEndpoints};
 pub use connection::{Connection, HEADROOM, Reader};
 pub use http2::{Http2Terms, OriginStream};
 pub use outcome::Outcome;

@@ -343,7 +343,7 @@ def play(gateway, origins, narrow, arguments, results):
         seen = f"{load.requests} requests, {load.errors[:3] or 'no error'}"
         results.check(f"{name} sees no error", not load.errors and load.requests > 0, seen)
     print(f"made ill: {', '.join(f'{what} {count}' for what, count in trouble.counts.items())}")
-    retries = gateway.metric(r"sluicegate_upstream_retries_total\b")
+    retries = gateway.metric(r"envoy_cluster_upstream_rq_retry\b")
     results.check("retries were made", retries > 0, f"{retries:.0f}")
     ejections = gateway.metric(r"\w*outlier_detection_ejections\w*total\w*\b")
     results.check("endpoints were left out", ejections > 0, f"{ejections:.0f}")

@@ -2,6 +2,7 @@
 //!
 //! - `program`: runs it
 //! - `check`: every problem in one run
+//! - `delegates`: rules of other VirtualServices
 //! - `explain`: the way of a request, from files to words
 //! - `routes`: the table
 //! - `shell`: completions, the manual page, versions, wrong usage
@@ -10,6 +11,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod check;
+mod delegates;
 mod demo;
 mod explain;
 mod program;

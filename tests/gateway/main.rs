@@ -19,6 +19,7 @@
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
 //! - `faults`, `cors`, `limits`: what is decided between a rule and its action
+//! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
 //! - `cases_tls`: the same for certificates and Secrets
 //! - `tls_upstream`: whom the gateway believes, and what it shows
 //! - `tls_monoio`: another TLS stream on the same runtime
@@ -51,6 +52,7 @@ mod cases_tls;
 mod certificates;
 mod client;
 mod cors;
+mod delegates;
 mod dns;
 mod drain;
 mod h2_cases;
@@ -84,6 +86,7 @@ mod harness;
 mod hello;
 mod large_bodies;
 mod life;
+mod mirrors;
 mod mongo;
 mod mongo_counts;
 mod names;

@@ -2,11 +2,12 @@
 
 use super::{secure::Health, story::Detail};
 use crate::{
+    filter::HashKey,
     grpc::Kind,
     http::Version,
     table::{
-        Cluster, DnsKind, Endpoints, LoadBalancing, ProxyVersion, STREAMS_MAX, ServerName, Snapshot,
-        UpstreamProtocol, UpstreamTls,
+        Balance, Cluster, DnsKind, Endpoints, HashAlgorithm, LoadBalancing, Placement, ProxyVersion,
+        STREAMS_MAX, ServerName, Snapshot, UpstreamProtocol, UpstreamTls,
     },
     tls::{AuthoritySource, CertificateSource, NameRule, ServerVerification},
 };
@@ -40,17 +41,16 @@ pub(super) struct Client {
 /// How a cluster is reached.
 pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
     let endpoints = endpoints(cluster);
-    let balancing = match cluster.balance.method {
-        LoadBalancing::LeastRequest => "LEAST_REQUEST",
-        LoadBalancing::RoundRobin => "ROUND_ROBIN",
-        LoadBalancing::Random => "RANDOM",
-    };
     let resolved = match cluster.endpoints {
         Endpoints::Static(_) => "",
         Endpoints::Dns { kind: DnsKind::Strict, .. } => ", all addresses of these names",
         Endpoints::Dns { kind: DnsKind::Logical, .. } => ", the first address of this name",
     };
-    let how = format!("{balancing}, connect timeout {} s", cluster.connect_timeout.as_secs_f64());
+    let how = format!(
+        "{}, connect timeout {} s",
+        balancing(&cluster.balance),
+        cluster.connect_timeout.as_secs_f64()
+    );
     let how = match reach.client {
         None => how,
         Some(client) => format!("{}, {how}", protocol(cluster.protocol, client.version)),
@@ -76,6 +76,36 @@ pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
         Detail::new(format!("a PROXY header, version {version}, comes first, with the client's address"))
     }));
     details
+}
+
+/// How an endpoint is chosen.
+fn balancing(balance: &Balance) -> String {
+    let mut text = match (&balance.hash, balance.method) {
+        (Some(hash), _) => {
+            let key = match &hash.key {
+                HashKey::Header(name) => format!("header `{name}`"),
+                HashKey::Cookie(cookie) => format!("cookie `{}`", cookie.name),
+                HashKey::SourceIp => "the client's address".to_owned(),
+                HashKey::QueryParameter(name) => format!("query parameter `{name}`"),
+            };
+            match hash.algorithm {
+                HashAlgorithm::Ring(places) => format!("by {key}, on a ring of {places} places or more"),
+                HashAlgorithm::Maglev(places) => format!("by {key}, in Maglev's table of {places} places"),
+            }
+        }
+        (None, LoadBalancing::LeastRequest) => "LEAST_REQUEST".to_owned(),
+        (None, LoadBalancing::RoundRobin) => "ROUND_ROBIN".to_owned(),
+        (None, LoadBalancing::Random) => "RANDOM".to_owned(),
+    };
+    if let Some(warmup) = &balance.warmup {
+        let seconds = warmup.duration.as_secs_f64();
+        text += &format!(", a new endpoint's share grows for {seconds} s");
+    }
+    if !balance.place_weights.is_empty() {
+        let weights: Vec<String> = balance.place_weights.iter().map(u32::to_string).collect();
+        text += &format!(", places by weight {}", weights.join(":"));
+    }
+    text
 }
 
 fn protocol(protocol: UpstreamProtocol, client: Version) -> String {
@@ -122,15 +152,20 @@ fn http2_details(cluster: &Cluster, client: Client) -> Vec<Detail> {
 
 /// Its addresses, as far as they are known without asking anybody.
 pub(super) fn endpoints(cluster: &Cluster) -> Vec<String> {
-    let weighted = |address: String, weight: u32| match weight {
-        1 => address,
-        weight => format!("{address} (weight {weight})"),
+    let shown = |address: String, weight: u32, placement: Placement| {
+        let weight = (weight != 1).then(|| format!("weight {weight}"));
+        let priority = (placement.priority != 0).then(|| format!("priority {}", placement.priority));
+        let notes: Vec<String> = weight.into_iter().chain(priority).collect();
+        if notes.is_empty() { address } else { format!("{address} ({})", notes.join(", ")) }
     };
     match &cluster.endpoints {
-        Endpoints::Static(list) => list.iter().map(|e| weighted(e.address.to_string(), e.weight)).collect(),
-        Endpoints::Dns { names, .. } => {
-            names.iter().map(|name| weighted(format!("{}:{}", name.host, name.port), name.weight)).collect()
+        Endpoints::Static(list) => {
+            list.iter().map(|e| shown(e.address.to_string(), e.weight, e.placement)).collect()
         }
+        Endpoints::Dns { names, .. } => names
+            .iter()
+            .map(|name| shown(format!("{}:{}", name.host, name.port), name.weight, name.placement))
+            .collect(),
     }
 }
 

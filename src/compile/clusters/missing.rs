@@ -257,6 +257,7 @@ fn ports(service: &Service<'_>) -> String {
 fn outcome(wanted: &Wanted<'_>, flag: &str) -> String {
     match wanted.traffic {
         Traffic::Requests | Traffic::Calls => format!("requests are answered 503 ({flag})"),
+        Traffic::Copies => "no copies are sent there".to_owned(),
         Traffic::Connections | Traffic::Tls => format!("connections are closed ({flag})"),
     }
 }

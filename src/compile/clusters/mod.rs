@@ -2,6 +2,7 @@
 //!
 //! - `balance`: how an endpoint is chosen, and when one is left out
 //! - `pool`: limits of connections, requests and retries
+//! - `place`: which endpoints are near
 //! - `policy`: which DestinationRule applies
 //! - `auto_passthrough`: destinations that a client names itself
 //! - `protocol`: what is spoken to a destination
@@ -10,6 +11,7 @@
 mod auto_passthrough;
 mod balance;
 mod missing;
+mod place;
 mod policy;
 mod pool;
 mod protocol;
@@ -23,7 +25,7 @@ use super::{
     mesh::Mesh,
     origin::Origins,
     report::Report,
-    services::{Found, Pool, Registry, Service, ServiceId, ServicePort},
+    services::{Found, Pool, Registry, Service, ServiceId, ServicePort, Site},
     tls::{ClientTls, SecretUse, TlsInputs, Upstream},
 };
 use crate::{
@@ -33,10 +35,11 @@ use crate::{
             ConnectionPoolSettings, Destination, Map, ProxyProtocol, ProxyProtocolVersion, SimpleLb, Subset,
         },
     },
-    table::{Cluster, ClusterId, DnsKind, DnsName, ProxyVersion, UpstreamProtocol, UpstreamTls},
+    table::{Cluster, ClusterId, DnsKind, DnsName, Placement, ProxyVersion, UpstreamProtocol, UpstreamTls},
     tls::ClientSpec,
 };
 use missing::Missing;
+use place::Nearness;
 use policy::{Policy, ServicePolicy};
 use std::{
     collections::{HashMap, HashSet},
@@ -103,6 +106,8 @@ pub(super) enum Traffic {
     Requests,
     /// Of HTTP, through a server that says gRPC.
     Calls,
+    /// Copies of requests, whose answers nobody reads.
+    Copies,
     /// Bytes.
     Connections,
     /// TLS that passes through.
@@ -214,7 +219,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
             missing.report(wanted, report);
         }
         match (wanted.traffic, &made.cluster.tls) {
-            (Traffic::Requests | Traffic::Calls, tls) => {
+            (Traffic::Requests | Traffic::Calls | Traffic::Copies, tls) => {
                 if wanted.traffic == Traffic::Calls && made.cluster.protocol == UpstreamProtocol::Http1 {
                     missing::report_no_grpc((service, port), wanted, report);
                 }
@@ -285,7 +290,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
             Purpose::AutoPassthrough => Ok(None),
         };
         let simple = policy.load_balancer.and_then(|lb| lb.simple.as_ref()).map(|simple| simple.value);
-        let pool = if let Err(why) = &tls {
+        let mut pool = if let Err(why) = &tls {
             // Plain text where the user asked for TLS would be a hole, so nothing is sent at all.
             Pool::empty(why)
         } else if simple == Some(SimpleLb::Passthrough) {
@@ -293,11 +298,15 @@ impl<'r, 'w> Clusters<'r, 'w> {
                 "its load balancer is PASSTHROUGH: the client's own destination address is used, which a gateway does not know",
             )
         } else if external.is_some() {
-            let name = DnsName { host: host.into(), port: port.number, weight: 1 };
+            let placement = Placement::default();
+            let name = DnsName { host: host.into(), port: port.number, weight: 1, placement };
+            let name = (name, Site::Unknown);
             Pool::named(DnsKind::Strict, vec![name], || missing::NO_EXTERNAL_NAME.to_owned())
         } else {
             self.registry.pool(service, port, labels)
         };
+        let near = Nearness::new(policy, service, self.mesh);
+        let place_weights = near.map_or_else(Vec::new, |near| near.place(&mut pool, self.workload));
         let tls_place = tls.is_err().then_some(policy.tls).flatten();
         let missing =
             pool.why_empty.map(|why| Missing::no_endpoints(service, port.number, subset, tls_place, why));
@@ -308,7 +317,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
                 Purpose::AutoPassthrough => auto_passthrough::name(port.number, subset_name, host).into(),
             },
             endpoints: pool.endpoints,
-            balance: balance::balance(policy),
+            balance: balance::balance(policy, self.mesh, place_weights),
             outlier: balance::outlier(policy, self.mesh),
             limits: pool::limits(policy, settings, self.mesh.tcp_keepalive()),
             protocol: protocol::protocol(port, settings, self.mesh.upgrades_to_http2()),

@@ -282,7 +282,7 @@ impl<'r> Conflicts<'r> {
                 Diagnostic::warning("delegate-conflict", message)
                     .about(&home.resource.object)
                     .field(format!("spec.http[{position}]{}", conflict.field))
-                    .label(conflict.root, "this delegates")
+                    .label(conflict.root, "what the root asks")
                     .help("a delegate's match may only narrow what the root's match takes; regular expressions can't be compared")
             });
         }

@@ -1,7 +1,7 @@
 //! ServiceEntries and WorkloadEntries (specification section 4.7).
 
 use super::{
-    Definition, Definitions, EndpointSources, Kind, Registry, Report, Service, ServiceId, ServicePort,
+    Definition, Definitions, EndpointSources, Kind, Registry, Report, Service, ServiceId, ServicePort, Site,
     has_labels,
     pool::{Pool, tcp_endpoint},
 };
@@ -16,7 +16,7 @@ use crate::{
         Diagnostic, Resource, Resources, Spanned,
         resources::{Map, Resolution, ServiceEntry, WorkloadEntry},
     },
-    table::{DnsKind, DnsName, Endpoint, EndpointAddress},
+    table::{DnsKind, DnsName, Endpoint, EndpointAddress, Placement},
 };
 use std::{
     collections::HashMap,
@@ -142,12 +142,12 @@ pub(super) fn report_hidden(registry: &Registry<'_>, of_kubernetes: usize, repor
 }
 
 /// The endpoints of a port. The first definition decides where they come from.
-pub(super) fn pool(
+pub(super) fn pool<'r>(
     host: &str,
-    definitions: &[Definition<'_>],
+    definitions: &[Definition<'r>],
     subset: &Map<String>,
-    sources: &EndpointSources<'_>,
-) -> Pool {
+    sources: &EndpointSources<'r>,
+) -> Pool<'r> {
     let Some(first) = definitions.first() else { return Pool::empty("it has no definition") };
     let resolution_of = |definition: &Definition<'_>| {
         definition.entry.spec.resolution.as_ref().map(|r| r.value).unwrap_or_default()
@@ -192,13 +192,14 @@ fn why_empty(first: &Definition<'_>, subset: &Map<String>) -> String {
 /// An endpoint as written, in the ServiceEntry itself or as an object of its own.
 struct Written<'r> {
     entry: &'r WorkloadEntry,
+    site: Site<'r>,
 }
 
-fn written<'a>(
-    definition: &'a Definition<'a>,
+fn written<'a, 'r>(
+    definition: &'a Definition<'r>,
     subset: &'a Map<String>,
-    sources: &'a EndpointSources<'a>,
-) -> impl Iterator<Item = Written<'a>> {
+    sources: &'a EndpointSources<'r>,
+) -> impl Iterator<Item = Written<'r>> + use<'a, 'r> {
     let spec = &definition.entry.spec;
     let inline = spec.endpoints.iter().filter(|endpoint| {
         let has = |(key, value): &(Spanned<String>, Spanned<String>)| {
@@ -210,7 +211,8 @@ fn written<'a>(
         let workloads = sources.selected(&definition.entry.meta.namespace, &selector.labels);
         workloads.into_iter().filter(|workload| has_labels(workload, subset))
     });
-    inline.map(|e| Written { entry: &e.value }).chain(selected.map(|w| Written { entry: &w.spec }))
+    let inline = inline.map(|e| Written { entry: &e.value, site: Site::Inline(&e.value) });
+    inline.chain(selected.map(|w| Written { entry: &w.spec, site: Site::Object(w) }))
 }
 
 /// `ports` of the endpoint, then `targetPort`, then the number itself.
@@ -225,33 +227,42 @@ fn weight(endpoint: &WorkloadEntry) -> u32 {
     endpoint.weight.as_ref().map_or(1, |weight| weight.value).max(1)
 }
 
-fn fixed(definition: &Definition<'_>, written: &Written<'_>) -> Option<Endpoint> {
+fn fixed<'r>(definition: &Definition<'_>, written: &Written<'r>) -> Option<(Endpoint, Site<'r>)> {
     let endpoint = written.entry;
     let address = endpoint.address.as_ref()?.as_str();
     if let Some(path) = address.strip_prefix("unix://") {
-        return Some(Endpoint { address: EndpointAddress::Unix(path.into()), weight: weight(endpoint) });
+        let address = EndpointAddress::Unix(path.into());
+        let placement = Placement::default();
+        return Some((Endpoint { address, weight: weight(endpoint), placement }, written.site));
     }
     let address: IpAddr = address.parse().ok()?;
-    Some(tcp_endpoint(SocketAddr::new(address, port_of(definition, endpoint)?), weight(endpoint)))
+    let address = SocketAddr::new(address, port_of(definition, endpoint)?);
+    Some((tcp_endpoint(address, weight(endpoint)), written.site))
 }
 
 /// The names of the endpoints; without endpoints, the host itself, which no label selects.
-fn names(
+fn names<'r>(
     host: &str,
-    definition: &Definition<'_>,
+    definition: &Definition<'r>,
     subset: &Map<String>,
-    sources: &EndpointSources<'_>,
-) -> Vec<DnsName> {
+    sources: &EndpointSources<'r>,
+) -> Vec<(DnsName, Site<'r>)> {
     let spec = &definition.entry.spec;
+    let named = |host: &str, port, weight| DnsName {
+        host: host.into(),
+        port,
+        weight,
+        placement: Placement::default(),
+    };
     if spec.endpoints.is_empty() && spec.workload_selector.is_none() {
         let port = port_of(definition, &WorkloadEntry::default()).filter(|_| subset.is_empty());
-        return port.map(|port| DnsName { host: host.into(), port, weight: 1 }).into_iter().collect();
+        return port.map(|port| (named(host, port, 1), Site::Unknown)).into_iter().collect();
     }
-    let name = |written: Written<'_>| {
+    let name = |written: Written<'r>| {
         let address = normalized(written.entry.address.as_ref()?);
         let host = address.trim_start_matches('[').trim_end_matches(']');
-        let (port, weight) = (port_of(definition, written.entry)?, weight(written.entry));
-        Some(DnsName { host: host.into(), port, weight })
+        let port = port_of(definition, written.entry)?;
+        Some((named(host, port, weight(written.entry)), written.site))
     };
     written(definition, subset, sources).filter_map(name).collect()
 }

@@ -1,7 +1,7 @@
 //! Kubernetes Services and their endpoints.
 
 use super::{
-    Definitions, EndpointSources, Kind, Report, Service, ServicePort, has_labels,
+    Definitions, EndpointSources, Kind, Report, Service, ServicePort, Site, has_labels,
     pool::{Pool, tcp_endpoint},
 };
 use crate::{
@@ -100,18 +100,18 @@ fn protocol_of_name(name: &str) -> Option<Protocol> {
 
 /// The endpoints of a port: those of the EndpointSlices, else those of the Endpoints, and the WorkloadEntries that the
 /// Service selects. What labels pods have is not in any of the first two, so a subset with labels selects none of them.
-pub(super) fn pool(
+pub(super) fn pool<'r>(
     service: &Resource<resources::Service>,
     port: &KubernetesServicePort,
     subset: &Map<String>,
-    sources: &EndpointSources<'_>,
-) -> Pool {
+    sources: &EndpointSources<'r>,
+) -> Pool<'r> {
     let key = (service.meta.namespace.as_str(), service.meta.name.as_str());
     let takes_all = service.spec.publish_not_ready_addresses.as_ref().is_some_and(|switch| switch.value);
     let port_name = port.name.as_ref().map_or("", |name| name.value.as_str());
     let slices = sources.slices.get(&key);
     let endpoints = sources.endpoints.get(&key);
-    let mut pool: Vec<Endpoint> = Vec::new();
+    let mut pool: Vec<(Endpoint, Site<'r>)> = Vec::new();
     if let Some(slices) = slices {
         pool.extend(slices.iter().flat_map(|slice| of_slice(slice, port_name, takes_all)));
     } else if let Some(endpoints) = endpoints {
@@ -123,7 +123,9 @@ pub(super) fn pool(
     }
     let selected = sources.selected(key.0, &service.spec.selector);
     let workloads = selected.iter().filter(|workload| has_labels(workload, subset));
-    pool.extend(workloads.filter_map(|workload| of_workload(&workload.spec, port, port_name)));
+    pool.extend(workloads.filter_map(|workload| {
+        Some((of_workload(&workload.spec, port, port_name)?, Site::Object(workload)))
+    }));
     Pool::fixed(pool, || {
         match (slices.is_some() || endpoints.is_some(), has_pods) {
         (_, true) => "which labels the pods have is not in Endpoints and EndpointSlices, so the subset selects none; a ServiceEntry with labels on its endpoints can".to_owned(),
@@ -136,11 +138,11 @@ pub(super) fn pool(
     })
 }
 
-fn of_slice(
-    slice: &Resource<EndpointSlice>,
+fn of_slice<'r>(
+    slice: &'r Resource<EndpointSlice>,
     port_name: &str,
     takes_all: bool,
-) -> impl Iterator<Item = Endpoint> {
+) -> impl Iterator<Item = (Endpoint, Site<'r>)> + use<'r> {
     let number = number_of(&slice.spec.ports, port_name);
     let is_ready = move |endpoint: &&Spanned<SliceEndpoint>| {
         let ready = endpoint.conditions.as_ref().and_then(|conditions| conditions.ready.as_ref());
@@ -149,23 +151,29 @@ fn of_slice(
     // All addresses of one endpoint are of the same pod: the first one is for everybody.
     slice.spec.endpoints.iter().filter(is_ready).filter_map(move |endpoint| {
         let address: IpAddr = endpoint.addresses.first()?.parse().ok()?;
-        Some(tcp_endpoint(SocketAddr::new(address, number?), 1))
+        let site = Site::Pod(text(&endpoint.zone), text(&endpoint.node_name));
+        Some((tcp_endpoint(SocketAddr::new(address, number?), 1), site))
     })
 }
 
-fn of_endpoints(
-    endpoints: &Resource<resources::Endpoints>,
+fn of_endpoints<'r>(
+    endpoints: &'r Resource<resources::Endpoints>,
     port_name: &str,
     takes_all: bool,
-) -> impl Iterator<Item = Endpoint> {
+) -> impl Iterator<Item = (Endpoint, Site<'r>)> {
     endpoints.spec.subsets.iter().flat_map(move |subset| {
         let number = number_of(&subset.ports, port_name);
         let unready = subset.not_ready_addresses.iter().filter(move |_| takes_all);
         subset.addresses.iter().chain(unready).filter_map(move |address| {
+            let site = Site::Pod(None, text(&address.node_name));
             let address: IpAddr = address.ip.as_ref()?.parse().ok()?;
-            Some(tcp_endpoint(SocketAddr::new(address, number?), 1))
+            Some((tcp_endpoint(SocketAddr::new(address, number?), 1), site))
         })
     })
+}
+
+fn text(field: &Option<Spanned<String>>) -> Option<&str> {
+    field.as_ref().map(|text| text.as_str()).filter(|text| !text.is_empty())
 }
 
 /// Ports of endpoints are known by the name of the Service's port.

@@ -3,12 +3,15 @@
 //! - `entries`: ServiceEntries and WorkloadEntries
 //! - `kubernetes`: Services, Endpoints, EndpointSlices
 //! - `pool`: endpoints as the table has them
+//! - `site`: where an endpoint is, and what labels it has
 
 mod entries;
 mod kubernetes;
 mod pool;
+mod site;
 
 pub(super) use pool::Pool;
+pub(super) use site::{LOCALITY_LABEL, Near, REGION_LABEL, SUBZONE_LABEL, Site, ZONE_LABEL};
 
 use super::{
     Workload, host_name::ClusterDomain, mesh::Mesh, origin::Title, report::Report, validate::Protocol,
@@ -145,7 +148,12 @@ impl<'r> Registry<'r> {
     }
 
     /// The endpoints of a port that have all labels of a subset.
-    pub(super) fn pool(&self, service: &Service<'r>, port: &ServicePort<'r>, subset: &Map<String>) -> Pool {
+    pub(super) fn pool(
+        &self,
+        service: &Service<'r>,
+        port: &ServicePort<'r>,
+        subset: &Map<String>,
+    ) -> Pool<'r> {
         match (&service.kind, &port.definitions) {
             (Kind::Kubernetes(resource), Definitions::Kubernetes(definition)) => {
                 kubernetes::pool(resource, definition, subset, &self.sources)

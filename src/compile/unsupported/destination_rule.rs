@@ -52,18 +52,12 @@ fn report_blocks(
     }
 }
 
-fn load_balancer_fields(settings: &LoadBalancerSettings) -> [Field; 5] {
-    [
-        ("consistentHash", at(&settings.consistent_hash), "requests go to any endpoint, by LEAST_REQUEST"),
-        ("localityLbSetting", at(&settings.locality_lb_setting), "all places are alike"),
-        ("zoneAwareLbSetting", at(&settings.zone_aware_lb_setting), "all zones are alike"),
-        ("warmup", at(&settings.warmup), "a new endpoint gets its whole share at once"),
-        (
-            "warmupDurationSecs",
-            at(&settings.warmup_duration_secs),
-            "a new endpoint gets its whole share at once",
-        ),
-    ]
+fn load_balancer_fields(settings: &LoadBalancerSettings) -> [Field; 1] {
+    [(
+        "zoneAwareLbSetting",
+        at(&settings.zone_aware_lb_setting),
+        "a zone's share depends on how many gateways each zone has, which one gateway does not know: all zones are alike",
+    )]
 }
 
 /// For `meshConfig`.

@@ -38,7 +38,7 @@ fn report_mesh(mesh: &MeshConfig, path: &str, fields: &mut Fields<'_>) {
     }
 }
 
-fn mesh_fields(mesh: &MeshConfig) -> [Field; 14] {
+fn mesh_fields(mesh: &MeshConfig) -> [Field; 13] {
     let json = mesh.access_log_encoding.as_ref().filter(|e| e.value == AccessLogEncoding::Json);
     let format = mesh.access_log_format.as_ref().filter(|format| !format.is_empty());
     let no_ingress = "Ingress objects are not served";
@@ -50,7 +50,6 @@ fn mesh_fields(mesh: &MeshConfig) -> [Field; 14] {
             at(&mesh.default_http_retry_policy),
             "only a request that met a dead connection of the pool is sent again",
         ),
-        ("localityLbSetting", at(&mesh.locality_lb_setting), "all places are alike"),
         ("dnsRefreshRate", at(&mesh.dns_refresh_rate), "names are resolved again at the gateway's own times"),
         ("ingressService", at(&mesh.ingress_service), no_ingress),
         ("ingressSelector", at(&mesh.ingress_selector), no_ingress),

@@ -1,6 +1,7 @@
 //! `ServiceEntry`, `WorkloadEntry`, `Service` and `EndpointSlice`.
 
 use super::{Fields, at};
+use crate::compile::services::Near;
 use crate::config::{
     Resource,
     resources::{AddressType, EndpointSlice, Resolution, Service, ServiceEntry, WorkloadEntry},
@@ -25,10 +26,7 @@ pub(super) fn report_workload(resource: &Resource<WorkloadEntry>, fields: &mut F
 fn report_endpoint(endpoint: &WorkloadEntry, path: &dyn Fn() -> String, fields: &mut Fields<'_>) {
     fields.report(
         path,
-        &[
-            ("locality", at(&endpoint.locality), "all places are alike"),
-            ("network", at(&endpoint.network), "the endpoint is reached directly, whatever its network"),
-        ],
+        &[("network", at(&endpoint.network), "the endpoint is reached directly, whatever its network")],
     );
     fields.report_useless(
         path,
@@ -41,9 +39,14 @@ fn report_endpoint(endpoint: &WorkloadEntry, path: &dyn Fn() -> String, fields: 
 }
 
 pub(super) fn report_service(resource: &Resource<Service>, fields: &mut Fields<'_>) {
+    let unknown = resource.spec.traffic_distribution.as_ref().filter(|value| Near::of(value).is_none());
     fields.report(
         &|| "spec".to_owned(),
-        &[("trafficDistribution", at(&resource.spec.traffic_distribution), "all places are alike")],
+        &[(
+            "trafficDistribution",
+            unknown.map(|value| value.span),
+            "PreferClose, PreferSameZone and PreferSameNode are known; all places are alike",
+        )],
     );
 }
 

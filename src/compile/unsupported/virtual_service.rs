@@ -1,6 +1,6 @@
 //! `VirtualService`.
 
-use super::{Fields, at, first};
+use super::{Fields, at};
 use crate::config::{
     Resource,
     resources::{HttpRoute, VirtualService},
@@ -15,17 +15,11 @@ pub(super) fn report(resource: &Resource<VirtualService>, fields: &mut Fields<'_
 fn report_rule(position: usize, rule: &HttpRoute, fields: &mut Fields<'_>) {
     fields.report(
         &|| format!("spec.http[{position}]"),
-        &[
-            (
-                "retries",
-                at(&rule.retries),
-                "only a request that met a dead connection of the pool is sent again",
-            ),
-            ("mirror", at(&rule.mirror), "no copies of the requests are sent"),
-            ("mirrors", first(&rule.mirrors), "no copies of the requests are sent"),
-            ("mirrorPercent", at(&rule.mirror_percent), "no copies of the requests are sent"),
-            ("mirrorPercentage", at(&rule.mirror_percentage), "no copies of the requests are sent"),
-        ],
+        &[(
+            "retries",
+            at(&rule.retries),
+            "only a request that met a dead connection of the pool is sent again",
+        )],
     );
     for (matched, request) in rule.r#match.iter().enumerate() {
         fields.report(

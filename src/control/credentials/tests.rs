@@ -227,6 +227,7 @@ fn reread(path: &Path) -> Reread {
         namespace: "infra".into(),
         root_namespace: "istio-system".into(),
         cluster_domain: "cluster.local".into(),
+        locality: Default::default(),
     };
     Reread { signature: Signature::of(&inputs), inputs, workload }
 }
