@@ -86,6 +86,7 @@ mod harness;
 mod hello;
 mod large_bodies;
 mod life;
+mod limits;
 mod mirrors;
 mod mongo;
 mod mongo_counts;
