@@ -200,6 +200,7 @@ impl Exchange<'_> {
         let is_too_large = match (&self.incoming, &failed) {
             (Incoming::Http2(body), _) => body.is_too_large(),
             (_, Failed::Before(failure, _) | Failed::Within(failure)) => failure.kind == Kind::TooLarge,
+            (_, Failed::Unwanted(_)) => false,
         };
         if !is_too_large {
             return failed;
@@ -208,7 +209,10 @@ impl Exchange<'_> {
         let failure = Failure::downstream(Phase::RequestBody, Kind::TooLarge);
         match failed {
             Failed::Within(_) => Failed::Within(failure),
-            Failed::Before(_, replay) => Failed::Before(failure, Replay { body_is_at_hand: false, ..replay }),
+            // What can't be sent whole is not sent again.
+            Failed::Before(..) | Failed::Unwanted(_) => {
+                Failed::Before(failure, Replay { body_is_at_hand: false, idempotent: false })
+            }
         }
     }
 
@@ -240,7 +244,7 @@ impl Exchange<'_> {
             (None, Some(cookie)) => {
                 let value = format!("{:016x}{:016x}", self.env.random.next(), self.env.random.next());
                 let line = [&cookie.name, &b"="[..], value.as_bytes(), &cookie.attributes].concat();
-                self.answer.issued = Some(line.into());
+                self.answer.issued.push(line.into());
                 sticky::stable_hash(value.as_bytes())
             }
             (None, None) => return by_chance(&self.env.random, forward),
@@ -282,7 +286,7 @@ impl Answer<'_> {
             (Some(origin), Some(policy)) => policy.cors.allow_answer(origin, &mut response.fields),
             _ => {}
         }
-        if let Some(cookie) = &self.issued {
+        for cookie in &self.issued {
             response.fields.push(b"set-cookie", cookie);
         }
     }

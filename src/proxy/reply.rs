@@ -4,7 +4,7 @@ use super::{
     checks::Verdict,
     failure::{Failure, Side},
 };
-use crate::{http1::decode::BadRequest, http2::Refused, table::DirectResponse, telemetry::Flag};
+use crate::{http1::decode::BadRequest, http2::Refused, jwt, table::DirectResponse, telemetry::Flag};
 
 /// An answer made here.
 pub(super) enum LocalReply<'a> {
@@ -24,6 +24,10 @@ pub(super) enum LocalReply<'a> {
     BadPath,
     /// The head did not come in time.
     HeadTimeout,
+    /// A token is not good; what the client is told of it is in the scratch text.
+    Unauthenticated(jwt::Refusal),
+    /// No AuthorizationPolicy lets it in, or one keeps it out; which is in the summary.
+    AccessDenied,
     /// A check of the route ends it here.
     Check(Verdict),
     /// Something went wrong on the way.
@@ -58,6 +62,8 @@ pub(super) enum Extra {
     Nothing,
     /// `retry-after`, in seconds.
     RetryAfter(u64),
+    /// `www-authenticate`: the scratch text.
+    Challenge,
     /// To clients of gRPC: this status, rather than the one that stands for that of HTTP.
     GrpcStatus(u8),
 }
@@ -117,6 +123,11 @@ impl<'a> LocalReply<'a> {
                     "request header timeout",
                 )
             },
+            LocalReply::Unauthenticated(refusal) => Reply {
+                extra: Extra::Challenge,
+                ..reply(refusal.status(), None, refusal.details(), refusal.text())
+            },
+            LocalReply::AccessDenied => reply(403, None, "rbac_access_denied", "RBAC: access denied"),
             LocalReply::Check(verdict) => verdict.reply(),
             LocalReply::Failed(failure) => {
                 let (status, body) = failure.answer();

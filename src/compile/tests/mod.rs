@@ -2,8 +2,10 @@
 //! said about configurations that do not do what they seem to.
 
 mod actions;
+mod balancing;
 mod delegates;
 mod endpoints;
+mod health;
 mod hosts;
 mod http2;
 mod matching;
