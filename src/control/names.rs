@@ -212,6 +212,7 @@ mod tests {
             http2_keepalive: None,
             tunnel: None,
             source: Source::built_in("test"),
+            policy: None,
         }
     }
 

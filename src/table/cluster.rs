@@ -1,6 +1,6 @@
 //! Where requests go: one destination's endpoints and policy.
 
-use super::{Balance, OutlierDetection, PoolLimits, Source, Tunnel};
+use super::{AppliedPolicy, Balance, OutlierDetection, PoolLimits, Source, Tunnel};
 use crate::http::Version;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -41,6 +41,8 @@ pub struct Cluster {
     pub tunnel: Option<Box<Tunnel>>,
     /// The ServiceEntry or Service that it comes from.
     pub source: Source,
+    /// The DestinationRules that hold for it, if there are any.
+    pub policy: Option<Box<AppliedPolicy>>,
 }
 
 /// The most streams that an HTTP/2 connection can have: half of the 31-bit identifiers would do (RFC 9113 section 5.1.1),

@@ -17,6 +17,7 @@
 //! - `mirror`: copies of requests
 //! - `outlier`: when an endpoint is left out
 //! - `pattern`: regular expressions
+//! - `policy_source`: where a policy comes from
 //! - `pool`: what is said of a cluster's connections: limits, ages, tunnels
 //! - `re2`: RE2's syntax, translated
 //! - `redirect`: `redirect` and `httpsRedirect`: the location
@@ -41,6 +42,7 @@ mod matcher;
 mod mirror;
 mod outlier;
 mod pattern;
+mod policy_source;
 mod pool;
 mod re2;
 mod redirect;
@@ -75,6 +77,7 @@ pub use matcher::{HeaderMatch, HeaderName, PathMatch, QueryMatch, RouteMatch, St
 pub use mirror::Mirror;
 pub use outlier::OutlierDetection;
 pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
+pub use policy_source::{AppliedPolicy, PolicyBlock, PolicyField, PolicyPlace};
 pub use pool::{IdleTime, PoolLimits, TcpKeepalive, Tunnel, TunnelMethod};
 pub use redirect::{Redirect, RedirectPath, RedirectPort, https_location};
 pub use retry::RetryPolicy;

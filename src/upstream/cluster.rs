@@ -307,6 +307,7 @@ mod tests {
             http2_keepalive: None,
             tunnel: None,
             source: table::Source::built_in("test"),
+            policy: None,
         })
     }
 
