@@ -1,7 +1,7 @@
 //! The running gateway as its control thread and its pages see it.
 
 use super::{
-    Credentials, Descriptors, LogStatus,
+    Credentials, Descriptors, KeyState, LogStatus,
     log_writer::{LogTarget, LogWriter},
 };
 use crate::{
@@ -79,6 +79,8 @@ pub struct Gateway {
     pub shards: Vec<Shard>,
     /// Certificates, keys and authorities.
     pub credentials: RefCell<Credentials>,
+    /// What is known of the keys that tokens are verified with, by source.
+    pub token_keys: RefCell<Vec<KeyState>>,
     /// What the resolver has found last, by cluster.
     pub resolved: RefCell<BTreeMap<u32, Arc<[Endpoint]>>>,
     /// Names that have not had their first answer.

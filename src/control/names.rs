@@ -78,11 +78,10 @@ impl Names {
     }
 
     /// Asks for all of them, for as long as somebody listens.
-    pub(super) fn watch(&self, resolver: Resolver) -> mpsc::Receiver<Answer> {
-        let resolver = Rc::new(resolver);
+    pub(super) fn watch(&self, resolver: &Rc<Resolver>) -> mpsc::Receiver<Answer> {
         let (sender, answers) = mpsc::channel(ANSWERS_MAX);
         for (at, known) in self.known.iter().enumerate() {
-            spawn_local(watch(at, Rc::clone(&known.host), Rc::clone(&resolver), sender.clone()));
+            spawn_local(watch(at, Rc::clone(&known.host), Rc::clone(resolver), sender.clone()));
         }
         answers
     }

@@ -1,7 +1,7 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, LogTarget, Shard, State, Workers,
+    Bound, Command, Credentials, Descriptors, Gateway, KeyState, LogTarget, Shard, State, Workers,
     log_writer::LogWriter, ports::Reservation, unix,
 };
 use crate::{
@@ -113,6 +113,7 @@ pub fn start(
     }
     let (commands, asked) = mpsc::channel(COMMANDS_MAX);
     let gateway = Gateway {
+        token_keys: RefCell::new(KeyState::all(snapshot.authentication.as_deref())),
         snapshot,
         inputs: setup.inputs,
         listeners,

@@ -174,7 +174,7 @@ impl Exchange<'_> {
             (None, Some(cookie)) => {
                 let value = format!("{:016x}{:016x}", self.env.random.next(), self.env.random.next());
                 let line = [&cookie.name, &b"="[..], value.as_bytes(), &cookie.attributes].concat();
-                self.answer.issued = Some(line.into());
+                self.answer.issued.push(line.into());
                 sticky::stable_hash(value.as_bytes())
             }
             (None, None) => return by_chance(&self.env.random, forward),
@@ -212,7 +212,7 @@ impl Answer<'_> {
         if let (Some(origin), Some(policy)) = (&self.allowed_origin, policy) {
             policy.cors.allow_answer(origin, fields);
         }
-        if let Some(cookie) = &self.issued {
+        for cookie in &self.issued {
             fields.push(b"set-cookie", cookie);
         }
     }

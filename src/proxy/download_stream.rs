@@ -81,6 +81,9 @@ impl Answer<'_> {
             self.begin_tunnel().await?;
             return Ok(StreamResponded::Tunnel);
         }
+        if self.wants_another(way, progress) {
+            return Err(Broken::Unwanted { reusable: true });
+        }
         progress.begin();
         if let Some(web) = &self.web {
             web.borrow_mut().response_head(&mut self.scratch.response);

@@ -18,6 +18,8 @@
 //! - `bookinfo`: the example with its five servers
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
+//! - `balancing`: how endpoints are chosen
+//! - `jwt`: RequestAuthentication and claims; `tokens`: keys and tokens for it
 //! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
 //! - `cases_tls`: the same for certificates and Secrets
 //! - `tls_upstream`: whom the gateway believes, and what it shows
@@ -25,7 +27,8 @@
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
-//! - `timeouts`: how long a request may take, exactly
+//! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
+//!   script says
 //! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 //! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
@@ -39,6 +42,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_log;
+mod balancing;
 mod basics;
 mod bookinfo;
 mod cases_actions;
@@ -53,6 +57,7 @@ mod client;
 mod delegates;
 mod dns;
 mod drain;
+mod failing;
 mod h2_cases;
 mod h2_floods;
 mod h2_floods_control;
@@ -81,6 +86,7 @@ mod h2_upstream_bodies;
 mod grpc;
 mod harness;
 mod hello;
+mod jwt;
 mod large_bodies;
 mod life;
 mod mirrors;
@@ -91,6 +97,7 @@ mod origin;
 mod pages;
 mod proxy_protocol;
 mod python;
+mod retries;
 mod tcp;
 mod timeouts;
 mod tls_abuse;
@@ -104,6 +111,8 @@ mod tls_origin;
 mod tls_records;
 mod tls_rotation;
 mod tls_upstream;
+#[path = "../../src/jwt/testing.rs"]
+mod tokens;
 mod tools;
 mod usage;
 mod websocket;

@@ -17,6 +17,7 @@ mod pool;
 mod protocol;
 
 pub(super) use auto_passthrough::NamedByClient;
+pub(super) use place::report_unknown_place;
 pub(super) use policy::{Policies, PolicyPlace};
 
 use super::{

@@ -5,11 +5,14 @@ use crate::{
     compile::{
         Locality, Workload,
         mesh::Mesh,
+        report::Report,
         services::{Pool, REGION_LABEL, SUBZONE_LABEL, Service, Site, ZONE_LABEL},
     },
     config::{
-        Spanned,
-        resources::{LocalityDistribute, LocalityFailover, LocalityLbSetting},
+        Diagnostic, Resources, Spanned,
+        resources::{
+            LoadBalancerSettings, LocalityDistribute, LocalityFailover, LocalityLbSetting, TrafficPolicy,
+        },
     },
     table::{PRIORITIES_MAX, Placement},
 };
@@ -228,4 +231,60 @@ fn without_gaps(groups: &mut [Group]) {
     for group in groups {
         group.priority = used.partition_point(|priority| *priority < group.priority) as u32;
     }
+}
+
+/// Reports settings that depend on where the gateway is, if that is not known.
+pub(in crate::compile) fn report_unknown_place(
+    resources: &Resources,
+    workload: &Workload,
+    report: &mut Report,
+) {
+    if !workload.locality.is_unknown() {
+        return;
+    }
+    for rule in &resources.destination_rules {
+        if report.is_broken(&rule.object) {
+            continue;
+        }
+        let whole = rule.spec.traffic_policy.iter().map(|policy| ("spec.trafficPolicy".to_owned(), policy));
+        let subsets = rule.spec.subsets.iter().enumerate().filter_map(|(at, subset)| {
+            Some((format!("spec.subsets[{at}].trafficPolicy"), subset.traffic_policy.as_ref()?))
+        });
+        let places: Vec<_> = whole.chain(subsets).flat_map(|(path, policy)| settings(path, policy)).collect();
+        for (path, setting) in places.into_iter().filter(|(_, setting)| depends_on_place(setting, workload)) {
+            report.add("unknown-place", setting.span, || {
+                let message = "where this gateway is is not known, so no endpoint is nearer than another";
+                Diagnostic::warning("unknown-place", message)
+                    .about(&rule.object)
+                    .field(path)
+                    .help("say it with --locality REGION/ZONE/SUBZONE, or with the label istio-locality in --labels")
+            });
+        }
+    }
+}
+
+fn settings(path: String, policy: &TrafficPolicy) -> Vec<(String, &Spanned<LocalityLbSetting>)> {
+    let mut found = Vec::new();
+    for (at, port) in policy.port_level_settings.iter().enumerate() {
+        let path = format!("{path}.portLevelSettings[{at}].loadBalancer.localityLbSetting");
+        found.extend(in_balancer(port.load_balancer.as_ref()).map(|setting| (path, setting)));
+    }
+    let path = format!("{path}.loadBalancer.localityLbSetting");
+    found.extend(in_balancer(policy.load_balancer.as_ref()).map(|setting| (path, setting)));
+    found
+}
+
+fn in_balancer(settings: Option<&Spanned<LoadBalancerSettings>>) -> Option<&Spanned<LocalityLbSetting>> {
+    settings?.value.locality_lb_setting.as_ref()
+}
+
+/// Labels other than those of places may make endpoints near by themselves, and what is for everywhere is for here too.
+fn depends_on_place(setting: &LocalityLbSetting, workload: &Workload) -> bool {
+    let is_off = setting.enabled.as_ref().is_some_and(|enabled| !enabled.value);
+    let is_everywhere = |entry: &Spanned<LocalityDistribute>| {
+        entry.from.as_ref().is_some_and(|from| Locality::default().is_in(from))
+    };
+    let has_labels = workload.labels.as_ref().is_some_and(|labels| !labels.is_empty());
+    let by_labels = has_labels && !setting.failover_priority.is_empty() && setting.failover.is_empty();
+    !(is_off || by_labels || setting.distribute.iter().any(is_everywhere))
 }

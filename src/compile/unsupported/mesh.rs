@@ -38,18 +38,13 @@ fn report_mesh(mesh: &MeshConfig, path: &str, fields: &mut Fields<'_>) {
     }
 }
 
-fn mesh_fields(mesh: &MeshConfig) -> [Field; 13] {
+fn mesh_fields(mesh: &MeshConfig) -> [Field; 12] {
     let json = mesh.access_log_encoding.as_ref().filter(|e| e.value == AccessLogEncoding::Json);
     let format = mesh.access_log_format.as_ref().filter(|format| !format.is_empty());
     let no_ingress = "Ingress objects are not served";
     [
         ("accessLogEncoding", json.map(|e| e.span), "the access log is text"),
         ("accessLogFormat", format.map(|f| f.span), "the access log has Istio's usual format"),
-        (
-            "defaultHttpRetryPolicy",
-            at(&mesh.default_http_retry_policy),
-            "only a request that met a dead connection of the pool is sent again",
-        ),
         ("dnsRefreshRate", at(&mesh.dns_refresh_rate), "names are resolved again at the gateway's own times"),
         ("ingressService", at(&mesh.ingress_service), no_ingress),
         ("ingressSelector", at(&mesh.ingress_selector), no_ingress),
