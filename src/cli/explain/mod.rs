@@ -9,6 +9,7 @@
 //! - `action`: what the route does with the request
 //! - `connection`: where a connection goes that is not HTTP
 //! - `cluster`: how a destination is reached
+//! - `policy`: the policies that it meets, and where they are written
 //! - `grpc`: what clients of gRPC get where the gateway answers itself
 //! - `near`: what comes nearest where nothing fits
 //! - `refusal`: why a request head is refused, in words
@@ -21,6 +22,7 @@ mod connection;
 mod grpc;
 mod listen;
 mod near;
+mod policy;
 mod refusal;
 mod render;
 mod request;
