@@ -80,4 +80,5 @@ pub use downstream::{Socket, serve};
 pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing, TlsInfo};
 pub use passage::{arrive, depart, head_policy};
 pub use reply::refusal;
+pub use standard::client_address;
 pub use tcp::{TcpConnection, serve_tcp};
