@@ -1,12 +1,13 @@
 //! Numbers for Prometheus, and for people.
 
-use super::{certs, mongo, pages::unix_seconds};
+use super::{certs, health, mongo, pages::unix_seconds};
 use crate::{
-    control::{Gateway, State},
+    control::{Gateway, KeyState, State},
     telemetry::{CounterKind, Counters, DESCRIPTIONS, Floods},
 };
 use rustix::param;
 use std::{
+    collections::BTreeMap,
     fmt::{self, Write},
     fs,
     sync::atomic::Ordering,
@@ -103,9 +104,12 @@ impl fmt::Display for Number {
 fn all(gateway: &Gateway) -> Vec<Metric> {
     let mut all = sums(gateway);
     all.push(floods(gateway));
+    all.extend(policies(gateway));
     all.extend(shards(gateway));
     all.extend(of_the_gateway(gateway));
+    all.extend(health_of_endpoints(gateway));
     all.extend(certificates(gateway));
+    all.extend(token_keys(gateway));
     all.extend(process(gateway));
     all
 }
@@ -151,6 +155,22 @@ fn floods(gateway: &Gateway) -> Metric {
         help: "HTTP/2 connections of clients that were ended because they did too much of something.",
         values: Values::Each(Floods::KINDS.iter().enumerate().map(each).collect()),
     }
+}
+
+/// How often each AuthorizationPolicy has matched, summed over the shards; nothing where none has.
+fn policies(gateway: &Gateway) -> Option<Metric> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for shard in &gateway.shards {
+        shard.handle.counters.policies.each(|labels, matched| {
+            *sums.entry(labels.to_owned()).or_default() += matched;
+        });
+    }
+    (!sums.is_empty()).then(|| Metric {
+        name: "sluicegate_authorization_policy_matches_total",
+        kind: CounterKind::Counter,
+        help: "Requests and connections that each AuthorizationPolicy has matched.",
+        values: Values::Each(sums.into_iter().map(|(labels, sum)| (labels, Number::Whole(sum))).collect()),
+    })
 }
 
 /// What tells whether the shards share the work evenly. Names of their own, so that sums over a name stay right.
@@ -214,6 +234,53 @@ fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
         ));
     }
     metrics
+}
+
+/// Of the keys that tokens are verified with, by where they come from.
+fn token_keys(gateway: &Gateway) -> Vec<Metric> {
+    let states = gateway.token_keys.borrow();
+    if states.is_empty() {
+        return Vec::new();
+    }
+    let fetched = || states.iter().filter(|state| !state.url.is_empty());
+    let label = |state: &KeyState| format!("url=\"{}\"", state.url.replace('\\', "%5C").replace('"', "%22"));
+    let each = |kind, name, help, values: Vec<(String, Number)>| Metric {
+        name,
+        kind,
+        help,
+        values: Values::Each(values),
+    };
+    let age =
+        |state: &KeyState| Some((label(state), Number::Fraction(state.fetched?.elapsed().as_secs_f64())));
+    let failures = fetched().map(|state| (label(state), Number::Whole(state.failures)));
+    let (mut all, ages) = (Vec::new(), fetched().filter_map(age).collect());
+    let count = states.iter().map(|state| state.keys as u64).sum();
+    all.push(gauge("sluicegate_token_keys", "Keys that tokens are verified with.", count));
+    all.push(each(
+        CounterKind::Gauge,
+        "sluicegate_token_keys_age_seconds",
+        "How long ago the keys of an issuer were fetched; nothing where they never were.",
+        ages,
+    ));
+    all.push(each(
+        CounterKind::Counter,
+        "envoy_http_jwt_authn_jwks_fetch_failed",
+        "Fetches of an issuer's keys that failed.",
+        failures.collect(),
+    ));
+    all
+}
+
+fn health_of_endpoints(gateway: &Gateway) -> impl Iterator<Item = Metric> {
+    health::numbers(gateway).into_iter().map(|numbers| {
+        let samples = numbers.samples.into_iter().map(|(labels, number)| (labels, Number::Whole(number)));
+        Metric {
+            name: numbers.name,
+            kind: if numbers.is_counter { CounterKind::Counter } else { CounterKind::Gauge },
+            help: numbers.help,
+            values: Values::Each(samples.collect()),
+        }
+    })
 }
 
 fn certificates(gateway: &Gateway) -> [Metric; 3] {

@@ -63,7 +63,7 @@ fn summary(loaded: &Loaded, counts: Counts) -> String {
     parts.join(", ")
 }
 
-fn kinds(resources: &Resources) -> [(usize, &'static str); 12] {
+fn kinds(resources: &Resources) -> [(usize, &'static str); 13] {
     [
         (resources.gateways.len(), "Gateway"),
         (resources.virtual_services.len(), "VirtualService"),
@@ -71,6 +71,7 @@ fn kinds(resources: &Resources) -> [(usize, &'static str); 12] {
         (resources.service_entries.len(), "ServiceEntry"),
         (resources.workload_entries.len(), "WorkloadEntry"),
         (resources.request_authentications.len(), "RequestAuthentication"),
+        (resources.authorization_policies.len(), "AuthorizationPolicy"),
         (resources.istio_operators.len(), "IstioOperator"),
         (resources.services.len(), "Service"),
         (resources.endpoints.len(), "Endpoints"),
@@ -80,11 +81,12 @@ fn kinds(resources: &Resources) -> [(usize, &'static str); 12] {
     ]
 }
 
-/// `1 file`, `2 files`, `2 ServiceEntries`
+/// `1 file`, `2 files`, `2 Gateways`, `2 ServiceEntries`
 fn counted(number: usize, what: &str) -> String {
-    match (number, what.strip_suffix("ry")) {
+    let stem = what.strip_suffix('y').filter(|stem| !stem.ends_with('a'));
+    match (number, stem) {
         (1, _) => format!("1 {what}"),
-        (_, Some(stem)) => format!("{number} {stem}ries"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
         (_, None) if what.ends_with('s') => format!("{number} {what}"),
         (_, None) => format!("{number} {what}s"),
     }
@@ -99,6 +101,8 @@ mod tests {
         for (number, what, expected) in [
             (1, "ServiceEntry", "1 ServiceEntry"),
             (2, "ServiceEntry", "2 ServiceEntries"),
+            (2, "AuthorizationPolicy", "2 AuthorizationPolicies"),
+            (2, "Gateway", "2 Gateways"),
             (2, "Gateway", "2 Gateways"),
             (0, "error", "0 errors"),
             (3, "Endpoints", "3 Endpoints"),

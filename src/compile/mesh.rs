@@ -4,6 +4,7 @@ use super::{
     Misdirected, Options,
     http2::{http2_settings, is_edge},
     report::Report,
+    rules::retry_policy,
     scope::in_creation_order,
     workload::Deployment,
 };
@@ -101,6 +102,15 @@ impl<'r> Mesh<'r> {
         Some(namespace.value.as_str()).filter(|namespace| !namespace.is_empty())
     }
 
+    /// The name of the trust domain, and its other names.
+    pub(super) fn trust_domains(&self) -> Vec<&'r str> {
+        const DEFAULT: &str = "cluster.local";
+        let own = self.config.and_then(|config| config.trust_domain.as_ref()).map(|domain| domain.as_str());
+        let aliases = self.config.map_or(&[][..], |config| &config.trust_domain_aliases);
+        let own = own.filter(|domain| !domain.is_empty()).unwrap_or(DEFAULT);
+        std::iter::once(own).chain(aliases.iter().map(|domain| domain.as_str())).collect()
+    }
+
     /// The time to connect where no DestinationRule says another (specification section 2.7).
     pub(super) fn connect_timeout(&self) -> Duration {
         const DEFAULT: Duration = Duration::from_secs(10);
@@ -171,6 +181,9 @@ impl<'r> Mesh<'r> {
     fn own_settings(&self) -> Settings {
         let mut settings = Settings { http10: self.http10, ..Settings::default() };
         let Some(config) = self.config else { return settings };
+        if let Some(retries) = &config.default_http_retry_policy {
+            settings.retry = retry_policy(&retries.value);
+        }
         if let Some(normalization) = config.path_normalization.as_ref().and_then(|p| p.normalization.as_ref())
         {
             settings.path_normalization = path_normalization(normalization.value);

@@ -8,6 +8,7 @@
 //! - `select`: which Gateways and VirtualServices apply
 //! - `policy_selection`: which policies of security.istio.io apply
 //! - `authentication`: RequestAuthentications to the rules for tokens
+//! - `authorization`: AuthorizationPolicies to the rules by which requests and connections are let in
 //! - `merge`: servers to listeners; who wins a port and a host
 //! - `attach`: which VirtualServices are on which servers, with which hosts
 //! - `delegate`: rules that are another VirtualService's, in the place of the rule that delegates
@@ -21,10 +22,12 @@
 //! - `options`: what goes in beside the files, and what comes out
 //! - `report`: where diagnostics go
 //! - `locality`: where something is
-//! - `host_name`, `scope`, `origin`: names of hosts, namespaces and order, places in files
+//! - `host_name`, `scope`, `origin`, `claim`: names of hosts, namespaces and order, places in files, names of claims
 
 mod attach;
 mod authentication;
+mod authorization;
+mod claim;
 mod clusters;
 mod coalescing;
 mod delegate;
@@ -94,7 +97,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
 
     let selection = select::select(resources, &workload, mesh.virtual_service_export_to(), report);
     let policy_selection = PolicySelection::new(&workload, &selection);
-    authentication::authentication(resources, &policy_selection, report);
+    let authentication = authentication::authentication(resources, &policy_selection, report);
     let merged = merge::merge(&selection, &ports, report);
     let attachments = attach::attach(&selection, &merged, report);
     review::report_shared_hosts(&merged, &selection, report);
@@ -102,6 +105,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     review::report_unused_rules(&merged, &attachments, &selection, report);
     let http = HttpRules::new(&selection, resources, mesh.virtual_service_export_to(), report);
     delegate::report_unused(resources, report);
+    review::report_mesh_rules(resources, (&selection, &http), &workload, report);
 
     let registry = Registry::new(resources, &workload, &mesh, report);
     let export_to = mesh.destination_rule_export_to();
@@ -115,6 +119,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
         tls::TlsInputs { workload: &workload, mesh, identity: options.identity.as_ref(), origins: &origins };
     let clusters = Clusters::new(&registry, &policies, inputs);
     let mut rules = RuleCompiler::new((&selection, &http), &workload, &origins, clusters);
+    rules.verifies_tokens = authentication.is_some();
     let mut server_tls = tls::ServerTls::new(inputs);
     let tables = tables::build((&merged, &attachments), &mut rules, &mut server_tls, report);
     let inventory = Inventory::new(&merged, &attachments, &tables.states, (&selection, &origins));
@@ -123,16 +128,23 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     uses.extend(of_clients);
     tls::report(resources, &workload, &uses, report);
     let secrets = tls::extract(resources, &workload, report);
+    let settings = mesh.settings(options);
+    let around = (mesh, &settings, &merged);
+    let servers = (tables.listeners.as_slice(), server_tls.as_slice());
+    let policies = authorization::Inputs { resources, policies: &policy_selection, around, servers };
+    let authorization = authorization::authorization(&policies, &origins, report);
 
     Compiled {
         snapshot: Snapshot {
             generation: 0,
-            settings: mesh.settings(options),
+            settings,
             listeners: tables.listeners,
             route_tables: tables.tables,
             clusters,
             server_tls,
+            authentication,
             client_tls,
+            authorization,
         },
         diagnostics: std::mem::take(report).finish(),
         access_log_file: mesh.access_log_file(),

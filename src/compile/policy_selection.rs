@@ -87,6 +87,16 @@ impl<'w> PolicySelection<'w> {
         of_root
     }
 
+    /// What this gateway process is.
+    pub(super) fn workload(&self) -> &'w Workload {
+        self.workload
+    }
+
+    /// Whether any of these applies.
+    pub(super) fn has_any<P: Targeted>(&self, list: &[Resource<P>]) -> bool {
+        list.iter().any(|policy| self.why_not(policy).is_none())
+    }
+
     fn why_not<'p, P: Targeted>(&self, policy: &'p Resource<P>) -> Option<Elsewhere<'p>> {
         let targets = policy.spec.target_refs();
         let namespace = policy.meta.namespace.as_str();

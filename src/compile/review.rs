@@ -4,6 +4,7 @@ use super::{
     Workload,
     attach::Attachments,
     clusters::Policies,
+    delegate::HttpRules,
     host_name::{ClusterDomain, HostSet, full_name},
     merge::{Family, Merged, MergedServer, RuleKind, ServerId},
     report::Report,
@@ -11,7 +12,7 @@ use super::{
     select::{BoundService, RuleSetId, Selection},
     services::{Registry, Service},
 };
-use crate::config::{Diagnostic, Resource, Resources, Spanned, resources::DestinationRule};
+use crate::config::{Diagnostic, ObjectRef, Resource, Resources, Span, Spanned, resources::DestinationRule};
 use std::collections::HashMap;
 
 /// Reports hosts that several Gateways have on one plain HTTP port: that is fine, as long as one knows.
@@ -115,6 +116,51 @@ fn report_shared_host(
                 .about(&own.resource.object)
                 .field(field)
                 .label(first.host_span(&one), "the other server")
+        });
+    }
+}
+
+/// Reports VirtualServices for sidecars that are about a destination of this gateway: whoever comes through the gateway is
+/// not routed by them, which those who split a service's traffic there expect (Istio's IST0140).
+pub(super) fn report_mesh_rules(
+    resources: &Resources,
+    (selection, http): (&Selection<'_>, &HttpRules<'_>),
+    workload: &Workload,
+    report: &mut Report,
+) {
+    let domain = ClusterDomain(&workload.cluster_domain);
+    let mut destinations: HashMap<String, (&ObjectRef, Span)> = HashMap::new();
+    for (service, id) in selection.virtual_services.iter().zip(0..) {
+        for rule in http.of(RuleSetId(id)) {
+            for destination in rule.route.route.iter().filter_map(|entry| entry.destination.as_ref()) {
+                let Some(host) = &destination.host else { continue };
+                let full = full_name(host, rule.home.namespace(), domain);
+                destinations.entry(full).or_insert((&service.resource.object, host.span));
+            }
+        }
+    }
+    for service in &resources.virtual_services {
+        let spec = &service.spec;
+        let is_for_sidecars = spec.gateways.iter().all(|name| name.value == "mesh");
+        if !is_for_sidecars || spec.http.is_empty() || report.is_broken(&service.object) {
+            continue;
+        }
+        let mut hosts = spec.hosts.iter().enumerate();
+        let found = hosts.find_map(|(position, host)| {
+            let full = full_name(host, &service.meta.namespace, domain);
+            Some((position, host, destinations.get(&full)?))
+        });
+        let Some((position, host, (winner, span))) = found else { continue };
+        report.add("mesh-rules", host.span, || {
+            let message = format!(
+                "requests that {winner} sends to `{}` are not routed by these rules: they are for sidecars (`mesh`)",
+                host.value.escape_debug()
+            );
+            Diagnostic::warning("mesh-rules", message)
+                .about(&service.object)
+                .field(format!("spec.hosts[{position}]"))
+                .label(*span, "this destination")
+                .help("repeat subsets and weights in the VirtualService of the Gateway")
         });
     }
 }

@@ -246,6 +246,7 @@ fn conditions(route: &Route) -> String {
     }
     let mut others: Vec<String> = matcher.headers.iter().map(header).collect();
     others.extend(matcher.query.iter().map(|query| value("query", &query.name, &query.value)));
+    others.extend(matcher.claims.iter().flatten().map(|claim| format!("{claim};")));
     others.sort();
     text.extend(others);
     text

@@ -35,6 +35,7 @@ const KINDS: &[Kind] = &[
     istio("ServiceEntry", "networking.istio.io", NETWORKING),
     istio("WorkloadEntry", "networking.istio.io", NETWORKING),
     istio("RequestAuthentication", "security.istio.io", SECURITY),
+    istio("AuthorizationPolicy", "security.istio.io", SECURITY),
     istio("IstioOperator", "install.istio.io", &["v1alpha1"]),
     kubernetes("Service", ""),
     kubernetes("Endpoints", ""),
@@ -51,8 +52,7 @@ const OTHER_GROUPS: &[(&str, &str)] = &[
 ];
 
 /// Kinds that decide who may do what: not to enforce them must not go unnoticed.
-const POLICIES: &[&str] =
-    &["AuthorizationPolicy", "PeerAuthentication", "EnvoyFilter", "WasmPlugin", "TrafficExtension"];
+const POLICIES: &[&str] = &["PeerAuthentication", "EnvoyFilter", "WasmPlugin", "TrafficExtension"];
 
 const fn istio(name: &'static str, group: &'static str, versions: &'static [&'static str]) -> Kind {
     Kind { name, group, versions, dialect: Dialect::Proto }

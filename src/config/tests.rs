@@ -125,16 +125,16 @@ fn other_kinds_are_noted_once() {
     let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n---
 apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: b}\n---
 apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: c}\nwhatever: [1]\n---
-apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: d}\n";
+apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: d}\n";
     let (resources, diagnostics) = parse_one(text);
     assert_eq!(resources.other_kinds[0].count, 2);
     assert_eq!(diagnostics[0].severity, Severity::Note);
     assert_eq!(
         diagnostics[0].message,
         "objects that are not used: 2 Deployment (apps/v1), 1 Gateway (gateway.networking.k8s.io/v1), \
-         1 AuthorizationPolicy (security.istio.io/v1)"
+         1 PeerAuthentication (security.istio.io/v1)"
     );
-    assert_eq!(problems(text)[1], "policy-not-enforced AuthorizationPolicy default/d kind 15");
+    assert_eq!(problems(text)[1], "policy-not-enforced PeerAuthentication default/d kind 15");
     assert_eq!(diagnostics.len(), 2);
 }
 

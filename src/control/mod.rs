@@ -8,6 +8,8 @@
 //! - `cpus`: how many workers, and where they run
 //! - `credentials`: certificates, keys and authorities, kept as fresh as the files they are in
 //! - `descriptors`: how many files may be open, and what that means for connections
+//! - `jwks`: the keys that tokens are verified with, fetched and kept fresh
+//! - `health`: which endpoints are good, and asking them
 //! - `names`: the names of clusters, kept resolved
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
@@ -22,6 +24,8 @@ mod cpus;
 mod credentials;
 mod descriptors;
 mod gateway;
+mod jwks;
+mod health;
 pub mod log;
 mod log_writer;
 mod names;
@@ -39,6 +43,7 @@ pub use cpus::{CpuError, CpuList, Workers};
 pub use credentials::{Condition, Credentials, Reread, Signature, View};
 pub use descriptors::Descriptors;
 pub use gateway::{Bound, Command, Gateway, Shard, State};
+pub use jwks::KeyState;
 pub use log_writer::{LogStatus, LogTarget};
 pub use ports::{PortMap, PortMapError, Reservation};
 pub use runtime::block_on;

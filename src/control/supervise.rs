@@ -3,6 +3,8 @@
 use super::{
     Command, Gateway, Reread, Signal, Signals, State,
     credentials::{Due, Found, Keeper, News},
+    health::{self, Checks},
+    jwks::{Fetched, KeyWatch},
     log,
     names::{Answer, Names},
     resolver::Resolver,
@@ -11,6 +13,7 @@ use super::{
 use crate::{
     driver::{Driver, LadderStep},
     shard::{Message, Report, ResolvedEndpoints, ShardId},
+    table::Endpoint,
 };
 use sd_notify::NotifyState;
 use std::{
@@ -26,6 +29,7 @@ use std::{
 };
 use tokio::{
     sync::mpsc,
+    task::spawn_local,
     time::{Instant, sleep, sleep_until, timeout},
 };
 
@@ -80,12 +84,17 @@ pub async fn supervise(
     reread: Option<Reread>,
 ) -> End {
     let names = Names::of(&gateway.snapshot.clusters);
-    gateway.unanswered.set(names.unanswered());
-    let mut answers = names.watch(Resolver::new(resolver));
+    let resolver = Rc::new(Resolver::new(resolver));
+    let mut answers = names.watch(&resolver);
+    let (keys, mut fetched) = KeyWatch::start(gateway.snapshot.authentication.as_deref(), &resolver);
+    gateway.unanswered.set(names.unanswered() + keys.unanswered());
     let answers_due = sleep(FIRST_ANSWERS);
     tokio::pin!(answers_due);
     let keeper = Keeper::new(reread);
-    let mut life = Life { gateway, names, keeper, is_due: false, give_up: None, cut: 0, end: End::Asked };
+    let checks = Checks::start(&gateway);
+    spawn_local(health::sweep(Rc::clone(&gateway)));
+    let mut life =
+        Life { gateway, names, keys, checks, keeper, is_due: false, give_up: None, cut: 0, end: End::Asked };
     while life.gateway.state() != State::Ended {
         let give_up = life.give_up;
         let too_late = async {
@@ -101,6 +110,7 @@ pub async fn supervise(
                 Command::Drain => life.drain("/quitquitquit"),
             },
             Some(answer) = answers.recv() => life.learn(answer),
+            Some(fetched) = fetched.recv() => life.take_keys(fetched),
             due = life.keeper.due() => life.keep(due),
             () = &mut answers_due, if !life.is_due => life.go_without_answers(),
             () = too_late => life.abandon(),
@@ -112,6 +122,8 @@ pub async fn supervise(
 struct Life {
     gateway: Rc<Gateway>,
     names: Names,
+    keys: KeyWatch,
+    checks: Checks,
     keeper: Keeper,
     /// Names have had the time that the start waits for them.
     is_due: bool,
@@ -163,9 +175,14 @@ impl Life {
         let gateway = &self.gateway;
         for id in self.names.take(answer) {
             let cluster = gateway.snapshot.clusters.get(id.0 as usize);
-            let Some(endpoints) = cluster.and_then(|cluster| self.names.endpoints(cluster)) else { continue };
-            let before = gateway.resolved.borrow_mut().insert(id.0, Arc::clone(&endpoints));
-            if before.as_ref() != Some(&endpoints) {
+            let Some(cluster) = cluster else { continue };
+            let Some(mut endpoints) = self.names.endpoints(cluster) else { continue };
+            let before = gateway.resolved(id);
+            if before.as_deref() != Some(&endpoints) {
+                health::follow(cluster, before.as_deref().unwrap_or_default(), &mut endpoints);
+                let endpoints: Arc<[Endpoint]> = endpoints.into();
+                gateway.resolved.borrow_mut().insert(id.0, Arc::clone(&endpoints));
+                self.checks.follow(id, &endpoints);
                 let resolved = || ResolvedEndpoints {
                     generation: gateway.snapshot.generation,
                     cluster: id,
@@ -174,10 +191,47 @@ impl Life {
                 gateway.tell_all(|| Message::Resolved(resolved()));
             }
         }
+        self.count_answers();
+    }
+
+    fn count_answers(&mut self) {
         if !self.is_due {
-            gateway.unanswered.set(self.names.unanswered());
+            self.gateway.unanswered.set(self.names.unanswered() + self.keys.unanswered());
             self.become_ready();
         }
+    }
+
+    /// Gives the shards the keys of an issuer. Those that they have stay where there are no others.
+    fn take_keys(&mut self, fetched: Fetched) {
+        let Fetched { source, keys } = fetched;
+        self.keys.answered(source);
+        let gateway = Rc::clone(&self.gateway);
+        if let Some(state) = gateway.token_keys.borrow_mut().get_mut(source.0 as usize) {
+            let is_first = state.fetched.is_none();
+            match keys {
+                Ok(keys) => {
+                    if is_first || keys.count() != state.keys {
+                        log::info(format_args!(
+                            "{} for tokens from {}",
+                            count(keys.count(), "key"),
+                            state.url
+                        ));
+                    }
+                    state.fetched = Some(std::time::Instant::now());
+                    state.keys = keys.count();
+                    gateway.tell_all(|| Message::TokenKeys(source, Arc::clone(&keys)));
+                }
+                Err(error) => {
+                    state.failures += 1;
+                    let so = if is_first { "its tokens are refused until then" } else { "the old keys stay" };
+                    log::warn(format_args!(
+                        "the keys for tokens can't be fetched from {}: {error}; {so}",
+                        state.url
+                    ));
+                }
+            }
+        }
+        self.count_answers();
     }
 
     fn go_without_answers(&mut self) {
@@ -222,6 +276,7 @@ impl Life {
                     "SIGHUP: looking for changes of certificates and Secrets; the rest of the configuration stays, restart \
                      to change it",
                 );
+                self.keys.fetch_now();
                 self.keep(Due::Look);
             }
         }

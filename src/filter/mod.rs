@@ -1,5 +1,7 @@
 //! Filters: change heads or answer locally. One Istio feature per file.
 //!
+//! - `authentication`: RequestAuthentication: the tokens of a request
+//! - `authorization`: `AuthorizationPolicy`: who may do what
 //! - `hash_key`: `consistentHash`: what of a request decides where it goes
 //! - `headers`: `headers.request` and `headers.response` of routes and destinations
 //! - `fault`: `fault`
@@ -8,6 +10,8 @@
 //! - `request_key`: something of a request that tells clients apart
 //! - `template`: header values with substitution commands such as `%PROTOCOL%`
 
+mod authentication;
+pub mod authorization;
 pub mod cors;
 mod fault;
 mod hash_key;
@@ -18,6 +22,10 @@ mod request_key;
 pub mod sticky;
 mod template;
 
+pub use authentication::{
+    Authentication, CACHE_BYTES_MAX, CACHE_TOKENS_MAX, ClaimField, KeySource, KeySourceId, Keys, Location,
+    TokenCache, TokenRule, Verified,
+};
 pub use cors::Cors;
 pub use fault::{Abort, Fault, Share};
 pub use hash_key::{Asking, GivenCookie, HashCookie, HashKey, Hashed, hash_text};

@@ -150,7 +150,9 @@ impl Client {
                 // The chain was needed to believe it; from now on what it says is enough.
                 let shown = std::mem::take(&mut agreed.peer_certificates);
                 let peer = shown.first().and_then(|leaf| PeerCertificate::new(leaf, context.local_uri()));
-                info.tls = Some(Box::new(TlsInfo { agreed, peer, chains: Arc::clone(chains), chain }));
+                let is_peer_verified = context.verifies_clients();
+                let chains = Arc::clone(chains);
+                info.tls = Some(Box::new(TlsInfo { agreed, peer, is_peer_verified, chains, chain }));
                 Some(Secured { socket: Socket { deadline, read, write }, info, env })
             }
             Err(error) => {

@@ -49,6 +49,8 @@ pub(super) struct Answer<'a> {
     pub(super) issued: Vec<Box<[u8]>>,
     /// The key of a WebSocket: the client's where the origin was asked without, ours where it needs one.
     pub(super) websocket_key: Option<Vec<u8>>,
+    /// Attempts that may follow.
+    pub(super) retries_left: u32,
 }
 
 impl<'a> Answer<'a> {
@@ -75,6 +77,7 @@ impl<'a> Answer<'a> {
             allowed_origin: None,
             issued: Vec::new(),
             websocket_key: None,
+            retries_left: 0,
             client_body,
         }
     }
@@ -151,8 +154,8 @@ impl<'a> Answer<'a> {
                 .and_then(|u| u.endpoint.socket_address())
                 .map(Address::Ip),
             response_code: (status > 0).then_some(status),
-            response_code_details: Some(summary.details).filter(|details| !details.is_empty()),
-            response_flags: summary.flag.map(Flag::as_str),
+            response_code_details: Some(summary.details()).filter(|details| !details.is_empty()),
+            response_flags: summary.flag.or(summary.retry_flag).map(Flag::as_str),
             bytes_received: summary.bytes_received,
             bytes_sent: summary.bytes_sent,
         }
@@ -185,6 +188,7 @@ impl<'a> Answer<'a> {
                 response.fields.push(b"retry-after", itoa::Buffer::new().format(seconds).as_bytes());
                 response.fields.push_known(Name::XEnvoy, "x-envoy-ratelimited", b"true");
             }
+            Extra::Challenge => response.fields.push(b"www-authenticate", text),
             Extra::Preflight(policy) => self.allow_preflight(policy),
             Extra::Nothing | Extra::GrpcStatus(_) => {}
         }

@@ -3,7 +3,7 @@
 use super::{
     client::{Client, Incoming},
     download::{Broken, Responded},
-    exchange::{After, ClientBody, Exchange, Way},
+    exchange::{After, Exchange, Way},
     failure::{Failure, Kind, Phase, Replay, is_idempotent},
     record::Upstream,
     timing::{Cut, Timing},
@@ -36,6 +36,8 @@ pub(super) enum Failed {
     Before(Failure, Replay),
     /// Part of an answer has.
     Within(Failure),
+    /// There was an answer with this status, and its request is tried again instead.
+    Unwanted(u16),
 }
 
 impl Failed {
@@ -44,6 +46,7 @@ impl Failed {
         match self {
             Failed::Before(failure, replay) => Failed::Before(timing.judge(failure), replay),
             Failed::Within(failure) => Failed::Within(timing.judge(failure)),
+            Failed::Unwanted(status) => Failed::Unwanted(status),
         }
     }
 }
@@ -64,9 +67,23 @@ impl Exchange<'_> {
         }
     }
 
-    /// What of the request could be sent again.
-    pub(super) fn replay(&self, body_is_at_hand: bool) -> Replay {
-        Replay { body_is_at_hand, idempotent: is_idempotent(&self.answer.scratch.request.method) }
+    /// An attempt that failed before anything of an answer went to the client.
+    pub(super) fn before(&self, failure: Failure, reused: bool) -> Failed {
+        let is_lost = match &self.incoming {
+            Incoming::Http1(_) => self.kept.is_lost(),
+            Incoming::Http2(body) => !body.can_replay(),
+        };
+        let idempotent = is_idempotent(&self.answer.scratch.request.method);
+        Failed::Before(Failure { reused, ..failure }, Replay { body_is_at_hand: !is_lost, idempotent })
+    }
+
+    /// An attempt that did not deliver a whole answer.
+    pub(super) fn failed(&self, broken: Broken, reused: bool) -> Failed {
+        match broken {
+            Broken::Before(failure) => self.before(failure, reused),
+            Broken::Within(failure) => Failed::Within(failure),
+            Broken::Unwanted { .. } => Failed::Unwanted(self.answer.scratch.response.status),
+        }
     }
 
     /// Tells the origin which attempt it is, and how long it may take (specification section 2.6).
@@ -105,18 +122,15 @@ impl Exchange<'_> {
 
     /// A client of HTTP/1.1, an origin of HTTP/1.1.
     async fn attempt_http1(&mut self, attempt: Attempt<'_>, way: &Way<'_>) -> Result<After, Failed> {
-        let mut replay = self.replay(true);
         let mut connection = match self.connect(&attempt, way).await {
             Ok(connection) => connection,
-            Err(failure) => return Err(Failed::Before(failure, replay)),
+            Err(failure) => return Err(self.before(failure, false)),
         };
         let reused = connection.served > 0;
         self.number_attempt(attempt.number, way);
-        let mut upload = self.begin_upload().map_err(|failure| Failed::Before(failure, replay))?;
-        replay.body_is_at_hand = upload.is_done();
-        let with_reused = |failure| Failure { reused, ..failure };
+        let mut upload = self.begin_upload().map_err(|failure| self.before(failure, reused))?;
         if let Err(failure) = self.send_head(&mut connection, reused).await {
-            return Err(Failed::Before(with_reused(failure), replay));
+            return Err(self.before(failure, reused));
         }
         let responded = self.converse(&mut connection, &mut upload, way).await;
         match responded {
@@ -136,12 +150,12 @@ impl Exchange<'_> {
                 }
                 Ok(self.after(responded.keep_alive && is_done))
             }
-            Err(failed) => {
-                self.close(connection);
-                Err(match failed {
-                    Broken::Before(failure) => Failed::Before(with_reused(failure), replay),
-                    Broken::Within(failure) => Failed::Within(failure),
-                })
+            Err(broken) => {
+                match broken {
+                    Broken::Unwanted { reusable: true } if upload.is_done() => self.give_back(connection),
+                    _ => self.close(connection),
+                }
+                Err(self.failed(broken, reused))
             }
         }
     }
@@ -237,7 +251,7 @@ impl Exchange<'_> {
         encode::request(&scratch.request, scratch.request.body, &mut scratch.out);
         let mut upload = Upload::new(scratch.request.body).with_copies(&self.copies);
         if let Incoming::Http1(inbound) = &self.incoming {
-            upload.begin(inbound.buffer.bytes(), &mut scratch.out)?;
+            upload.begin(self.kept.bytes(), inbound.buffer.bytes(), &mut scratch.out)?;
         }
         Ok(upload)
     }
@@ -290,11 +304,12 @@ impl Exchange<'_> {
             let respond = pin!(self.answer.respond(reader, deadline, way, &progress));
             return timing.within(respond, end).await;
         }
-        inbound.buffer.consume(upload.take_taken());
-        self.body = ClientBody::Taken;
+        let kept = &mut self.kept;
+        upload.take((&mut *inbound, &mut *kept), &self.env, &progress);
         // Boxed, so that it can end before the upload does.
         let mut respond = Box::pin(self.answer.respond(reader, deadline, way, &progress));
-        let mut pump = pin!(upload.pump(inbound, Sink::Http1(write), &self.env, &progress));
+        let mut pump =
+            pin!(upload.pump((&mut *inbound, &mut *kept), Sink::Http1(write), &self.env, &progress));
         let mut client_failure = None;
         let both = pin!(poll_fn(|context| {
             if !progress.is_ended()
@@ -313,7 +328,13 @@ impl Exchange<'_> {
         }));
         let responded = timing.within(both, end).await;
         drop(respond);
-        if !progress.is_ended() {
+        if !progress.is_ended() && self.answer.will_try_again(&responded, way, timing, &progress) {
+            // What the client sends next ends this, and is kept: nothing that was read may be lost.
+            deadline.end_now();
+            if let UploadEnd::ClientFailed(failure) = pump.await {
+                client_failure = Some(failure);
+            }
+        } else if !progress.is_ended() {
             // The answer is whole, or never will be, and the client still sends. Nobody wants the rest, but reading it
             // is what lets the client see the answer.
             progress.discard();
@@ -322,7 +343,7 @@ impl Exchange<'_> {
             pump.await;
         }
         match (responded, client_failure) {
-            (Err(Broken::Before(_)), Some(failure)) => Err(Broken::Before(failure)),
+            (Err(Broken::Before(_) | Broken::Unwanted { .. }), Some(failure)) => Err(Broken::Before(failure)),
             (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
             (responded, _) => responded,
         }

@@ -6,7 +6,7 @@ use super::{
     client::{Client, Incoming},
     download::{Broken, Responded},
     download_stream::StreamResponded,
-    exchange::{After, ClientBody, Exchange, Way},
+    exchange::{After, Exchange, Way},
     failure::{Failure, Kind, Phase},
     record::Upstream,
     timing::Cut,
@@ -33,19 +33,19 @@ impl Exchange<'_> {
     ) -> Result<After, Failed> {
         let mut connection = match self.connect(&attempt, way).await {
             Ok(connection) => connection,
-            Err(failure) => return Err(Failed::Before(failure, self.replay(true))),
+            Err(failure) => return Err(self.before(failure, false)),
         };
         let reused = connection.served > 0;
         self.number_attempt(attempt.number, way);
         let scratch = &mut *self.answer.scratch;
-        if scratch.request.upgrade == Upgrade::WebSocket {
+        if scratch.request.upgrade == Upgrade::WebSocket && self.answer.websocket_key.is_none() {
             self.answer.websocket_key =
                 Some(websocket::add_key(&mut scratch.request.fields, &self.env.random));
         }
         scratch.out.clear();
         let framing = encode::request(&scratch.request, scratch.request.body, &mut scratch.out);
         if let Err(failure) = self.send_head(&mut connection, reused).await {
-            return Err(Failed::Before(Failure { reused, ..failure }, self.replay(true)));
+            return Err(self.before(failure, reused));
         }
         let coding = if framing == Framing::Chunked { Coding::Chunked } else { Coding::Bare };
         let (responded, is_sent) = self.converse_with(&mut connection, coding, way).await;
@@ -68,7 +68,10 @@ impl Exchange<'_> {
                 Ok(After::KeepAlive)
             }
             Err(broken) => {
-                self.close(connection);
+                match broken {
+                    Broken::Unwanted { reusable: true } if is_sent => self.give_back(connection),
+                    _ => self.close(connection),
+                }
                 Err(self.failed(broken, reused))
             }
         }
@@ -151,7 +154,7 @@ impl Exchange<'_> {
         }
         let origin = match self.begin_stream(&attempt, way).await {
             Ok(origin) => origin,
-            Err(failure) => return Err(Failed::Before(failure, self.replay(true))),
+            Err(failure) => return Err(self.before(failure, false)),
         };
         let reused = origin.reused;
         self.timing.is_connected();
@@ -174,19 +177,6 @@ impl Exchange<'_> {
                 })
             }
             Err(broken) => Err(self.failed(broken, reused)),
-        }
-    }
-
-    fn failed(&self, broken: Broken, reused: bool) -> Failed {
-        let at_hand = match &self.incoming {
-            Incoming::Http1(_) => {
-                self.body == ClientBody::AtHand || self.answer.client_body == BodyLength::None
-            }
-            Incoming::Http2(body) => body.can_replay(),
-        };
-        match broken {
-            Broken::Before(failure) => Failed::Before(Failure { reused, ..failure }, self.replay(at_hand)),
-            Broken::Within(failure) => Failed::Within(failure),
         }
     }
 
@@ -229,10 +219,11 @@ impl Exchange<'_> {
         }
         let mut client_failure = None;
         let mut is_sent = false;
+        let kept = &mut self.kept;
         let responded = {
             let sink = Sink::Http2(stream, limit, self.answer.web.clone());
             let mut respond = Box::pin(self.answer.respond_from_stream(stream, way, &progress));
-            let mut pump = pin!(upload.pump_all(inbound, sink, &self.env, &progress));
+            let mut pump = pin!(upload.pump_all((&mut *inbound, &mut *kept), sink, &self.env, &progress));
             let both = pin!(poll_fn(|context| {
                 if !progress.is_ended()
                     && let Poll::Ready(end) = pump.as_mut().poll(context)
@@ -251,7 +242,13 @@ impl Exchange<'_> {
             }));
             let responded = timing.within(both, end).await;
             drop(respond);
-            if !progress.is_ended() {
+            if !progress.is_ended() && self.answer.will_try_again(&responded, way, timing, &progress) {
+                // What the client sends next ends this, and is kept: nothing that was read may be lost.
+                stream.reset(ErrorCode::Cancel);
+                if let UploadEnd::ClientFailed(failure) = pump.await {
+                    client_failure = Some(failure);
+                }
+            } else if !progress.is_ended() {
                 progress.discard();
                 stream.reset(ErrorCode::NoError);
                 self.answer.end_sending(responded.is_ok()).await;
@@ -260,15 +257,11 @@ impl Exchange<'_> {
             responded
         };
         self.answer.summary.bytes_received = upload.received();
-        match &responded {
-            Err(Broken::Before(_)) if upload.is_done() && upload.taken() > 0 => {
-                self.body = ClientBody::AtHand
-            }
-            Err(_) => self.body = ClientBody::Taken,
-            Ok(_) => inbound.buffer.consume(upload.taken()),
+        if responded.is_ok() {
+            inbound.buffer.consume(upload.taken());
         }
         match (responded, client_failure) {
-            (Err(Broken::Before(_)), Some(failure)) => Err(Broken::Before(failure)),
+            (Err(Broken::Before(_) | Broken::Unwanted { .. }), Some(failure)) => Err(Broken::Before(failure)),
             (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
             (responded, _) => Ok((responded?, is_sent)),
         }

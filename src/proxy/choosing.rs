@@ -16,8 +16,13 @@ impl Exchange<'_> {
     pub(super) fn choose_endpoint(&mut self, way: &Way<'_>, tried: &[Rc<Endpoint>]) -> Option<Rc<Endpoint>> {
         let key = way.cluster.hash_key();
         let hash = key.and_then(|key| self.hash(key, way, tried.is_empty()));
-        let first = Pick::first(&self.env.random, self.answer.summary.started);
-        way.cluster.choose(&Pick { hash, tried, avoids_tried: key.is_none(), ..first })
+        way.cluster.choose(&Pick {
+            hash,
+            tried,
+            avoids_tried: way.retry.ignore_previous_hosts.unwrap_or(key.is_none()),
+            leaves_priorities: way.retry.remote_localities,
+            ..Pick::first(&self.env.random, self.answer.summary.started)
+        })
     }
 
     /// The hash of the request's key. A client without the cookie that decides is given one, at the first attempt.

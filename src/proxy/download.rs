@@ -48,6 +48,8 @@ pub(super) enum Broken {
     Before(Failure),
     /// Part of it has.
     Within(Failure),
+    /// There was an answer, and the request is tried again instead; whether the connection can be used again.
+    Unwanted { reusable: bool },
 }
 
 impl Broken {
@@ -75,6 +77,7 @@ impl Answer<'_> {
         let Begun { mut buffer } = self.read_head(reader, deadline).await?;
         let service = self.summary.started.elapsed().as_millis() as u64;
         self.summary.service_ms = Some(service);
+        self.learn_of_head(way);
         let status = self.scratch.response.status;
         let origin_keeps = self.scratch.response.keep_alive;
         let length = self.scratch.response.body;
@@ -88,6 +91,16 @@ impl Answer<'_> {
             self.finish_head(way, service);
             self.begin_tunnel().await?;
             return Ok(Responded { reusable: false, keep_alive: false, tunnel: Some(buffer) });
+        }
+        if self.wants_another(way, progress) {
+            // What is here already is read; to wait for more would only delay the next attempt.
+            let mut body = Body::of(length, Framing::None);
+            let mut sent = 0;
+            let is_read = body.append(&mut buffer, &mut Vec::new(), &mut sent).is_ok();
+            let is_over = is_read && body.decoder.is_over() && body.is_clean;
+            let reusable = origin_keeps && is_over && buffer.is_empty() && length != BodyLength::UntilClose;
+            reader.put_back(buffer);
+            return Err(Broken::Unwanted { reusable });
         }
         let asked = self.scratch.request.upgrade;
         if asked == Upgrade::WebSocket && self.client.stream().is_some() && (200..300).contains(&status) {
@@ -105,7 +118,7 @@ impl Answer<'_> {
         }
         let wanted = self.scratch.request.keep_alive && progress.is_ended() && !self.env.draining.get();
         let framing = self.encode_head(length, wanted);
-        let mut body = Body { decoder: BodyDecoder::new(length), framing, is_copied: false, is_clean: true };
+        let mut body = Body::of(length, framing);
         self.send_first(&mut body, &mut buffer).await?;
         while !body.decoder.is_over() {
             if buffer.is_empty() && body.is_worth_a_pipe() {
@@ -293,6 +306,10 @@ struct Body {
 }
 
 impl Body {
+    fn of(length: BodyLength, framing: Framing) -> Body {
+        Body { decoder: BodyDecoder::new(length), framing, is_copied: false, is_clean: true }
+    }
+
     /// The bytes go out as they come.
     fn is_raw(&self) -> bool {
         self.framing != Framing::Chunked && !matches!(self.decoder, BodyDecoder::Chunked(_))

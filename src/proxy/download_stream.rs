@@ -74,12 +74,16 @@ impl Answer<'_> {
         self.stream_head(origin).await?;
         let service = self.summary.started.elapsed().as_millis() as u64;
         self.summary.service_ms = Some(service);
+        self.learn_of_head(way);
         let status = self.scratch.response.status;
         if self.scratch.request.upgrade == Upgrade::WebSocket && (200..300).contains(&status) {
             self.finish_head(way, service);
             self.scratch.response.status = 101;
             self.begin_tunnel().await?;
             return Ok(StreamResponded::Tunnel);
+        }
+        if self.wants_another(way, progress) {
+            return Err(Broken::Unwanted { reusable: true });
         }
         progress.begin();
         if let Some(web) = &self.web {

@@ -4,13 +4,15 @@ use super::{head_policy, mirror::Mirrors, worker::Workers};
 use crate::{
     buffer::Pool,
     driver::{Deadlines, Peer},
+    filter::{KeySourceId, Keys},
     http::{RequestHead, ResponseHead, Scheme},
     http1::decode::{self, Policy},
+    jwt::KeySet,
     mux::{Session, Terms},
     proxy_protocol::Behind,
     relay::Pipes,
     table::{ChainIndex, Snapshot},
-    telemetry::{AccessLog, Counters, DateCache, MongoCounts},
+    telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts},
     tls::{Agreed, Alpn, Contexts, PeerCertificate},
     upstream::{Clusters, Dial, IDLE_TIMEOUT, Random},
 };
@@ -30,13 +32,23 @@ pub struct Routing {
     pub clusters: Clusters,
     /// How request heads are judged.
     pub(super) policy: Policy,
+    /// The keys that tokens are verified with; nothing where no token is.
+    pub(super) keys: Option<Box<Keys>>,
 }
 
 impl Routing {
     /// This shard's routing state of a snapshot.
     pub fn new(snapshot: Arc<Snapshot>) -> Routing {
         let policy = head_policy(&snapshot.settings);
-        Routing { clusters: Clusters::new(&snapshot), snapshot, policy }
+        let keys = snapshot.authentication.as_deref().map(|rules| Box::new(Keys::new(rules)));
+        Routing { clusters: Clusters::new(&snapshot), snapshot, policy, keys }
+    }
+
+    /// Other keys of an issuer of tokens than before.
+    pub fn set_keys(&self, source: KeySourceId, keys: Arc<KeySet>) {
+        if let Some(known) = &self.keys {
+            known.set(source, keys);
+        }
     }
 }
 
@@ -111,6 +123,8 @@ pub struct Environment {
     pub counters: Arc<Counters>,
     /// What MongoDB's clients ask.
     pub mongo: MongoCounts,
+    /// How often each AuthorizationPolicy matches.
+    pub policies: PolicyCounts,
     /// The access log.
     pub log: AccessLog,
     /// Randomness for balancing and request ids.
@@ -125,6 +139,8 @@ pub struct Environment {
     pub(super) upstream_terms: Terms,
     /// The name of this host, for `%HOSTNAME%`.
     pub hostname: Box<str>,
+    /// Bytes of requests' bodies that are kept for other attempts.
+    pub(super) kept_bytes: Cell<usize>,
     /// Connections end after their exchange.
     pub draining: Cell<bool>,
     /// What copies of requests take.
@@ -175,6 +191,7 @@ impl Environment {
             pipes: Pipes::default(),
             deadlines: Deadlines::new(),
             mongo: MongoCounts::new(Arc::clone(&counters)),
+            policies: PolicyCounts::new(Arc::clone(&counters)),
             counters,
             log,
             random: Random::default(),
@@ -186,6 +203,7 @@ impl Environment {
             sessions: RefCell::default(),
             limits,
             hostname,
+            kept_bytes: Cell::new(0),
             draining: Cell::new(false),
             date: RefCell::default(),
             scratch: RefCell::default(),
@@ -290,6 +308,8 @@ pub struct ConnectionInfo {
     pub local: Option<SocketAddr>,
     /// That address as text.
     pub local_text: Rc<str>,
+    /// The port of the listener, whatever a PROXY header says; nothing for a Unix socket.
+    pub port: Option<u16>,
     /// The scheme of its requests: `https` where TLS ended here.
     pub scheme: Scheme,
     /// The name that the client asked for (SNI), lower case.
@@ -304,6 +324,8 @@ pub struct TlsInfo {
     pub agreed: Agreed,
     /// The certificate that the client has shown.
     pub peer: Option<PeerCertificate>,
+    /// Somebody who is trusted vouches for that certificate; otherwise any is accepted (`insecureSkipVerify`).
+    pub is_peer_verified: bool,
     /// The filter chains of the listener.
     pub chains: Arc<ChainIndex>,
     /// The position of the one that was chosen.
@@ -324,6 +346,7 @@ impl ConnectionInfo {
             direct_peer: peer,
             peer_text,
             local,
+            port: local.map(|local| local.port()),
             local_text,
             scheme: Scheme::Http,
             server_name: None,

@@ -4,8 +4,11 @@ use super::{
     ConnectionInfo, Environment, Routing,
     answer::Answer,
     arrive,
+    authenticate::{authenticate, challenge},
+    authorize::{self, Asked},
     client::{Client, Incoming},
     environment::Scratch,
+    kept::Kept,
     mirror::Copies,
     reply::LocalReply,
     timing::Timing,
@@ -38,8 +41,8 @@ pub(super) struct Exchange<'a> {
     /// Everything else: the request as it is, and the way back to the client.
     pub(super) answer: Answer<'a>,
     pub(super) env: Rc<Environment>,
-    /// What has become of the body of a client of HTTP/1.1.
-    pub(super) body: ClientBody,
+    /// What is kept of the body of a client of HTTP/1.1.
+    pub(super) kept: Kept,
     /// When it has to be over.
     pub(super) timing: Timing,
     /// Copies of the request that are made as it passes.
@@ -48,17 +51,6 @@ pub(super) struct Exchange<'a> {
     table: TableId,
     /// What it began with, whatever reloads do.
     routing: Rc<Routing>,
-}
-
-/// What has become of the body of a client of HTTP/1.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ClientBody {
-    /// Nothing.
-    Untouched,
-    /// It was sent, and all of it is in the client's buffer still.
-    AtHand,
-    /// Bytes of it are gone: what is in the buffer may belong to the next request.
-    Taken,
 }
 
 /// Where a request has come in.
@@ -96,7 +88,7 @@ impl<'a> Exchange<'a> {
             incoming,
             answer,
             env,
-            body: ClientBody::Untouched,
+            kept: Kept::default(),
             timing: Timing::default(),
             copies: None,
             table: ingress.table,
@@ -123,6 +115,7 @@ impl<'a> Exchange<'a> {
 
     async fn route(&mut self, routing: &Rc<Routing>) -> After {
         let settings = &routing.snapshot.settings;
+        let started = self.answer.summary.started;
         let Answer { info, scratch, scheme: known_scheme, .. } = &mut self.answer;
         let Scratch { request, text, .. } = &mut **scratch;
         let Ok(scheme) = arrive(request, settings, info, &self.env.random, text) else {
@@ -132,8 +125,24 @@ impl<'a> Exchange<'a> {
         if settings.misdirected_421 && info.is_misdirected(split_port(&request.authority).0) {
             return self.reply(LocalReply::Misdirected, None, "").await;
         }
+        let verified = match authenticate(routing, request, &self.env, started) {
+            Ok(verified) => verified,
+            Err(refusal) => {
+                challenge(request, scheme, text);
+                return self.reply(LocalReply::Unauthenticated(refusal), None, "").await;
+            }
+        };
+        let claims = verified.as_ref().map(|verified| &*verified.claims);
+        if let Some(authorization) = &routing.snapshot.authorization {
+            let asked = Asked { head: request, scheme, claims };
+            let denial = authorize::request(authorization, &asked, info, settings, &self.env, text);
+            if denial.is_some() {
+                self.answer.summary.denial = denial;
+                return self.reply(LocalReply::AccessDenied, None, "").await;
+            }
+        }
         let table = routing.snapshot.route_tables.get(self.table.0 as usize);
-        let route = match table.map_or(Lookup::NoHost, |table| table.find(request, scheme)) {
+        let route = match table.map_or(Lookup::NoHost, |table| table.find_with(request, scheme, claims)) {
             Lookup::NoHost | Lookup::NoRoute(_) => return self.reply(LocalReply::NoRoute, None, "").await,
             Lookup::HttpsRedirect(_) => {
                 text.clear();
@@ -218,8 +227,7 @@ impl<'a> Exchange<'a> {
         // A stream ends on its own.
         let Incoming::Http1(inbound) = &mut self.incoming else { return After::KeepAlive };
         let request = &self.answer.scratch.request;
-        let is_taken = self.body == ClientBody::Taken;
-        if ends_connection || is_taken || !request.keep_alive || self.env.draining.get() {
+        if ends_connection || !self.kept.is_untouched() || !request.keep_alive || self.env.draining.get() {
             return After::Linger;
         }
         let mut decoder = BodyDecoder::new(self.answer.client_body);

@@ -1,6 +1,6 @@
 //! What can go wrong, and the one place that says what follows from it: status, flag, detail, body, retry.
 
-use crate::{http1::decode::BadResponse, http2::ErrorCode, telemetry::Flag, upstream::Outcome};
+use crate::{http1::decode::BadResponse, http2::ErrorCode, table::Lost, telemetry::Flag, upstream::Outcome};
 
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,43 +59,61 @@ pub(super) struct Failure {
     pub(super) kind: Kind,
     /// The upstream connection had carried an exchange before, so the origin may have closed it as we sent.
     pub(super) reused: bool,
+    /// Attempts came before: the answer says so, as Envoy's does.
+    pub(super) retried: bool,
+}
+
+/// Envoy's words for an upstream that did not answer.
+macro_rules! no_answer {
+    ($retried:expr, $reason:literal) => {
+        if $retried {
+            concat!(
+                "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: ",
+                $reason
+            )
+        } else {
+            concat!("upstream connect error or disconnect/reset before headers. reset reason: ", $reason)
+        }
+    };
 }
 
 impl Failure {
     pub(super) fn upstream(phase: Phase, kind: Kind) -> Failure {
-        Failure { side: Side::Upstream, phase, kind, reused: false }
+        Failure { side: Side::Upstream, phase, kind, reused: false, retried: false }
     }
 
     pub(super) fn downstream(phase: Phase, kind: Kind) -> Failure {
-        Failure { side: Side::Downstream, phase, kind, reused: false }
+        Failure { side: Side::Downstream, phase, kind, reused: false, retried: false }
     }
 
-    /// Whether the request may be sent again, given what it is and how much of it can be sent again.
-    ///
-    /// - A connect that failed sent nothing: any method, another endpoint first (Istio's default `connect-failure`).
-    /// - A reused connection that died before the first byte of the response: any method while nothing had been sent,
-    ///   else the idempotent ones (RFC 9110 section 9.2.2; specification section 8.3).
-    pub(super) fn retry(&self, replay: Replay) -> Retry {
+    /// Whether the request is sent again at once, on a connection that is new, whatever the policy of its route: nobody
+    /// has looked at it (RFC 9113 section 8.7), or a reused connection died before the first byte of the response: any
+    /// method while nothing had been sent, else the idempotent ones (RFC 9110 section 9.2.2; specification section 8.3).
+    pub(super) fn is_sent_again_at_once(&self, replay: Replay) -> bool {
         if self.side == Side::Downstream || !replay.body_is_at_hand {
-            return Retry::No;
+            return false;
         }
-        match (&self.kind, self.phase) {
-            (Kind::Expired | Kind::ResponseTimeout | Kind::TryTimeout, _) => return Retry::No,
-            // Nobody has looked at it (RFC 9113 section 8.7).
-            (Kind::StreamReset(ErrorCode::RefusedStream), Phase::ResponseHead | Phase::SendHead) => {
-                return Retry::OtherEndpoint;
-            }
-            (Kind::Unprocessed, Phase::ResponseHead | Phase::SendHead) => return Retry::FreshConnection,
-            _ => {}
+        match (self.phase, &self.kind) {
+            (_, Kind::Expired | Kind::ResponseTimeout | Kind::TryTimeout) => false,
+            (Phase::ResponseHead | Phase::SendHead, Kind::Unprocessed) => true,
+            (Phase::SendHead, _) => self.reused,
+            (Phase::ResponseHead, Kind::Closed | Kind::Reset) => self.reused && replay.idempotent,
+            _ => false,
         }
-        match self.phase {
-            Phase::Connect => Retry::OtherEndpoint,
-            Phase::SendHead if self.reused => Retry::FreshConnection,
-            Phase::ResponseHead if self.reused && replay.idempotent => match self.kind {
-                Kind::Closed | Kind::Reset => Retry::FreshConnection,
-                _ => Retry::No,
-            },
-            _ => Retry::No,
+    }
+
+    /// What a policy of retries goes by; nothing where no policy tries again.
+    pub(super) fn lost(&self) -> Option<Lost> {
+        match (self.side, self.phase, &self.kind) {
+            (Side::Downstream, ..) => None,
+            (_, _, Kind::Expired | Kind::ResponseTimeout) => None,
+            (_, _, Kind::TryTimeout) => Some(Lost::Reset),
+            (_, Phase::Connect, _) => Some(Lost::Unconnected),
+            // The gateway's own limit for what is dead.
+            (_, _, Kind::Timeout) => None,
+            (_, _, Kind::StreamReset(ErrorCode::RefusedStream) | Kind::Unprocessed) => Some(Lost::Refused),
+            (_, Phase::SendHead, _) => Some(Lost::BeforeRequest),
+            _ => Some(Lost::Reset),
         }
     }
 
@@ -164,26 +182,14 @@ impl Failure {
             (Side::Downstream, ..) => (400, "Bad Request"),
             (_, _, Kind::Expired) => (504, "upstream max stream duration reached"),
             (_, _, Kind::ResponseTimeout | Kind::TryTimeout) => (504, "upstream request timeout"),
-            (_, Phase::Connect, Kind::Timeout) => (
-                503,
-                "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
-            ),
-            (_, Phase::Connect, _) => (
-                503,
-                "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
-            ),
-            (_, _, Kind::Protocol(_)) => (
-                502,
-                "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
-            ),
+            (_, Phase::Connect, Kind::Timeout) => (503, no_answer!(self.retried, "connection timeout")),
+            (_, Phase::Connect, _) => (503, no_answer!(self.retried, "connection failure")),
+            (_, _, Kind::Protocol(_)) => (502, no_answer!(self.retried, "protocol error")),
             (_, _, Kind::Timeout) => (504, "stream timeout"),
             (_, _, Kind::Reset | Kind::StreamReset(_) | Kind::Unprocessed) => {
-                (503, "upstream connect error or disconnect/reset before headers. reset reason: remote reset")
+                (503, no_answer!(self.retried, "remote reset"))
             }
-            _ => (
-                503,
-                "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
-            ),
+            _ => (503, no_answer!(self.retried, "connection termination")),
         }
     }
 
@@ -260,17 +266,6 @@ pub(super) struct Replay {
     pub(super) idempotent: bool,
 }
 
-/// Whether to try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Retry {
-    /// No.
-    No,
-    /// At the same endpoint or another, on a connection that is new.
-    FreshConnection,
-    /// At an endpoint that was not tried yet.
-    OtherEndpoint,
-}
-
 /// Whether a method is idempotent (RFC 9110 section 9.2.2).
 pub(super) fn is_idempotent(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
@@ -292,18 +287,20 @@ mod tests {
     #[test]
     fn a_reused_connection_that_died_is_tried_once_more_if_that_is_safe() {
         let died = Failure { reused: true, ..Failure::upstream(Phase::ResponseHead, Kind::Closed) };
-        assert_eq!(died.retry(GET), Retry::FreshConnection);
-        assert_eq!(died.retry(POST), Retry::No);
-        assert_eq!(died.retry(Replay { body_is_at_hand: false, ..GET }), Retry::No);
+        assert!(died.is_sent_again_at_once(GET) && !died.is_sent_again_at_once(POST));
+        assert!(!died.is_sent_again_at_once(Replay { body_is_at_hand: false, ..GET }));
         let unsent = Failure { reused: true, ..Failure::upstream(Phase::SendHead, Kind::Reset) };
-        assert_eq!(unsent.retry(POST), Retry::FreshConnection);
-        assert_eq!(Failure::upstream(Phase::ResponseHead, Kind::Closed).retry(GET), Retry::No);
+        assert!(unsent.is_sent_again_at_once(POST));
+        assert!(!Failure::upstream(Phase::ResponseHead, Kind::Closed).is_sent_again_at_once(GET));
     }
 
     #[test]
-    fn a_refused_connect_goes_elsewhere_and_ends_in_503_uf() {
+    fn a_refused_connect_ends_in_503_uf() {
         let refused = Failure::upstream(Phase::Connect, Kind::Unreachable("Connection refused".into()));
-        assert_eq!(refused.retry(POST), Retry::OtherEndpoint);
+        assert!(!refused.is_sent_again_at_once(POST));
+        assert_eq!(refused.lost(), Some(Lost::Unconnected));
         assert_eq!((refused.answer().0, refused.flag()), (503, Flag::UpstreamConnectFailure));
+        let last = Failure { retried: true, ..refused };
+        assert!(last.answer().1.ends_with("retried and the latest reset reason: connection failure"));
     }
 }

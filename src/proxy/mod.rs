@@ -1,20 +1,25 @@
 //! Serve one downstream connection, and run each exchange: the spine.
 //!
 //! - `passage`: what a request is made before a route is looked for, and for its destination
+//! - `authorize`: requests and connections are held against AuthorizationPolicies
 //! - `environment`: what a shard lends to every exchange: routing, buffers, clock, log, counters
 //! - `downstream`: one HTTP/1.1 connection of a client: waiting, reading heads, answering, ending
 //! - `serve_http2`: one HTTP/2 connection of a client
 //! - `worker`: tasks that serve one stream after another
 //! - `client`: the client's side of an exchange, whatever version it speaks
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
+//! - `authenticate`: whether the tokens of a request are good
 //! - `checks`: what is decided between a request's route and its action
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
 //! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
+//! - `retrying`: whether a request is tried again, from what came of an attempt
 //! - `choosing`: what of a request decides which endpoint that is
+//! - `learning`: what is learned of an endpoint from the heads of its answers
 //! - `timing`: when an exchange and its attempts have to be over
 //! - `attempt`: one try of it at one endpoint
 //! - `attempt_stream`: one try where either side speaks HTTP/2
 //! - `upload`: the request's body on its way up
+//! - `kept`: what of it is kept for another attempt
 //! - `stream_body`, `upload_stream`: a body that came on a stream, and its way up
 //! - `download`: the response's body on its way down
 //! - `download_stream`: the same where either side speaks HTTP/2
@@ -33,6 +38,8 @@
 mod answer;
 mod attempt;
 mod attempt_stream;
+mod authenticate;
+mod authorize;
 mod calls;
 mod checks;
 mod choosing;
@@ -44,11 +51,14 @@ mod downstream;
 mod environment;
 mod exchange;
 mod failure;
+mod kept;
 mod mirror;
+mod learning;
 mod mongo;
 mod passage;
 mod record;
 mod reply;
+mod retrying;
 mod serve_http2;
 mod standard;
 mod stream_body;

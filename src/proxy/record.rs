@@ -6,7 +6,7 @@ use crate::{
     telemetry::{Flag, Record, bump},
     upstream::Endpoint,
 };
-use std::{rc::Rc, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 /// What became of an exchange, gathered on its way.
 pub(super) struct Summary {
@@ -14,9 +14,13 @@ pub(super) struct Summary {
     /// The status that was sent; 0 if none was.
     pub(super) status: u16,
     pub(super) flag: Option<Flag>,
+    /// Why there was no other attempt, where one was wanted.
+    pub(super) retry_flag: Option<Flag>,
     /// It was made to wait (`DI`).
     pub(super) is_delayed: bool,
     pub(super) details: &'static str,
+    /// Details in place of these, of a request that an AuthorizationPolicy denies.
+    pub(super) denial: Option<Arc<str>>,
     pub(super) transport_failure: String,
     pub(super) bytes_received: u64,
     pub(super) bytes_sent: u64,
@@ -36,8 +40,10 @@ impl Summary {
             started,
             status: 0,
             flag: None,
+            retry_flag: None,
             is_delayed: false,
             details: "",
+            denial: None,
             transport_failure: String::new(),
             bytes_received: 0,
             bytes_sent: 0,
@@ -74,8 +80,9 @@ impl Summary {
             },
             status: self.status,
             flag: self.flag,
+            retry_flag: self.retry_flag,
             is_delayed: self.is_delayed,
-            details: self.details,
+            details: self.details(),
             // Only for connections that an HTTP filter did not end.
             termination: "",
             transport_failure: &self.transport_failure,
@@ -95,6 +102,11 @@ impl Summary {
             server_name: info.server_name.as_deref().unwrap_or_default().as_bytes(),
             route_name: route_name.as_bytes(),
         });
+    }
+
+    /// Envoy's response code details.
+    pub(super) fn details(&self) -> &str {
+        self.denial.as_deref().unwrap_or(self.details)
     }
 
     fn count(&self, env: &Environment) {

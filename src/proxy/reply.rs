@@ -5,6 +5,7 @@ use crate::{
     filter::{Abort, retry_after_seconds},
     http1::decode::BadRequest,
     http2::Refused,
+    jwt,
     table::{CorsPolicy, DirectResponse},
     telemetry::Flag,
 };
@@ -28,6 +29,10 @@ pub(super) enum LocalReply<'a> {
     BadPath,
     /// The head did not come in time.
     HeadTimeout,
+    /// A token is not good; what the client is told of it is in the scratch text.
+    Unauthenticated(jwt::Refusal),
+    /// No AuthorizationPolicy lets it in, or one keeps it out; which is in the summary.
+    AccessDenied,
     /// The client's network may not come here.
     Denied,
     /// Too many requests; there may be one more after this time.
@@ -70,6 +75,8 @@ pub(super) enum Extra<'a> {
     Nothing,
     /// `retry-after`, in seconds.
     RetryAfter(u64),
+    /// `www-authenticate`: the scratch text.
+    Challenge,
     /// What an origin may do.
     Preflight(&'a CorsPolicy),
     /// To clients of gRPC: this status, rather than the one that stands for that of HTTP.
@@ -124,6 +131,11 @@ impl<'a> LocalReply<'a> {
                     "request header timeout",
                 )
             },
+            LocalReply::Unauthenticated(refusal) => Reply {
+                extra: Extra::Challenge,
+                ..reply(refusal.status(), None, refusal.details(), refusal.text())
+            },
+            LocalReply::AccessDenied => reply(403, None, "rbac_access_denied", "RBAC: access denied"),
             LocalReply::Denied => reply(403, None, "network_denied", "network denied"),
             LocalReply::Limited(wait) => Reply {
                 extra: Extra::RetryAfter(retry_after_seconds(wait)),

@@ -1,6 +1,11 @@
 //! The body of a request that came on a stream of HTTP/2, part of which can be sent a second time.
 
-use super::{mirror::Copies, upload::Progress};
+use super::{
+    Environment,
+    kept::{KEPT_BYTES_USUAL, Kept},
+    mirror::Copies,
+    upload::Progress,
+};
 use crate::{
     buffer::Buffer,
     http::Fields,
@@ -9,19 +14,14 @@ use crate::{
 };
 use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
 
-/// How much of a body is kept for another attempt: most calls of gRPC, and no more than the client could have sent ahead in
-/// any case.
-const REPLAY_BYTES_MAX: usize = 64 << 10;
-
 /// The body of a request on its way from its stream.
 pub(super) struct StreamBody<'s> {
     stream: &'s Stream,
-    /// What has come, as long as it is little and there may be another attempt.
-    kept: Vec<u8>,
+    env: Rc<Environment>,
+    /// What has come, as long as it may be kept and there may be another attempt.
+    kept: Kept,
     /// The position in `kept` of what this attempt gets next.
     at: usize,
-    /// Some has come that was not kept.
-    is_lost: bool,
     end: Option<Option<Box<Fields>>>,
     received: u64,
     /// Copies of the request, which get what comes.
@@ -47,9 +47,16 @@ pub(super) enum NoChunk {
 }
 
 impl<'s> StreamBody<'s> {
-    pub(super) fn new(stream: &'s Stream) -> StreamBody<'s> {
+    pub(super) fn new(stream: &'s Stream, env: &Rc<Environment>) -> StreamBody<'s> {
         let end = stream.is_received().then_some(None);
-        StreamBody { stream, kept: Vec::new(), at: 0, is_lost: false, end, received: 0, copies: None }
+        let mut kept = Kept::default();
+        kept.allow(KEPT_BYTES_USUAL, None);
+        StreamBody { stream, env: Rc::clone(env), kept, at: 0, end, received: 0, copies: None }
+    }
+
+    /// Keeps up to so much of it from now on.
+    pub(super) fn allow(&mut self, limit: usize, length: Option<u64>) {
+        self.kept.allow(limit, length);
     }
 
     /// Shows what comes to who copies the request.
@@ -59,26 +66,23 @@ impl<'s> StreamBody<'s> {
 
     /// Begins anew, for another attempt.
     pub(super) fn rewind(&mut self) {
-        debug_assert!(!self.is_lost);
         self.at = 0;
     }
 
     /// Whether all that has come can be sent again.
     pub(super) fn can_replay(&self) -> bool {
-        !self.is_lost
+        !self.kept.is_lost()
     }
 
     /// There will be no other attempt: nothing is kept from now on. All of what was kept has been sent.
     fn forget(&mut self) {
-        debug_assert!(self.at == self.kept.len());
-        self.is_lost = true;
-        self.kept = Vec::new();
+        self.kept.lose();
         self.at = 0;
     }
 
     /// Whether nothing is left to be sent by this attempt.
     pub(super) fn is_done(&self) -> bool {
-        self.end.as_ref().is_some_and(Option::is_none) && self.at == self.kept.len()
+        self.end.as_ref().is_some_and(Option::is_none) && self.at == self.kept.bytes().len()
     }
 
     /// Whether all of it has come.
@@ -98,10 +102,10 @@ impl<'s> StreamBody<'s> {
 
     /// What is next for this attempt. The client may send nothing for so long.
     pub(super) async fn next(&mut self, progress: &Progress, limit: Duration) -> Result<Chunk<'_>, NoChunk> {
-        if progress.has_begun() && self.at == self.kept.len() {
+        if progress.has_begun() && self.at == self.kept.bytes().len() {
             self.forget();
         }
-        if self.at == self.kept.len() && self.end.is_none() {
+        if self.at == self.kept.bytes().len() && self.end.is_none() {
             let received = {
                 let mut receiving = pin!(self.stream.receive(limit));
                 poll_fn(|context| match progress.is_discarding() {
@@ -116,8 +120,9 @@ impl<'s> StreamBody<'s> {
                         copies.take(self.received, buffer.bytes());
                     }
                     self.received += buffer.len() as u64;
-                    if self.is_lost || self.kept.len() + buffer.len() > REPLAY_BYTES_MAX {
+                    if !self.kept.keep(buffer.bytes(), &self.env) {
                         self.forget();
+                        progress.set_lost(true);
                         if self.stream.is_received() {
                             progress.set_whole();
                         }
@@ -125,7 +130,6 @@ impl<'s> StreamBody<'s> {
                     }
                     // As it is kept anyway, the client may go on.
                     self.stream.release(buffer.len());
-                    self.kept.extend_from_slice(buffer.bytes());
                     if self.stream.is_received() {
                         self.end = Some(None);
                     }
@@ -140,9 +144,9 @@ impl<'s> StreamBody<'s> {
         if self.copies.is_some() && (self.end.is_some() || self.stream.is_received()) {
             self.copies.take().inspect(|copies| copies.end());
         }
-        if self.at < self.kept.len() {
-            let bytes = self.kept.get(self.at..).unwrap_or_default();
-            self.at = self.kept.len();
+        if self.at < self.kept.bytes().len() {
+            let bytes = self.kept.bytes().get(self.at..).unwrap_or_default();
+            self.at = self.kept.bytes().len();
             return Ok(Chunk::Kept(bytes));
         }
         Ok(Chunk::End(self.end.as_ref().and_then(Option::as_deref)))

@@ -1,6 +1,6 @@
 //! One connection that is not HTTP: a destination by weight, an endpoint that answers, then bytes both ways.
 
-use super::{ConnectionInfo, Environment, choosing::hash_of_connection, mongo};
+use super::{ConnectionInfo, Environment, authorize, choosing::hash_of_connection, mongo};
 use crate::{
     buffer::Buffer,
     driver::Deadline,
@@ -10,7 +10,7 @@ use crate::{
     tls::{ReadHalf, WriteHalf},
     upstream::{Cluster, Endpoint, Pick, Random, Stream, open_stream},
 };
-use std::{pin::Pin, rc::Rc, time::Instant};
+use std::{pin::Pin, rc::Rc, sync::Arc, time::Instant};
 
 /// Endpoints that are tried for one connection, each once: as many as Istio's default lets an HTTP request try. Each may
 /// take the whole connect timeout, and a client that has waited for three of them waits for no fourth.
@@ -39,12 +39,26 @@ pub fn serve_tcp(
 ) -> impl Future<Output = ()> + use<> {
     bump(&env.counters.tcp_connections, 1);
     bump(&env.counters.tcp_connections_active, 1);
-    let target = choose(route, &env.random).map_or(Target::Missing("".into()), |destination| {
-        let cluster = destination.cluster.and_then(|id| env.routing.borrow().clusters.get(id).cloned());
-        cluster.map_or_else(|| Target::Missing(destination.cluster_name.clone()), Target::Cluster)
-    });
+    let target = match denial(&connection.info, env) {
+        Some(denial) => Target::Denied(denial),
+        None => target(route, env),
+    };
     let session = Session { connection, started: Instant::now(), env: Rc::clone(env) };
     session.live(target, protocol)
+}
+
+/// Why the connection may not go anywhere.
+fn denial(info: &ConnectionInfo, env: &Environment) -> Option<Arc<str>> {
+    let routing = env.routing.borrow();
+    let authorization = routing.snapshot.authorization.as_ref()?;
+    authorize::connection(authorization, info, env)
+}
+
+fn target(route: &TcpRoute, env: &Environment) -> Target {
+    choose(route, &env.random).map_or(Target::Missing("".into()), |destination| {
+        let cluster = destination.cluster.and_then(|id| env.routing.borrow().clusters.get(id).cloned());
+        cluster.map_or_else(|| Target::Missing(destination.cluster_name.clone()), Target::Cluster)
+    })
 }
 
 /// One of the destinations, by weight.
@@ -67,6 +81,8 @@ enum Target {
     Cluster(Rc<Cluster>),
     /// There is no such cluster; its name.
     Missing(Box<str>),
+    /// An AuthorizationPolicy keeps it out, or none lets it in; for the access log.
+    Denied(Arc<str>),
 }
 
 struct Session {
@@ -81,6 +97,8 @@ struct Summary {
     flag: Option<Flag>,
     /// Why it was ended, where nobody asked for it.
     termination: &'static str,
+    /// What is said of that in place of it, of a connection that an AuthorizationPolicy denies.
+    denial: Option<Arc<str>>,
     transport_failure: String,
     up: u64,
     down: u64,
@@ -97,6 +115,10 @@ struct Unreachable {
 impl Session {
     async fn live(mut self, target: Target, protocol: TcpProtocol) {
         match target {
+            // Closed with what has come of it unread.
+            Target::Denied(denial) => {
+                self.record("", &Summary { denial: Some(denial), ..Summary::default() })
+            }
             Target::Missing(name) => {
                 bump(&self.env.counters.tcp_no_route, 1);
                 self.record(&name, &Summary { flag: Some(Flag::NoCluster), ..Summary::default() });
@@ -136,7 +158,11 @@ impl Session {
             let chosen = cluster.choose(&Pick { hash, tried: &tried, ..first });
             let is_new = |endpoint: &Rc<Endpoint>| !tried.iter().any(|other| Rc::ptr_eq(other, endpoint));
             let Some(endpoint) = chosen.filter(is_new) else { break };
-            match open_stream(cluster, &endpoint, &env.dial(&self.connection.info, None)).await {
+            let opened = open_stream(cluster, &endpoint, &env.dial(&self.connection.info, None)).await;
+            if cluster.keeps_health() {
+                cluster.learn_connected(&endpoint, opened.is_ok(), Instant::now());
+            }
+            match opened {
                 Ok(stream) => {
                     bump(&env.counters.upstream_connections, 1);
                     bump(&env.counters.upstream_connections_active, 1);
@@ -213,7 +239,7 @@ impl Session {
         env.log.write(&Record {
             start_ms: env.clock.unix_ms(self.started),
             flag: summary.flag,
-            termination: summary.termination,
+            termination: summary.denial.as_deref().unwrap_or(summary.termination),
             transport_failure: &summary.transport_failure,
             bytes_received: summary.up,
             bytes_sent: summary.down,

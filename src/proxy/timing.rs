@@ -15,7 +15,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     rc::Rc,
-    task::Context,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -91,8 +91,8 @@ impl Timing {
         }
     }
 
-    /// An attempt begins.
-    pub(super) fn begin_attempt(&self) {
+    /// An attempt has ended: its time counts no more.
+    pub(super) fn end_attempt(&self) {
         if let Some(bounds) = &self.0 {
             bounds.connected.set(None);
             bounds.over.set(None);
@@ -130,6 +130,21 @@ impl Timing {
             future.as_mut().poll(context)
         })
         .await
+    }
+
+    /// Waits for so long, or until the time is over, or until `gone` says that nobody waits any more.
+    pub(super) async fn pause(
+        &self,
+        deadlines: &Rc<Deadlines>,
+        pause: Duration,
+        gone: impl Fn(&Context<'_>) -> bool,
+    ) {
+        let timer = deadlines.timer_at(Instant::now() + pause);
+        poll_fn(|context| {
+            let is_done = timer.watch(context.waker()) || self.is_over(context) || gone(context);
+            if is_done { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Tells what failed from what was ended because its time was over.
@@ -258,7 +273,7 @@ mod tests {
         let timing = Timing::new(&Deadlines::new(), Some(MINUTE), Some(MINUTE / 2), None);
         timing.request_is_whole();
         let whole = timing.due();
-        timing.begin_attempt();
+        timing.end_attempt();
         assert_eq!(timing.due(), whole);
         timing.is_connected();
         assert!(timing.due() < whole);

@@ -7,18 +7,26 @@ use super::{
     attempt::{Attempt, Failed},
     client::Incoming,
     exchange::{After, Exchange, Way},
-    failure::{Failure, Phase, Retry},
+    failure::{Failure, Phase, Replay},
+    kept::{KEPT_BYTES_MAX, KEPT_BYTES_USUAL},
     timing::Timing,
 };
 use crate::{
+    grpc,
+    http::{BodyLength, Name},
     http1::body::{BodyDecoder, Next},
     telemetry::bump,
     upstream::{Endpoint, Outcome},
 };
-use std::rc::Rc;
+use std::{
+    rc::Rc,
+    task::Context,
+    time::{Duration, Instant},
+};
 
-/// Tries after the first, for what may be tried again (Istio's default retry policy).
-const RETRIES: usize = 2;
+/// How often one request is sent again at once, whatever its policy: each time a connection of the pool had died, or an
+/// origin of HTTP/2 was leaving. Who does so again and again is not to be followed for ever.
+const RESENT_MAX: u32 = 3;
 
 /// Why no attempt delivered an answer.
 pub(super) enum Ended {
@@ -28,56 +36,132 @@ pub(super) enum Ended {
     Cut(Failure),
 }
 
+/// What has been tried.
+#[derive(Default)]
+struct Tried {
+    /// Endpoints that failed, or gave an answer that nobody wants.
+    endpoints: Vec<Rc<Endpoint>>,
+    attempts: usize,
+    /// Of those, how many the policy asked for.
+    retries: u32,
+    /// How many were made at once.
+    resent: u32,
+}
+
 impl Exchange<'_> {
     /// Tries, and tries again what may be tried again.
     pub(super) async fn attempts(&mut self, way: &Way<'_>) -> Result<After, Ended> {
         self.begin_timing(way);
-        let mut tried: Vec<Rc<Endpoint>> = Vec::new();
-        let mut retry = Retry::No;
+        self.begin_keeping(way);
+        self.answer.retries_left = way.retry.attempts;
+        let mut tried = Tried::default();
+        let mut again = None;
         loop {
             // Who is gone wants nothing any more: it would cost an origin more than the client.
             if let Some(end) = self.answer.client.end() {
                 return Err(Ended::Cut(Failure::downstream(Phase::ResponseHead, end.into())));
             }
-            let chosen = match (retry, tried.last()) {
-                (Retry::FreshConnection, Some(endpoint)) => Some(Rc::clone(endpoint)),
-                _ => self.choose_endpoint(way, &tried),
+            let fresh = again.is_some();
+            let Some(endpoint) = again.take().or_else(|| self.choose_endpoint(way, &tried.endpoints)) else {
+                return Err(Ended::NoEndpoint);
             };
-            let Some(endpoint) = chosen else { return Err(Ended::NoEndpoint) };
-            let attempt = Attempt { endpoint: &endpoint, number: tried.len() + 1, fresh: retry != Retry::No };
-            self.timing.begin_attempt();
-            let tried_once = self.attempt(attempt, way).await;
-            let tried_once = tried_once.map_err(|failed| failed.judge(&self.timing));
-            self.learn(way, &endpoint, &tried_once);
-            let (failure, replay) = match tried_once {
-                Ok(after) => return Ok(after),
-                Err(Failed::Before(failure, replay)) => (failure, replay),
+            tried.attempts += 1;
+            let attempt = Attempt { endpoint: &endpoint, number: tried.attempts, fresh };
+            let ended = self.attempt(attempt, way).await.map_err(|failed| failed.judge(&self.timing));
+            self.timing.end_attempt();
+            self.learn(way, &endpoint, &ended);
+            match ended {
+                Ok(after) => {
+                    if tried.retries > 0 && self.answer.summary.retry_flag.is_none() {
+                        bump(&self.env.counters.upstream_retry_successes, 1);
+                    }
+                    return Ok(after);
+                }
                 Err(Failed::Within(failure)) => return Err(Ended::Cut(failure)),
-            };
-            if let Some(over) = self.timing.over() {
-                return Err(Ended::Failed(Failure { kind: over.into(), ..failure }));
+                Err(Failed::Unwanted(_)) => {}
+                Err(Failed::Before(failure, replay)) => {
+                    let failure = Failure { retried: tried.retries > 0, ..failure };
+                    if failure.is_sent_again_at_once(replay) && tried.resent < RESENT_MAX {
+                        tried.resent += 1;
+                        bump(&self.env.counters.upstream_resent, 1);
+                        again = Some(endpoint);
+                        continue;
+                    }
+                    if !self.is_tried_again(way, &failure, replay) {
+                        return Err(Ended::Failed(failure));
+                    }
+                }
             }
-            tried.push(endpoint);
-            retry = failure.retry(replay);
-            if retry == Retry::No || tried.len() > RETRIES {
-                return Err(Ended::Failed(failure));
-            }
+            tried.endpoints.push(endpoint);
+            tried.retries += 1;
+            self.answer.retries_left -= 1;
             bump(&self.env.counters.upstream_retries, 1);
+            self.back_off(way, tried.retries).await;
+            if let Some(over) = self.timing.over() {
+                return Err(Ended::Failed(Failure::upstream(Phase::ResponseHead, over.into())));
+            }
         }
     }
 
-    /// What an attempt has shown of its endpoint.
-    fn learn(&self, _way: &Way<'_>, _endpoint: &Rc<Endpoint>, tried: &Result<After, Failed>) {
-        let outcome = match tried {
-            // As it came: nothing of it is changed on its way but fields.
-            Ok(_) => Some(Outcome::Answered(self.answer.summary.status)),
-            Err(Failed::Before(failure, _) | Failed::Within(failure)) => failure.outcome(),
+    /// Whether the policy tries a request again that got no answer. Takes note where it would, if that could be.
+    fn is_tried_again(&mut self, way: &Way<'_>, failure: &Failure, replay: Replay) -> bool {
+        let is_wanted = failure.lost().is_some_and(|lost| way.retry.takes_lost(lost));
+        if way.retry.attempts == 0 || !is_wanted {
+            return false;
+        }
+        if self.answer.retries_left == 0 {
+            self.answer.retries_are_used_up();
+            return false;
+        }
+        if !replay.body_is_at_hand {
+            bump(&self.env.counters.upstream_retry_abandoned, 1);
+        }
+        replay.body_is_at_hand
+    }
+
+    /// The pause before a retry, the first of which is 1.
+    async fn back_off(&self, way: &Way<'_>, retry: u32) {
+        let below = u64::try_from(way.retry.pause_below(retry).as_micros()).unwrap_or(u64::MAX);
+        let pause = Duration::from_micros(self.env.random.below(below));
+        let client = &self.answer.client;
+        let gone =
+            |context: &Context<'_>| client.stream().is_some_and(|stream| stream.poll_end(context).is_ready());
+        self.timing.pause(&self.env.deadlines, pause, gone).await;
+    }
+
+    /// How much of the body is kept for other attempts. By the usual policy an origin has looked at nothing that is tried
+    /// again, so little is kept, and of what goes to an origin of HTTP/1.1 nothing: it is not sent before there is a
+    /// connection.
+    fn begin_keeping(&mut self, way: &Way<'_>) {
+        let length = match self.answer.client_body {
+            BodyLength::None => return,
+            BodyLength::Sized(length) => Some(length),
+            BodyLength::Unknown | BodyLength::UntilClose => None,
         };
+        let head = &self.answer.scratch.request;
+        let is_call = head.fields.get(Name::ContentType).and_then(grpc::kind).is_some();
+        let takes_what_was_sent = way.retry.takes_what_was_sent(is_call);
+        let usual = if way.cluster.speaks_http2(head.version) { KEPT_BYTES_USUAL } else { 0 };
+        match &mut self.incoming {
+            Incoming::Http1(_) if takes_what_was_sent => self.kept.allow(KEPT_BYTES_MAX, length),
+            Incoming::Http1(_) => self.kept.allow(usual, length),
+            Incoming::Http2(body) if takes_what_was_sent => body.allow(KEPT_BYTES_MAX, length),
+            Incoming::Http2(_) => {}
+        }
+    }
+
+    /// What an attempt has shown of its endpoint. Of an answer, that was learned as its head came.
+    fn learn(&self, way: &Way<'_>, endpoint: &Rc<Endpoint>, tried: &Result<After, Failed>) {
+        let Err(Failed::Before(failure, _) | Failed::Within(failure)) = tried else { return };
+        let Some(outcome) = failure.outcome() else { return };
         let counters = &self.env.counters;
         match outcome {
-            Some(Outcome::TimedOut) => bump(&counters.upstream_timeouts, 1),
-            Some(Outcome::Reset) => bump(&counters.upstream_resets, 1),
-            Some(Outcome::Answered(_) | Outcome::ConnectFailed) | None => {}
+            Outcome::TimedOut => bump(&counters.upstream_timeouts, 1),
+            Outcome::Reset => bump(&counters.upstream_resets, 1),
+            Outcome::Answered(_) | Outcome::ConnectFailed => {}
+        }
+        if way.cluster.keeps_health() {
+            way.cluster.learn(endpoint, outcome, Instant::now());
         }
     }
 

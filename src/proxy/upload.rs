@@ -5,6 +5,7 @@ use super::{
     download::SPLICE_BYTES_MIN,
     downstream::Inbound,
     failure::{Failure, Kind, Phase},
+    kept::Kept,
     mirror::Copies,
 };
 use crate::{
@@ -37,6 +38,8 @@ pub(super) struct Progress {
     begun: Cell<bool>,
     /// All of the request has come.
     whole: Cell<bool>,
+    /// What was sent of the body is here no more: there can be no other attempt.
+    lost: Cell<bool>,
 }
 
 impl Progress {
@@ -46,6 +49,7 @@ impl Progress {
             discard: Cell::new(false),
             begun: Cell::new(false),
             whole: Cell::new(ended),
+            lost: Cell::new(false),
         }
     }
 
@@ -76,6 +80,16 @@ impl Progress {
     /// Whether it has.
     pub(super) fn has_begun(&self) -> bool {
         self.begun.get()
+    }
+
+    /// Whether what was sent of the body is here no more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.get()
+    }
+
+    /// It is not.
+    pub(super) fn set_lost(&self, is_lost: bool) {
+        self.lost.set(is_lost);
     }
 
     /// What still comes is to be thrown away.
@@ -209,13 +223,12 @@ impl Upload {
         self.taken
     }
 
-    /// As `taken`, for the caller to consume them now.
-    pub(super) fn take_taken(&mut self) -> usize {
-        std::mem::take(&mut self.taken)
-    }
-
-    /// Appends what there is of the body to `out`, behind the head.
-    pub(super) fn begin(&mut self, buffered: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
+    /// Appends what there is of the body to `out`, behind the head: what was kept from the attempt before, and what is in
+    /// the client's buffer.
+    pub(super) fn begin(&mut self, kept: &[u8], buffered: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
+        if !self.done && !kept.is_empty() {
+            self.append(kept, out)?;
+        }
         if !self.done {
             self.taken = self.append(buffered, out)?;
         }
@@ -286,17 +299,17 @@ impl Upload {
     /// buffer, to be sent again if need be; [`taken`](Self::taken) says how much it is.
     pub(super) async fn pump_all(
         &mut self,
-        inbound: &mut Inbound,
+        (inbound, kept): (&mut Inbound, &mut Kept),
         mut sink: Sink<'_>,
-        env: &Environment,
+        env: &Rc<Environment>,
         progress: &Progress,
     ) -> UploadEnd {
         let mut out = Vec::new();
-        if let Err(failure) = self.begin(inbound.buffer.bytes(), &mut out) {
+        if let Err(failure) = self.begin(kept.bytes(), inbound.buffer.bytes(), &mut out) {
             return UploadEnd::ClientFailed(failure);
         }
         if !self.done {
-            inbound.buffer.consume(self.take_taken());
+            self.take((&mut *inbound, &mut *kept), env, progress);
         }
         let then = Then::end_if(self.done);
         if self.done {
@@ -306,16 +319,29 @@ impl Upload {
             Ok(()) if self.done => UploadEnd::Done,
             Err(Unsent::Broken) => UploadEnd::ClientFailed(not_grpc_web()),
             Err(Unsent::Stopped) if !progress.discard.get() => UploadEnd::OriginStopped,
-            _ => self.pump(inbound, sink, env, progress).await,
+            _ => self.pump((inbound, kept), sink, env, progress).await,
         }
+    }
+
+    /// Takes what was sent out of the client's buffer, for more to come, and keeps it if it may.
+    pub(super) fn take(
+        &mut self,
+        (inbound, kept): (&mut Inbound, &mut Kept),
+        env: &Rc<Environment>,
+        progress: &Progress,
+    ) {
+        let taken = std::mem::take(&mut self.taken);
+        let bytes = inbound.buffer.bytes().get(..taken).unwrap_or_default();
+        progress.set_lost(!kept.keep(bytes, env));
+        inbound.buffer.consume(taken);
     }
 
     /// Moves what is left of the body, as fast as the origin takes it.
     pub(super) async fn pump(
         &mut self,
-        inbound: &mut Inbound,
+        (inbound, kept): (&mut Inbound, &mut Kept),
         mut sink: Sink<'_>,
-        env: &Environment,
+        env: &Rc<Environment>,
         progress: &Progress,
     ) -> UploadEnd {
         let mut out = Vec::new();
@@ -325,7 +351,10 @@ impl Upload {
                 && inbound.buffer.is_empty()
                 && self.is_worth_a_pipe()
                 && !progress.discard.get()
+                && (!kept.is_keeping() || progress.has_begun())
             {
+                kept.lose();
+                progress.set_lost(true);
                 match self.splice(inbound, write, env).await {
                     Ok(()) => {
                         progress.set_whole();
@@ -340,6 +369,9 @@ impl Upload {
                     Err(Stopped::Reading) => return UploadEnd::ClientFailed(from_client(Kind::Reset)),
                 }
             }
+            if progress.has_begun() && kept.is_keeping() {
+                kept.lose();
+            }
             if let Err(failure) = read(inbound, env, self.decoder.sized_left()).await {
                 return UploadEnd::ClientFailed(failure);
             }
@@ -348,7 +380,8 @@ impl Upload {
                 Ok(taken) => taken,
                 Err(failure) => return UploadEnd::ClientFailed(failure),
             };
-            inbound.buffer.consume(taken);
+            self.taken = taken;
+            self.take((&mut *inbound, &mut *kept), env, progress);
             if self.done {
                 progress.set_whole();
             }

@@ -2,6 +2,8 @@
 
 use crate::{
     driver::Bell,
+    filter::KeySourceId,
+    jwt::KeySet,
     table::{ClientTlsId, ServerTlsId},
     tls::{ClientContext, ServerContext},
     upstream::ResolvedEndpoints,
@@ -27,6 +29,8 @@ pub enum Message {
     ServerTls(ServerTlsId, Option<Arc<ServerContext>>),
     /// How TLS begins for an upstream from now on; nothing: it can't.
     ClientTls(ClientTlsId, Option<Arc<ClientContext>>),
+    /// The keys of an issuer of tokens from now on.
+    TokenKeys(KeySourceId, Arc<KeySet>),
     /// Take no new connections, end those that are idle, let the others finish within this time.
     Drain(Duration),
     /// End everything now.

@@ -184,6 +184,7 @@ async fn hear(inbox: Inbox, env: Rc<Environment>, drain: Rc<Drain>) {
                 Message::Resolved(answer) => env.routing.borrow().clusters.resolved(&answer),
                 Message::ServerTls(id, context) => env.tls.set_server(id.0, context),
                 Message::ClientTls(id, context) => env.tls.set_client(id.0, context.as_deref()),
+                Message::TokenKeys(source, keys) => env.routing.borrow().set_keys(source, keys),
                 Message::Drain(within) => begin_drain(&env, &drain, within),
                 Message::Stop => begin_drain(&env, &drain, Duration::ZERO),
             }

@@ -1,8 +1,8 @@
 //! What a route asks and how it rewrites, in Istio's words, for `routes` and `explain`.
 
 use super::{
-    HeaderMatch, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath, RedirectPort, RouteMatch,
-    StringMatch, ValueMatch,
+    ClaimMatch, HeaderMatch, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath, RedirectPort,
+    RouteMatch, StringMatch, ValueMatch,
 };
 use std::fmt::{Display, Formatter, Result, Write};
 
@@ -42,7 +42,8 @@ impl Display for RouteMatch {
             }
         }
         self.headers.iter().try_for_each(|header| write!(f, ", {header}"))?;
-        self.query.iter().try_for_each(|parameter| write!(f, ", {parameter}"))
+        self.query.iter().try_for_each(|parameter| write!(f, ", {parameter}"))?;
+        self.claims.iter().flatten().try_for_each(|claim| write!(f, ", {claim}"))
     }
 }
 
@@ -85,6 +86,18 @@ impl Display for HeaderMatch {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let without = if self.negate { "without " } else { "" };
         write!(f, "{without}header {} {}", Text(self.name.as_bytes()), self.value)
+    }
+}
+
+/// `claim groups exact admin`, `without claim realm_access[roles] present`
+impl Display for ClaimMatch {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(if self.negate { "without claim " } else { "claim " })?;
+        for (position, name) in self.path.iter().enumerate() {
+            let name = Text(name.as_bytes());
+            if position == 0 { write!(f, "{name}")? } else { write!(f, "[{name}]")? }
+        }
+        write!(f, " {}", self.value)
     }
 }
 

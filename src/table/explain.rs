@@ -116,6 +116,11 @@ pub fn explain_match(matcher: &RouteMatch, request: &RequestHead, scheme: Scheme
     conditions.extend(headers.map(|h| condition(h.to_string(), header_failure(h, request, scheme))));
     let query = matcher.query.iter();
     conditions.extend(query.map(|q| condition(q.to_string(), query_failure(q, request.query()))));
+    let claims = matcher.claims.iter().flatten();
+    conditions.extend(claims.map(|claim| {
+        let failure = (!claim.matches(None)).then(|| format!("{claim} needs a verified token"));
+        condition(claim.to_string(), failure)
+    }));
     conditions
 }
 

@@ -1,7 +1,10 @@
 //! Route tables and virtual hosts, and how a request finds its route (specification section 2.4).
 
 use super::{Route, Source, host_index::HostIndex, route_index::RouteIndex};
-use crate::http::{RequestHead, Scheme};
+use crate::{
+    http::{RequestHead, Scheme},
+    jwt::Claims,
+};
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -55,14 +58,19 @@ impl RouteTable {
         RouteTable { name, virtual_hosts, index }
     }
 
-    /// Finds the virtual host of the authority and its first route that matches. `scheme` is the effective one: that
-    /// of a trusted `x-forwarded-proto`, else that of the downstream connection.
+    /// Finds the virtual host of the authority and its first route that matches a request without a token. `scheme` is the
+    /// effective one: that of a trusted `x-forwarded-proto`, else that of the downstream connection.
     pub fn find(&self, request: &RequestHead, scheme: Scheme) -> Lookup<'_> {
+        self.find_with(request, scheme, None)
+    }
+
+    /// The same for a request whose token says this.
+    pub fn find_with(&self, request: &RequestHead, scheme: Scheme, claims: Option<&Claims>) -> Lookup<'_> {
         let Some(host) = self.virtual_host(&request.authority) else { return Lookup::NoHost };
         if host.require_tls && scheme != Scheme::Https {
             return Lookup::HttpsRedirect(host);
         }
-        match host.route(request, scheme) {
+        match host.route_with(request, scheme, claims) {
             Some(route) => Lookup::Route(host, route),
             None => Lookup::NoRoute(host),
         }
@@ -82,10 +90,20 @@ impl VirtualHost {
         VirtualHost { host: host.to_ascii_lowercase().into(), require_tls, routes, source, index }
     }
 
-    /// The first route that matches.
+    /// The first route that matches a request without a token.
     pub fn route(&self, request: &RequestHead, scheme: Scheme) -> Option<&Route> {
-        let matches =
-            |at: usize| self.routes.get(at).is_some_and(|route| route.matcher.matches(request, scheme));
+        self.route_with(request, scheme, None)
+    }
+
+    /// The first route that matches a request whose token says this.
+    pub fn route_with(
+        &self,
+        request: &RequestHead,
+        scheme: Scheme,
+        claims: Option<&Claims>,
+    ) -> Option<&Route> {
+        let route_matches = |route: &Route| route.matcher.matches_with(request, scheme, claims);
+        let matches = |at: usize| self.routes.get(at).is_some_and(|route| route_matches(route));
         let first = self.index.first(request.path(), matches);
         first.and_then(|position| self.routes.get(position)).map(|route| &**route)
     }

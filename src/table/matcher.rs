@@ -1,7 +1,10 @@
 //! What a route asks of a request (`HTTPMatchRequest`, specification section 3.4).
 
-use super::{Pattern, PatternError};
-use crate::http::{BodyLength, RequestHead, Scheme, Upgrade, Version};
+use super::{ClaimMatch, Pattern, PatternError};
+use crate::{
+    http::{BodyLength, RequestHead, Scheme, Upgrade, Version},
+    jwt::Claims,
+};
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +24,8 @@ pub struct RouteMatch {
     pub headers: Vec<HeaderMatch>,
     /// `queryParams`
     pub query: Vec<QueryMatch>,
+    /// Those of `headers` and `withoutHeaders` that are about claims; nothing for nearly every route.
+    pub claims: Option<Box<[ClaimMatch]>>,
 }
 
 /// `uri`, on the normalized path without the query.
@@ -100,10 +105,17 @@ pub struct QueryMatch {
 }
 
 impl RouteMatch {
-    /// Whether every condition holds. `scheme` is the effective one: that of a trusted `x-forwarded-proto`, else that
-    /// of the downstream connection.
+    /// Whether every condition holds for a request without a token. `scheme` is the effective one: that of a trusted
+    /// `x-forwarded-proto`, else that of the downstream connection.
     pub fn matches(&self, request: &RequestHead, scheme: Scheme) -> bool {
-        self.path.matches(request.path()) && self.matches_besides_path(request, scheme)
+        self.matches_with(request, scheme, None)
+    }
+
+    /// The same for a request whose token says this.
+    pub fn matches_with(&self, request: &RequestHead, scheme: Scheme, claims: Option<&Claims>) -> bool {
+        self.path.matches(request.path())
+            && self.matches_besides_path(request, scheme)
+            && self.claims.as_ref().is_none_or(|wanted| wanted.iter().all(|claim| claim.matches(claims)))
     }
 
     /// Whether there is a condition besides that on the path.
@@ -113,6 +125,7 @@ impl RouteMatch {
             || self.authority.is_some()
             || !self.headers.is_empty()
             || !self.query.is_empty()
+            || self.claims.is_some()
     }
 
     fn matches_besides_path(&self, request: &RequestHead, scheme: Scheme) -> bool {

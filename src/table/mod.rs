@@ -1,15 +1,19 @@
 //! The compiled form of the configuration, and its look-ups.
 //!
-//! A [`Snapshot`] is made by `compile`, never changed but for the numbers of its [`Breaker`]s, and shared by all shards. Nothing in here knows YAML, does
-//! I/O or asks the time.
+//! A [`Snapshot`] is made by `compile`, never changed but for the numbers of its [`Breaker`]s and the health of its
+//! endpoints, and shared by all shards. Nothing in here knows YAML, does I/O or asks the time.
 //!
+//! - `authorization`: who may do what
 //! - `balance`: how an endpoint is chosen
 //! - `breaker`: what is counted over all shards for a cluster with limits
 //! - `checks`: what is decided about a request before the route's action
+//! - `claim`: what a route asks of the claims of a token
 //! - `cluster`: where requests go: endpoints and policy
 //! - `display`: what a route asks, in Istio's words
 //! - `filter_chain`: the filter chains of one TLS port, found by SNI
 //! - `explain`: why a request finds what it finds
+//! - `health`: which endpoints are good, for all shards together
+//! - `health_check`: how endpoints are asked whether they are well
 //! - `host`: route tables and virtual hosts, and how a request finds its route
 //! - `host_index`, `route_index`: how `host` finds things without looking at all of them
 //! - `listener`: where connections come in
@@ -27,13 +31,17 @@
 //! - `tcp`: where connections go that are not HTTP
 //! - `source`: where in the user's files a thing comes from
 
+mod authorization;
 mod balance;
 mod breaker;
 mod checks;
+mod claim;
 mod cluster;
 mod display;
 mod explain;
 mod filter_chain;
+mod health;
+mod health_check;
 mod host;
 mod host_index;
 mod listener;
@@ -54,12 +62,14 @@ mod tcp;
 #[cfg(test)]
 mod test_support;
 
+pub use authorization::{Authorization, AuthorizationPolicy};
 pub use balance::{
     Balance, ConsistentHash, HashAlgorithm, HashEntry, HashTable, LoadBalancing, PANIC_PERCENT,
     PRIORITIES_MAX, Warmup,
 };
 pub use breaker::{Breaker, BreakerLimits, Full, Resource, RetryBudget, SHARD_BITS};
 pub use checks::{Checks, CorsPolicy, IssuedCookie, RateLimited, StickySplit};
+pub use claim::ClaimMatch;
 pub use cluster::{
     ClientTlsId, Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Http2Keepalive,
     Placement, ProxyVersion, STREAMS_MAX, ServerName, UpstreamProtocol, UpstreamTls,
@@ -69,15 +79,17 @@ pub use explain::{
     nearest_routes,
 };
 pub use filter_chain::{ChainAction, ChainIndex, FilterChain, ServerTlsId};
+pub use health::{ClusterHealth, EndpointHealth, Evidence, Reason, SharedHealth};
+pub use health_check::{HealthCheck, HttpProbe, Probe};
 pub use host::{Lookup, RouteTable, TableId, VirtualHost};
 pub use listener::{BindAddress, Chain, Listener};
 pub use matcher::{HeaderMatch, HeaderName, PathMatch, QueryMatch, RouteMatch, StringMatch, ValueMatch};
 pub use mirror::Mirror;
-pub use outlier::OutlierDetection;
+pub use outlier::{EJECTION_TIME_MAX, OutlierDetection};
 pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
 pub use pool::{IdleTime, PoolLimits, TcpKeepalive, Tunnel, TunnelMethod};
 pub use redirect::{Redirect, RedirectPath, RedirectPort, https_location};
-pub use retry::RetryPolicy;
+pub use retry::{AnswerHead, Lost, RetryOn, RetryPolicy};
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
 pub use route::{Action, Destination, DirectResponse, Forward, Route};
 pub use settings::{
@@ -87,6 +99,7 @@ pub use settings::{
 pub use source::Source;
 pub use tcp::{TcpChain, TcpDestination, TcpProtocol, TcpRoute};
 
+use crate::filter::Authentication;
 use crate::tls::{ClientSpec, ServerSpec};
 
 /// Everything compiled from the resources: immutable, with one generation number.
@@ -104,6 +117,10 @@ pub struct Snapshot {
     pub clusters: Vec<Cluster>,
     /// How TLS is ended; a [`ServerTlsId`] is an index into this.
     pub server_tls: Vec<ServerSpec>,
+    /// The tokens that are verified; nothing where no RequestAuthentication applies.
+    pub authentication: Option<Box<Authentication>>,
     /// How TLS is begun; a [`ClientTlsId`] is an index into this.
     pub client_tls: Vec<ClientSpec>,
+    /// Who may do what; nothing where no policy applies.
+    pub authorization: Option<Box<Authorization>>,
 }

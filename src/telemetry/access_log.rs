@@ -30,12 +30,14 @@ pub struct Record<'a> {
     pub status: u16,
     /// Why it ended as it did.
     pub flag: Option<Flag>,
+    /// Why there was no other attempt, where one was wanted (`URX`, `UO`); written behind the other, as `UF,URX`.
+    pub retry_flag: Option<Flag>,
     /// It was made to wait: `DI`, beside the flag.
     pub is_delayed: bool,
     /// Envoy's response code details, such as `via_upstream`.
-    pub details: &'static str,
+    pub details: &'a str,
     /// Why a connection was ended, where neither side asked for it (`%CONNECTION_TERMINATION_DETAILS%`).
-    pub termination: &'static str,
+    pub termination: &'a str,
     /// What the operating system said when connecting failed.
     pub transport_failure: &'a str,
     /// Body bytes from the client.
@@ -143,6 +145,24 @@ impl AccessLog {
     }
 }
 
+/// The flags in Envoy's order: what the upstream did, that it was made to wait, what the gateway or the client did, that no
+/// try was left. Only what the gateway or the client did happens to a request before it has an upstream.
+fn append_flags(r: &Record<'_>, out: &mut Vec<u8>) {
+    let [flag, retry] = [r.flag, r.retry_flag].map(|flag| flag.map_or("", Flag::as_str));
+    let delayed = if r.is_delayed { "DI" } else { "" };
+    let (before, after) = if r.upstream_host.is_empty() { ("", flag) } else { (flag, "") };
+    let begin = out.len();
+    for flag in [before, delayed, after, retry].into_iter().filter(|flag| !flag.is_empty()) {
+        if out.len() > begin {
+            out.push(b',');
+        }
+        out.extend_from_slice(flag.as_bytes());
+    }
+    if out.len() == begin {
+        out.push(b'-');
+    }
+}
+
 fn append(r: &Record<'_>, timestamps: &mut TimestampCache, out: &mut Vec<u8>) {
     let mut number = itoa::Buffer::new();
     out.push(b'[');
@@ -156,18 +176,7 @@ fn append(r: &Record<'_>, timestamps: &mut TimestampCache, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\" ");
     out.extend_from_slice(number.format(r.status).as_bytes());
     out.push(b' ');
-    if r.is_delayed {
-        // In Envoy's order what the upstream did comes before `DI`, and what the gateway or the client did after it; only
-        // the second happens to a request before it has an upstream.
-        let (before, after) = if r.upstream_host.is_empty() { ("", "DI,") } else { (",DI", "") };
-        let flag = r.flag.map_or("", Flag::as_str);
-        match flag {
-            "" => out.extend_from_slice(b"DI"),
-            flag => [after, flag, before].iter().for_each(|part| out.extend_from_slice(part.as_bytes())),
-        }
-    } else {
-        bare(r.flag.map_or("", Flag::as_str).as_bytes(), out);
-    }
+    append_flags(r, out);
     out.push(b' ');
     bare(r.details.as_bytes(), out);
     out.push(b' ');

@@ -3,7 +3,7 @@
 //! Each counter has one writer, so a plain load and store with relaxed order counts right and costs what an ordinary
 //! memory access costs. The reader sums over the shards.
 
-use super::MongoTable;
+use super::{MongoTable, PolicyTable};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A counter or gauge with one writing thread.
@@ -43,6 +43,8 @@ macro_rules! counters {
             $($(#[doc = $help])+ pub $field: Counter,)+
             /// What MongoDB's clients ask.
             pub mongo: MongoTable,
+            /// How often each AuthorizationPolicy has matched.
+            pub policies: PolicyTable,
             /// HTTP/2 connections of clients that did too much of something.
             pub http2_floods: Floods,
         }
@@ -118,6 +120,26 @@ counters! {
     requests: Counter = "envoy_http_downstream_rq_total",
     /// Requests in flight.
     requests_active: Gauge = "envoy_http_downstream_rq_active",
+    /// Requests whose tokens were good, and those without one, where tokens are verified.
+    tokens_allowed: Counter = "envoy_http_jwt_authn_allowed",
+    /// Requests refused because a token was not good.
+    tokens_denied: Counter = "envoy_http_jwt_authn_denied",
+    /// Requests that AuthorizationPolicies let in.
+    rbac_allowed: Counter = "envoy_http_rbac_allowed",
+    /// Requests that AuthorizationPolicies denied.
+    rbac_denied: Counter = "envoy_http_rbac_denied",
+    /// Requests that AuthorizationPolicies which are only tried out would let in.
+    rbac_shadow_allowed: Counter = "envoy_http_rbac_shadow_allowed",
+    /// Requests that AuthorizationPolicies which are only tried out would deny.
+    rbac_shadow_denied: Counter = "envoy_http_rbac_shadow_denied",
+    /// TCP connections that AuthorizationPolicies let in.
+    tcp_rbac_allowed: Counter = "envoy_tcp_rbac_allowed",
+    /// TCP connections that AuthorizationPolicies denied.
+    tcp_rbac_denied: Counter = "envoy_tcp_rbac_denied",
+    /// TCP connections that AuthorizationPolicies which are only tried out would let in.
+    tcp_rbac_shadow_allowed: Counter = "envoy_tcp_rbac_shadow_allowed",
+    /// TCP connections that AuthorizationPolicies which are only tried out would deny.
+    tcp_rbac_shadow_denied: Counter = "envoy_tcp_rbac_shadow_denied",
     /// Answers with a 1xx final status (101).
     responses_1xx: Counter = "sluicegate_responses_1xx_total",
     /// Answers with a 2xx status.
@@ -162,8 +184,18 @@ counters! {
     upstream_connect_failures: Counter = "envoy_cluster_upstream_cx_connect_fail",
     /// Idle upstream connections found closed, or speaking out of turn.
     upstream_idle_closed: Counter = "sluicegate_upstream_idle_closed_total",
-    /// Requests sent again because a reused connection died before the first byte of the answer, or a connect failed.
+    /// Requests sent again because a reused connection died before the first byte of the answer, whatever their policy.
+    upstream_resent: Counter = "sluicegate_upstream_rq_resent_total",
+    /// Requests tried again because the policy of their route says so.
     upstream_retries: Counter = "envoy_cluster_upstream_rq_retry",
+    /// Requests that were answered after they had been tried again, with an answer that is no reason for another try.
+    upstream_retry_successes: Counter = "envoy_cluster_upstream_rq_retry_success",
+    /// Requests that failed, or got an answer that is a reason for another try, when all tries had been made.
+    upstream_retry_limit_exceeded: Counter = "envoy_cluster_upstream_rq_retry_limit_exceeded",
+    /// Requests that were not tried again because as many as may be were being so.
+    upstream_retry_overflow: Counter = "envoy_cluster_upstream_rq_retry_overflow",
+    /// Requests that could not be tried again because their body was more than is kept.
+    upstream_retry_abandoned: Counter = "envoy_cluster_retry_or_shadow_abandoned",
     /// Attempts that ended because their time, or that of their request, was over.
     upstream_timeouts: Counter = "envoy_cluster_upstream_rq_timeout",
     /// Attempts whose connection or stream an upstream ended before its answer was whole.

@@ -1,5 +1,6 @@
 //! Counters and access records.
 //!
+//! - `authorization`: how often each policy has matched
 //! - `access_log`: one line a request, in Istio's default text format, gathered per shard
 //! - `counters`: numbers that one shard writes and the admin thread reads
 //! - `histogram`: how long things took, counted in buckets
@@ -8,6 +9,7 @@
 //! - `time`: dates as HTTP and the access log write them; pure arithmetic
 
 mod access_log;
+mod authorization;
 mod counters;
 mod flag;
 mod histogram;
@@ -15,6 +17,7 @@ mod mongo;
 mod time;
 
 pub use access_log::{AccessLog, LogSink, Record};
+pub use authorization::{PolicyCounts, PolicyTable};
 pub use counters::{Counter, CounterKind, Counters, DESCRIPTIONS, Description, Floods, bump};
 pub use flag::Flag;
 pub use histogram::{BOUNDS_MICROS, Durations, Histogram};

@@ -16,9 +16,11 @@
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
 //! - `bookinfo`: the example with its five servers
+//! - `outliers`, `health_checks`: endpoints that fail, and that come back
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
 //! - `balancing`: how endpoints are chosen
+//! - `jwt`: RequestAuthentication and claims; `tokens`: keys and tokens for it
 //! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
 //! - `cases_tls`: the same for certificates and Secrets
 //! - `tls_upstream`: whom the gateway believes, and what it shows
@@ -26,6 +28,9 @@
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
+//!   script says
+//! - `authorization`, `authorization_connections`: AuthorizationPolicy
+//! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
 //! - `timeouts`: how long a request may take, exactly
 //! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases
@@ -40,6 +45,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_log;
+mod authorization;
+mod authorization_connections;
 mod balancing;
 mod basics;
 mod bookinfo;
@@ -55,6 +62,7 @@ mod client;
 mod delegates;
 mod dns;
 mod drain;
+mod failing;
 mod h2_cases;
 mod h2_floods;
 mod h2_floods_control;
@@ -82,7 +90,9 @@ mod h2_upstream;
 mod h2_upstream_bodies;
 mod grpc;
 mod harness;
+mod health_checks;
 mod hello;
+mod jwt;
 mod large_bodies;
 mod life;
 mod mirrors;
@@ -90,9 +100,11 @@ mod mongo;
 mod mongo_counts;
 mod names;
 mod origin;
+mod outliers;
 mod pages;
 mod proxy_protocol;
 mod python;
+mod retries;
 mod tcp;
 mod timeouts;
 mod tls_abuse;
@@ -106,6 +118,8 @@ mod tls_origin;
 mod tls_records;
 mod tls_rotation;
 mod tls_upstream;
+#[path = "../../src/jwt/testing.rs"]
+mod tokens;
 mod tools;
 mod usage;
 mod websocket;

@@ -156,6 +156,17 @@ fn a_mirror_that_hangs_is_not_noticed_and_bounded() {
     gateway.stop();
 }
 
+#[test]
+fn a_copy_has_the_rules_timeout() {
+    let (origin, mirror) = (Origin::named("a"), hanging());
+    let gateway = mirroring("mirror: {host: b.test}, timeout: 0.2s", &[origin.port(), mirror.port()]);
+    send_many(&gateway, 20);
+    wait(&gateway, 20);
+    assert_eq!(metric(&gateway, "failed_total"), 20);
+    assert_eq!(gateway.metric("envoy_cluster_upstream_cx_active"), 1.0);
+    gateway.stop();
+}
+
 /// What the mirror gets is what the origin gets; the client is answered by the origin.
 fn same_at_both(request: &[u8]) -> (super::origin::Request, super::origin::Request) {
     let (origin, mirror) = (Origin::named("a"), Origin::named("b"));
@@ -283,7 +294,7 @@ fn a_mirror_may_speak_http2() {
         routed("  - {route: [{destination: {host: a.test}}], mirror: {host: m.test}}", &[origin.port()]);
     let entry =
         super::harness::service_entry("m.test", mirror.port()).replace("protocol: HTTP", "protocol: HTTP2");
-    let gateway = Gateway::start(&[80], &(yaml + &entry));
+    let gateway = Gateway::start_with(&[80], &(yaml + &entry), &["--workers", "1"]);
     let mut client = gateway.connect(80);
     client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
     assert_eq!(client.answer("POST").status, 200);

@@ -1,21 +1,22 @@
 //! What is said about destinations that do not exist, have no endpoints, or can't be reached as they should.
 
 use super::{
-    Traffic, Wanted,
+    Clusters, Traffic, Wanted,
     policy::{PolicyPlace, ServicePolicy},
 };
 use crate::{
     compile::{
         Workload,
         report::{Report, one_of},
-        services::{Registry, Service, ServicePort},
+        services::{Registry, Service, ServiceId, ServicePort},
         validate::Protocol,
     },
     config::{
         Diagnostic, Span, Spanned,
-        resources::{ClientTlsSettings, Subset},
+        resources::{ClientTlsSettings, Map, Subset},
     },
 };
+use std::collections::HashSet;
 
 pub(super) const NO_EXTERNAL_NAME: &str = "its `externalName` is empty";
 
@@ -23,6 +24,42 @@ pub(super) const NO_EXTERNAL_NAME: &str = "its `externalName` is empty";
 pub(super) struct Missing {
     message: String,
     label: Option<(Span, &'static str)>,
+}
+
+impl Clusters<'_, '_> {
+    /// Reports subsets of destinations that no rule names (for those it is said where they are named) and that have no
+    /// endpoint: who will name them gets 503.
+    pub(super) fn report_empty_subsets(&self, report: &mut Report) {
+        let mut services: Vec<_> = self.of_services.iter().collect();
+        services.sort_unstable_by_key(|(id, _)| **id);
+        let named = self.by_key.keys().filter_map(|key| Some((key.service, key.subset.as_deref()?)));
+        let named: HashSet<(ServiceId, &str)> = named.collect();
+        for (id, policy) in services {
+            let Some(service) = self.registry.service(*id).filter(|s| s.external_name().is_none()) else {
+                continue;
+            };
+            let has_any = |labels: &Map<String>| {
+                service.ports.iter().any(|port| self.registry.pool(service, port, labels).why_empty.is_none())
+            };
+            if !has_any(&Map::default()) {
+                continue;
+            }
+            for (rule, subset) in policy.subsets().filter(|(_, subset)| !subset.labels.is_empty()) {
+                let Some(name) = &subset.name else { continue };
+                let is_named = named.contains(&(*id, name.value.as_str()));
+                if is_named || has_any(&subset.labels) {
+                    continue;
+                }
+                report.add("empty-subset", name.span, || {
+                    let message = format!(
+                        "the subset `{}` selects no endpoint of `{}`: a rule that names it would be answered 503 (UH)",
+                        name.value, service.host
+                    );
+                    Diagnostic::warning("empty-subset", message).about(&rule.object).field("spec.subsets")
+                });
+            }
+        }
+    }
 }
 
 impl Missing {

@@ -18,12 +18,14 @@ use crate::{
         },
     },
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// All DestinationRules, found by the service that they are about.
 pub(in crate::compile) struct Policies<'r> {
     by_namespace: HashMap<&'r str, HostSet<Candidate<'r>>>,
     workload: Workload,
+    /// What the mesh says for rules that say nothing.
+    export_to: &'r [Spanned<String>],
 }
 
 #[derive(Clone, Copy)]
@@ -74,7 +76,7 @@ impl<'r> Policies<'r> {
     pub(in crate::compile) fn new(
         resources: &'r Resources,
         workload: &Workload,
-        export_to: &[Spanned<String>],
+        export_to: &'r [Spanned<String>],
         report: &Report,
     ) -> Policies<'r> {
         let good = resources.destination_rules.iter().filter(|rule| !report.is_broken(&rule.object));
@@ -87,7 +89,7 @@ impl<'r> Policies<'r> {
             lists.entry(namespace).or_default().push((host, Candidate { rule, visibility: how }));
         }
         let by_namespace = lists.into_iter().map(|(name, list)| (name, HostSet::new(list))).collect();
-        Policies { by_namespace, workload: workload.clone() }
+        Policies { by_namespace, workload: workload.clone(), export_to }
     }
 
     /// The rules for a service.
@@ -104,7 +106,7 @@ impl<'r> Policies<'r> {
     ) -> Option<(ServicePolicy<'r>, Step)> {
         [Step::Workload, Step::Service, Step::Root].into_iter().find_map(|step| {
             let candidates = self.candidates(step, host, namespace);
-            Some((ServicePolicy::merge(&candidates)?, step))
+            Some((ServicePolicy::merge(&candidates, self.export_to)?, step))
         })
     }
 
@@ -149,11 +151,13 @@ impl<'r> Policies<'r> {
 impl<'r> ServicePolicy<'r> {
     /// Rules of one host and namespace are taken together if they are for the same namespaces and workloads as the
     /// first.
-    fn merge(candidates: &[&'r Resource<DestinationRule>]) -> Option<ServicePolicy<'r>> {
+    fn merge(
+        candidates: &[&'r Resource<DestinationRule>],
+        export_to: &[Spanned<String>],
+    ) -> Option<ServicePolicy<'r>> {
         let first = candidates.first()?;
         let is_alike = |rule: &&&'r Resource<DestinationRule>| {
-            rule.spec.export_to == first.spec.export_to
-                && rule.spec.workload_selector == first.spec.workload_selector
+            exported_to(rule, export_to) == exported_to(first, export_to) && selected(rule) == selected(first)
         };
         Some(ServicePolicy { rules: candidates.iter().filter(is_alike).copied().collect() })
     }
@@ -217,6 +221,23 @@ impl<'r> ServicePolicy<'r> {
         };
         of_port(policy, port).unwrap_or(merged)
     }
+}
+
+/// The namespaces that a rule is exported to, however that is written.
+fn exported_to<'r>(rule: &'r Resource<DestinationRule>, default: &'r [Spanned<String>]) -> BTreeSet<&'r str> {
+    let list = if rule.spec.export_to.is_empty() { default } else { &rule.spec.export_to };
+    let own = rule.meta.namespace.value.as_str();
+    let all = list.iter().map(|name| if name.value == "." { own } else { name.value.as_str() });
+    let all: BTreeSet<&str> = all.collect();
+    if all.is_empty() { BTreeSet::from(["*"]) } else { all }
+}
+
+/// The labels that a rule selects workloads by; `None` if it is for all.
+fn selected(rule: &Resource<DestinationRule>) -> Option<BTreeSet<(&str, &str)>> {
+    let selector = rule.spec.workload_selector.as_ref()?;
+    Some(
+        selector.match_labels.iter().map(|(key, value)| (key.value.as_str(), value.value.as_str())).collect(),
+    )
 }
 
 fn blocks(policy: &TrafficPolicy) -> Policy<'_> {

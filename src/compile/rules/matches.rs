@@ -2,17 +2,16 @@
 
 use super::{Report, Rule, RuleCompiler};
 use crate::{
+    compile::claim::claim_path,
     config::{
         Diagnostic, Spanned,
         resources::{Map, StringMatch as Written},
     },
     table::{
-        HeaderMatch, HeaderName, PathMatch, PatternError, QueryMatch, RouteMatch, StringMatch, ValueMatch,
+        ClaimMatch, HeaderMatch, HeaderName, PathMatch, PatternError, QueryMatch, RouteMatch, StringMatch,
+        ValueMatch,
     },
 };
-
-/// Header names that mean claims of a verified token.
-const CLAIM_PREFIX: &str = "@request.auth.claims";
 
 impl RuleCompiler<'_, '_> {
     /// `None`: the route is left out, and it is reported why.
@@ -23,14 +22,18 @@ impl RuleCompiler<'_, '_> {
             None => PathMatch::default(),
             Some(uri) => self.path(rule, uri, ignore_case, report)?,
         };
-        let mut headers = Vec::new();
+        let (mut headers, mut claims) = (Vec::new(), Vec::new());
         for (map, negate) in [(&matched.headers, false), (&matched.without_headers, true)] {
             for (name, value) in map.iter() {
-                if name.starts_with(CLAIM_PREFIX) {
-                    report_claim(rule, name, report);
-                    return None;
-                }
                 let value = self.value(rule, value, report)?;
+                if let Some(path) = claim_path(name) {
+                    if !self.verifies_tokens {
+                        report_claim(rule, name, report);
+                        return None;
+                    }
+                    claims.push(ClaimMatch { path, value, negate });
+                    continue;
+                }
                 headers.push(HeaderMatch { name: HeaderName::new(name), value, negate });
             }
         }
@@ -41,6 +44,7 @@ impl RuleCompiler<'_, '_> {
             authority: self.text(rule, matched.authority.as_ref(), report)?,
             headers,
             query: self.query(rule, &matched.query_params, report)?,
+            claims: (!claims.is_empty()).then(|| claims.into()),
         })
     }
 
@@ -121,13 +125,15 @@ pub(super) fn refuse(
     });
 }
 
-/// Nobody verifies tokens yet, so nobody has claims: a rule for those who have some must not be used, nor one for those
-/// who have none, which may be what keeps others out.
+/// Nobody verifies tokens at this gateway, so nobody has claims: a rule for those who have some must not be used, nor one
+/// for those who have none, which may be what keeps others out (`istioctl analyze` says IST0149).
 fn report_claim(rule: &Rule<'_, '_>, name: &Spanned<String>, report: &mut Report) {
-    report.add("claims in matches", name.span, || {
-        let message =
-            "claims of tokens are not supported yet: the match is left out, so it matches no request";
+    report.add("claim-without-authentication", name.span, || {
+        let message = "no RequestAuthentication applies to this gateway, so that nobody has claims: the match is left out";
         let (object, field) = rule.whose(name.span, ".match");
-        Diagnostic::warning("not-supported-yet", message).about(object).field(field)
+        Diagnostic::error("claim-without-authentication", message)
+            .about(object)
+            .field(field)
+            .help("add one for this gateway's workload, or look at the notes about those that are for others")
     });
 }

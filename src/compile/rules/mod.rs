@@ -18,6 +18,8 @@ mod retries;
 
 pub(super) use layer4::{SniName, SniRule};
 
+pub(super) use retries::compile as retry_policy;
+
 use super::{
     Workload,
     clusters::Clusters,
@@ -44,6 +46,8 @@ pub(super) struct RuleCompiler<'r, 'w> {
     pub(super) origins: &'w Origins,
     pub(super) clusters: Clusters<'r, 'w>,
     patterns: HashMap<String, Result<Pattern, PatternError>>,
+    /// Some RequestAuthentication applies, so that requests can have claims.
+    pub(super) verifies_tokens: bool,
     shared: checks::Shared,
 }
 
@@ -113,6 +117,7 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
             origins,
             clusters,
             patterns: HashMap::new(),
+            verifies_tokens: false,
             shared: checks::Shared::default(),
         }
     }

@@ -200,11 +200,16 @@ fn case_73_for_the_mesh_only() {
 }
 
 #[test]
-fn case_74_claims_match_nobody() {
-    let claim = "{headers: {'@request.auth.claims.group': {exact: admin}}}";
-    let outcome = with_rules(&format!("{}, {}", rule(claim, "q.com"), everything_to("p.com")));
-    assert_eq!(outcome.get("x/"), P);
-    assert!(outcome.has("not-supported-yet"));
+fn case_74_claims_without_authentication_match_nobody() {
+    for field in ["headers", "withoutHeaders"] {
+        let claim = format!("{{{field}: {{'@request.auth.claims.group': {{exact: admin}}}}}}");
+        let outcome = with_rules(&format!("{}, {}", rule(&claim, "q.com"), everything_to("p.com")));
+        assert_eq!(outcome.get("x/"), P);
+        assert_eq!(
+            outcome.diagnostic("claim-without-authentication").severity,
+            crate::config::Severity::Error
+        );
+    }
 }
 
 #[test]

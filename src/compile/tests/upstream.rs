@@ -208,6 +208,25 @@ fn rules_of_one_host_are_taken_together() {
 }
 
 #[test]
+fn rules_of_one_host_for_others_are_not_taken_together() {
+    let p = entry("name: p", "p.com", HTTP, STATIC);
+    let subsets = |name: &str, more: &str| {
+        destination_rule(&format!("name: {name}"), "p.com", &format!("subsets: [{{name: {name}}}]{more}"))
+    };
+    let knows = |first: &str, second: &str| {
+        let rules = format!("{p}{}{}", subsets("a", first), subsets("b", second));
+        let has = |subset| !to(&format!("{{host: p.com, subset: {subset}}}"), &rules).has("unknown-subset");
+        (has("a"), has("b"))
+    };
+    assert_eq!(knows("", ""), (true, true));
+    // The default, written; and one order and another.
+    assert_eq!(knows("", ", exportTo: ['*']"), (true, true));
+    assert_eq!(knows(", exportTo: [default, x]", ", exportTo: [x, .]"), (true, true));
+    assert_eq!(knows("", ", exportTo: [.]"), (true, false));
+    assert_eq!(knows(", exportTo: [.]", ""), (true, false));
+}
+
+#[test]
 fn case_112_a_port_replaces_and_a_subset_merges() {
     let p =
         entry("name: p", "p.com", &format!("{HTTP}, {{number: 81, name: other, protocol: HTTP}}"), STATIC);

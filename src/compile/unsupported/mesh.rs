@@ -1,6 +1,6 @@
 //! `IstioOperator` and its `meshConfig`.
 
-use super::{Field, Fields, at, destination_rule::first_outlier, first_key, on};
+use super::{Field, Fields, at, first_key, on};
 use crate::{
     compile::{http2::is_edge, mesh::underscore_action},
     config::{
@@ -22,34 +22,18 @@ pub(super) fn report(resource: &Resource<IstioOperator>, fields: &mut Fields<'_>
 
 fn report_mesh(mesh: &MeshConfig, path: &str, fields: &mut Fields<'_>) {
     fields.report(&|| path.to_owned(), &mesh_fields(mesh));
-    if let Some(policy) = &mesh.default_traffic_policy {
-        let path = format!("{path}.defaultTrafficPolicy");
-        fields.report(
-            &|| path.clone(),
-            &[(
-                "outlierDetection",
-                first_outlier(&policy.outlier_detection),
-                "endpoints that fail stay in use",
-            )],
-        );
-    }
     if let Some(proxy) = &mesh.default_config {
         report_proxy(proxy, &format!("{path}.defaultConfig"), fields);
     }
 }
 
-fn mesh_fields(mesh: &MeshConfig) -> [Field; 13] {
+fn mesh_fields(mesh: &MeshConfig) -> [Field; 12] {
     let json = mesh.access_log_encoding.as_ref().filter(|e| e.value == AccessLogEncoding::Json);
     let format = mesh.access_log_format.as_ref().filter(|format| !format.is_empty());
     let no_ingress = "Ingress objects are not served";
     [
         ("accessLogEncoding", json.map(|e| e.span), "the access log is text"),
         ("accessLogFormat", format.map(|f| f.span), "the access log has Istio's usual format"),
-        (
-            "defaultHttpRetryPolicy",
-            at(&mesh.default_http_retry_policy),
-            "only a request that met a dead connection of the pool is sent again",
-        ),
         ("dnsRefreshRate", at(&mesh.dns_refresh_rate), "names are resolved again at the gateway's own times"),
         ("ingressService", at(&mesh.ingress_service), no_ingress),
         ("ingressSelector", at(&mesh.ingress_selector), no_ingress),

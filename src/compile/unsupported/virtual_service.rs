@@ -13,14 +13,6 @@ pub(super) fn report(resource: &Resource<VirtualService>, fields: &mut Fields<'_
 }
 
 fn report_rule(position: usize, rule: &HttpRoute, fields: &mut Fields<'_>) {
-    fields.report(
-        &|| format!("spec.http[{position}]"),
-        &[(
-            "retries",
-            at(&rule.retries),
-            "only a request that met a dead connection of the pool is sent again",
-        )],
-    );
     for (matched, request) in rule.r#match.iter().enumerate() {
         fields.report(
             &|| format!("spec.http[{position}].match[{matched}]"),

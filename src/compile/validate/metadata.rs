@@ -28,9 +28,15 @@ pub(super) fn check(meta: &Metadata, findings: &Findings<'_>) {
 
 /// What only Istio's own kinds have.
 pub(super) fn check_annotations(meta: &Metadata, findings: &Findings<'_>) {
+    check_annotations_but("", meta, findings);
+}
+
+/// The same for a kind that may have this one of them.
+pub(super) fn check_annotations_but(allowed: &str, meta: &Metadata, findings: &Findings<'_>) {
     let at = findings.root("metadata", meta.name.span);
     for (at, key, _) in at.entries("annotations", &meta.annotations) {
-        if let Some((_, why)) = REFUSED_ANNOTATIONS.iter().find(|(name, _)| *name == **key) {
+        let refused = REFUSED_ANNOTATIONS.iter().find(|(name, _)| *name == **key && *name != allowed);
+        if let Some((_, why)) = refused {
             let problem = Diagnostic::error(
                 "refused-annotation",
                 format!("the annotation `{}` is refused: {why}", **key),

@@ -8,15 +8,18 @@
 //! - `wording`: what the user wrote, in messages
 //! - `metadata`: what every object has
 //! - `annotations`: what this gateway takes besides, in annotations of its own
+//! - `health_check`: the annotation of that name
 //! - `gateway`, `server_tls`, `tls_parameters`: `Gateway`
 //! - `virtual_service`, `destination_rule`, `service_entry`, `workload_entry`: the kinds of these names
-//! - `policy_target`, `request_authentication`: what a policy is for, and the kind of this name
+//! - `policy_target`, `request_authentication`, `authorization_policy`: what a policy is for, and the kinds of these names
 //! - `kubernetes`: `Service`, `Endpoints`, `EndpointSlice`, `Secret`, `ConfigMap`
 //! - `operator`, `mesh`: `IstioOperator` and its `meshConfig`
 
 mod annotations;
+mod authorization_policy;
 mod destination_rule;
 mod gateway;
+mod health_check;
 mod kubernetes;
 mod mesh;
 mod metadata;
@@ -52,6 +55,7 @@ pub(super) fn validate(resources: &Resources) -> Vec<Diagnostic> {
     istio(&resources.service_entries, service_entry::check, &mut diagnostics);
     istio(&resources.workload_entries, workload_entry::check, &mut diagnostics);
     istio(&resources.request_authentications, request_authentication::check, &mut diagnostics);
+    each(&resources.authorization_policies, authorization_policy::check, &mut diagnostics);
     each(&resources.istio_operators, operator::check, &mut diagnostics);
     each(&resources.services, kubernetes::check_service, &mut diagnostics);
     each(&resources.endpoints, kubernetes::check_endpoints, &mut diagnostics);

@@ -79,6 +79,17 @@ impl<T: Decode> Field for Vec<Spanned<T>> {
     }
 }
 
+/// Where a list that is there but empty is something else than none.
+impl<T: Decode> Decode for Vec<Spanned<T>> {
+    const EXPECTED: &'static str = "a list";
+
+    fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let mut list = Vec::new();
+        list.read(node.span, node, decoder);
+        Some(list)
+    }
+}
+
 impl<T: Decode> Field for Map<T> {
     fn read(&mut self, _: Span, node: &Node<'_>, decoder: &mut Decoder<'_>) {
         if node.is_null() {

@@ -5,15 +5,17 @@
 //!
 //! - `gateway`, `virtual_service`, `http_route`, `http_policy`, `destination_rule`, `load_balancer`, `service_entry`:
 //!   networking.istio.io
-//! - `request_authentication`, `policy_target`: security.istio.io, and what its policies are for
+//! - `request_authentication`, `authorization_policy`, `policy_target`: security.istio.io, and what its policies are for
 //! - `istio_operator`, `mesh_config`, `proxy_config`: install.istio.io
 //! - `kubernetes`: Services, endpoints, Secrets and ConfigMaps
 //! - `metadata`: what every object has
-//! - `annotations`, `traffic_annotations`: what this gateway takes besides, in annotations
+//! - `annotations`, `traffic_annotations`, `health_annotations`: what this gateway takes besides, in annotations
 
 mod annotations;
+mod authorization_policy;
 mod destination_rule;
 mod gateway;
+mod health_annotations;
 mod http_policy;
 mod http_route;
 mod istio_operator;
@@ -30,8 +32,10 @@ mod virtual_service;
 
 pub use super::decode::{ByteSize, Bytes, IntOrString, Map, Opaque, Timestamp};
 pub use annotations::*;
+pub use authorization_policy::*;
 pub use destination_rule::*;
 pub use gateway::*;
+pub use health_annotations::*;
 pub use http_policy::*;
 pub use http_route::*;
 pub use istio_operator::*;
@@ -77,6 +81,8 @@ pub struct Resources {
     pub workload_entries: Vec<Resource<WorkloadEntry>>,
     /// `RequestAuthentication`
     pub request_authentications: Vec<Resource<RequestAuthentication>>,
+    /// `AuthorizationPolicy`
+    pub authorization_policies: Vec<Resource<AuthorizationPolicy>>,
     /// `IstioOperator`
     pub istio_operators: Vec<Resource<IstioOperator>>,
     /// `Service`
@@ -129,6 +135,11 @@ impl Resources {
     pub fn is_broken(&self, kind: &str, namespace: &str, name: &str) -> bool {
         let object = ObjectRef { kind: kind.into(), namespace: namespace.into(), name: name.into() };
         self.broken.contains(&object)
+    }
+
+    /// The objects of a kind that are in the files but were left out because of an error, in any order.
+    pub fn broken(&self, kind: &str) -> impl Iterator<Item = &ObjectRef> {
+        self.broken.iter().filter(move |object| &*object.kind == kind)
     }
 
     /// The objects that have fields which could not be read; they are in none of the lists.

@@ -29,6 +29,7 @@ pub struct ServerContext {
     chacha: Pair,
     certificates: Vec<CertificateFacts>,
     authorities: Vec<CertificateFacts>,
+    verifies_clients: bool,
     scope: TicketScope,
 }
 
@@ -66,7 +67,8 @@ impl ServerContext {
             let [aes, chacha] = configs.ok()?;
             let certificates = certificates.iter().map(|certified| certified.facts.clone()).collect();
             let authorities = clients.authorities.map_or_else(Vec::new, |authorities| authorities.facts());
-            Some(ServerContext { aes, chacha, certificates, authorities, scope })
+            let verifies_clients = verifies_clients(&spec.client);
+            Some(ServerContext { aes, chacha, certificates, authorities, verifies_clients, scope })
         });
         Built::new(context, problems)
     }
@@ -86,6 +88,7 @@ impl ServerContext {
             chacha: pair(&self.chacha),
             certificates: self.certificates.clone(),
             authorities: self.authorities.clone(),
+            verifies_clients: self.verifies_clients,
             scope: self.scope,
         }
     }
@@ -109,10 +112,19 @@ impl ServerContext {
         &self.authorities
     }
 
+    /// Whether a client's certificate is accepted only if somebody who is trusted vouches for it.
+    pub fn verifies_clients(&self) -> bool {
+        self.verifies_clients
+    }
+
     /// The first URI of our first certificate that has one: for `By=` in `x-forwarded-client-cert`.
     pub fn local_uri(&self) -> Option<&str> {
         self.certificates.iter().find_map(|facts| facts.uris.first()).map(|uri| &**uri)
     }
+}
+
+fn verifies_clients(client: &ClientAuthentication) -> bool {
+    matches!(client, ClientAuthentication::Certificate { accept_untrusted: false, .. })
 }
 
 /// How clients are judged, and by whose word.

@@ -9,6 +9,7 @@ use super::{
     Scope, gateways, is_presence,
 };
 use crate::{
+    compile::claim::claim_path,
     config::{
         Diagnostic, Spanned,
         resources::{HttpMatchRequest, Map, StringMatch},
@@ -167,7 +168,7 @@ fn check_fields(field: &'static str, fields: &Map<StringMatch>, scope: &Scope<'_
         }
         let at = at.pointing_at(key.span);
         let shown = shown(key);
-        if is_claim(key) {
+        if claim_path(key).is_some() {
             if scope.has_mesh() {
                 let problem = Diagnostic::error(
                     "claim-without-gateway",
@@ -195,20 +196,6 @@ fn check_fields(field: &'static str, fields: &Map<StringMatch>, scope: &Scope<'_
             at.report(problem.help("expected letters, digits and dashes (RFC 9110, section 5.6.2)"));
         }
     }
-}
-
-/// `@request.auth.claims.a` or `@request.auth.claims[a][b]`: something in a verified JWT.
-fn is_claim(key: &str) -> bool {
-    const PREFIX: &str = "@request.auth.claims";
-    let Some((prefix, path)) = key.split_at_checked(PREFIX.len()) else { return false };
-    let is_path = match path.strip_prefix('.') {
-        Some(names) => names.split('.').all(|name| !name.is_empty()),
-        None => path
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .is_some_and(|names| names.split("][").all(|name| !name.is_empty())),
-    };
-    prefix.eq_ignore_ascii_case(PREFIX) && is_path
 }
 
 fn check_source(matcher: &HttpMatchRequest, at: &Place<'_>) {

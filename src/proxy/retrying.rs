@@ -1,0 +1,68 @@
+//! Whether a request is tried again, from what came of an attempt (specification sections 2.7 and 3.4).
+
+use super::{
+    answer::Answer, client::Client, download::Broken, exchange::Way, timing::Timing, upload::Progress,
+};
+use crate::{
+    http::Name,
+    table::AnswerHead,
+    telemetry::{Flag, bump},
+};
+
+impl Answer<'_> {
+    /// Whether the request is tried again rather than answered with the head that is in `scratch.response`. Takes note
+    /// where it would be, if any try were left.
+    pub(super) fn wants_another(&mut self, way: &Way<'_>, progress: &Progress) -> bool {
+        if way.retry.attempts == 0 || !way.retry.takes_answer(self.answer_head()) {
+            return false;
+        }
+        if self.retries_left == 0 {
+            self.retries_are_used_up();
+            return false;
+        }
+        if progress.is_lost() {
+            bump(&self.env.counters.upstream_retry_abandoned, 1);
+            return false;
+        }
+        // Nothing more comes from a client that waits for this answer to send its body.
+        progress.is_ended() || !self.waits_for_an_answer()
+    }
+
+    /// All tries have been made, and another is wanted.
+    pub(super) fn retries_are_used_up(&mut self) {
+        bump(&self.env.counters.upstream_retry_limit_exceeded, 1);
+        self.summary.retry_flag = Some(Flag::RetryLimitExceeded);
+    }
+
+    /// Whether what came of an attempt will be followed by another, while the client still sends.
+    pub(super) fn will_try_again<T>(
+        &self,
+        responded: &Result<T, Broken>,
+        way: &Way<'_>,
+        timing: &Timing,
+        progress: &Progress,
+    ) -> bool {
+        match responded {
+            Err(Broken::Unwanted { .. }) => true,
+            Err(Broken::Before(failure)) if !progress.is_lost() && self.retries_left > 0 => {
+                let lost = timing.judge(failure.clone()).lost();
+                lost.is_some_and(|lost| way.retry.takes_lost(lost)) && !self.waits_for_an_answer()
+            }
+            _ => false,
+        }
+    }
+
+    fn waits_for_an_answer(&self) -> bool {
+        matches!(self.client, Client::Http1(_)) && self.scratch.request.fields.contains(Name::Expect)
+    }
+
+    fn answer_head(&self) -> AnswerHead {
+        let response = &self.scratch.response;
+        let grpc_status = response.fields.get_text(b"grpc-status");
+        AnswerHead {
+            status: response.status,
+            grpc_status: grpc_status.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()),
+            is_rate_limited: response.fields.get_text(b"x-envoy-ratelimited").is_some(),
+        }
+    }
+}
