@@ -9,6 +9,7 @@ mod hosts;
 mod http2;
 mod matching;
 mod origination;
+mod pool;
 mod redirects;
 mod surprises;
 mod tcp;
