@@ -1,11 +1,11 @@
 //! The snapshot as JSON. Large configurations have hundreds of thousands of routes, so it is written piece by piece.
 
-use super::{health, pages::present_endpoints, routes, secure};
+use super::{breakers, health, pages::present_endpoints, routes, secure};
 use crate::{
     control::Gateway,
     table::{
         BindAddress, Cluster, ClusterId, DnsKind, Endpoint, Endpoints, Http2Settings, LoadBalancing,
-        ProxyVersion, RouteTable, STREAMS_MAX, ServerHeader, Settings, VirtualHost,
+        ProxyVersion, RouteTable, STREAMS_MAX, ServerHeader, Settings, TunnelMethod, VirtualHost,
     },
 };
 use serde_json::{Value, json};
@@ -122,6 +122,14 @@ fn cluster(gateway: &Gateway, id: ClusterId, cluster: &Cluster) -> Value {
         }),
         "tcp_idle_timeout_seconds": cluster.tcp_idle_timeout.map(|timeout| timeout.as_secs_f64()),
         "connect_timeout_seconds": cluster.connect_timeout.as_secs_f64(),
+        "limits": breakers::limits(cluster),
+        "tunnel": cluster.tunnel.as_ref().map(|tunnel| json!({
+            "method": match tunnel.method {
+                TunnelMethod::Connect => "CONNECT",
+                TunnelMethod::Post => "POST",
+            },
+            "target": tunnel.target,
+        })),
         "source": cluster.source.to_string(),
     })
 }

@@ -1,6 +1,6 @@
 //! Numbers for Prometheus, and for people.
 
-use super::{certs, health, mongo, pages::unix_seconds};
+use super::{breakers, certs, health, mongo, pages::unix_seconds};
 use crate::{
     control::{Gateway, KeyState, State},
     telemetry::{CounterKind, Counters, DESCRIPTIONS, Floods},
@@ -104,6 +104,7 @@ impl fmt::Display for Number {
 fn all(gateway: &Gateway) -> Vec<Metric> {
     let mut all = sums(gateway);
     all.push(floods(gateway));
+    all.extend(circuit_breakers(gateway));
     all.extend(policies(gateway));
     all.extend(shards(gateway));
     all.extend(of_the_gateway(gateway));
@@ -155,6 +156,15 @@ fn floods(gateway: &Gateway) -> Metric {
         help: "HTTP/2 connections of clients that were ended because they did too much of something.",
         values: Values::Each(Floods::KINDS.iter().enumerate().map(each).collect()),
     }
+}
+
+/// What is in use of clusters that have limits.
+fn circuit_breakers(gateway: &Gateway) -> impl Iterator<Item = Metric> {
+    breakers::numbers(gateway).into_iter().map(|numbers| {
+        let breakers::Numbers { name, kind, help, values } = numbers;
+        let values = values.into_iter().map(|(labels, number)| (labels, Number::Whole(number)));
+        Metric { name, kind, help, values: Values::Each(values.collect()) }
+    })
 }
 
 /// How often each AuthorizationPolicy has matched, summed over the shards; nothing where none has.

@@ -5,7 +5,7 @@ use super::{
     log_writer::LogWriter, ports::Reservation, unix,
 };
 use crate::{
-    driver::{self, DriverChoice},
+    driver::{self, Bells, DriverChoice},
     listener::{self, BindError},
     shard::{self, Limits, Plan, Report, ShardId, ShardListener},
     table::{Listener, Snapshot},
@@ -97,6 +97,7 @@ pub fn start(
     let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
     let handshake_timeout = setup.handshake_timeout;
     let mut shards = Vec::new();
+    let bells = Arc::new(Bells::new(workers));
     for ((id, listeners), cpu) in per_shard.into_iter().enumerate().zip(setup.workers.cpus) {
         let plan = Plan {
             id: ShardId(id),
@@ -109,6 +110,7 @@ pub fn start(
             hostname: hostname(),
             log: sinks.pop(),
             reports: reports.clone(),
+            bells: Arc::clone(&bells),
         };
         let handle = shard::start(plan).map_err(StartError::Shard)?;
         shards.push(Shard { handle, cpu, driver: OnceCell::new(), ended: Cell::new(false) });

@@ -20,6 +20,7 @@ use crate::{
     http2::Then,
     table::{Destination, Forward, Route, Settings},
     telemetry::Flag,
+    upstream::Permit,
 };
 use std::{
     rc::Rc,
@@ -45,12 +46,16 @@ pub(super) struct Answer<'a> {
     pub(super) client_body: BodyLength,
     /// The origin that the route's `corsPolicy` allows, as the client wrote it.
     pub(super) allowed_origin: Option<Box<[u8]>>,
+    /// The answer tells that origin what it may ask for.
+    pub(super) is_preflight: bool,
     /// Cookies that the client gets: the values of `set-cookie`.
     pub(super) issued: Vec<Box<[u8]>>,
     /// The key of a WebSocket: the client's where the origin was asked without, ours where it needs one.
     pub(super) websocket_key: Option<Vec<u8>>,
     /// Attempts that may follow.
     pub(super) retries_left: u32,
+    /// Counts as a retry of the cluster.
+    pub(super) retrying: Option<Permit>,
 }
 
 impl<'a> Answer<'a> {
@@ -75,9 +80,11 @@ impl<'a> Answer<'a> {
             web: None,
             web_at_first: None,
             allowed_origin: None,
+            is_preflight: false,
             issued: Vec::new(),
             websocket_key: None,
             retries_left: 0,
+            retrying: None,
             client_body,
         }
     }
@@ -108,7 +115,10 @@ impl<'a> Answer<'a> {
         destination: Option<&Destination>,
         cluster: &str,
     ) {
-        self.apply_operations(route, destination, cluster);
+        // As in Envoy, what is said to a preflight is the policy's alone.
+        if !self.is_preflight {
+            self.apply_operations(route, destination, cluster);
+        }
         if route.checks.is_some() || !self.issued.is_empty() {
             self.apply_checks(route);
         }
@@ -189,7 +199,10 @@ impl<'a> Answer<'a> {
                 response.fields.push_known(Name::XEnvoy, "x-envoy-ratelimited", b"true");
             }
             Extra::Challenge => response.fields.push(b"www-authenticate", text),
-            Extra::Preflight(policy) => self.allow_preflight(policy),
+            Extra::Overloaded if settings.envoy_debug_headers => {
+                response.fields.push_known(Name::XEnvoy, "x-envoy-overloaded", b"true");
+            }
+            Extra::Overloaded => {}
             Extra::Nothing | Extra::GrpcStatus(_) => {}
         }
         standard::local_reply(&mut self.scratch.response, settings, &self.env);

@@ -58,13 +58,14 @@ impl Exchange<'_> {
             body.rewind();
         }
         self.answer.rewind_web();
-        if way.cluster.speaks_http2(self.answer.scratch.request.version) {
-            return self.attempt_http2(attempt, way).await;
-        }
-        match self.incoming {
+        let tried = match self.incoming {
+            _ if way.cluster.speaks_http2(self.answer.scratch.request.version) => {
+                self.attempt_http2(attempt, way).await
+            }
             Incoming::Http1(_) => self.attempt_http1(attempt, way).await,
             Incoming::Http2(_) => self.attempt_from_stream(attempt, way).await,
-        }
+        };
+        tried.map_err(|failed| self.too_large(failed))
     }
 
     /// An attempt that failed before anything of an answer went to the client.
@@ -185,6 +186,11 @@ impl Exchange<'_> {
         attempt: &Attempt<'_>,
         way: &Way<'_>,
     ) -> Result<Connection, Failure> {
+        if let Some(limits) = &way.cluster.limits {
+            let connection = self.connect_within(limits, attempt, way).await?;
+            self.note_upstream(&connection);
+            return Ok(connection);
+        }
         let counters = &self.env.counters;
         let dial = self.dial(way);
         let reused = match attempt.fresh {
@@ -201,10 +207,14 @@ impl Exchange<'_> {
                 connection
             }
         };
+        self.note_upstream(&connection);
+        Ok(connection)
+    }
+
+    fn note_upstream(&mut self, connection: &Connection) {
         self.timing.is_connected();
         let (endpoint, local) = (Rc::clone(&connection.endpoint), Rc::clone(&connection.local));
         self.answer.summary.upstream = Some(Upstream { endpoint, local });
-        Ok(connection)
     }
 
     pub(super) fn dial(&self, way: &Way<'_>) -> Dial<'_> {
@@ -227,7 +237,7 @@ impl Exchange<'_> {
         Failure::upstream(Phase::Connect, kind)
     }
 
-    fn idle_closed(&self) {
+    pub(super) fn idle_closed(&self) {
         bump(&self.env.counters.upstream_idle_closed, 1);
         bump(&self.env.counters.upstream_connections_active, 1u64.wrapping_neg());
     }
@@ -249,7 +259,8 @@ impl Exchange<'_> {
         let scratch = &mut *self.answer.scratch;
         scratch.out.clear();
         encode::request(&scratch.request, scratch.request.body, &mut scratch.out);
-        let mut upload = Upload::new(scratch.request.body).with_copies(&self.copies);
+        let upload = Upload::new(scratch.request.body).with_copies(&self.copies);
+        let mut upload = upload.limit(self.body_max);
         if let Incoming::Http1(inbound) = &self.incoming {
             upload.begin(self.kept.bytes(), inbound.buffer.bytes(), &mut scratch.out)?;
         }
@@ -342,10 +353,15 @@ impl Exchange<'_> {
             self.answer.end_sending(responded.is_ok()).await;
             pump.await;
         }
-        match (responded, client_failure) {
-            (Err(Broken::Before(_) | Broken::Unwanted { .. }), Some(failure)) => Err(Broken::Before(failure)),
-            (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
-            (responded, _) => responded,
-        }
+        blame_client(responded, client_failure)
+    }
+}
+
+/// Where the client has broken off, or broken the rules, that is why there is no answer.
+pub(super) fn blame_client<T>(responded: Result<T, Broken>, failure: Option<Failure>) -> Result<T, Broken> {
+    match (responded, failure) {
+        (Err(Broken::Before(_) | Broken::Unwanted { .. }), Some(failure)) => Err(Broken::Before(failure)),
+        (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
+        (responded, _) => responded,
     }
 }

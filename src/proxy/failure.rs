@@ -45,10 +45,14 @@ pub(super) enum Kind {
     Unprocessed,
     /// The time that the client gave its call has passed (`grpc-timeout`).
     Expired,
+    /// The cluster's limits allow no more (`connectionPool`).
+    Overflow,
     /// The time of the whole exchange has passed (`timeout`).
     ResponseTimeout,
     /// The time of one attempt has passed (`perTryTimeout`).
     TryTimeout,
+    /// The request's body is larger than the route takes.
+    TooLarge,
 }
 
 /// One thing that went wrong.
@@ -94,7 +98,7 @@ impl Failure {
             return false;
         }
         match (self.phase, &self.kind) {
-            (_, Kind::Expired | Kind::ResponseTimeout | Kind::TryTimeout) => false,
+            (_, Kind::Expired | Kind::ResponseTimeout | Kind::TryTimeout | Kind::Overflow) => false,
             (Phase::ResponseHead | Phase::SendHead, Kind::Unprocessed) => true,
             (Phase::SendHead, _) => self.reused,
             (Phase::ResponseHead, Kind::Closed | Kind::Reset) => self.reused && replay.idempotent,
@@ -106,7 +110,7 @@ impl Failure {
     pub(super) fn lost(&self) -> Option<Lost> {
         match (self.side, self.phase, &self.kind) {
             (Side::Downstream, ..) => None,
-            (_, _, Kind::Expired | Kind::ResponseTimeout) => None,
+            (_, _, Kind::Expired | Kind::ResponseTimeout | Kind::Overflow) => None,
             (_, _, Kind::TryTimeout) => Some(Lost::Reset),
             (_, Phase::Connect, _) => Some(Lost::Unconnected),
             // The gateway's own limit for what is dead.
@@ -117,10 +121,11 @@ impl Failure {
         }
     }
 
-    /// What it shows of the endpoint; nothing where it was the client's doing.
+    /// What it shows of the endpoint; nothing where it was the client's doing, or that of a limit.
     pub(super) fn outcome(&self) -> Option<Outcome> {
         Some(match (self.side, self.phase, &self.kind) {
-            (Side::Downstream, ..) => return None,
+            // A limit of ours is nobody's failure.
+            (Side::Downstream, ..) | (_, _, Kind::Overflow) => return None,
             (_, _, Kind::ResponseTimeout | Kind::TryTimeout | Kind::Expired) => Outcome::TimedOut,
             (_, Phase::Connect, _) => Outcome::ConnectFailed,
             (_, _, Kind::Timeout) => Outcome::TimedOut,
@@ -131,11 +136,12 @@ impl Failure {
     /// The flag of the access log.
     pub(super) fn flag(&self) -> Flag {
         match (self.side, self.phase, &self.kind) {
-            (Side::Downstream, _, Kind::Protocol(_)) => Flag::DownstreamProtocolError,
+            (Side::Downstream, _, Kind::Protocol(_) | Kind::TooLarge) => Flag::DownstreamProtocolError,
             (Side::Downstream, _, Kind::Timeout) => Flag::StreamIdleTimeout,
             (Side::Downstream, _, Kind::StreamReset(_)) => Flag::DownstreamRemoteReset,
             (Side::Downstream, ..) => Flag::DownstreamDisconnect,
             (_, _, Kind::Expired) => Flag::DurationTimeout,
+            (_, _, Kind::Overflow) => Flag::UpstreamOverflow,
             (_, _, Kind::ResponseTimeout | Kind::TryTimeout) => Flag::UpstreamTimeout,
             (_, Phase::Connect, _) => Flag::UpstreamConnectFailure,
             (_, _, Kind::Protocol(_)) => Flag::UpstreamProtocolError,
@@ -149,10 +155,12 @@ impl Failure {
     pub(super) fn details(&self) -> &'static str {
         match (self.side, self.phase, &self.kind) {
             (Side::Downstream, _, Kind::Protocol(details)) => details,
+            (Side::Downstream, _, Kind::TooLarge) => "request_payload_too_large",
             (Side::Downstream, _, Kind::Timeout) => "stream_idle_timeout",
             (Side::Downstream, _, Kind::StreamReset(code)) => downstream_reset(*code),
             (Side::Downstream, ..) => "downstream_remote_disconnect",
             (_, _, Kind::Expired) => "max_duration_timeout",
+            (_, _, Kind::Overflow) => "upstream_reset_before_response_started{overflow}",
             (_, _, Kind::ResponseTimeout) => "response_timeout",
             (_, _, Kind::TryTimeout) => "upstream_per_try_timeout",
             (_, Phase::ResponseBody, Kind::StreamReset(code)) => upstream_reset(*code, When::After),
@@ -179,7 +187,9 @@ impl Failure {
     pub(super) fn answer(&self) -> (u16, &'static str) {
         match (self.side, self.phase, &self.kind) {
             (Side::Downstream, _, Kind::Timeout) => (408, "stream timeout"),
+            (Side::Downstream, _, Kind::TooLarge) => (413, "Payload Too Large"),
             (Side::Downstream, ..) => (400, "Bad Request"),
+            (_, _, Kind::Overflow) => (503, no_answer!(self.retried, "overflow")),
             (_, _, Kind::Expired) => (504, "upstream max stream duration reached"),
             (_, _, Kind::ResponseTimeout | Kind::TryTimeout) => (504, "upstream request timeout"),
             (_, Phase::Connect, Kind::Timeout) => (503, no_answer!(self.retried, "connection timeout")),
@@ -292,6 +302,15 @@ mod tests {
         let unsent = Failure { reused: true, ..Failure::upstream(Phase::SendHead, Kind::Reset) };
         assert!(unsent.is_sent_again_at_once(POST));
         assert!(!Failure::upstream(Phase::ResponseHead, Kind::Closed).is_sent_again_at_once(GET));
+    }
+
+    #[test]
+    fn what_the_limits_refuse_is_503_uo_and_never_tried_again() {
+        let full = Failure::upstream(Phase::Connect, Kind::Overflow);
+        assert!(!full.is_sent_again_at_once(GET));
+        assert_eq!((full.lost(), full.outcome()), (None, None));
+        assert_eq!((full.answer().0, full.flag()), (503, Flag::UpstreamOverflow));
+        assert_eq!(full.details(), "upstream_reset_before_response_started{overflow}");
     }
 
     #[test]

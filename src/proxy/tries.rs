@@ -106,6 +106,7 @@ impl Exchange<'_> {
     /// Whether the policy tries a request again that got no answer. Takes note where it would, if that could be.
     fn is_tried_again(&mut self, way: &Way<'_>, failure: &Failure, replay: Replay) -> bool {
         let is_wanted = failure.lost().is_some_and(|lost| way.retry.takes_lost(lost));
+        self.answer.end_retry();
         if way.retry.attempts == 0 || !is_wanted {
             return false;
         }
@@ -115,8 +116,9 @@ impl Exchange<'_> {
         }
         if !replay.body_is_at_hand {
             bump(&self.env.counters.upstream_retry_abandoned, 1);
+            return false;
         }
-        replay.body_is_at_hand
+        self.answer.begin_retry(way)
     }
 
     /// The pause before a retry, the first of which is 1.

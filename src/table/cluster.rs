@@ -1,8 +1,8 @@
 //! Where requests go: one destination's endpoints and policy.
 
 use super::{
-    Balance, ClusterHealth, EndpointHealth, HealthCheck, OutlierDetection, PoolLimits, SharedHealth, Source,
-    Tunnel,
+    AppliedPolicy, Balance, ClusterHealth, EndpointHealth, HealthCheck, OutlierDetection, PoolLimits,
+    SharedHealth, Source, Tunnel,
 };
 use crate::http::Version;
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -49,6 +49,8 @@ pub struct Cluster {
     pub tunnel: Option<Box<Tunnel>>,
     /// The ServiceEntry or Service that it comes from.
     pub source: Source,
+    /// The DestinationRules that hold for it, if there are any.
+    pub policy: Option<Box<AppliedPolicy>>,
 }
 
 impl Cluster {

@@ -21,6 +21,7 @@
 //! - `mirror`: copies of requests
 //! - `outlier`: when an endpoint is left out
 //! - `pattern`: regular expressions
+//! - `policy_source`: where a policy comes from
 //! - `pool`: what is said of a cluster's connections: limits, ages, tunnels
 //! - `re2`: RE2's syntax, translated
 //! - `redirect`: `redirect` and `httpsRedirect`: the location
@@ -49,6 +50,7 @@ mod matcher;
 mod mirror;
 mod outlier;
 mod pattern;
+mod policy_source;
 mod pool;
 mod re2;
 mod redirect;
@@ -87,14 +89,15 @@ pub use matcher::{HeaderMatch, HeaderName, PathMatch, QueryMatch, RouteMatch, St
 pub use mirror::Mirror;
 pub use outlier::{EJECTION_TIME_MAX, OutlierDetection};
 pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
+pub use policy_source::{AppliedPolicy, PolicyBlock, PolicyField, PolicyPlace};
 pub use pool::{IdleTime, PoolLimits, TcpKeepalive, Tunnel, TunnelMethod};
 pub use redirect::{Redirect, RedirectPath, RedirectPort, https_location};
 pub use retry::{AnswerHead, Lost, RetryOn, RetryPolicy};
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
 pub use route::{Action, Destination, DirectResponse, Forward, Route};
 pub use settings::{
-    ForwardClientCert, Http2Settings, PathNormalization, ProxyProtocol, ServerHeader, Settings,
-    UnderscoreAction,
+    ConnectionAge, ForwardClientCert, Http2Settings, PathNormalization, ProxyProtocol, ServerHeader,
+    Settings, UnderscoreAction,
 };
 pub use source::Source;
 pub use tcp::{TcpChain, TcpDestination, TcpProtocol, TcpRoute};

@@ -17,6 +17,7 @@ pub(super) fn route(name: &str, matcher: RouteMatch) -> Route {
         checks: None,
         source: Source::built_in(name),
         root: None,
+        places: Box::default(),
     }
 }
 

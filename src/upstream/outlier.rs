@@ -64,7 +64,7 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Place, *};
     use crate::{
         table::{
             self, Balance, ClusterHealth, EndpointAddress, EndpointHealth, Endpoints, OutlierDetection,
@@ -94,7 +94,8 @@ mod tests {
             balance: Balance { panic_percent, ..Balance::default() },
             ..table::Cluster::any()
         };
-        ([Cluster::new(&compiled), Cluster::new(&compiled)], of_endpoints)
+        let shard = || Cluster::new(&compiled, &Place::default());
+        ([shard(), shard()], of_endpoints)
     }
 
     fn one_is_enough() -> OutlierDetection {

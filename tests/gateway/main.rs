@@ -3,6 +3,7 @@
 //! - `harness`: starts the program with a configuration, and stops it
 //! - `client`: a client that sends bytes as they are and reads answers strictly
 //! - `origin`, `tls_origin`: origins that echo what they got, or say what a script says
+//! - `held_origin`: one that answers when it is told to
 //! - `hello`: ClientHellos byte by byte
 //! - `tools`: TLS clients that are not ours; `python`: Python with packages
 //! - `h2_floods_resets`, `h2_floods_headers`, `h2_floods_control`, `h2_floods_data`: clients of HTTP/2 that cost much and ask for
@@ -12,6 +13,8 @@
 //! - `basics`: it starts, serves and ends
 //! - `large_bodies`: bodies that go through pipes
 //! - `life`, `drain`: its start, its end, and what it tells of its state
+//! - `circuit_breakers`, `connection_pool`: what limits connections and requests, and how long connections live; `tunnel`:
+//!   TCP through an HTTP proxy
 //! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
@@ -19,6 +22,7 @@
 //! - `outliers`, `health_checks`: endpoints that fail, and that come back
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
+//! - `faults`, `cors`, `limits`: what is decided between a rule and its action
 //! - `balancing`: how endpoints are chosen
 //! - `jwt`: RequestAuthentication and claims; `tokens`: keys and tokens for it
 //! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
@@ -58,7 +62,10 @@ mod cases_routing;
 mod cases_tls;
 #[path = "../../src/tls/testing.rs"]
 mod certificates;
+mod circuit_breakers;
 mod client;
+mod connection_pool;
+mod cors;
 mod delegates;
 mod dns;
 mod drain;
@@ -88,13 +95,16 @@ mod h2_spec_messages;
 mod h2_spec_streams;
 mod h2_upstream;
 mod h2_upstream_bodies;
+mod faults;
 mod grpc;
 mod harness;
 mod health_checks;
+mod held_origin;
 mod hello;
 mod jwt;
 mod large_bodies;
 mod life;
+mod limits;
 mod mirrors;
 mod mongo;
 mod mongo_counts;
@@ -121,5 +131,6 @@ mod tls_upstream;
 #[path = "../../src/jwt/testing.rs"]
 mod tokens;
 mod tools;
+mod tunnel;
 mod usage;
 mod websocket;

@@ -10,6 +10,7 @@
 //! - `connection`: where a connection goes that is not HTTP
 //! - `cluster`: how a destination is reached
 //! - `health`: when an endpoint of a destination is left out
+//! - `policy`: the policies that it meets, and where they are written
 //! - `grpc`: what clients of gRPC get where the gateway answers itself
 //! - `near`: what comes nearest where nothing fits
 //! - `refusal`: why a request head is refused, in words
@@ -23,6 +24,7 @@ mod grpc;
 mod health;
 mod listen;
 mod near;
+mod policy;
 mod refusal;
 mod render;
 mod request;

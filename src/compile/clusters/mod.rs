@@ -340,6 +340,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
             http2_keepalive: protocol::keepalive(settings),
             tunnel: pool::tunnel(policy),
             source: self.origins.source(&service.title, service.span),
+            policy: service_policy.applied(&policy, self.mesh.connection_pool().is_some(), self.origins),
         };
         Made { cluster, missing, tunnel: tunnel(service_policy, policy) }
     }
