@@ -457,3 +457,66 @@ fn without_a_policy_tokens_are_nobodys_business() {
     assert_eq!((seen.target(), seen.field("authorization")), ("/?access_token=x", Some("Bearer x")));
     gateway.stop();
 }
+
+#[test]
+fn together_with_authorization() {
+    let signer = rsa();
+    let allow = "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: need-token}\nspec:\n  \
+                 rules:\n  - {from: [{source: {requestPrincipals: ['test-issuer/*']}}], to: [{operation: {paths: \
+                 [/users]}}]}\n  - {to: [{operation: {paths: [/healthz]}}]}\n  - {when: [{key: \
+                 'request.auth.claims[groups]', values: [ops]}], to: [{operation: {paths: [/ops]}}]}\n";
+    let rules = format!("{}, {}", rule("test-issuer", signer, ""), rule("second", signer, ""));
+    let gateway = Gateway::start(&[80], &(routed(OK, &[]) + &policy(&rules) + allow));
+    let status = |path: &str, claims: Option<Value>| {
+        let fields: Vec<_> = claims.map(|claims| bearer(&signer.token(&claims))).into_iter().collect();
+        get(&gateway, path, &fields).status
+    };
+    assert_eq!(status("/healthz", None), 200);
+    assert_eq!(status("/users", None), 403);
+    assert_eq!(status("/users", Some(claims())), 200);
+    assert_eq!(status("/users", Some(json!({"iss": "second", "sub": "sub-1"}))), 403);
+    assert_eq!(status("/users", Some(json!({"iss": "test-issuer", "sub": "x", "exp": 1}))), 401);
+    assert_eq!(status("/ops", Some(claims())), 200);
+    assert_eq!(status("/ops", Some(json!({"iss": "test-issuer", "sub": "x", "groups": ["dev"]}))), 403);
+    assert_eq!(status("/ops", None), 403);
+    gateway.stop();
+}
+
+#[test]
+fn over_http2() {
+    if !super::tools::has_for("curl", "tokens over HTTP/2") {
+        return;
+    }
+    let origin = Origin::echo();
+    let signer = rsa();
+    let yaml = routed("  - route: [{destination: {host: a.test}}]", &[origin.port()])
+        + &policy(&rule(
+            "test-issuer",
+            signer,
+            ", fromHeaders: [{name: authorization, prefix: 'Bearer '}], fromCookies: [t]",
+        ));
+    let gateway = Gateway::start(&[80], &yaml);
+    let url = format!("http://127.0.0.1:{}/p", gateway.port(80));
+    let ask = |field: &str| {
+        let mut command = std::process::Command::new("curl");
+        command.args(["--silent", "--include", "--http2-prior-knowledge", "--header", field, &url]);
+        super::tools::run(&mut command, b"").1
+    };
+    let token = signer.token(&claims());
+    let good = ask(&format!("authorization: Bearer {token}"));
+    assert!(good.starts_with("HTTP/2 200"), "{good}");
+    assert_eq!(origin.request().field("authorization"), None);
+    assert!(ask(&format!("cookie: a=b; t={token}; c=d")).starts_with("HTTP/2 200"));
+    for bad in ["authorization: Bearer x", "cookie: t=x"] {
+        let said = ask(bad);
+        assert!(said.starts_with("HTTP/2 401") && said.contains("www-authenticate: Bearer realm="), "{said}");
+        assert!(said.ends_with("with two dots and 3 sections"), "{said}");
+    }
+    // A client of gRPC reads its status alone.
+    let mut command = std::process::Command::new("curl");
+    command.args(["--silent", "--include", "--http2-prior-knowledge", "--header", "authorization: Bearer x"]);
+    command.args(["--header", "content-type: application/grpc", "--data", "", &url]);
+    let said = super::tools::run(&mut command, b"").1;
+    assert!(said.starts_with("HTTP/2 200") && said.contains("grpc-status: 16"), "{said}");
+    gateway.stop();
+}
