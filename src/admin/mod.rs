@@ -3,6 +3,7 @@
 //! - `server`: HTTP for the pages
 //! - `pages`: which pages there are, and what they say
 //! - `metrics`: numbers for Prometheus, and for people
+//! - `health`: which endpoints are good
 //! - `mongo`: what MongoDB's clients ask
 //! - `certs`: certificates, and until when they hold
 //! - `dump`: the snapshot as JSON
@@ -11,6 +12,7 @@
 
 mod certs;
 mod dump;
+mod health;
 mod metrics;
 mod mongo;
 mod pages;

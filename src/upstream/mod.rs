@@ -2,6 +2,7 @@
 //!
 //! - `cluster`: a cluster's endpoints on this shard, and how they follow the snapshot and the resolver
 //! - `balance`: choosing an endpoint
+//! - `outlier`: which endpoints are good
 //! - `connection`: one connection to an endpoint
 //! - `outcome`: what a try has shown of its endpoint
 //! - `stream`: opening a connection, whatever is spoken on it
@@ -12,6 +13,7 @@ mod balance;
 mod cluster;
 mod connection;
 mod http2;
+mod outlier;
 mod outcome;
 mod pool;
 mod stream;

@@ -10,6 +10,7 @@
 //! - `action`: what the route does with the request
 //! - `connection`: where a connection goes that is not HTTP
 //! - `cluster`: how a destination is reached
+//! - `health`: when an endpoint of a destination is left out
 //! - `grpc`: what clients of gRPC get where the gateway answers itself
 //! - `near`: what comes nearest where nothing fits
 //! - `refusal`: why a request head is refused, in words
@@ -21,6 +22,7 @@ mod authentication;
 mod cluster;
 mod connection;
 mod grpc;
+mod health;
 mod listen;
 mod near;
 mod refusal;

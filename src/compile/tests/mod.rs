@@ -6,6 +6,7 @@ mod authentication;
 mod balancing;
 mod delegates;
 mod endpoints;
+mod health;
 mod hosts;
 mod http2;
 mod matching;
