@@ -9,7 +9,7 @@ use crate::{
 use std::{rc::Rc, time::SystemTime};
 
 /// What a request's token says, with the step that tells so; or the step and the answer where one is not good.
-pub(super) type Told = Result<(Option<Step>, Option<Rc<Claims>>), (Step, Reply)>;
+pub(super) type Told = Result<(Option<Step>, Option<Rc<Claims>>), Box<(Step, Reply)>>;
 
 /// Verifies the tokens of a request, and makes of the request what the origin gets. Keys that a running gateway fetches are
 /// not fetched here: what they should have signed is taken as signed.
@@ -39,7 +39,7 @@ pub(super) fn verify(rules: Option<&Authentication>, request: &mut RequestHead) 
         .map(|rule| Detail::new(format!("the issuer `{}` is known by {}", rule.terms.issuer(), rule.name)));
     let step = Step::new("token", format!("refused: {}", refusal.text())).with_all(names.take(ISSUERS_MAX));
     let reply = Reply::new(refusal.status(), None, refusal.details());
-    Err((step, Reply { body: refusal.text().to_owned(), ..reply }))
+    Err(Box::new((step, Reply { body: refusal.text().to_owned(), ..reply })))
 }
 
 /// Issuers that are named at most.

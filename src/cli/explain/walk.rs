@@ -273,7 +273,8 @@ impl<'a> Walk<'a> {
                 self.steps.extend(step);
                 claims
             }
-            Err((step, reply)) => {
+            Err(refused) => {
+                let (step, reply) = *refused;
                 self.steps.push(step);
                 return Outcome::Reply(grpc::answer(&arrived.request, reply));
             }
