@@ -117,7 +117,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    fn new(compiled: &table::Cluster, place: &Place) -> Cluster {
+    pub(super) fn new(compiled: &table::Cluster, place: &Place) -> Cluster {
         let cluster = Cluster {
             name: compiled.name.clone(),
             connect_timeout: compiled.connect_timeout,
