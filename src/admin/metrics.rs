@@ -1,6 +1,6 @@
 //! Numbers for Prometheus, and for people.
 
-use super::{breakers, certs, mongo, pages::unix_seconds};
+use super::{breakers, certs, health, mongo, pages::unix_seconds};
 use crate::{
     control::{Gateway, KeyState, State},
     telemetry::{CounterKind, Counters, DESCRIPTIONS, Floods},
@@ -108,6 +108,7 @@ fn all(gateway: &Gateway) -> Vec<Metric> {
     all.extend(policies(gateway));
     all.extend(shards(gateway));
     all.extend(of_the_gateway(gateway));
+    all.extend(health_of_endpoints(gateway));
     all.extend(certificates(gateway));
     all.extend(token_keys(gateway));
     all.extend(process(gateway));
@@ -278,6 +279,18 @@ fn token_keys(gateway: &Gateway) -> Vec<Metric> {
         failures.collect(),
     ));
     all
+}
+
+fn health_of_endpoints(gateway: &Gateway) -> impl Iterator<Item = Metric> {
+    health::numbers(gateway).into_iter().map(|numbers| {
+        let samples = numbers.samples.into_iter().map(|(labels, number)| (labels, Number::Whole(number)));
+        Metric {
+            name: numbers.name,
+            kind: if numbers.is_counter { CounterKind::Counter } else { CounterKind::Gauge },
+            help: numbers.help,
+            values: Values::Each(samples.collect()),
+        }
+    })
 }
 
 fn certificates(gateway: &Gateway) -> [Metric; 3] {

@@ -3,6 +3,7 @@
 //! - `server`: HTTP for the pages
 //! - `pages`: which pages there are, and what they say
 //! - `metrics`: numbers for Prometheus, and for people
+//! - `health`: which endpoints are good
 //! - `breakers`: what is in use of clusters that have limits
 //! - `mongo`: what MongoDB's clients ask
 //! - `certs`: certificates, and until when they hold
@@ -13,6 +14,7 @@
 mod breakers;
 mod certs;
 mod dump;
+mod health;
 mod metrics;
 mod mongo;
 mod pages;

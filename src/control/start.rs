@@ -1,7 +1,7 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, KeyState, LogTarget, Shard, State, Workers,
+    Bound, Command, Credentials, Descriptors, Gateway, KeyState, LogTarget, Shard, State, Workers, health,
     log_writer::LogWriter, ports::Reservation, unix,
 };
 use crate::{
@@ -85,7 +85,9 @@ pub fn start(
     reports: &Sender<Report>,
 ) -> Result<(Rc<Gateway>, mpsc::Receiver<Command>), StartError> {
     let workers = setup.workers.cpus.len();
-    let snapshot = Arc::new(Snapshot { generation: 1, ..setup.snapshot });
+    let mut snapshot = Snapshot { generation: 1, ..setup.snapshot };
+    health::attach(&mut snapshot, Instant::now());
+    let snapshot = Arc::new(snapshot);
     let (listeners, per_shard) = bind_all(&snapshot, workers).map_err(StartError::Bind)?;
     drop(setup.reserved);
     let log = LogWriter::start(&setup.log_target, workers);

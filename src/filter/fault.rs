@@ -15,6 +15,11 @@ impl Share {
         Share((percent.clamp(0.0, 100.0) * 10_000.0).round() as u32)
     }
 
+    /// In percent, for people.
+    pub fn as_percent(self) -> f64 {
+        f64::from(self.0) / 10_000.0
+    }
+
     /// Whether it is never.
     pub fn is_never(self) -> bool {
         self.0 == 0

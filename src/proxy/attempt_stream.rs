@@ -2,7 +2,7 @@
 
 use super::{
     answer::Answer,
-    attempt::{Attempt, Failed},
+    attempt::{Attempt, Failed, blame_client},
     client::{Client, Incoming},
     download::{Broken, Responded},
     download_stream::StreamResponded,
@@ -204,7 +204,8 @@ impl Exchange<'_> {
         let stream = &origin.stream;
         let limit = self.env.limits.window_timeout;
         let is_tunnel = self.answer.scratch.request.upgrade == Upgrade::WebSocket;
-        let mut upload = Upload::bare(self.answer.client_body).with_copies(&self.copies);
+        let upload = Upload::bare(self.answer.client_body).with_copies(&self.copies);
+        let mut upload = upload.limit(self.body_max);
         let progress = Progress::new(upload.is_done() || is_tunnel);
         let timing = &self.timing;
         let cut = timing.is_on().then(|| Cut::of(&self.answer.client));
@@ -262,11 +263,7 @@ impl Exchange<'_> {
         if responded.is_ok() {
             inbound.buffer.consume(upload.taken());
         }
-        match (responded, client_failure) {
-            (Err(Broken::Before(_) | Broken::Unwanted { .. }), Some(failure)) => Err(Broken::Before(failure)),
-            (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
-            (responded, _) => Ok((responded?, is_sent)),
-        }
+        blame_client(responded, client_failure).map(|responded| (responded, is_sent))
     }
 
     /// HTTP/2 on both sides: nothing here owns an operation of the ring, so whatever is over is dropped.
@@ -305,7 +302,10 @@ impl Exchange<'_> {
                 {
                     progress.end();
                     if let UploadEnd::ClientFailed(failure) = end {
-                        return Poll::Ready(Err(Broken::Before(failure)));
+                        return Poll::Ready(Err(match progress.has_begun() {
+                            true => Broken::Within(failure),
+                            false => Broken::Before(failure),
+                        }));
                     }
                 }
                 if progress.is_whole() {

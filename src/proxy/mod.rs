@@ -15,6 +15,7 @@
 //! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
 //! - `retrying`: whether a request is tried again, from what came of an attempt
 //! - `choosing`: what of a request decides which endpoint that is
+//! - `learning`: what is learned of an endpoint from the heads of its answers
 //! - `timing`: when an exchange and its attempts have to be over
 //! - `attempt`: one try of it at one endpoint
 //! - `attempt_stream`: one try where either side speaks HTTP/2
@@ -55,6 +56,7 @@ mod exchange;
 mod failure;
 mod kept;
 mod mirror;
+mod learning;
 mod mongo;
 mod passage;
 mod record;
@@ -78,4 +80,5 @@ pub use downstream::{Socket, serve};
 pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing, TlsInfo};
 pub use passage::{arrive, depart, head_policy};
 pub use reply::refusal;
+pub use standard::client_address;
 pub use tcp::{TcpConnection, serve_tcp};

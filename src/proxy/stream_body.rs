@@ -1,7 +1,6 @@
 //! The body of a request that came on a stream of HTTP/2, part of which can be sent a second time.
 
 use super::{
-    Environment,
     kept::{KEPT_BYTES_USUAL, Kept},
     mirror::Copies,
     upload::Progress,
@@ -12,18 +11,21 @@ use crate::{
     http2::{Received, StreamEnd},
     mux::Stream,
 };
-use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
+use std::{cell::Cell, future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 /// The body of a request on its way from its stream.
 pub(super) struct StreamBody<'s> {
     stream: &'s Stream,
-    env: Rc<Environment>,
+    /// What the shard keeps of all bodies.
+    shard_keeps: &'s Rc<Cell<usize>>,
     /// What has come, as long as it may be kept and there may be another attempt.
     kept: Kept,
     /// The position in `kept` of what this attempt gets next.
     at: usize,
     end: Option<Option<Box<Fields>>>,
     received: u64,
+    /// The most bytes that the route takes.
+    limit: u64,
     /// Copies of the request, which get what comes.
     copies: Option<Rc<Copies>>,
 }
@@ -44,14 +46,16 @@ pub(super) enum NoChunk {
     Client(StreamEnd),
     /// Nobody wants it any more.
     Unwanted,
+    /// It is larger than the route takes.
+    TooLarge,
 }
 
 impl<'s> StreamBody<'s> {
-    pub(super) fn new(stream: &'s Stream, env: &Rc<Environment>) -> StreamBody<'s> {
+    pub(super) fn new(stream: &'s Stream, shard_keeps: &'s Rc<Cell<usize>>) -> StreamBody<'s> {
         let end = stream.is_received().then_some(None);
         let mut kept = Kept::default();
         kept.allow(KEPT_BYTES_USUAL, None);
-        StreamBody { stream, env: Rc::clone(env), kept, at: 0, end, received: 0, copies: None }
+        StreamBody { stream, shard_keeps, kept, at: 0, end, received: 0, limit: u64::MAX, copies: None }
     }
 
     /// Keeps up to so much of it from now on.
@@ -83,6 +87,16 @@ impl<'s> StreamBody<'s> {
     /// Whether nothing is left to be sent by this attempt.
     pub(super) fn is_done(&self) -> bool {
         self.end.as_ref().is_some_and(Option::is_none) && self.at == self.kept.bytes().len()
+    }
+
+    /// It fails when more has come than this.
+    pub(super) fn limit(&mut self, bytes: u64) {
+        self.limit = bytes;
+    }
+
+    /// Whether it has failed for that.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.received > self.limit
     }
 
     /// Whether all of it has come.
@@ -120,7 +134,10 @@ impl<'s> StreamBody<'s> {
                         copies.take(self.received, buffer.bytes());
                     }
                     self.received += buffer.len() as u64;
-                    if !self.kept.keep(buffer.bytes(), &self.env) {
+                    if self.is_too_large() {
+                        return Err(NoChunk::TooLarge);
+                    }
+                    if !self.kept.keep(buffer.bytes(), self.shard_keeps) {
                         self.forget();
                         progress.set_lost(true);
                         if self.stream.is_received() {

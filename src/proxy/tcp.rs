@@ -158,7 +158,11 @@ impl Session {
             let chosen = cluster.choose(&Pick { hash, tried: &tried, ..first });
             let is_new = |endpoint: &Rc<Endpoint>| !tried.iter().any(|other| Rc::ptr_eq(other, endpoint));
             let Some(endpoint) = chosen.filter(is_new) else { break };
-            match Stream::open(cluster, &endpoint, &env.dial(&self.connection.info, None)).await {
+            let opened = Stream::open(cluster, &endpoint, &env.dial(&self.connection.info, None)).await;
+            if cluster.keeps_health() && !matches!(opened, Err(NoConnection::Full)) {
+                cluster.learn_connected(&endpoint, opened.is_ok(), Instant::now());
+            }
+            match opened {
                 Ok(stream) => {
                     bump(&env.counters.upstream_connections, 1);
                     bump(&env.counters.upstream_connections_active, 1);

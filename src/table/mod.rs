@@ -1,7 +1,7 @@
 //! The compiled form of the configuration, and its look-ups.
 //!
-//! A [`Snapshot`] is made by `compile`, never changed but for the numbers of its [`Breaker`]s, and shared by all shards. Nothing in here knows YAML, does
-//! I/O or asks the time.
+//! A [`Snapshot`] is made by `compile`, never changed but for the numbers of its [`Breaker`]s and the health of its
+//! endpoints, and shared by all shards. Nothing in here knows YAML, does I/O or asks the time.
 //!
 //! - `authorization`: who may do what
 //! - `balance`: how an endpoint is chosen
@@ -12,6 +12,8 @@
 //! - `display`: what a route asks, in Istio's words
 //! - `filter_chain`: the filter chains of one TLS port, found by SNI
 //! - `explain`: why a request finds what it finds
+//! - `health`: which endpoints are good, for all shards together
+//! - `health_check`: how endpoints are asked whether they are well
 //! - `host`: route tables and virtual hosts, and how a request finds its route
 //! - `host_index`, `route_index`: how `host` finds things without looking at all of them
 //! - `listener`: where connections come in
@@ -19,6 +21,7 @@
 //! - `mirror`: copies of requests
 //! - `outlier`: when an endpoint is left out
 //! - `pattern`: regular expressions
+//! - `policy_source`: where a policy comes from
 //! - `pool`: what is said of a cluster's connections: limits, ages, tunnels
 //! - `re2`: RE2's syntax, translated
 //! - `redirect`: `redirect` and `httpsRedirect`: the location
@@ -38,6 +41,8 @@ mod cluster;
 mod display;
 mod explain;
 mod filter_chain;
+mod health;
+mod health_check;
 mod host;
 mod host_index;
 mod listener;
@@ -45,6 +50,7 @@ mod matcher;
 mod mirror;
 mod outlier;
 mod pattern;
+mod policy_source;
 mod pool;
 mod re2;
 mod redirect;
@@ -75,20 +81,23 @@ pub use explain::{
     nearest_routes,
 };
 pub use filter_chain::{ChainAction, ChainIndex, FilterChain, ServerTlsId};
+pub use health::{ClusterHealth, EndpointHealth, Evidence, Reason, SharedHealth};
+pub use health_check::{HealthCheck, HttpProbe, Probe};
 pub use host::{Lookup, RouteTable, TableId, VirtualHost};
 pub use listener::{BindAddress, Chain, Listener};
 pub use matcher::{HeaderMatch, HeaderName, PathMatch, QueryMatch, RouteMatch, StringMatch, ValueMatch};
 pub use mirror::Mirror;
-pub use outlier::OutlierDetection;
+pub use outlier::{EJECTION_TIME_MAX, OutlierDetection};
 pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
+pub use policy_source::{AppliedPolicy, PolicyBlock, PolicyField, PolicyPlace};
 pub use pool::{IdleTime, PoolLimits, TcpKeepalive, Tunnel, TunnelMethod};
 pub use redirect::{Redirect, RedirectPath, RedirectPort, https_location};
 pub use retry::{AnswerHead, Lost, RetryOn, RetryPolicy};
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
 pub use route::{Action, Destination, DirectResponse, Forward, Route};
 pub use settings::{
-    ForwardClientCert, Http2Settings, PathNormalization, ProxyProtocol, ServerHeader, Settings,
-    UnderscoreAction,
+    ConnectionAge, ForwardClientCert, Http2Settings, PathNormalization, ProxyProtocol, ServerHeader,
+    Settings, UnderscoreAction,
 };
 pub use source::Source;
 pub use tcp::{TcpChain, TcpDestination, TcpProtocol, TcpRoute};

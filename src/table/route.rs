@@ -1,6 +1,6 @@
 //! Routes, and what they do.
 
-use super::{Checks, ClusterId, Mirror, PathRewrite, Redirect, RetryPolicy, RouteMatch, Source};
+use super::{Checks, ClusterId, Mirror, PathRewrite, PolicyPlace, Redirect, RetryPolicy, RouteMatch, Source};
 use crate::filter::HeaderOps;
 use std::{sync::Arc, time::Duration};
 
@@ -23,6 +23,8 @@ pub struct Route {
     pub source: Source,
     /// The rule that delegates to it, if it is a delegate's.
     pub root: Option<Box<Source>>,
+    /// Where its policies are written; nothing for most routes.
+    pub places: Box<[PolicyPlace]>,
 }
 
 /// What a route does with a request.

@@ -6,8 +6,8 @@ use crate::{
     filter::HashKey,
     http::Version,
     table::{
-        self, Balance, ClusterId, DnsKind, EndpointAddress, Endpoints, Http2Keepalive, Placement,
-        ProxyVersion, Snapshot, Tunnel, UpstreamProtocol, UpstreamTls,
+        self, Balance, ClusterHealth, ClusterId, DnsKind, EndpointAddress, EndpointHealth, Endpoints,
+        Http2Keepalive, Placement, ProxyVersion, Snapshot, Tunnel, UpstreamProtocol, UpstreamTls,
     },
 };
 use socket2::SockAddr;
@@ -109,9 +109,13 @@ pub struct Cluster {
     first_only: bool,
     /// The endpoints are all of those of the snapshot, as on every other shard.
     is_fixed: Cell<bool>,
-    endpoints: RefCell<Rc<[Rc<Endpoint>]>>,
+    pub(super) endpoints: RefCell<Rc<[Rc<Endpoint>]>>,
     /// The endpoints, arranged for choices; nothing after a change of them or of their health, until the next choice.
     arranged: RefCell<Option<Arranged>>,
+    /// What its endpoints' health has in common; nothing where nobody asks.
+    pub(super) health: Option<Arc<ClusterHealth>>,
+    /// The changes of it that this shard has looked at.
+    pub(super) seen: Cell<u64>,
     /// Idle connections that were closed with their endpoints since the last sweep.
     closed: Cell<usize>,
 }
@@ -134,6 +138,8 @@ impl Cluster {
             is_fixed: Cell::new(false),
             endpoints: RefCell::new(Rc::default()),
             arranged: RefCell::default(),
+            health: compiled.health.clone(),
+            seen: Cell::new(0),
             closed: Cell::new(0),
         };
         if let Endpoints::Static(list) = &compiled.endpoints {
@@ -160,6 +166,7 @@ impl Cluster {
 
     /// Chooses an endpoint. Nothing where the cluster has none, or none that is healthy and no leave to use others.
     pub fn choose(&self, pick: &Pick<'_>) -> Option<Rc<Endpoint>> {
+        self.look_at_health(pick.now);
         let mut arranged = self.arranged.borrow_mut();
         match &mut *arranged {
             Some(arranged) if !arranged.is_outdated(pick.now) => arranged.choose(&self.balance, pick),
@@ -188,6 +195,9 @@ impl Cluster {
             same.or_else(|| Endpoint::new(compiled, now).ok().map(Rc::new))
         };
         let new: Rc<[Rc<Endpoint>]> = used.iter().filter_map(keep).collect();
+        new.iter().for_each(|endpoint| {
+            endpoint.look_at_health(now);
+        });
         for endpoint in old.iter().filter(|old| !new.iter().any(|new| Rc::ptr_eq(old, new))) {
             self.closed.set(self.closed.get() + endpoint.retire());
         }
@@ -262,6 +272,11 @@ impl Endpoint {
         })
     }
 
+    /// Whether it is good, for all shards; nothing where nobody asks.
+    pub(super) fn health(&self) -> Option<&Arc<EndpointHealth>> {
+        self.compiled.health()
+    }
+
     /// It is no endpoint any more: its connections end when they have no work. (They keep it alive themselves.)
     /// Returns how many were closed.
     fn retire(&self) -> usize {
@@ -290,7 +305,7 @@ impl Endpoint {
         self.compiled.placement
     }
 
-    /// Whether it may be used.
+    /// Whether it may be used, as far as this shard has looked.
     pub fn is_healthy(&self) -> bool {
         self.ailments.get() == 0
     }
@@ -349,27 +364,11 @@ mod tests {
 
     fn endpoint(port: u16) -> table::Endpoint {
         let address = EndpointAddress::Tcp(([127, 0, 0, 1], port).into());
-        table::Endpoint { address, weight: 1, placement: Placement::default() }
+        table::Endpoint { address, ..table::Endpoint::any() }
     }
 
     fn cluster(endpoints: Endpoints) -> Cluster {
-        let compiled = table::Cluster {
-            name: "c".into(),
-            endpoints,
-            balance: Balance::default(),
-            outlier: None,
-            limits: None,
-            protocol: table::UpstreamProtocol::Http1,
-            connect_timeout: Duration::from_secs(10),
-            tls: None,
-            proxy_protocol: None,
-            tcp_idle_timeout: Some(Duration::from_secs(3600)),
-            max_concurrent_streams: table::STREAMS_MAX,
-            http2_keepalive: None,
-            tunnel: None,
-            source: table::Source::built_in("test"),
-        };
-        Cluster::new(&compiled, &Place::default())
+        Cluster::new(&table::Cluster { endpoints, ..table::Cluster::any() }, &Place::default())
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! - `cluster`: a cluster's endpoints on this shard, and how they follow the snapshot and the resolver
 //! - `balance`: choosing an endpoint
+//! - `outlier`: which endpoints are good
 //! - `connection`: one connection to an endpoint
 //! - `limits`: who may have a connection, who waits for one, and who is next
 //! - `outcome`: what a try has shown of its endpoint
@@ -14,6 +15,7 @@ mod balance;
 mod cluster;
 mod connection;
 mod http2;
+mod outlier;
 mod limits;
 mod outcome;
 mod pool;

@@ -19,8 +19,10 @@
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
 //! - `bookinfo`: the example with its five servers
+//! - `outliers`, `health_checks`: endpoints that fail, and that come back
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
+//! - `faults`, `cors`, `limits`: what is decided between a rule and its action
 //! - `balancing`: how endpoints are chosen
 //! - `jwt`: RequestAuthentication and claims; `tokens`: keys and tokens for it
 //! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
@@ -30,8 +32,10 @@
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
-//! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
 //!   script says
+//! - `authorization`, `authorization_connections`: AuthorizationPolicy
+//! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
+//! - `timeouts`: how long a request may take, exactly
 //! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 //! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
@@ -45,6 +49,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_log;
+mod authorization;
+mod authorization_connections;
 mod balancing;
 mod basics;
 mod bookinfo;
@@ -59,6 +65,7 @@ mod certificates;
 mod circuit_breakers;
 mod client;
 mod connection_pool;
+mod cors;
 mod delegates;
 mod dns;
 mod drain;
@@ -88,18 +95,22 @@ mod h2_spec_messages;
 mod h2_spec_streams;
 mod h2_upstream;
 mod h2_upstream_bodies;
+mod faults;
 mod grpc;
 mod harness;
+mod health_checks;
 mod held_origin;
 mod hello;
 mod jwt;
 mod large_bodies;
 mod life;
+mod limits;
 mod mirrors;
 mod mongo;
 mod mongo_counts;
 mod names;
 mod origin;
+mod outliers;
 mod pages;
 mod proxy_protocol;
 mod python;

@@ -2,7 +2,7 @@
 
 use super::{
     cluster::{self, Client, Reach},
-    grpc,
+    grpc, policy,
     secure::Health,
     story::{Detail, Failure, Outcome, Reply, Step, Target},
     walk::{Arrived, lossy},
@@ -30,11 +30,17 @@ pub(super) struct Way<'a> {
 
 /// What happens from the route on.
 pub(super) fn follow(way: Way<'_>, arrived: &Arrived<'_>) -> (Vec<Step>, Outcome) {
-    match &way.route.action {
+    let (mut steps, ended) = policy::checks(way, arrived);
+    if let Some(outcome) = ended {
+        return (steps, outcome);
+    }
+    let (rest, outcome) = match &way.route.action {
         Action::Forward(forward) => way.forward(forward, arrived),
         Action::Redirect(redirect) => way.redirect(redirect, arrived),
         Action::Direct(direct) => way.direct(direct),
-    }
+    };
+    steps.extend(rest);
+    (steps, outcome)
 }
 
 /// A request as a destination that exists gets it.
@@ -103,6 +109,7 @@ impl<'a> Way<'a> {
             steps.push(step);
             targets.push(target);
         }
+        steps.extend(policy::delivery(*self, forward));
         steps.extend(headers_step("response headers", &self.route.response_headers));
         if let Some(first) = first {
             let whose = if targets.len() > 1 { " (the first destination that exists)" } else { "" };
@@ -147,7 +154,8 @@ impl<'a> Way<'a> {
         let step = match sent {
             Some(Departed { cluster, grpc, .. }) => {
                 let reach = self.reach(arrived.request.version, *grpc);
-                step.from(&cluster.source).with_all(cluster::details(cluster, reach))
+                let step = step.from(&cluster.source).with_all(cluster::details(cluster, reach));
+                step.with_all(policy::of_cluster(cluster))
             }
             None => step.with(Detail::new(cluster::UNKNOWN)),
         };

@@ -1,6 +1,6 @@
 //! How a destination is reached.
 
-use super::{secure::Health, story::Detail};
+use super::{health, secure::Health, story::Detail};
 use crate::{
     filter::HashKey,
     grpc::Kind,
@@ -67,6 +67,7 @@ pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
     let mut details = vec![Detail::new(list), Detail::new(how)];
     details.extend(reach.client.iter().filter_map(|client| grpc_detail(cluster, *client)));
     details.extend(reach.client.iter().flat_map(|client| http2_details(cluster, *client)));
+    details.extend(health::details(cluster));
     details.extend(cluster.tls.iter().flat_map(|tls| reach.tls(tls)));
     details.extend(cluster.proxy_protocol.map(|version| {
         let version = match version {

@@ -2,6 +2,7 @@
 
 use super::{
     cluster::{self, Reach},
+    policy,
     story::{Closing, Detail, Failure, Outcome, Step, Target},
 };
 use crate::{
@@ -43,7 +44,10 @@ fn destination(destination: &TcpDestination, percent: f64, reach: Reach<'_>) -> 
                 Some(time) => format!("closed after {} s without a byte", time.as_secs_f64()),
                 None => "never closed for want of bytes".to_owned(),
             };
-            step.from(&cluster.source).with_all(cluster::details(cluster, reach)).with(Detail::new(idle))
+            step.from(&cluster.source)
+                .with_all(cluster::details(cluster, reach))
+                .with(Detail::new(idle))
+                .with_all(policy::of_cluster(cluster))
         }
         None => step.with(Detail::new(cluster::UNKNOWN)),
     };

@@ -5,18 +5,20 @@ use crate::{
     compile::{
         Workload,
         host_name::{ClusterDomain, HostSet, full_name},
+        origin::{Origins, title},
         report::Report,
         scope::{Owner, Visibility, in_creation_order, selects, visibility},
         services::Service,
     },
     config::{
-        Resource, Resources, Spanned,
+        Resource, Resources, Span, Spanned,
         resources::{
             ClientTlsSettings, ConnectionPoolSettings, DestinationRule, LoadBalancerSettings,
             OutlierDetection, PortTrafficPolicy, ProxyProtocol, RetryBudget, Subset, TrafficPolicy,
             TunnelSettings,
         },
     },
+    table::{AppliedPolicy, PolicyBlock, Source},
 };
 use std::collections::{BTreeSet, HashMap};
 
@@ -203,6 +205,34 @@ impl<'r> ServicePolicy<'r> {
         })
     }
 
+    /// Where everything is written that `policy` has found; `mesh_pool` tells that the mesh has a connection pool for rules
+    /// that have none. Nothing where nobody says anything.
+    pub(in crate::compile) fn applied(
+        &self,
+        policy: &Policy<'r>,
+        mesh_pool: bool,
+        origins: &Origins,
+    ) -> Option<Box<AppliedPolicy>> {
+        let rules = self.rules.iter().map(|rule| origins.source(&title(&rule.object), rule.meta.name.span));
+        let block = |(name, span): (&'static str, Option<Span>)| {
+            let span = span?;
+            let is_it = |other: &Policy<'r>| spans(other).contains(&(name, Some(span)));
+            let place = self.place(name, is_it)?;
+            let source = origins.source(&title(&place.rule.object), span);
+            Some(PolicyBlock { name, path: place.path.into(), source })
+        };
+        let mut blocks: Vec<PolicyBlock> = spans(policy).into_iter().filter_map(block).collect();
+        if mesh_pool && policy.connection_pool.is_none() {
+            blocks.push(PolicyBlock {
+                name: "connectionPool",
+                path: "meshConfig.defaultTrafficPolicy.connectionPool".into(),
+                source: Source::built_in("meshConfig"),
+            });
+        }
+        let applied = AppliedPolicy { rules: rules.collect(), blocks };
+        (applied != AppliedPolicy::default()).then(|| Box::new(applied))
+    }
+
     /// What holds for a port, and for a subset of it.
     pub(in crate::compile) fn policy(&self, port: u16, subset: Option<&'r Subset>) -> Policy<'r> {
         let of_service = self.rules.iter().find_map(|rule| rule.spec.traffic_policy.as_ref());
@@ -238,6 +268,19 @@ fn selected(rule: &Resource<DestinationRule>) -> Option<BTreeSet<(&str, &str)>> 
     Some(
         selector.match_labels.iter().map(|(key, value)| (key.value.as_str(), value.value.as_str())).collect(),
     )
+}
+
+/// The blocks of a policy, by their names, and where they are.
+fn spans(policy: &Policy<'_>) -> [(&'static str, Option<Span>); 7] {
+    [
+        ("loadBalancer", policy.load_balancer.map(|block| block.span)),
+        ("connectionPool", policy.connection_pool.map(|block| block.span)),
+        ("outlierDetection", policy.outlier.map(|block| block.span)),
+        ("tls", policy.tls.map(|block| block.span)),
+        ("proxyProtocol", policy.proxy_protocol.map(|block| block.span)),
+        ("tunnel", policy.tunnel.map(|block| block.span)),
+        ("retryBudget", policy.retry_budget.map(|block| block.span)),
+    ]
 }
 
 fn blocks(policy: &TrafficPolicy) -> Policy<'_> {

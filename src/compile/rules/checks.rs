@@ -35,8 +35,8 @@ impl RuleCompiler<'_, '_> {
         action: &Action,
         report: &mut Report,
     ) -> Option<Option<Box<Checks>>> {
-        let mut checks = Checks::default();
-        checks.fault = rule.route.fault.as_deref().and_then(|fault| self::fault(fault));
+        let fault = rule.route.fault.as_deref().and_then(|fault| self::fault(fault));
+        let mut checks = Checks { fault, ..Checks::default() };
         if let Some(policy) = rule.route.cors_policy.as_deref() {
             checks.cors = Some(self.cors(rule, policy, report)?);
         }
@@ -126,13 +126,13 @@ fn joined(list: &[Spanned<String>]) -> Option<Box<[u8]>> {
 }
 
 /// A VirtualService whose annotations a rule has: the one that it is written in, and the one that delegates to that.
-struct Level<'r> {
-    own: &'r Annotations,
+pub(super) struct Level<'r> {
+    pub(super) own: &'r Annotations,
     /// The name of its rule.
     name: Option<&'r str>,
 }
 
-fn levels<'r>(rule: &Rule<'_, 'r>) -> impl Iterator<Item = Level<'r>> {
+pub(super) fn levels<'r>(rule: &Rule<'_, 'r>) -> impl Iterator<Item = Level<'r>> {
     let level = |home: &Home<'r>, position: usize| {
         let resource = home.resource;
         let own = resource.meta.own.as_deref()?;
@@ -146,12 +146,12 @@ fn levels<'r>(rule: &Rule<'_, 'r>) -> impl Iterator<Item = Level<'r>> {
 
 impl<'r> Level<'r> {
     /// Whether an entry is for the rule; `None`: it is for those that nobody names.
-    fn is_for(&self, route: &Option<Spanned<String>>) -> Option<bool> {
+    pub(super) fn is_for(&self, route: &Option<Spanned<String>>) -> Option<bool> {
         route.as_ref().map(|route| Some(route.as_str()) == self.name)
     }
 
     /// The entry of an annotation for the rule: the one that names it, else the one for all.
-    fn entry<T>(
+    pub(super) fn entry<T>(
         &self,
         entries: &'r OneOrMore<T>,
         route: impl Fn(&T) -> &Option<Spanned<String>>,

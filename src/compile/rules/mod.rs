@@ -6,6 +6,7 @@
 //! - `checks`: what it decides before its action
 //! - `mirrors`: where it sends copies
 //! - `retries`: what it tries again
+//! - `places`: where its policies are written
 //! - `layer4`: rules for connections
 
 mod actions;
@@ -14,6 +15,7 @@ mod headers;
 mod layer4;
 mod matches;
 mod mirrors;
+mod places;
 mod retries;
 
 pub(super) use layer4::{SniName, SniRule};
@@ -220,6 +222,7 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
             checks,
             source: self.origins.source(&rule.service.title, place),
             root: root.map(|(home, span)| Box::new(self.origins.source(&home.title, span))),
+            places: places::places(rule),
         })
     }
 
