@@ -1,7 +1,7 @@
 //! Two shards on one thread that share a cluster's numbers.
 
 use super::*;
-use crate::table::{Balance, BreakerLimits, Endpoints, Source, UpstreamProtocol};
+use crate::table::BreakerLimits;
 use std::{
     pin::{Pin, pin},
     sync::atomic::{AtomicU32, Ordering},
@@ -11,22 +11,7 @@ use std::{
 /// A cluster on two shards, with these limits.
 fn shards(limits: BreakerLimits) -> [Cluster; 2] {
     let pool = PoolLimits { breaker: Some(Arc::new(Breaker::new(limits))), ..PoolLimits::default() };
-    let compiled = table::Cluster {
-        name: "c".into(),
-        endpoints: Endpoints::Static(Vec::new()),
-        balance: Balance::default(),
-        outlier: None,
-        limits: Some(Box::new(pool)),
-        protocol: UpstreamProtocol::Http1,
-        connect_timeout: Duration::from_secs(10),
-        tls: None,
-        proxy_protocol: None,
-        tcp_idle_timeout: None,
-        max_concurrent_streams: table::STREAMS_MAX,
-        http2_keepalive: None,
-        tunnel: None,
-        source: Source::built_in("test"),
-    };
+    let compiled = table::Cluster { limits: Some(Box::new(pool)), ..table::Cluster::any() };
     [0, 1].map(|shard| Cluster::new(&compiled, &Place { shard, bells: Arc::default() }))
 }
 
