@@ -3,6 +3,7 @@
 
 mod actions;
 mod balancing;
+mod checks;
 mod delegates;
 mod endpoints;
 mod health;
