@@ -8,6 +8,7 @@ use clap::Parser;
 
 mod http2;
 mod policy;
+mod tokens;
 
 const SHOP: &str = "\
 apiVersion: networking.istio.io/v1

@@ -82,7 +82,12 @@ impl Watched {
                     }
                     out.insert(address);
                 }
-                None if was_out => log::info(format_args!("{address} of {name} is used again")),
+                None if was_out => {
+                    let is_ill = endpoint.health().is_some_and(|health| health.is_failing_checks());
+                    let now =
+                        if is_ill { "is not left out, but fails its health check" } else { "is used again" };
+                    log::info(format_args!("{address} of {name} {now}"));
+                }
                 None => {}
             }
         }
