@@ -155,7 +155,7 @@ impl<'a> Exchange<'a> {
             Lookup::Route(_, route) => route,
         };
         if let Some(checks) = &route.checks
-            && let Some(after) = self.check(checks, route, settings).await
+            && let Some(after) = self.check(checks, route, settings, claims).await
         {
             return after;
         }
