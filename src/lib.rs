@@ -4,8 +4,9 @@
 //!
 //! Text becomes resources ([`config`]), resources become one immutable [`table::Snapshot`] ([`compile`]), and the snapshot
 //! goes to every shard ([`shard`]). A shard is one thread with its own ring, its own `SO_REUSEPORT` sockets, its own
-//! connections to upstreams and its own counters. It shares nothing mutable with any other thread: snapshots and the
-//! resolver's answers come in through a mailbox, access log lines and counters go out.
+//! connections to upstreams and its own counters. It shares nothing mutable with any other thread but what a policy
+//! counts for the whole process: snapshots and the resolver's answers come in through a mailbox, access log lines and
+//! counters go out.
 //!
 //! ```text
 //! files -> config::load -> compile::compile -> table::Snapshot -> control::start -> shard, shard, ...
@@ -35,7 +36,10 @@
 //! - **Nothing in the data plane knows YAML.** [`compile`] alone sees both [`config`] and [`table`].
 //! - **Codecs, filters and the table do no I/O and ask no time**: bytes and `now` in, values out. They can be fuzzed and
 //!   benched without a runtime.
-//! - **Shards share nothing mutable.** No lock and no reference count is touched by two threads for a request.
+//! - **Shards share nothing mutable.** No lock and no reference count is touched by two threads for a request. The one
+//!   exception are numbers that a policy counts over all shards (circuit breakers: [`table::Breaker`]), since a limit of 100
+//!   connections is no limit if every shard has its own: atomic, without a lock, and touched only by requests of clusters
+//!   that have such a limit. `tests/tidy` has the list of files that may do so.
 //! - **A buffer belongs to the operation it was given to** until that completes. No future that may have moved bytes is
 //!   ever dropped: deadlines shut the socket down, and the operation ends by itself ([`driver`]).
 //! - **Errors flow to one place.** A leaf returns its own small enum; `proxy/failure.rs` alone decides status, flag, detail

@@ -31,7 +31,7 @@ const CHECK_MAX: Duration = Duration::from_secs(120);
 /// sent again.
 const ADMITTED: [&str; 2] = ["envoy_http_downstream_cx_total", "envoy_tcp_downstream_cx_total"];
 const OPENED: &str = "envoy_cluster_upstream_cx_total";
-const RETRIED: &str = "envoy_cluster_upstream_rq_retry";
+const RETRIED: [&str; 2] = ["envoy_cluster_upstream_rq_retry", "sluicegate_upstream_rq_resent_total"];
 /// What it calls the requests that it took, and the times that a client's connection with HTTP/2 sent
 /// what had gathered.
 const TAKEN: &str = "envoy_http_downstream_rq_total";
@@ -176,7 +176,7 @@ impl Look {
         Inside {
             admitted: ADMITTED.into_iter().filter_map(growth).reduce(|sum, more| sum + more),
             opened: growth(OPENED),
-            retried: growth(RETRIED),
+            retried: RETRIED.into_iter().filter_map(growth).reduce(|sum, more| sum + more),
             flushes: flushes.map(|flushes| flushes / taken),
             submissions: ring.map(|work| count(work.submissions) / requests),
             completions: ring.map(|work| count(work.completions) / requests),

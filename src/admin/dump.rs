@@ -1,11 +1,11 @@
 //! The snapshot as JSON. Large configurations have hundreds of thousands of routes, so it is written piece by piece.
 
-use super::{pages::present_endpoints, routes, secure};
+use super::{breakers, health, pages::present_endpoints, routes, secure};
 use crate::{
     control::Gateway,
     table::{
         BindAddress, Cluster, ClusterId, DnsKind, Endpoint, Endpoints, Http2Settings, LoadBalancing,
-        ProxyVersion, RouteTable, STREAMS_MAX, ServerHeader, Settings, VirtualHost,
+        ProxyVersion, RouteTable, STREAMS_MAX, ServerHeader, Settings, TunnelMethod, VirtualHost,
     },
 };
 use serde_json::{Value, json};
@@ -84,8 +84,13 @@ fn virtual_host(out: &mut Writer, host: &VirtualHost) {
 }
 
 fn cluster(gateway: &Gateway, id: ClusterId, cluster: &Cluster) -> Value {
-    let endpoint =
-        |endpoint: &Endpoint| json!({"address": endpoint.address.to_string(), "weight": endpoint.weight});
+    let endpoint = |endpoint: &Endpoint| {
+        json!({
+            "address": endpoint.address.to_string(),
+            "weight": endpoint.weight,
+            "health": health::endpoint(endpoint),
+        })
+    };
     let (kind, names) = match &cluster.endpoints {
         Endpoints::Static(_) => ("static", Vec::new()),
         Endpoints::Dns { kind: DnsKind::Strict, names } => ("dns", names.clone()),
@@ -102,6 +107,8 @@ fn cluster(gateway: &Gateway, id: ClusterId, cluster: &Cluster) -> Value {
             LoadBalancing::RoundRobin => "ROUND_ROBIN",
             LoadBalancing::Random => "RANDOM",
         },
+        "outlier_detection": cluster.outlier.as_deref().map(health::outlier),
+        "health_check": cluster.health_check.as_deref().map(health::check),
         "protocol": cluster.protocol.to_string(),
         "max_concurrent_streams": Some(cluster.max_concurrent_streams).filter(|most| *most < STREAMS_MAX),
         "http2_keepalive": cluster.http2_keepalive.map(|pings| json!({
@@ -115,6 +122,14 @@ fn cluster(gateway: &Gateway, id: ClusterId, cluster: &Cluster) -> Value {
         }),
         "tcp_idle_timeout_seconds": cluster.tcp_idle_timeout.map(|timeout| timeout.as_secs_f64()),
         "connect_timeout_seconds": cluster.connect_timeout.as_secs_f64(),
+        "limits": breakers::limits(cluster),
+        "tunnel": cluster.tunnel.as_ref().map(|tunnel| json!({
+            "method": match tunnel.method {
+                TunnelMethod::Connect => "CONNECT",
+                TunnelMethod::Post => "POST",
+            },
+            "target": tunnel.target,
+        })),
         "source": cluster.source.to_string(),
     })
 }

@@ -1,6 +1,6 @@
 //! Numbers for Prometheus, and for people.
 
-use super::{certs, mongo, pages::unix_seconds};
+use super::{breakers, certs, health, mongo, pages::unix_seconds};
 use crate::{
     control::{Gateway, KeyState, State},
     telemetry::{CounterKind, Counters, DESCRIPTIONS, Floods},
@@ -104,9 +104,11 @@ impl fmt::Display for Number {
 fn all(gateway: &Gateway) -> Vec<Metric> {
     let mut all = sums(gateway);
     all.push(floods(gateway));
+    all.extend(circuit_breakers(gateway));
     all.extend(policies(gateway));
     all.extend(shards(gateway));
     all.extend(of_the_gateway(gateway));
+    all.extend(health_of_endpoints(gateway));
     all.extend(certificates(gateway));
     all.extend(token_keys(gateway));
     all.extend(process(gateway));
@@ -154,6 +156,15 @@ fn floods(gateway: &Gateway) -> Metric {
         help: "HTTP/2 connections of clients that were ended because they did too much of something.",
         values: Values::Each(Floods::KINDS.iter().enumerate().map(each).collect()),
     }
+}
+
+/// What is in use of clusters that have limits.
+fn circuit_breakers(gateway: &Gateway) -> impl Iterator<Item = Metric> {
+    breakers::numbers(gateway).into_iter().map(|numbers| {
+        let breakers::Numbers { name, kind, help, values } = numbers;
+        let values = values.into_iter().map(|(labels, number)| (labels, Number::Whole(number)));
+        Metric { name, kind, help, values: Values::Each(values.collect()) }
+    })
 }
 
 /// How often each AuthorizationPolicy has matched, summed over the shards; nothing where none has.
@@ -268,6 +279,18 @@ fn token_keys(gateway: &Gateway) -> Vec<Metric> {
         failures.collect(),
     ));
     all
+}
+
+fn health_of_endpoints(gateway: &Gateway) -> impl Iterator<Item = Metric> {
+    health::numbers(gateway).into_iter().map(|numbers| {
+        let samples = numbers.samples.into_iter().map(|(labels, number)| (labels, Number::Whole(number)));
+        Metric {
+            name: numbers.name,
+            kind: if numbers.is_counter { CounterKind::Counter } else { CounterKind::Gauge },
+            help: numbers.help,
+            values: Values::Each(samples.collect()),
+        }
+    })
 }
 
 fn certificates(gateway: &Gateway) -> [Metric; 3] {

@@ -3,14 +3,18 @@
 //! - `server`: HTTP for the pages
 //! - `pages`: which pages there are, and what they say
 //! - `metrics`: numbers for Prometheus, and for people
+//! - `health`: which endpoints are good
+//! - `breakers`: what is in use of clusters that have limits
 //! - `mongo`: what MongoDB's clients ask
 //! - `certs`: certificates, and until when they hold
 //! - `dump`: the snapshot as JSON
 //! - `routes`: a route as JSON
 //! - `secure`: filter chains and TLS as JSON
 
+mod breakers;
 mod certs;
 mod dump;
+mod health;
 mod metrics;
 mod mongo;
 mod pages;

@@ -1,6 +1,6 @@
 //! Which pages there are, and what they say.
 
-use super::{certs, dump, metrics};
+use super::{certs, dump, health, metrics};
 use crate::control::{Command, Gateway, log};
 use crate::table::{ClusterId, Endpoint, Endpoints};
 use serde_json::json;
@@ -229,6 +229,9 @@ fn clusters(gateway: &Gateway, _: &Request<'_>) -> Reply {
         let endpoints = present_endpoints(gateway, id, &cluster.endpoints);
         for endpoint in &endpoints {
             let _ = writeln!(text, "{name}::{}::weight::{}", endpoint.address, endpoint.weight);
+            if let Some(flags) = health::flags(endpoint) {
+                let _ = writeln!(text, "{name}::{}::health_flags::{flags}", endpoint.address);
+            }
         }
         if endpoints.is_empty() {
             let _ = writeln!(text, "{name}::no endpoints");

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     driver::Driver,
     shard::{Handle, Message},
-    table::{ClusterId, Endpoint, Listener, Snapshot},
+    table::{ClusterId, Endpoint, Endpoints, Listener, Snapshot},
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -133,6 +133,14 @@ impl Gateway {
     /// What the resolver has found for a cluster.
     pub fn resolved(&self, cluster: ClusterId) -> Option<Arc<[Endpoint]>> {
         self.resolved.borrow().get(&cluster.0).cloned()
+    }
+
+    /// Calls `with` with a cluster's endpoints at present: those of the files, or what the resolver found last.
+    pub(super) fn with_endpoints<T>(&self, id: ClusterId, with: impl FnOnce(&[Endpoint]) -> T) -> T {
+        match self.snapshot.clusters.get(id.0 as usize).map(|cluster| &cluster.endpoints) {
+            Some(Endpoints::Static(list)) => with(list),
+            _ => with(&self.resolved(id).unwrap_or_default()),
+        }
     }
 
     /// What the writer of the access log has done; nothing if there is none.

@@ -9,6 +9,7 @@
 //! - `credentials`: certificates, keys and authorities, kept as fresh as the files they are in
 //! - `descriptors`: how many files may be open, and what that means for connections
 //! - `jwks`: the keys that tokens are verified with, fetched and kept fresh
+//! - `health`: which endpoints are good, and asking them
 //! - `names`: the names of clusters, kept resolved
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
@@ -24,6 +25,7 @@ mod credentials;
 mod descriptors;
 mod gateway;
 mod jwks;
+mod health;
 pub mod log;
 mod log_writer;
 mod names;

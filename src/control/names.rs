@@ -2,14 +2,15 @@
 //! kept while there is no better one.
 
 use super::{log, resolver::Resolver};
-use crate::table::{Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Placement};
+use crate::table::{
+    Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Placement, SharedHealth,
+};
 use std::{
     collections::BTreeMap,
     fmt::Write,
     hash::{BuildHasher, RandomState},
     net::{IpAddr, SocketAddr},
     rc::Rc,
-    sync::Arc,
     time::Duration,
 };
 use tokio::{sync::mpsc, task::spawn_local, time::sleep};
@@ -100,7 +101,7 @@ impl Names {
     }
 
     /// The endpoints of a cluster, of the last good answers; nothing for a cluster without names.
-    pub(super) fn endpoints(&self, cluster: &Cluster) -> Option<Arc<[Endpoint]>> {
+    pub(super) fn endpoints(&self, cluster: &Cluster) -> Option<Vec<Endpoint>> {
         let Endpoints::Dns { kind, names } = &cluster.endpoints else { return None };
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for name in names {
@@ -110,6 +111,7 @@ impl Names {
                 address: EndpointAddress::Tcp(SocketAddr::new(*address, name.port)),
                 weight: name.weight,
                 placement: name.placement,
+                health: SharedHealth::default(),
             };
             endpoints.extend(addresses.iter().map(endpoint));
         }
@@ -118,7 +120,7 @@ impl Names {
             endpoints.sort_by_key(key);
         }
         endpoints.dedup();
-        Some(endpoints.into())
+        Some(endpoints)
     }
 }
 
@@ -187,7 +189,6 @@ fn list(addresses: &[IpAddr]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{Balance, Source, UpstreamProtocol};
 
     fn cluster(kind: DnsKind, hosts: &[&str]) -> Cluster {
         let name = |host: &&str| DnsName {
@@ -196,23 +197,8 @@ mod tests {
             weight: 1,
             placement: Placement::default(),
         };
-        Cluster {
-            name: "c".into(),
-            endpoints: Endpoints::Dns { kind, names: hosts.iter().map(name).collect() },
-            balance: Balance::default(),
-            outlier: None,
-            limits: None,
-            protocol: UpstreamProtocol::default(),
-            connect_timeout: Duration::from_secs(10),
-            tls: None,
-            proxy_protocol: None,
-            tcp_idle_timeout: Some(Duration::from_secs(3600)),
-            max_concurrent_streams: crate::table::STREAMS_MAX,
-            http2_keepalive: None,
-            tunnel: None,
-            source: Source::built_in("test"),
-            policy: None,
-        }
+        let endpoints = Endpoints::Dns { kind, names: hosts.iter().map(name).collect() };
+        Cluster { endpoints, ..Cluster::any() }
     }
 
     fn found(name: usize, addresses: &[&str]) -> Answer {

@@ -1,11 +1,11 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, KeyState, LogTarget, Shard, State, Workers,
+    Bound, Command, Credentials, Descriptors, Gateway, KeyState, LogTarget, Shard, State, Workers, health,
     log_writer::LogWriter, ports::Reservation, unix,
 };
 use crate::{
-    driver::{self, DriverChoice},
+    driver::{self, Bells, DriverChoice},
     listener::{self, BindError},
     shard::{self, Limits, Plan, Report, ShardId, ShardListener},
     table::{Listener, Snapshot},
@@ -85,7 +85,9 @@ pub fn start(
     reports: &Sender<Report>,
 ) -> Result<(Rc<Gateway>, mpsc::Receiver<Command>), StartError> {
     let workers = setup.workers.cpus.len();
-    let snapshot = Arc::new(Snapshot { generation: 1, ..setup.snapshot });
+    let mut snapshot = Snapshot { generation: 1, ..setup.snapshot };
+    health::attach(&mut snapshot, Instant::now());
+    let snapshot = Arc::new(snapshot);
     let (listeners, per_shard) = bind_all(&snapshot, workers).map_err(StartError::Bind)?;
     drop(setup.reserved);
     let log = LogWriter::start(&setup.log_target, workers);
@@ -95,6 +97,7 @@ pub fn start(
     let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
     let handshake_timeout = setup.handshake_timeout;
     let mut shards = Vec::new();
+    let bells = Arc::new(Bells::new(workers));
     for ((id, listeners), cpu) in per_shard.into_iter().enumerate().zip(setup.workers.cpus) {
         let plan = Plan {
             id: ShardId(id),
@@ -107,6 +110,7 @@ pub fn start(
             hostname: hostname(),
             log: sinks.pop(),
             reports: reports.clone(),
+            bells: Arc::clone(&bells),
         };
         let handle = shard::start(plan).map_err(StartError::Shard)?;
         shards.push(Shard { handle, cpu, driver: OnceCell::new(), ended: Cell::new(false) });

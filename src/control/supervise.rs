@@ -3,6 +3,7 @@
 use super::{
     Command, Gateway, Reread, Signal, Signals, State,
     credentials::{Due, Found, Keeper, News},
+    health::{self, Checks},
     jwks::{Fetched, KeyWatch},
     log,
     names::{Answer, Names},
@@ -12,6 +13,7 @@ use super::{
 use crate::{
     driver::{Driver, LadderStep},
     shard::{Message, Report, ResolvedEndpoints, ShardId},
+    table::Endpoint,
 };
 use sd_notify::NotifyState;
 use std::{
@@ -27,6 +29,7 @@ use std::{
 };
 use tokio::{
     sync::mpsc,
+    task::spawn_local,
     time::{Instant, sleep, sleep_until, timeout},
 };
 
@@ -88,8 +91,10 @@ pub async fn supervise(
     let answers_due = sleep(FIRST_ANSWERS);
     tokio::pin!(answers_due);
     let keeper = Keeper::new(reread);
+    let checks = Checks::start(&gateway);
+    spawn_local(health::sweep(Rc::clone(&gateway)));
     let mut life =
-        Life { gateway, names, keys, keeper, is_due: false, give_up: None, cut: 0, end: End::Asked };
+        Life { gateway, names, keys, checks, keeper, is_due: false, give_up: None, cut: 0, end: End::Asked };
     while life.gateway.state() != State::Ended {
         let give_up = life.give_up;
         let too_late = async {
@@ -118,6 +123,7 @@ struct Life {
     gateway: Rc<Gateway>,
     names: Names,
     keys: KeyWatch,
+    checks: Checks,
     keeper: Keeper,
     /// Names have had the time that the start waits for them.
     is_due: bool,
@@ -169,9 +175,14 @@ impl Life {
         let gateway = &self.gateway;
         for id in self.names.take(answer) {
             let cluster = gateway.snapshot.clusters.get(id.0 as usize);
-            let Some(endpoints) = cluster.and_then(|cluster| self.names.endpoints(cluster)) else { continue };
-            let before = gateway.resolved.borrow_mut().insert(id.0, Arc::clone(&endpoints));
-            if before.as_ref() != Some(&endpoints) {
+            let Some(cluster) = cluster else { continue };
+            let Some(mut endpoints) = self.names.endpoints(cluster) else { continue };
+            let before = gateway.resolved(id);
+            if before.as_deref() != Some(&endpoints) {
+                health::follow(cluster, before.as_deref().unwrap_or_default(), &mut endpoints);
+                let endpoints: Arc<[Endpoint]> = endpoints.into();
+                gateway.resolved.borrow_mut().insert(id.0, Arc::clone(&endpoints));
+                self.checks.follow(id, &endpoints);
                 let resolved = || ResolvedEndpoints {
                     generation: gateway.snapshot.generation,
                     cluster: id,

@@ -2,13 +2,48 @@
 
 use super::{Deadline, Deadlines, Phase, ReadHalf, WriteHalf, runtime, stream};
 use monoio::net::TcpStream;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use std::{
     io,
     net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
+
+/// Probes on a silent connection (`SO_KEEPALIVE`, tcp(7)). What is not given is the kernel's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Keepalive {
+    /// Probes without an answer after which the connection is given up.
+    pub probes: Option<u32>,
+    /// The silence before the first probe; the kernel counts in whole seconds, so it is rounded up.
+    pub time: Option<Duration>,
+    /// The time between two probes, rounded up as well.
+    pub interval: Option<Duration>,
+}
+
+impl Keepalive {
+    fn set(&self, socket: &Socket) -> io::Result<()> {
+        // The most that Linux takes (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT).
+        const SECONDS_MAX: u64 = 32767;
+        const PROBES_MAX: u32 = 127;
+        let seconds = |time: Duration| {
+            Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+                .clamp(Duration::from_secs(1), Duration::from_secs(SECONDS_MAX))
+        };
+        let mut options = TcpKeepalive::new();
+        if let Some(time) = self.time {
+            options = options.with_time(seconds(time));
+        }
+        if let Some(interval) = self.interval {
+            options = options.with_interval(seconds(interval));
+        }
+        if let Some(probes) = self.probes {
+            options = options.with_retries(probes.clamp(1, PROBES_MAX));
+        }
+        socket.set_keepalive(true)?;
+        socket.set_tcp_keepalive(&options)
+    }
+}
 
 /// Opens a connection. `TCP_NODELAY` is set: the proxy sends whole messages.
 ///
@@ -19,6 +54,7 @@ pub async fn connect(
     address: &SockAddr,
     timeout: Duration,
     due: Option<Instant>,
+    keepalive: Option<&Keepalive>,
     deadlines: &Rc<Deadlines>,
 ) -> io::Result<(ReadHalf, WriteHalf, Deadline, Option<SocketAddr>)> {
     let protocol = (address.domain() != Domain::UNIX).then_some(Protocol::TCP);
@@ -26,6 +62,9 @@ pub async fn connect(
     socket.set_nonblocking(true)?;
     if protocol.is_some() {
         socket.set_tcp_nodelay(true)?;
+        if let Some(keepalive) = keepalive {
+            keepalive.set(&socket)?;
+        }
     }
     let connecting = match socket.connect(address) {
         Ok(()) => false,

@@ -268,6 +268,14 @@ impl Deadline {
         unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
     }
 
+    /// Whether the peer has ended its direction, or the connection is broken; what it sent before may still be unread.
+    pub fn peer_has_ended(&self) -> bool {
+        let mut poll = libc::pollfd { fd: self.with(|slot| slot.fd), events: libc::POLLRDHUP, revents: 0 };
+        // SAFETY: one descriptor, as the count says, and it is open, as in `Deadlines::shut`.
+        let count = unsafe { libc::poll(&mut poll, 1, 0) };
+        count > 0 && poll.revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
+    }
+
     /// Whether nothing has come since the connection began to wait, for a few ticks. If not, `waker` is called when it
     /// is so.
     pub fn is_quiet(&self, waker: &Waker) -> bool {

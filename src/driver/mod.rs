@@ -21,11 +21,11 @@ mod splice;
 mod stream;
 mod tick;
 
-pub use connect::connect;
+pub use connect::{Keepalive, connect};
 pub use deadline::{Deadline, Deadlines, Phase, Remote, TICK, pause};
 pub use listen::{Accepted, FirstWord, Listener, Peer, unix_address};
 pub use memory::without_huge_pages;
 pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};
 pub use splice::{PIPE_BYTES, Pipe};
 pub use stream::{PendingRead, Read, ReadHalf, SendError, WriteHalf};
-pub use tick::{Bell, Ticker};
+pub use tick::{Bell, Bells, Ticker};

@@ -77,7 +77,7 @@ mod tests {
         let address = listener.local_addr().unwrap().into();
         let deadlines = Deadlines::new();
         let (mut read, mut write, _deadline, _) =
-            connect(&address, Duration::from_secs(10), None, &deadlines).await.unwrap();
+            connect(&address, Duration::from_secs(10), None, None, &deadlines).await.unwrap();
         let mut peer = listener.accept().unwrap().0;
         let mut pipe = Pipe::open().unwrap();
         let nothing = pipe.fill(&mut read, PIPE_BYTES);

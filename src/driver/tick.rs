@@ -9,8 +9,9 @@ use super::TICK;
 use monoio::net::TcpStream;
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Read},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    sync::OnceLock,
 };
 
 /// Ends once every tick.
@@ -62,9 +63,7 @@ impl Bell {
 
     /// Rings it. Ringing a bell that already rings changes nothing.
     pub fn ring(&self) {
-        if let Ok(event) = self.event.try_clone() {
-            let _ = File::from(event).write(&1u64.to_ne_bytes());
-        }
+        let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
     }
 
     /// Waits until it rings, for ever again: calls `heard` each time. Call it within the shard's runtime.
@@ -75,6 +74,39 @@ impl Bell {
             poll.readable(false).await?;
             drain(&event)?;
             heard();
+        }
+    }
+}
+
+/// The bells of all shards, for a shard that has something for another one.
+#[derive(Default)]
+pub struct Bells(Vec<OnceLock<Bell>>);
+
+impl Bells {
+    /// Places for so many shards; none has a bell yet.
+    pub fn new(shards: usize) -> Bells {
+        Bells((0..shards).map(|_| OnceLock::new()).collect())
+    }
+
+    /// The bell of this shard; the first one stays.
+    pub fn put(&self, shard: usize, bell: Bell) {
+        if let Some(place) = self.0.get(shard) {
+            let _ = place.set(bell);
+        }
+    }
+
+    /// Rings the bells of the shards whose bit is set: bit 0 is that of shard 0, of shard 64, and so on. A shard that has not
+    /// started yet hears nothing; it looks when it starts to wait.
+    pub fn ring(&self, mut bits: u64) {
+        while bits != 0 {
+            let first = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            self.0
+                .iter()
+                .skip(first)
+                .step_by(u64::BITS as usize)
+                .filter_map(OnceLock::get)
+                .for_each(Bell::ring);
         }
     }
 }

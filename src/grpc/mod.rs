@@ -17,6 +17,8 @@ mod web;
 
 pub use base64::BadBase64;
 pub use kind::{Kind, kind};
-pub use status::{MESSAGE_BYTES_MAX, STATUS_NAMES, encode_message, local_reply, status_of_http};
+pub use status::{
+    MESSAGE_BYTES_MAX, STATUS_NAMES, encode_message, http_of_status, local_reply, status_of_http,
+};
 pub use timeout::{TIMEOUT_DIGITS_MAX, parse_timeout};
 pub use web::Translation;

@@ -46,6 +46,15 @@ pub fn status_of_http(status: u16) -> u8 {
     }
 }
 
+/// The status of HTTP that a `grpc-status` stands for, by `google.rpc.Code`; nothing for what is no status. Envoy's outlier
+/// detection counts calls by it.
+pub fn http_of_status(grpc_status: &[u8]) -> Option<u16> {
+    let number: usize = std::str::from_utf8(grpc_status).ok()?.parse().ok()?;
+    const HTTP: [u16; STATUS_NAMES.len()] =
+        [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
+    HTTP.get(number).copied()
+}
+
 /// Appends a text as a `grpc-message` (`PROTOCOL-HTTP2.md`, `Percent-Encoded`): bytes below 0x20, above 0x7e and `%`
 /// are escaped.
 ///
@@ -124,6 +133,13 @@ mod tests {
             let grpc = wanted.iter().find(|(http, _)| *http == status).map_or(2, |(_, grpc)| *grpc);
             assert_eq!(status_of_http(status), grpc, "{status}");
         }
+    }
+
+    #[test]
+    fn statuses_of_grpc_stand_for_some_of_http() {
+        let all = [&b"0"[..], b"4", b"7", b"14", b"16", b"17", b"-1", b"x", b""].map(http_of_status);
+        assert_eq!(all[..5], [200, 504, 403, 503, 401].map(Some));
+        assert_eq!(all[5..], [None; 4]);
     }
 
     #[test]

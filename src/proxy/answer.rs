@@ -20,6 +20,7 @@ use crate::{
     http2::Then,
     table::{Destination, Forward, Route, Settings},
     telemetry::Flag,
+    upstream::Permit,
 };
 use std::{
     rc::Rc,
@@ -51,6 +52,8 @@ pub(super) struct Answer<'a> {
     pub(super) websocket_key: Option<Vec<u8>>,
     /// Attempts that may follow.
     pub(super) retries_left: u32,
+    /// Counts as a retry of the cluster.
+    pub(super) retrying: Option<Permit>,
 }
 
 impl<'a> Answer<'a> {
@@ -78,6 +81,7 @@ impl<'a> Answer<'a> {
             issued: Vec::new(),
             websocket_key: None,
             retries_left: 0,
+            retrying: None,
             client_body,
         }
     }
@@ -189,6 +193,10 @@ impl<'a> Answer<'a> {
                 response.fields.push_known(Name::XEnvoy, "x-envoy-ratelimited", b"true");
             }
             Extra::Challenge => response.fields.push(b"www-authenticate", text),
+            Extra::Overloaded if settings.envoy_debug_headers => {
+                response.fields.push_known(Name::XEnvoy, "x-envoy-overloaded", b"true");
+            }
+            Extra::Overloaded => {}
             Extra::Preflight(policy) => self.allow_preflight(policy),
             Extra::Nothing | Extra::GrpcStatus(_) => {}
         }

@@ -185,6 +185,11 @@ impl Exchange<'_> {
         attempt: &Attempt<'_>,
         way: &Way<'_>,
     ) -> Result<Connection, Failure> {
+        if let Some(limits) = &way.cluster.limits {
+            let connection = self.connect_within(limits, attempt, way).await?;
+            self.note_upstream(&connection);
+            return Ok(connection);
+        }
         let counters = &self.env.counters;
         let dial = self.dial(way);
         let reused = match attempt.fresh {
@@ -201,10 +206,14 @@ impl Exchange<'_> {
                 connection
             }
         };
+        self.note_upstream(&connection);
+        Ok(connection)
+    }
+
+    fn note_upstream(&mut self, connection: &Connection) {
         self.timing.is_connected();
         let (endpoint, local) = (Rc::clone(&connection.endpoint), Rc::clone(&connection.local));
         self.answer.summary.upstream = Some(Upstream { endpoint, local });
-        Ok(connection)
     }
 
     pub(super) fn dial(&self, way: &Way<'_>) -> Dial<'_> {
@@ -227,7 +236,7 @@ impl Exchange<'_> {
         Failure::upstream(Phase::Connect, kind)
     }
 
-    fn idle_closed(&self) {
+    pub(super) fn idle_closed(&self) {
         bump(&self.env.counters.upstream_idle_closed, 1);
         bump(&self.env.counters.upstream_connections_active, 1u64.wrapping_neg());
     }
@@ -342,10 +351,15 @@ impl Exchange<'_> {
             self.answer.end_sending(responded.is_ok()).await;
             pump.await;
         }
-        match (responded, client_failure) {
-            (Err(Broken::Before(_) | Broken::Unwanted { .. }), Some(failure)) => Err(Broken::Before(failure)),
-            (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
-            (responded, _) => responded,
-        }
+        blame_client(responded, client_failure)
+    }
+}
+
+/// Where the client has broken off, or broken the rules, that is why there is no answer.
+pub(super) fn blame_client<T>(responded: Result<T, Broken>, failure: Option<Failure>) -> Result<T, Broken> {
+    match (responded, failure) {
+        (Err(Broken::Before(_) | Broken::Unwanted { .. }), Some(failure)) => Err(Broken::Before(failure)),
+        (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
+        (responded, _) => responded,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     answer::Answer,
-    attempt::{Attempt, Failed},
+    attempt::{Attempt, Failed, blame_client},
     client::{Client, Incoming},
     download::{Broken, Responded},
     download_stream::StreamResponded,
@@ -186,11 +186,13 @@ impl Exchange<'_> {
         let dial = self.dial(way);
         let head = &self.answer.scratch.request;
         // A connection that has room is nearly always there.
-        if let Some(begun) = attempt.endpoint.stream_at_once(way.cluster, &dial, head) {
-            return Ok(begun);
+        match attempt.endpoint.stream_at_once(way.cluster, &dial, head) {
+            Ok(None) => {}
+            Ok(Some(begun)) => return Ok(begun),
+            Err(full) => return Err(self.not_connected(full.into())),
         }
-        let begun = Box::pin(attempt.endpoint.stream(way.cluster, &dial, head, terms)).await;
-        begun.map_err(|error| self.unreachable(&error))
+        let begun = attempt.endpoint.stream(way.cluster, &dial, head, terms, self.leave());
+        Box::pin(begun).await.map_err(|none| self.not_connected(none))
     }
 
     /// A client of HTTP/1.1, an origin of HTTP/2. Says whether all of the body was sent.
@@ -260,11 +262,7 @@ impl Exchange<'_> {
         if responded.is_ok() {
             inbound.buffer.consume(upload.taken());
         }
-        match (responded, client_failure) {
-            (Err(Broken::Before(_) | Broken::Unwanted { .. }), Some(failure)) => Err(Broken::Before(failure)),
-            (Err(Broken::Within(_)), Some(failure)) => Err(Broken::Within(failure)),
-            (responded, _) => Ok((responded?, is_sent)),
-        }
+        blame_client(responded, client_failure).map(|responded| (responded, is_sent))
     }
 
     /// HTTP/2 on both sides: nothing here owns an operation of the ring, so whatever is over is dropped.

@@ -77,6 +77,7 @@ impl Answer<'_> {
         let Begun { mut buffer } = self.read_head(reader, deadline).await?;
         let service = self.summary.started.elapsed().as_millis() as u64;
         self.summary.service_ms = Some(service);
+        self.learn_of_head(way);
         let status = self.scratch.response.status;
         let origin_keeps = self.scratch.response.keep_alive;
         let length = self.scratch.response.body;

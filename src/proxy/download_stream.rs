@@ -74,6 +74,7 @@ impl Answer<'_> {
         self.stream_head(origin).await?;
         let service = self.summary.started.elapsed().as_millis() as u64;
         self.summary.service_ms = Some(service);
+        self.learn_of_head(way);
         let status = self.scratch.response.status;
         if self.scratch.request.upgrade == Upgrade::WebSocket && (200..300).contains(&status) {
             self.finish_head(way, service);

@@ -14,7 +14,7 @@ use crate::{
     table::{ChainIndex, Snapshot},
     telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts},
     tls::{Agreed, Alpn, Contexts, PeerCertificate},
-    upstream::{Clusters, Dial, IDLE_TIMEOUT, Random},
+    upstream::{Clusters, Dial, IDLE_TIMEOUT, Place, Random},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -37,11 +37,11 @@ pub struct Routing {
 }
 
 impl Routing {
-    /// This shard's routing state of a snapshot.
-    pub fn new(snapshot: Arc<Snapshot>) -> Routing {
+    /// This shard's routing state of a snapshot; `place` is the shard's among the others.
+    pub fn new(snapshot: Arc<Snapshot>, place: Place) -> Routing {
         let policy = head_policy(&snapshot.settings);
         let keys = snapshot.authentication.as_deref().map(|rules| Box::new(Keys::new(rules)));
-        Routing { clusters: Clusters::new(&snapshot), snapshot, policy, keys }
+        Routing { clusters: Clusters::new(&snapshot, &place), snapshot, policy, keys }
     }
 
     /// Other keys of an issuer of tokens than before.
@@ -140,7 +140,7 @@ pub struct Environment {
     /// The name of this host, for `%HOSTNAME%`.
     pub hostname: Box<str>,
     /// Bytes of requests' bodies that are kept for other attempts.
-    pub(super) kept_bytes: Cell<usize>,
+    pub(super) kept_bytes: Rc<Cell<usize>>,
     /// Connections end after their exchange.
     pub draining: Cell<bool>,
     /// What copies of requests take.
@@ -203,7 +203,7 @@ impl Environment {
             sessions: RefCell::default(),
             limits,
             hostname,
-            kept_bytes: Cell::new(0),
+            kept_bytes: Rc::default(),
             draining: Cell::new(false),
             date: RefCell::default(),
             scratch: RefCell::default(),

@@ -45,6 +45,8 @@ pub(super) enum Kind {
     Unprocessed,
     /// The time that the client gave its call has passed (`grpc-timeout`).
     Expired,
+    /// The cluster's limits allow no more (`connectionPool`).
+    Overflow,
     /// The time of the whole exchange has passed (`timeout`).
     ResponseTimeout,
     /// The time of one attempt has passed (`perTryTimeout`).
@@ -94,7 +96,7 @@ impl Failure {
             return false;
         }
         match (self.phase, &self.kind) {
-            (_, Kind::Expired | Kind::ResponseTimeout | Kind::TryTimeout) => false,
+            (_, Kind::Expired | Kind::ResponseTimeout | Kind::TryTimeout | Kind::Overflow) => false,
             (Phase::ResponseHead | Phase::SendHead, Kind::Unprocessed) => true,
             (Phase::SendHead, _) => self.reused,
             (Phase::ResponseHead, Kind::Closed | Kind::Reset) => self.reused && replay.idempotent,
@@ -106,7 +108,7 @@ impl Failure {
     pub(super) fn lost(&self) -> Option<Lost> {
         match (self.side, self.phase, &self.kind) {
             (Side::Downstream, ..) => None,
-            (_, _, Kind::Expired | Kind::ResponseTimeout) => None,
+            (_, _, Kind::Expired | Kind::ResponseTimeout | Kind::Overflow) => None,
             (_, _, Kind::TryTimeout) => Some(Lost::Reset),
             (_, Phase::Connect, _) => Some(Lost::Unconnected),
             // The gateway's own limit for what is dead.
@@ -136,6 +138,7 @@ impl Failure {
             (Side::Downstream, _, Kind::StreamReset(_)) => Flag::DownstreamRemoteReset,
             (Side::Downstream, ..) => Flag::DownstreamDisconnect,
             (_, _, Kind::Expired) => Flag::DurationTimeout,
+            (_, _, Kind::Overflow) => Flag::UpstreamOverflow,
             (_, _, Kind::ResponseTimeout | Kind::TryTimeout) => Flag::UpstreamTimeout,
             (_, Phase::Connect, _) => Flag::UpstreamConnectFailure,
             (_, _, Kind::Protocol(_)) => Flag::UpstreamProtocolError,
@@ -153,6 +156,7 @@ impl Failure {
             (Side::Downstream, _, Kind::StreamReset(code)) => downstream_reset(*code),
             (Side::Downstream, ..) => "downstream_remote_disconnect",
             (_, _, Kind::Expired) => "max_duration_timeout",
+            (_, _, Kind::Overflow) => "upstream_reset_before_response_started{overflow}",
             (_, _, Kind::ResponseTimeout) => "response_timeout",
             (_, _, Kind::TryTimeout) => "upstream_per_try_timeout",
             (_, Phase::ResponseBody, Kind::StreamReset(code)) => upstream_reset(*code, When::After),
@@ -180,6 +184,7 @@ impl Failure {
         match (self.side, self.phase, &self.kind) {
             (Side::Downstream, _, Kind::Timeout) => (408, "stream timeout"),
             (Side::Downstream, ..) => (400, "Bad Request"),
+            (_, _, Kind::Overflow) => (503, no_answer!(self.retried, "overflow")),
             (_, _, Kind::Expired) => (504, "upstream max stream duration reached"),
             (_, _, Kind::ResponseTimeout | Kind::TryTimeout) => (504, "upstream request timeout"),
             (_, Phase::Connect, Kind::Timeout) => (503, no_answer!(self.retried, "connection timeout")),
@@ -292,6 +297,15 @@ mod tests {
         let unsent = Failure { reused: true, ..Failure::upstream(Phase::SendHead, Kind::Reset) };
         assert!(unsent.is_sent_again_at_once(POST));
         assert!(!Failure::upstream(Phase::ResponseHead, Kind::Closed).is_sent_again_at_once(GET));
+    }
+
+    #[test]
+    fn what_the_limits_refuse_is_503_uo_and_never_tried_again() {
+        let full = Failure::upstream(Phase::Connect, Kind::Overflow);
+        assert!(!full.is_sent_again_at_once(GET));
+        assert_eq!(full.lost(), None);
+        assert_eq!((full.answer().0, full.flag()), (503, Flag::UpstreamOverflow));
+        assert_eq!(full.details(), "upstream_reset_before_response_started{overflow}");
     }
 
     #[test]

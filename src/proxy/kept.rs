@@ -1,7 +1,6 @@
 //! What of a request's body is kept for another attempt.
 
-use super::Environment;
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 /// The most of one body that is kept where its route may try a request again that a server has looked at: Envoy's
 /// `per_connection_buffer_limit_bytes`, from which Istio's users know the limit.
@@ -22,7 +21,7 @@ pub(super) struct Kept {
     limit: usize,
     is_lost: bool,
     /// Where it is counted, while there is anything.
-    env: Option<Rc<Environment>>,
+    shard: Option<Rc<Cell<usize>>>,
 }
 
 impl Kept {
@@ -52,18 +51,19 @@ impl Kept {
         &self.bytes
     }
 
-    /// Keeps bytes that were taken from the client. If they are too many, all of it is lost, and false.
-    pub(super) fn keep(&mut self, bytes: &[u8], env: &Rc<Environment>) -> bool {
+    /// Keeps bytes that were taken from the client. If they are too many, all of it is lost, and false. `shard`: what the
+    /// shard keeps in all.
+    pub(super) fn keep(&mut self, bytes: &[u8], shard: &Rc<Cell<usize>>) -> bool {
         if bytes.is_empty() || self.is_lost {
             return !self.is_lost;
         }
-        let all = env.kept_bytes.get() + bytes.len();
+        let all = shard.get() + bytes.len();
         if self.bytes.len() + bytes.len() > self.limit || all > KEPT_BYTES_OF_SHARD {
             self.lose();
             return false;
         }
-        env.kept_bytes.set(all);
-        self.env.get_or_insert_with(|| Rc::clone(env));
+        shard.set(all);
+        self.shard.get_or_insert_with(|| Rc::clone(shard));
         self.bytes.extend_from_slice(bytes);
         true
     }
@@ -75,8 +75,8 @@ impl Kept {
     }
 
     fn give_back(&mut self) {
-        if let Some(env) = self.env.take() {
-            env.kept_bytes.set(env.kept_bytes.get().saturating_sub(self.bytes.len()));
+        if let Some(shard) = self.shard.take() {
+            shard.set(shard.get().saturating_sub(self.bytes.len()));
         }
         self.bytes = Vec::new();
     }
@@ -85,5 +85,46 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         self.give_back();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(limit: usize, length: Option<u64>) -> Kept {
+        let mut kept = Kept::default();
+        kept.allow(limit, length);
+        kept
+    }
+
+    #[test]
+    fn what_is_kept_is_counted_until_it_is_gone() {
+        let shard = Rc::default();
+        let mut kept = allowed(10, None);
+        assert!(kept.is_untouched() && kept.keep(b"12345", &shard) && kept.keep(b"67890", &shard));
+        assert_eq!((kept.bytes(), shard.get(), kept.is_untouched()), (&b"1234567890"[..], 10, false));
+        let other = allowed(10, None);
+        drop(kept);
+        assert_eq!((shard.get(), other.is_lost()), (0, false));
+    }
+
+    #[test]
+    fn what_is_too_much_is_lost_as_a_whole() {
+        let shard = Rc::default();
+        let mut kept = allowed(10, None);
+        assert!(kept.keep(b"123456", &shard) && !kept.keep(b"789012", &shard));
+        assert_eq!((kept.bytes(), kept.is_lost(), shard.get()), (&b""[..], true, 0));
+        assert!(!kept.keep(b"1", &shard));
+        // Of a body that says that it will be too much nothing is kept from the start.
+        assert!(!allowed(10, Some(11)).is_keeping() && allowed(10, Some(10)).is_keeping());
+    }
+
+    #[test]
+    fn all_bodies_of_a_shard_have_a_limit() {
+        let shard = Rc::new(Cell::new(KEPT_BYTES_OF_SHARD - 4));
+        let mut kept = allowed(10, None);
+        assert!(kept.keep(b"1234", &shard) && !kept.keep(b"5", &shard));
+        assert_eq!(shard.get(), KEPT_BYTES_OF_SHARD - 4);
     }
 }

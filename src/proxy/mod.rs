@@ -11,9 +11,11 @@
 //! - `authenticate`: whether the tokens of a request are good
 //! - `checks`: what is decided between a request's route and its action
 //! - `answer`: an exchange without the client's body: the request as it is, and the way back
+//! - `admission`: what limits of a cluster mean for a request
 //! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
 //! - `retrying`: whether a request is tried again, from what came of an attempt
 //! - `choosing`: what of a request decides which endpoint that is
+//! - `learning`: what is learned of an endpoint from the heads of its answers
 //! - `timing`: when an exchange and its attempts have to be over
 //! - `attempt`: one try of it at one endpoint
 //! - `attempt_stream`: one try where either side speaks HTTP/2
@@ -28,12 +30,14 @@
 //! - `mirror`: copies of requests
 //! - `mongo`: counts what MongoDB's clients ask
 //! - `tcp`: a connection that is not HTTP
+//! - `tcp_post`: the same in the bodies of a request and its answer
 //! - `failure`: what can go wrong, and the one place that says what follows from it
 //! - `reply`: answers made here
 //! - `standard`: the header fields that every gateway adds, sets and removes
 //! - `client_cert`: what origins are told of the client's certificate
 //! - `record`: the access log's line of an exchange
 
+mod admission;
 mod answer;
 mod attempt;
 mod attempt_stream;
@@ -52,6 +56,7 @@ mod exchange;
 mod failure;
 mod kept;
 mod mirror;
+mod learning;
 mod mongo;
 mod passage;
 mod record;
@@ -61,6 +66,7 @@ mod serve_http2;
 mod standard;
 mod stream_body;
 mod tcp;
+mod tcp_post;
 mod timing;
 mod tries;
 mod tunnel;

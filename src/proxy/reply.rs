@@ -1,6 +1,6 @@
 //! Answers made here: they always have a flag or a reason, and a detail string.
 
-use super::failure::{Failure, Side};
+use super::failure::{Failure, Kind, Side};
 use crate::{
     filter::{Abort, retry_after_seconds},
     http1::decode::BadRequest,
@@ -75,6 +75,8 @@ pub(super) enum Extra<'a> {
     Nothing,
     /// `retry-after`, in seconds.
     RetryAfter(u64),
+    /// `x-envoy-overloaded`: a limit of the cluster was reached.
+    Overloaded,
     /// `www-authenticate`: the scratch text.
     Challenge,
     /// What an origin may do.
@@ -86,17 +88,7 @@ pub(super) enum Extra<'a> {
 impl<'a> LocalReply<'a> {
     /// Status, flag, detail and body, with Istio's texts (specification section 0 and appendix B).
     pub(super) fn into_reply(self) -> Reply<'a> {
-        let reply = |status, flag, details, body: &'a str| Reply {
-            status,
-            flag,
-            details,
-            body: body.as_bytes(),
-            has_location: false,
-            extra: Extra::Nothing,
-            transport_failure: "",
-            ends_connection: false,
-            is_configured: false,
-        };
+        let reply = Reply::new;
         match self {
             LocalReply::NoRoute => reply(404, Some(Flag::NoRoute), "route_not_found", ""),
             LocalReply::Misdirected => reply(421, Some(Flag::NoRoute), "misdirected_request", refusal(421)),
@@ -104,33 +96,16 @@ impl<'a> LocalReply<'a> {
             LocalReply::NoEndpoint => {
                 reply(503, Some(Flag::NoHealthyUpstream), "no_healthy_upstream", "no healthy upstream")
             }
-            LocalReply::Bad(bad) => Reply {
-                ends_connection: true,
-                ..reply(
-                    bad.status(),
-                    Some(Flag::DownstreamProtocolError),
-                    bad.detail(),
-                    refusal(bad.status()),
-                )
-            },
-            LocalReply::Refused(refused) => reply(
-                refused.status(),
-                Some(Flag::DownstreamProtocolError),
-                refused.detail(),
-                refusal(refused.status()),
-            ),
-            LocalReply::BadPath => {
-                reply(400, Some(Flag::DownstreamProtocolError), "path_normalization_failed", refusal(400))
+            LocalReply::Bad(bad) => {
+                Reply { ends_connection: true, ..Reply::refused(bad.status(), bad.detail()) }
             }
-            LocalReply::HeadTimeout => Reply {
-                ends_connection: true,
-                ..reply(
-                    408,
-                    Some(Flag::DownstreamProtocolError),
-                    "request_header_timeout",
-                    "request header timeout",
-                )
-            },
+            LocalReply::Refused(refused) => Reply::refused(refused.status(), refused.detail()),
+            LocalReply::BadPath => Reply::refused(400, "path_normalization_failed"),
+            LocalReply::HeadTimeout => {
+                let flag = Some(Flag::DownstreamProtocolError);
+                let reply = reply(408, flag, "request_header_timeout", "request header timeout");
+                Reply { ends_connection: true, ..reply }
+            }
             LocalReply::Unauthenticated(refusal) => Reply {
                 extra: Extra::Challenge,
                 ..reply(refusal.status(), None, refusal.details(), refusal.text())
@@ -161,6 +136,10 @@ impl<'a> LocalReply<'a> {
                     transport_failure: failure.transport_failure(),
                     // A client that broke off, or broke the rules, within its body.
                     ends_connection: failure.side == Side::Downstream,
+                    extra: match failure.kind {
+                        Kind::Overflow => Extra::Overloaded,
+                        _ => Extra::Nothing,
+                    },
                     ..reply(status, Some(failure.flag()), failure.details(), body)
                 }
             }
@@ -173,6 +152,27 @@ impl<'a> LocalReply<'a> {
                 Reply { has_location: true, is_configured: true, ..reply }
             }
         }
+    }
+}
+
+impl<'a> Reply<'a> {
+    fn new(status: u16, flag: Option<Flag>, details: &'static str, body: &'a str) -> Reply<'a> {
+        Reply {
+            status,
+            flag,
+            details,
+            body: body.as_bytes(),
+            has_location: false,
+            extra: Extra::Nothing,
+            transport_failure: "",
+            ends_connection: false,
+            is_configured: false,
+        }
+    }
+
+    /// To a request that is refused for what it is.
+    fn refused(status: u16, details: &'static str) -> Reply<'a> {
+        Reply::new(status, Some(Flag::DownstreamProtocolError), details, refusal(status))
     }
 }
 

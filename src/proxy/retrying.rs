@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     http::Name,
-    table::AnswerHead,
+    table::{AnswerHead, Full, Resource},
     telemetry::{Flag, bump},
 };
 
@@ -13,6 +13,7 @@ impl Answer<'_> {
     /// Whether the request is tried again rather than answered with the head that is in `scratch.response`. Takes note
     /// where it would be, if any try were left.
     pub(super) fn wants_another(&mut self, way: &Way<'_>, progress: &Progress) -> bool {
+        self.end_retry();
         if way.retry.attempts == 0 || !way.retry.takes_answer(self.answer_head()) {
             return false;
         }
@@ -25,7 +26,29 @@ impl Answer<'_> {
             return false;
         }
         // Nothing more comes from a client that waits for this answer to send its body.
-        progress.is_ended() || !self.waits_for_an_answer()
+        (progress.is_ended() || !self.waits_for_an_answer()) && self.begin_retry(way)
+    }
+
+    /// Whether the cluster's limits allow one more retry. It counts as one until what comes of it is known, as in Envoy.
+    pub(super) fn begin_retry(&mut self, way: &Way<'_>) -> bool {
+        let Some(limits) = &way.cluster.limits else { return true };
+        match limits.begin(Resource::Retries) {
+            Ok(permit) => {
+                self.retrying = permit;
+                true
+            }
+            Err(Full) => {
+                self.summary.retry_flag = Some(Flag::UpstreamOverflow);
+                false
+            }
+        }
+    }
+
+    /// What came of a retry, if this was one, is known.
+    pub(super) fn end_retry(&mut self) {
+        if self.retrying.is_some() {
+            self.retrying = None;
+        }
     }
 
     /// All tries have been made, and another is wanted.

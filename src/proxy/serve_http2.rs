@@ -155,7 +155,7 @@ pub(super) async fn exchange(job: Job) {
     std::mem::swap(&mut scratch.request, &mut arrival.head);
     connection.session.with(|session| session.return_head(arrival.head));
     let ingress = Ingress { info: &connection.info, table: connection.table, env };
-    let incoming = Incoming::Http2(StreamBody::new(&stream, env));
+    let incoming = Incoming::Http2(StreamBody::new(&stream, &env.kept_bytes));
     let exchange = Exchange::new(Client::Http2(&stream), incoming, ingress, &mut scratch, started);
     let after = match arrival.verdict {
         Verdict::Refuse(refused) => exchange.refuse(LocalReply::Refused(refused)).await,

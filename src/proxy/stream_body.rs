@@ -1,7 +1,6 @@
 //! The body of a request that came on a stream of HTTP/2, part of which can be sent a second time.
 
 use super::{
-    Environment,
     kept::{KEPT_BYTES_USUAL, Kept},
     mirror::Copies,
     upload::Progress,
@@ -12,12 +11,13 @@ use crate::{
     http2::{Received, StreamEnd},
     mux::Stream,
 };
-use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
+use std::{cell::Cell, future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 /// The body of a request on its way from its stream.
 pub(super) struct StreamBody<'s> {
     stream: &'s Stream,
-    env: Rc<Environment>,
+    /// What the shard keeps of all bodies.
+    shard_keeps: &'s Rc<Cell<usize>>,
     /// What has come, as long as it may be kept and there may be another attempt.
     kept: Kept,
     /// The position in `kept` of what this attempt gets next.
@@ -47,11 +47,11 @@ pub(super) enum NoChunk {
 }
 
 impl<'s> StreamBody<'s> {
-    pub(super) fn new(stream: &'s Stream, env: &Rc<Environment>) -> StreamBody<'s> {
+    pub(super) fn new(stream: &'s Stream, shard_keeps: &'s Rc<Cell<usize>>) -> StreamBody<'s> {
         let end = stream.is_received().then_some(None);
         let mut kept = Kept::default();
         kept.allow(KEPT_BYTES_USUAL, None);
-        StreamBody { stream, env: Rc::clone(env), kept, at: 0, end, received: 0, copies: None }
+        StreamBody { stream, shard_keeps, kept, at: 0, end, received: 0, copies: None }
     }
 
     /// Keeps up to so much of it from now on.
@@ -120,7 +120,7 @@ impl<'s> StreamBody<'s> {
                         copies.take(self.received, buffer.bytes());
                     }
                     self.received += buffer.len() as u64;
-                    if !self.kept.keep(buffer.bytes(), &self.env) {
+                    if !self.kept.keep(buffer.bytes(), self.shard_keeps) {
                         self.forget();
                         progress.set_lost(true);
                         if self.stream.is_received() {

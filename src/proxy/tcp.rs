@@ -1,6 +1,6 @@
 //! One connection that is not HTTP: a destination by weight, an endpoint that answers, then bytes both ways.
 
-use super::{ConnectionInfo, Environment, authorize, choosing::hash_of_connection, mongo};
+use super::{ConnectionInfo, Environment, authorize, choosing::hash_of_connection, mongo, tcp_post};
 use crate::{
     buffer::Buffer,
     driver::Deadline,
@@ -8,7 +8,7 @@ use crate::{
     table::{TcpDestination, TcpProtocol, TcpRoute},
     telemetry::{Flag, Record, bump},
     tls::{ReadHalf, WriteHalf},
-    upstream::{Cluster, Endpoint, Pick, Random, Stream, open_stream},
+    upstream::{Cluster, Endpoint, NoConnection, Pick, Random, Stream, Tunneled},
 };
 use std::{pin::Pin, rc::Rc, sync::Arc, time::Instant};
 
@@ -158,13 +158,22 @@ impl Session {
             let chosen = cluster.choose(&Pick { hash, tried: &tried, ..first });
             let is_new = |endpoint: &Rc<Endpoint>| !tried.iter().any(|other| Rc::ptr_eq(other, endpoint));
             let Some(endpoint) = chosen.filter(is_new) else { break };
-            match open_stream(cluster, &endpoint, &env.dial(&self.connection.info, None)).await {
+            let opened = Stream::open(cluster, &endpoint, &env.dial(&self.connection.info, None)).await;
+            if cluster.keeps_health() && !matches!(opened, Err(NoConnection::Full)) {
+                cluster.learn_connected(&endpoint, opened.is_ok(), Instant::now());
+            }
+            match opened {
                 Ok(stream) => {
                     bump(&env.counters.upstream_connections, 1);
                     bump(&env.counters.upstream_connections_active, 1);
                     return Ok(stream);
                 }
-                Err(failed) => error = failed.to_string(),
+                // Another endpoint would be refused as well.
+                Err(NoConnection::Full | NoConnection::Left) => {
+                    let (flag, last) = (Flag::UpstreamOverflow, tried.pop());
+                    return Err(Unreachable { flag, error: String::new(), last });
+                }
+                Err(NoConnection::Failed(failed)) => error = failed.to_string(),
             }
             bump(&env.counters.upstream_connect_failures, 1);
             tried.push(endpoint);
@@ -174,43 +183,69 @@ impl Session {
     }
 
     async fn relay(&mut self, stream: Stream, cluster: &Cluster, protocol: TcpProtocol) -> Summary {
-        let Stream { deadline, read, write, endpoint, active, local, .. } = stream;
+        let Stream { deadline, read, write, endpoint, active, local, tunneled, slot, .. } = stream;
         let mut upstream = Ends { deadline, read, write };
+        let tunneled = tunneled.map(|tunneled| *tunneled);
         let env = Rc::clone(&self.env);
         let relayed = match protocol {
-            TcpProtocol::Opaque => self.pass(&mut upstream, (Blind, Blind), cluster).await,
+            TcpProtocol::Opaque => self.pass(&mut upstream, (Blind, Blind), cluster, tunneled).await,
             TcpProtocol::Mongo => {
                 let watch = mongo::Watch::new(&env);
-                self.pass(&mut upstream, watch.taps(), cluster).await
+                self.pass(&mut upstream, watch.taps(), cluster, tunneled).await
             }
         };
-        drop(active);
+        drop((active, upstream));
+        // The connection is closed by now; the next may be opened.
+        drop(slot);
         bump(&env.counters.upstream_connections_active, 1u64.wrapping_neg());
         let termination = self.termination(relayed.ended);
         let upstream = Some((endpoint, local));
-        Summary { upstream, up: relayed.up, down: relayed.down, termination, ..Summary::default() }
+        let flag = (relayed.ended == Ended::TooOld).then_some(Flag::DurationTimeout);
+        Summary { flag, upstream, up: relayed.up, down: relayed.down, termination, ..Summary::default() }
     }
 
-    /// Sends what was read already, then moves bytes both ways.
-    async fn pass<T: Tap>(&mut self, upstream: &mut Ends, mut taps: (T, T), cluster: &Cluster) -> Relayed {
+    /// Sends what was read already on both sides, then moves bytes both ways.
+    async fn pass<T: Tap>(
+        &mut self,
+        upstream: &mut Ends,
+        mut taps: (T, T),
+        cluster: &Cluster,
+        tunneled: Option<Tunneled>,
+    ) -> Relayed {
         let (env, TcpConnection { deadline, read, write, kept, .. }) = (&self.env, &mut self.connection);
         let kept = std::mem::replace(kept, env.buffers.empty());
-        let early = kept.len() as u64;
-        taps.0.see(kept.bytes());
-        if upstream.write.send(kept).await.0.is_err() {
-            return Relayed { up: 0, down: 0, ended: Ended::UpstreamBroke };
-        }
-        bump(&env.counters.tcp_bytes_received, early);
+        let age = cluster.limits.as_ref().and_then(|limits| limits.connection_age_max());
+        let lifetime = age.map(|age| env.deadlines.timer(age));
         let terms = Terms {
             idle_timeout: cluster.tcp_idle_timeout,
+            lifetime: lifetime.as_ref(),
             buffers: &env.buffers,
             pipes: &env.pipes,
             up_bytes: &env.counters.tcp_bytes_received,
             down_bytes: &env.counters.tcp_bytes_sent,
         };
+        let early = match tunneled {
+            None => env.buffers.empty(),
+            Some(Tunneled { early, body: None }) => early,
+            Some(Tunneled { early, body: Some(body) }) => {
+                let ends = (End { read, write, deadline }, upstream.end());
+                return Box::pin(tcp_post::both(ends, kept, (early, body), &terms)).await;
+            }
+        };
+        let (up, down) = (kept.len() as u64, early.len() as u64);
+        taps.0.see(kept.bytes());
+        taps.1.see(early.bytes());
+        if upstream.write.send(kept).await.0.is_err() {
+            return Relayed { up: 0, down: 0, ended: Ended::UpstreamBroke };
+        }
+        if down > 0 && write.send(early).await.0.is_err() {
+            return Relayed { up, down: 0, ended: Ended::DownstreamBroke };
+        }
+        bump(terms.up_bytes, up);
+        bump(terms.down_bytes, down);
         let client = End { read, write, deadline };
         let relayed = relay::both(client, upstream.end(), taps, &terms).await;
-        Relayed { up: relayed.up + early, ..relayed }
+        Relayed { up: relayed.up + up, down: relayed.down + down, ..relayed }
     }
 
     fn termination(&self, ended: Ended) -> &'static str {
@@ -221,6 +256,7 @@ impl Session {
                 bump(&self.env.counters.tcp_idle_timeouts, 1);
                 "tcp_session_idle_timeout"
             }
+            Ended::TooOld => "max_connection_duration",
             Ended::DownstreamBroke => "downstream_reset",
             Ended::UpstreamBroke => "upstream_reset",
         }

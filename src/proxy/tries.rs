@@ -18,7 +18,11 @@ use crate::{
     telemetry::bump,
     upstream::{Endpoint, Outcome},
 };
-use std::{rc::Rc, task::Context, time::Duration};
+use std::{
+    rc::Rc,
+    task::Context,
+    time::{Duration, Instant},
+};
 
 /// How often one request is sent again at once, whatever its policy: each time a connection of the pool had died, or an
 /// origin of HTTP/2 was leaving. Who does so again and again is not to be followed for ever.
@@ -102,6 +106,7 @@ impl Exchange<'_> {
     /// Whether the policy tries a request again that got no answer. Takes note where it would, if that could be.
     fn is_tried_again(&mut self, way: &Way<'_>, failure: &Failure, replay: Replay) -> bool {
         let is_wanted = failure.lost().is_some_and(|lost| way.retry.takes_lost(lost));
+        self.answer.end_retry();
         if way.retry.attempts == 0 || !is_wanted {
             return false;
         }
@@ -111,8 +116,9 @@ impl Exchange<'_> {
         }
         if !replay.body_is_at_hand {
             bump(&self.env.counters.upstream_retry_abandoned, 1);
+            return false;
         }
-        replay.body_is_at_hand
+        self.answer.begin_retry(way)
     }
 
     /// The pause before a retry, the first of which is 1.
@@ -146,19 +152,18 @@ impl Exchange<'_> {
         }
     }
 
-    /// What an attempt has shown of its endpoint.
-    fn learn(&self, _way: &Way<'_>, _endpoint: &Rc<Endpoint>, tried: &Result<After, Failed>) {
-        let outcome = match tried {
-            // As it came: nothing of it is changed on its way but fields.
-            Ok(_) => Some(Outcome::Answered(self.answer.summary.status)),
-            Err(Failed::Unwanted(status)) => Some(Outcome::Answered(*status)),
-            Err(Failed::Before(failure, _) | Failed::Within(failure)) => failure.outcome(),
-        };
+    /// What an attempt has shown of its endpoint. Of an answer, that was learned as its head came.
+    fn learn(&self, way: &Way<'_>, endpoint: &Rc<Endpoint>, tried: &Result<After, Failed>) {
+        let Err(Failed::Before(failure, _) | Failed::Within(failure)) = tried else { return };
+        let Some(outcome) = failure.outcome() else { return };
         let counters = &self.env.counters;
         match outcome {
-            Some(Outcome::TimedOut) => bump(&counters.upstream_timeouts, 1),
-            Some(Outcome::Reset) => bump(&counters.upstream_resets, 1),
-            Some(Outcome::Answered(_) | Outcome::ConnectFailed) | None => {}
+            Outcome::TimedOut => bump(&counters.upstream_timeouts, 1),
+            Outcome::Reset => bump(&counters.upstream_resets, 1),
+            Outcome::Answered(_) | Outcome::ConnectFailed => {}
+        }
+        if way.cluster.keeps_health() {
+            way.cluster.learn(endpoint, outcome, Instant::now());
         }
     }
 

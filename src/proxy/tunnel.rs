@@ -39,6 +39,7 @@ pub(super) async fn run(
         let uncounted = Counter::default();
         let terms = Terms {
             idle_timeout: Some(env.limits.stream_idle_timeout),
+            lifetime: None,
             buffers: &env.buffers,
             pipes: &env.pipes,
             up_bytes: &uncounted,

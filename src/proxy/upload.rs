@@ -301,7 +301,7 @@ impl Upload {
         &mut self,
         (inbound, kept): (&mut Inbound, &mut Kept),
         mut sink: Sink<'_>,
-        env: &Rc<Environment>,
+        env: &Environment,
         progress: &Progress,
     ) -> UploadEnd {
         let mut out = Vec::new();
@@ -327,12 +327,12 @@ impl Upload {
     pub(super) fn take(
         &mut self,
         (inbound, kept): (&mut Inbound, &mut Kept),
-        env: &Rc<Environment>,
+        env: &Environment,
         progress: &Progress,
     ) {
         let taken = std::mem::take(&mut self.taken);
         let bytes = inbound.buffer.bytes().get(..taken).unwrap_or_default();
-        progress.set_lost(!kept.keep(bytes, env));
+        progress.set_lost(!kept.keep(bytes, &env.kept_bytes));
         inbound.buffer.consume(taken);
     }
 
@@ -341,7 +341,7 @@ impl Upload {
         &mut self,
         (inbound, kept): (&mut Inbound, &mut Kept),
         mut sink: Sink<'_>,
-        env: &Rc<Environment>,
+        env: &Environment,
         progress: &Progress,
     ) -> UploadEnd {
         let mut out = Vec::new();

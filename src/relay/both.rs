@@ -26,6 +26,8 @@ pub struct End<'a> {
 pub struct Terms<'a> {
     /// It ends when nothing has moved in either direction for so long; never, if nothing is given.
     pub idle_timeout: Option<Duration>,
+    /// It ends when this [timer](crate::driver::Deadlines::timer) fires, whatever moves; never, if nothing is given.
+    pub lifetime: Option<&'a Deadline>,
     /// Buffers.
     pub buffers: &'a Pool,
     /// Pipes.
@@ -54,6 +56,8 @@ pub enum Ended {
     InOrder,
     /// Nothing moved for too long, or its time was up.
     Idle,
+    /// It was as old as it may become.
+    TooOld,
     /// The client's connection broke.
     DownstreamBroke,
     /// The upstream's connection broke.
@@ -96,7 +100,13 @@ pub async fn both<U: Tap, D: Tap>(
         .run()
     );
     let (mut up_ended, mut down_ended, mut broke) = (false, false, None);
+    let mut lifetime = terms.lifetime;
     poll_fn(|context| {
+        if lifetime.is_some_and(|lifetime| lifetime.watch(context.waker())) {
+            lifetime = None;
+            broke.get_or_insert(Ended::TooOld);
+            ends.iter().for_each(|deadline| deadline.end_now());
+        }
         if !up_ended && let Poll::Ready(result) = upward.as_mut().poll(context) {
             up_ended = true;
             activity.note(result, Ended::DownstreamBroke, Ended::UpstreamBroke, &mut broke);

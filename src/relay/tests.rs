@@ -30,7 +30,7 @@ async fn serve(to: [SocketAddr; 2], idle_timeout: Option<Duration>, counters: &C
     });
     let open = |address: SocketAddr| {
         let deadlines = Rc::clone(&deadlines);
-        async move { driver::connect(&address.into(), PATIENCE, None, &deadlines).await.unwrap() }
+        async move { driver::connect(&address.into(), PATIENCE, None, None, &deadlines).await.unwrap() }
     };
     let (read, write, deadline, _) = open(to[0]).await;
     let (mut read, mut write) = (ReadHalf::Plain(read), WriteHalf::Plain(write));
@@ -38,6 +38,7 @@ async fn serve(to: [SocketAddr; 2], idle_timeout: Option<Duration>, counters: &C
     let (mut up_read, mut up_write) = (ReadHalf::Plain(up_read), WriteHalf::Plain(up_write));
     let terms = Terms {
         idle_timeout,
+        lifetime: None,
         buffers: &Pool::new(),
         pipes: &Pipes::default(),
         up_bytes: &counters.tcp_bytes_received,

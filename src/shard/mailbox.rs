@@ -52,6 +52,16 @@ impl Mailbox {
     }
 }
 
+impl Mailbox {
+    /// Another handle to its bell, for shards that have something for this one.
+    ///
+    /// # Errors
+    /// No more file descriptors.
+    pub(super) fn bell(&self) -> io::Result<Bell> {
+        self.bell.handle()
+    }
+}
+
 /// The shard's end: the messages, and the bell that says there are some.
 pub(super) struct Inbox {
     pub(super) messages: Receiver<Message>,

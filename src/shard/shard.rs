@@ -2,12 +2,13 @@
 
 use super::mailbox::{self, Inbox, Mailbox, Message};
 use crate::{
-    driver::{self, Driver, DriverChoice, LadderStep, RuntimeError, TICK, Ticker},
+    driver::{self, Bells, Driver, DriverChoice, LadderStep, RuntimeError, TICK, Ticker},
     listener::{self, Listening},
     proxy::{Environment, Limits, Routing},
     table::{BindAddress, Chain, Snapshot},
     telemetry::{AccessLog, Counters, LogSink, bump},
     tls::{ClientContext, Contexts, ServerContext},
+    upstream::Place,
 };
 use std::{
     cell::Cell,
@@ -65,6 +66,8 @@ pub struct Plan {
     pub log: Option<LogSink>,
     /// Where its reports go.
     pub reports: Sender<Report>,
+    /// The bells of all shards.
+    pub bells: Arc<Bells>,
 }
 
 /// The contexts of a snapshot's specs, in their order, as they are at the start: nothing where what a spec names is
@@ -121,6 +124,7 @@ pub struct Handle {
 /// No thread or descriptor to be had.
 pub fn start(plan: Plan) -> io::Result<Handle> {
     let (mailbox, inbox) = mailbox::pair()?;
+    plan.bells.put(plan.id.0, mailbox.bell()?);
     let counters = Arc::new(Counters::default());
     let handle = Handle { id: plan.id, mailbox, counters: Arc::clone(&counters) };
     thread::Builder::new().name(format!("shard-{}", plan.id.0)).spawn(move || live(plan, inbox, counters))?;
@@ -146,7 +150,7 @@ fn live(plan: Plan, inbox: Inbox, counters: Arc<Counters>) {
 async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Report) {
     let log = AccessLog::new(plan.log, Arc::clone(&counters));
     let tls = Contexts::new(plan.tls.servers, &plan.tls.clients);
-    let routing = Routing::new(plan.snapshot);
+    let routing = Routing::new(plan.snapshot, Place { shard: plan.id.0, bells: plan.bells });
     let env = Rc::new(Environment::new(routing, tls, counters, log, plan.limits, plan.hostname));
     let mut sockets = Vec::new();
     for listener in plan.listeners {
@@ -189,9 +193,17 @@ async fn hear(inbox: Inbox, env: Rc<Environment>, drain: Rc<Drain>) {
                 Message::Stop => begin_drain(&env, &drain, Duration::ZERO),
             }
         }
+        look_at_limits(&env);
     };
     // It ends only if its descriptor breaks; the shard goes on with what it has.
     let _ = bell.listen(heard).await;
+}
+
+/// Another shard may have given a connection's place to this one, or may wait for one. Its bell says so at once; the tick
+/// only makes sure.
+fn look_at_limits(env: &Environment) {
+    let closed = env.routing.borrow().clusters.look_at_limits() as u64;
+    bump(&env.counters.upstream_connections_active, closed.wrapping_neg());
 }
 
 fn begin_drain(env: &Environment, drain: &Drain, within: Duration) {
@@ -244,6 +256,7 @@ async fn tick(env: &Environment, drain: &Drain) -> usize {
             let closed = env.routing.borrow().clusters.sweep() as u64;
             bump(&env.counters.upstream_idle_closed, closed);
             bump(&env.counters.upstream_connections_active, closed.wrapping_neg());
+            look_at_limits(env);
         }
         let Some(left) = drain.left.get() else { continue };
         // A handshake under way becomes a connection.

@@ -245,6 +245,11 @@ impl Breaker {
         }
     }
 
+    /// The shard waits, and has no connection any more.
+    pub fn starves(&self, shard: usize) {
+        self.line.starving.fetch_or(bit(shard), Ordering::SeqCst);
+    }
+
     /// The shard has a connection, or the place for one.
     pub fn is_fed(&self, shard: usize) {
         self.line.starving.fetch_and(!bit(shard), Ordering::SeqCst);

@@ -1,8 +1,11 @@
 //! Where requests go: one destination's endpoints and policy.
 
-use super::{AppliedPolicy, Balance, OutlierDetection, PoolLimits, Source, Tunnel};
+use super::{
+    AppliedPolicy, Balance, ClusterHealth, EndpointHealth, HealthCheck, OutlierDetection, PoolLimits,
+    SharedHealth, Source, Tunnel,
+};
 use crate::http::Version;
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// An index into [`Snapshot::clusters`](super::Snapshot::clusters).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +22,11 @@ pub struct Cluster {
     pub balance: Balance,
     /// When an endpoint is left out for a while; `None`: never.
     pub outlier: Option<Box<OutlierDetection>>,
+    /// How endpoints are asked whether they are well; `None`: they are not asked.
+    pub health_check: Option<Box<HealthCheck>>,
+    /// What its endpoints' health has in common, from when the control thread begins to keep it; `None` where there is neither
+    /// `outlierDetection` nor a health check.
+    pub health: Option<Arc<ClusterHealth>>,
     /// Limits of connections, requests and retries, and how long connections live; `None`: nothing is said of that.
     pub limits: Option<Box<PoolLimits>>,
     /// What is spoken to the endpoints.
@@ -45,6 +53,13 @@ pub struct Cluster {
     pub policy: Option<Box<AppliedPolicy>>,
 }
 
+impl Cluster {
+    /// Whether endpoints can be found bad.
+    pub fn has_health(&self) -> bool {
+        self.outlier.is_some() || self.health_check.is_some()
+    }
+}
+
 /// The most streams that an HTTP/2 connection can have: half of the 31-bit identifiers would do (RFC 9113 section 5.1.1),
 /// and Envoy takes no more for its `max_concurrent_streams`.
 pub const STREAMS_MAX: u32 = i32::MAX as u32;
@@ -63,7 +78,7 @@ pub struct Http2Keepalive {
 pub struct ClientTlsId(pub u32);
 
 /// TLS to a cluster's endpoints.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UpstreamTls {
     /// Certificates, authorities and versions.
     pub context: ClientTlsId,
@@ -79,7 +94,7 @@ impl UpstreamTls {
 }
 
 /// What is sent as SNI to an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ServerName {
     /// The request's host as the destination sees it, without its port; none for TCP (`sni` is not set).
     FromAuthority,
@@ -88,7 +103,7 @@ pub enum ServerName {
 }
 
 /// The version of the PROXY protocol that is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProxyVersion {
     /// The text form.
     V1,
@@ -141,6 +156,15 @@ pub struct Endpoint {
     pub weight: u32,
     /// Where it is.
     pub placement: Placement,
+    /// Whether it is good, for all shards; nothing where its cluster does not ask.
+    pub health: SharedHealth,
+}
+
+impl Endpoint {
+    /// Whether it is good, for all shards, where its cluster asks.
+    pub fn health(&self) -> Option<&Arc<EndpointHealth>> {
+        self.health.0.as_ref()
+    }
 }
 
 /// Where an endpoint is, as far as that decides how much it gets (`localityLbSetting`).

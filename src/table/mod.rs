@@ -1,7 +1,7 @@
 //! The compiled form of the configuration, and its look-ups.
 //!
-//! A [`Snapshot`] is made by `compile`, never changed but for the numbers of its [`Breaker`]s, and shared by all shards. Nothing in here knows YAML, does
-//! I/O or asks the time.
+//! A [`Snapshot`] is made by `compile`, never changed but for the numbers of its [`Breaker`]s and the health of its
+//! endpoints, and shared by all shards. Nothing in here knows YAML, does I/O or asks the time.
 //!
 //! - `authorization`: who may do what
 //! - `balance`: how an endpoint is chosen
@@ -12,6 +12,8 @@
 //! - `display`: what a route asks, in Istio's words
 //! - `filter_chain`: the filter chains of one TLS port, found by SNI
 //! - `explain`: why a request finds what it finds
+//! - `health`: which endpoints are good, for all shards together
+//! - `health_check`: how endpoints are asked whether they are well
 //! - `host`: route tables and virtual hosts, and how a request finds its route
 //! - `host_index`, `route_index`: how `host` finds things without looking at all of them
 //! - `listener`: where connections come in
@@ -39,6 +41,8 @@ mod cluster;
 mod display;
 mod explain;
 mod filter_chain;
+mod health;
+mod health_check;
 mod host;
 mod host_index;
 mod listener;
@@ -77,11 +81,13 @@ pub use explain::{
     nearest_routes,
 };
 pub use filter_chain::{ChainAction, ChainIndex, FilterChain, ServerTlsId};
+pub use health::{ClusterHealth, EndpointHealth, Evidence, Reason, SharedHealth};
+pub use health_check::{HealthCheck, HttpProbe, Probe};
 pub use host::{Lookup, RouteTable, TableId, VirtualHost};
 pub use listener::{BindAddress, Chain, Listener};
 pub use matcher::{HeaderMatch, HeaderName, PathMatch, QueryMatch, RouteMatch, StringMatch, ValueMatch};
 pub use mirror::Mirror;
-pub use outlier::OutlierDetection;
+pub use outlier::{EJECTION_TIME_MAX, OutlierDetection};
 pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
 pub use policy_source::{AppliedPolicy, PolicyBlock, PolicyField, PolicyPlace};
 pub use pool::{IdleTime, PoolLimits, TcpKeepalive, Tunnel, TunnelMethod};

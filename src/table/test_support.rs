@@ -86,3 +86,40 @@ impl Random {
         (0..self.below(count_max + 1)).map(|_| self.pick(pieces)).collect()
     }
 }
+
+impl super::Cluster {
+    /// One without endpoints and without a policy, to be changed by a test.
+    pub(crate) fn any() -> super::Cluster {
+        super::Cluster {
+            name: "c".into(),
+            endpoints: super::Endpoints::Static(Vec::new()),
+            balance: super::Balance::default(),
+            outlier: None,
+            health_check: None,
+            health: None,
+            limits: None,
+            protocol: super::UpstreamProtocol::default(),
+            connect_timeout: std::time::Duration::from_secs(10),
+            tls: None,
+            proxy_protocol: None,
+            tcp_idle_timeout: Some(std::time::Duration::from_secs(3600)),
+            max_concurrent_streams: super::STREAMS_MAX,
+            http2_keepalive: None,
+            tunnel: None,
+            source: super::Source::built_in("test"),
+            policy: None,
+        }
+    }
+}
+
+impl super::Endpoint {
+    /// One at the discard port, to be changed by a test.
+    pub(crate) fn any() -> super::Endpoint {
+        super::Endpoint {
+            address: super::EndpointAddress::Tcp(([127, 0, 0, 1], 9).into()),
+            weight: 1,
+            placement: super::Placement::default(),
+            health: super::SharedHealth::default(),
+        }
+    }
+}

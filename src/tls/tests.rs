@@ -58,7 +58,7 @@ fn on_driver<F: Future<Output = ()>>(choice: DriverChoice, make: impl FnOnce() -
 async fn socket(address: SocketAddr) -> (driver::ReadHalf, driver::WriteHalf, driver::Deadline) {
     let deadlines = Deadlines::new();
     let (read, write, deadline, _) =
-        driver::connect(&address.into(), Duration::from_secs(5), None, &deadlines).await.unwrap();
+        driver::connect(&address.into(), Duration::from_secs(5), None, None, &deadlines).await.unwrap();
     (read, write, deadline)
 }
 

@@ -1,13 +1,13 @@
 //! A cluster's endpoints on one shard, and how they follow the snapshot and the resolver.
 
-use super::{Pick, balance::Arranged, http2::Sessions, pool::Idle};
+use super::{Limits, Pick, Place, balance::Arranged, http2::Sessions, limits::Closed, pool::Idle};
 use crate::{
     driver,
     filter::HashKey,
     http::Version,
     table::{
-        self, Balance, ClusterId, DnsKind, EndpointAddress, Endpoints, Http2Keepalive, Placement,
-        ProxyVersion, Snapshot, UpstreamProtocol, UpstreamTls,
+        self, Balance, ClusterHealth, ClusterId, DnsKind, EndpointAddress, EndpointHealth, Endpoints,
+        Http2Keepalive, Placement, ProxyVersion, Snapshot, Tunnel, UpstreamProtocol, UpstreamTls,
     },
 };
 use socket2::SockAddr;
@@ -33,16 +33,35 @@ pub struct ResolvedEndpoints {
 /// All clusters of a snapshot with this shard's connections.
 pub struct Clusters {
     list: Vec<Rc<Cluster>>,
+    /// Those that have limits.
+    limited: Vec<Rc<Cluster>>,
     generation: u64,
 }
 
 impl Clusters {
     /// The clusters of a snapshot. Those that resolve names have no endpoint until the first answer comes.
-    pub fn new(snapshot: &Snapshot) -> Clusters {
-        Clusters {
-            list: snapshot.clusters.iter().map(|c| Rc::new(Cluster::new(c))).collect(),
-            generation: snapshot.generation,
-        }
+    pub fn new(snapshot: &Snapshot, place: &Place) -> Clusters {
+        let list: Vec<_> = snapshot.clusters.iter().map(|c| Rc::new(Cluster::new(c, place))).collect();
+        let limited = list.iter().filter(|cluster| cluster.limits.is_some()).cloned().collect();
+        Clusters { list, limited, generation: snapshot.generation }
+    }
+
+    /// Another shard may have given a connection's place to this one, or may wait for one. Returns how many idle connections
+    /// were closed for that.
+    pub fn look_at_limits(&self) -> usize {
+        let look = |cluster: &Rc<Cluster>| {
+            let mut closed = 0;
+            let close_one = || {
+                let how = cluster.close_one();
+                closed += usize::from(how == Closed::Now);
+                how != Closed::None
+            };
+            if let Some(limits) = &cluster.limits {
+                limits.look(close_one);
+            }
+            closed
+        };
+        self.limited.iter().map(look).sum()
     }
 
     /// The cluster with this id.
@@ -81,18 +100,28 @@ pub struct Cluster {
     pub max_concurrent_streams: u32,
     /// Pings on connections of HTTP/2.
     pub http2_keepalive: Option<Http2Keepalive>,
+    /// What is said of its connections; `None`: nothing is limited.
+    pub limits: Option<Rc<Limits>>,
+    /// TCP connections go through an HTTP proxy.
+    pub tunnel: Option<Box<Tunnel>>,
     protocol: UpstreamProtocol,
     balance: Balance,
     first_only: bool,
     /// The endpoints are all of those of the snapshot, as on every other shard.
     is_fixed: Cell<bool>,
-    endpoints: RefCell<Rc<[Rc<Endpoint>]>>,
+    pub(super) endpoints: RefCell<Rc<[Rc<Endpoint>]>>,
     /// The endpoints, arranged for choices; nothing after a change of them or of their health, until the next choice.
     arranged: RefCell<Option<Arranged>>,
+    /// What its endpoints' health has in common; nothing where nobody asks.
+    pub(super) health: Option<Arc<ClusterHealth>>,
+    /// The changes of it that this shard has looked at.
+    pub(super) seen: Cell<u64>,
+    /// Idle connections that were closed with their endpoints since the last sweep.
+    closed: Cell<usize>,
 }
 
 impl Cluster {
-    fn new(compiled: &table::Cluster) -> Cluster {
+    pub(super) fn new(compiled: &table::Cluster, place: &Place) -> Cluster {
         let cluster = Cluster {
             name: compiled.name.clone(),
             connect_timeout: compiled.connect_timeout,
@@ -101,12 +130,17 @@ impl Cluster {
             tls: compiled.tls.clone(),
             max_concurrent_streams: compiled.max_concurrent_streams,
             http2_keepalive: compiled.http2_keepalive,
+            limits: compiled.limits.as_ref().map(|limits| Limits::new(limits, place)),
+            tunnel: compiled.tunnel.clone(),
             protocol: compiled.protocol,
             balance: compiled.balance.clone(),
             first_only: matches!(compiled.endpoints, Endpoints::Dns { kind: DnsKind::Logical, .. }),
             is_fixed: Cell::new(false),
             endpoints: RefCell::new(Rc::default()),
             arranged: RefCell::default(),
+            health: compiled.health.clone(),
+            seen: Cell::new(0),
+            closed: Cell::new(0),
         };
         if let Endpoints::Static(list) = &compiled.endpoints {
             cluster.set_endpoints(list);
@@ -132,6 +166,7 @@ impl Cluster {
 
     /// Chooses an endpoint. Nothing where the cluster has none, or none that is healthy and no leave to use others.
     pub fn choose(&self, pick: &Pick<'_>) -> Option<Rc<Endpoint>> {
+        self.look_at_health(pick.now);
         let mut arranged = self.arranged.borrow_mut();
         match &mut *arranged {
             Some(arranged) if !arranged.is_outdated(pick.now) => arranged.choose(&self.balance, pick),
@@ -159,12 +194,32 @@ impl Cluster {
             // An address that can't be one is left out; the compiler has refused it already.
             same.or_else(|| Endpoint::new(compiled, now).ok().map(Rc::new))
         };
-        *self.endpoints.borrow_mut() = used.iter().filter_map(keep).collect();
+        let new: Rc<[Rc<Endpoint>]> = used.iter().filter_map(keep).collect();
+        new.iter().for_each(|endpoint| {
+            endpoint.look_at_health(now);
+        });
+        for endpoint in old.iter().filter(|old| !new.iter().any(|new| Rc::ptr_eq(old, new))) {
+            self.closed.set(self.closed.get() + endpoint.retire());
+        }
+        *self.endpoints.borrow_mut() = new;
         *self.arranged.borrow_mut() = None;
     }
 
     fn sweep(&self) -> usize {
-        self.endpoints.borrow().iter().map(|endpoint| endpoint.idle.sweep()).sum()
+        let swept: usize = self.endpoints.borrow().iter().map(|endpoint| endpoint.sweep()).sum();
+        swept + self.closed.take()
+    }
+
+    /// Closes a connection without work, at whatever endpoint, to make room for another one.
+    pub(super) fn close_one(&self) -> Closed {
+        let endpoints = self.endpoints.borrow();
+        if endpoints.iter().any(|endpoint| endpoint.idle.close_oldest()) {
+            return Closed::Now;
+        }
+        match endpoints.iter().any(|endpoint| endpoint.sessions.close_idle()) {
+            true => Closed::Soon,
+            false => Closed::None,
+        }
     }
 }
 
@@ -188,6 +243,8 @@ pub struct Endpoint {
     joined: Cell<Instant>,
     /// Why it is not to be used: the bits of [`Ailment`]; 0 is healthy.
     ailments: Cell<u8>,
+    /// The resolver knows it no more.
+    pub(super) gone: Cell<bool>,
     /// Connections that wait for work.
     pub(super) idle: Idle,
     /// Connections of HTTP/2.
@@ -209,9 +266,28 @@ impl Endpoint {
             active: Cell::new(0),
             joined: Cell::new(now),
             ailments: Cell::new(0),
+            gone: Cell::new(false),
             idle: Idle::default(),
             sessions: Sessions::default(),
         })
+    }
+
+    /// Whether it is good, for all shards; nothing where nobody asks.
+    pub(super) fn health(&self) -> Option<&Arc<EndpointHealth>> {
+        self.compiled.health()
+    }
+
+    /// It is no endpoint any more: its connections end when they have no work. (They keep it alive themselves.)
+    /// Returns how many were closed.
+    fn retire(&self) -> usize {
+        self.gone.set(true);
+        self.sessions.retire();
+        std::iter::from_fn(|| self.idle.close_oldest().then_some(())).count()
+    }
+
+    fn sweep(&self) -> usize {
+        self.sessions.sweep();
+        self.idle.sweep()
     }
 
     /// Where to connect to.
@@ -229,7 +305,7 @@ impl Endpoint {
         self.compiled.placement
     }
 
-    /// Whether it may be used.
+    /// Whether it may be used, as far as this shard has looked.
     pub fn is_healthy(&self) -> bool {
         self.ailments.get() == 0
     }
@@ -288,27 +364,11 @@ mod tests {
 
     fn endpoint(port: u16) -> table::Endpoint {
         let address = EndpointAddress::Tcp(([127, 0, 0, 1], port).into());
-        table::Endpoint { address, weight: 1, placement: Placement::default() }
+        table::Endpoint { address, ..table::Endpoint::any() }
     }
 
     fn cluster(endpoints: Endpoints) -> Cluster {
-        Cluster::new(&table::Cluster {
-            name: "c".into(),
-            endpoints,
-            balance: Balance::default(),
-            outlier: None,
-            limits: None,
-            protocol: table::UpstreamProtocol::Http1,
-            connect_timeout: Duration::from_secs(10),
-            tls: None,
-            proxy_protocol: None,
-            tcp_idle_timeout: Some(Duration::from_secs(3600)),
-            max_concurrent_streams: table::STREAMS_MAX,
-            http2_keepalive: None,
-            tunnel: None,
-            source: table::Source::built_in("test"),
-            policy: None,
-        })
+        Cluster::new(&table::Cluster { endpoints, ..table::Cluster::any() }, &Place::default())
     }
 
     #[test]

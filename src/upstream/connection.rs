@@ -1,10 +1,16 @@
 //! One connection to an endpoint.
 
-use super::{Active, Cluster, Dial, Endpoint, Stream, open_stream};
+use super::{
+    Active, Cluster, Dial, Endpoint, Limits, NoConnection, Permit, Stream, Ticket,
+    limits::{Slot, Turn},
+    open_stream,
+};
 use crate::{
     buffer::{Buffer, Class, Pool},
     driver::Deadline,
     proxy_protocol::Behind,
+    table::{Full, Resource},
+    telemetry::{Counters, bump},
     tls::{PendingRead, ReadHalf, WriteHalf},
 };
 use std::{
@@ -13,6 +19,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 /// Room left in front of what is read from an upstream, so that the head that goes to the client can be put directly
@@ -41,35 +48,89 @@ pub struct Connection {
     pub(super) behind: Option<Option<Behind>>,
     /// Exchanges it has carried before.
     pub served: u32,
+    /// When it takes no further request.
+    pub(super) expires: Option<Instant>,
+    /// What is said of the cluster's connections.
+    pub(super) limits: Option<Rc<Limits>>,
+    /// Counts as a request of the cluster while it is not idle.
+    request: Option<Permit>,
+    /// Its place among the cluster's connections; the last to be dropped, for the next may open one then.
+    slot: Option<Slot>,
 }
 
 impl Connection {
-    /// Connects to an endpoint and starts to read.
+    /// Connects to an endpoint and starts to read. It does not wait for the cluster's limits.
     ///
     /// # Errors
-    /// Those of [`open_stream`].
+    /// Those of [`open_stream`]; `QuotaExceeded` where the limits allow no more.
     pub async fn open(cluster: &Cluster, endpoint: &Rc<Endpoint>, dial: &Dial<'_>) -> io::Result<Connection> {
-        let Stream { read, write, deadline, local, active, server_name, behind, .. } =
-            open_stream(cluster, endpoint, dial).await?;
+        let ticket = Ticket::at_once(cluster).map_err(NoConnection::from)?;
+        Ok(Connection::open_with(cluster, endpoint, dial, ticket).await?)
+    }
+
+    /// As [`open`](Self::open), for a request whose turn it is.
+    ///
+    /// # Errors
+    /// Those of [`open_stream`]; as many requests may be under way as there may be, when it is open.
+    pub async fn open_with(
+        cluster: &Cluster,
+        endpoint: &Rc<Endpoint>,
+        dial: &Dial<'_>,
+        ticket: Ticket,
+    ) -> Result<Connection, NoConnection> {
+        let Ticket { slot, pending } = ticket;
+        let stream = open_stream(cluster, endpoint, dial, slot).await?;
+        drop(pending);
+        let mut connection = Connection::of(stream, cluster, dial.pool);
+        if let Some(limits) = &cluster.limits {
+            match limits.begin(Resource::Requests) {
+                Ok(request) => connection.request = request,
+                Err(full) => {
+                    connection.give_back();
+                    return Err(full.into());
+                }
+            }
+        }
+        Ok(connection)
+    }
+
+    fn of(stream: Stream, cluster: &Cluster, pool: &Pool) -> Connection {
+        let Stream { read, write, deadline, endpoint, local, active, server_name, behind, slot, .. } = stream;
         let mut connection = Connection {
             write,
             deadline,
-            reader: Reader { reading: Reading::Over, pool: dial.pool.clone() },
-            endpoint: Rc::clone(endpoint),
+            reader: Reader { reading: Reading::Over, pool: pool.clone() },
+            endpoint,
             active: Some(active),
             local,
             server_name,
             behind,
             served: 0,
+            expires: cluster.limits.as_ref().and_then(|limits| limits.expires()),
+            limits: cluster.limits.clone(),
+            request: None,
+            slot,
         };
         connection.reader.start(read, None);
-        Ok(connection)
+        connection
+    }
+
+    /// Whether it may be kept, as far as limits are concerned.
+    pub(super) fn may_rest(&self) -> bool {
+        let Some(limits) = &self.limits else { return true };
+        !limits.is_used_up(u64::from(self.served) + 1) && !self.is_expired() && limits.may_rest()
+    }
+
+    /// Whether it is too old for another request.
+    pub(super) fn is_expired(&self) -> bool {
+        self.expires.is_some_and(|expires| Instant::now() >= expires)
     }
 
     /// Makes it idle: starts the read that watches it. False if it can't be used again: it has ended, or there are
     /// bytes that nobody asked for.
     pub(super) fn rest(&mut self) -> bool {
         self.active = None;
+        self.request = None;
         self.reader.rest()
     }
 
@@ -82,6 +143,86 @@ impl Connection {
         self.active = Some(self.endpoint.begin());
         self.served += 1;
         true
+    }
+}
+
+/// An idle connection for a request, or the right to open one.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart as soon as it is there")]
+pub enum Offer {
+    /// One that was idle.
+    Idle(Connection),
+    /// For [`Connection::open_with`].
+    Open(Ticket),
+}
+
+impl Endpoint {
+    /// As [`reuse`](Self::reuse), where there are limits: nothing if others wait for a connection already.
+    ///
+    /// # Errors
+    /// There is a connection, but as many requests are under way as may be.
+    pub fn reuse_within(
+        self: &Rc<Self>,
+        limits: &Rc<Limits>,
+        dial: &Dial<'_>,
+        closed: impl FnMut(),
+    ) -> Result<Option<Connection>, Full> {
+        if !limits.is_line_empty() { Ok(None) } else { self.take_idle(limits, dial, closed) }
+    }
+
+    fn take_idle(
+        self: &Rc<Self>,
+        limits: &Rc<Limits>,
+        dial: &Dial<'_>,
+        closed: impl FnMut(),
+    ) -> Result<Option<Connection>, Full> {
+        let Some(mut connection) = self.reuse(dial, closed) else { return Ok(None) };
+        match limits.begin(Resource::Requests) {
+            Ok(request) => {
+                connection.request = request;
+                Ok(Some(connection))
+            }
+            Err(full) => {
+                // It has not served this one.
+                connection.served -= 1;
+                connection.give_back();
+                Err(full)
+            }
+        }
+    }
+
+    /// Waits for a connection of HTTP/1.1 where there are limits: one that is idle (unless it has to be `fresh`), or the right
+    /// to open one. `leave` says whether the request waits no longer, and sees to it that it is asked again when that
+    /// changes.
+    ///
+    /// # Errors
+    /// A limit was reached, or the request has left.
+    pub async fn offer(
+        self: &Rc<Self>,
+        (cluster, limits): (&Cluster, &Rc<Limits>),
+        dial: &Dial<'_>,
+        fresh: bool,
+        counters: &Counters,
+        leave: impl FnMut(&mut Context<'_>) -> bool,
+    ) -> Result<Offer, NoConnection> {
+        let closed = || {
+            bump(&counters.upstream_idle_closed, 1);
+            bump(&counters.upstream_connections_active, 1u64.wrapping_neg());
+        };
+        let ready = || if fresh { Ok(None) } else { self.take_idle(limits, dial, closed) };
+        Ok(match limits.turn(cluster, counters, ready, leave).await? {
+            Turn::Ready(connection) => Offer::Idle(connection),
+            Turn::Open(ticket) => Offer::Open(ticket),
+        })
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.slot.is_some() {
+            // The socket may be closed later, when its last operation has ended. The endpoint is to hear of its end before
+            // it hears of the next connection, which may be opened as soon as the place is free.
+            self.deadline.end_now();
+        }
     }
 }
 

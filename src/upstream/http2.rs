@@ -1,13 +1,16 @@
 //! Connections to endpoints that speak HTTP/2: few, each carrying many requests.
 
-use super::{Active, Cluster, Dial, Endpoint, Stream, open_stream, pool::IDLE_TIMEOUT_OF_ONE_CLIENT};
+use super::{
+    Active, Cluster, Dial, Endpoint, Limits, NoConnection, Permit, Stream, Ticket, limits::Turn, open_stream,
+    pool::IDLE_TIMEOUT_OF_ONE_CLIENT,
+};
 use crate::{
     driver::{self, Deadlines},
     http::{RequestHead, Underscores, Upgrade},
-    http2::{Config, ErrorCode},
+    http2::{Config, Connection, ErrorCode},
     mux::{self, Halves, Session, Terms},
     proxy_protocol::Behind,
-    table::{Http2Keepalive, UpstreamTls},
+    table::{Full, Http2Keepalive, Resource, UpstreamTls},
     telemetry::{Counters, bump},
     tls::Alpn,
 };
@@ -17,8 +20,8 @@ use std::{
     io,
     rc::Rc,
     sync::Arc,
-    task::{Poll, Waker},
-    time::Instant,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
 /// Connections that one shard has to one endpoint. Each carries a hundred requests at a time or more.
@@ -51,11 +54,74 @@ struct Open {
     behind: Option<Option<Behind>>,
     /// Requests that it has carried.
     served: Cell<u64>,
+    /// When it takes no further request.
+    expires: Option<Instant>,
+    /// It takes no further request, and ends when it has none.
+    retired: Cell<bool>,
 }
 
 impl Open {
     fn is_good_for(&self, dial: &Dial<'_>) -> bool {
-        dial.may_use(self.server_name.as_deref(), self.behind)
+        dial.may_use(self.server_name.as_deref(), self.behind) && !self.is_retired()
+    }
+
+    /// Whether it takes no further request; its age decides here.
+    fn is_retired(&self) -> bool {
+        if self.expires.is_some_and(|expires| Instant::now() >= expires) {
+            self.retire();
+        }
+        self.retired.get()
+    }
+
+    fn retire(&self) {
+        if !self.retired.replace(true) {
+            self.session.leave_now();
+        }
+    }
+
+    /// Whether it has no request, and may get one.
+    fn is_idle(&self) -> bool {
+        !self.retired.get() && self.session.with(|connection| connection.streams() == 0)
+    }
+}
+
+impl Sessions {
+    /// Ends a connection without requests, if there is one.
+    pub(super) fn close_idle(&self) -> bool {
+        let idle = self.open.borrow().iter().find(|open| open.is_idle()).cloned();
+        idle.iter().for_each(|open| open.retire());
+        idle.is_some()
+    }
+
+    /// Has those end that have become too old.
+    pub(super) fn sweep(&self) {
+        let open: Vec<_> = self.open.borrow().iter().filter(|open| open.expires.is_some()).cloned().collect();
+        open.iter().for_each(|open| {
+            open.is_retired();
+        });
+    }
+
+    /// Has all end when they have no request.
+    pub(super) fn retire(&self) {
+        let open: Vec<_> = self.open.borrow().iter().cloned().collect();
+        open.iter().for_each(|open| open.retire());
+    }
+}
+
+/// What is done when a request of a cluster with limits has left its connection.
+struct Room {
+    limits: Rc<Limits>,
+    open: Rc<Open>,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if !self.limits.is_line_empty() {
+            self.limits.wake_first();
+        }
+        if self.open.is_idle() && !self.limits.may_rest() {
+            self.open.retire();
+        }
     }
 }
 
@@ -120,6 +186,27 @@ pub struct OriginStream {
     pub reused: bool,
     /// Counts at the endpoint.
     _active: Active,
+    /// Counts as a request of the cluster.
+    _request: Option<Permit>,
+    /// The last to be dropped.
+    _room: Option<Room>,
+}
+
+/// A stream that has begun.
+struct Begun {
+    stream: mux::Stream,
+    open: Rc<Open>,
+    reused: bool,
+    request: Option<Permit>,
+}
+
+impl Begun {
+    fn into_stream(self, cluster: &Cluster, active: Active) -> OriginStream {
+        let Begun { stream, open, reused, request } = self;
+        let local = Rc::clone(&open.local);
+        let room = cluster.limits.clone().map(|limits| Room { limits, open });
+        OriginStream { stream, local, reused, _active: active, _request: request, _room: room }
+    }
 }
 
 /// What a connection is granted, and where it is counted.
@@ -133,60 +220,87 @@ pub struct Http2Terms<'a> {
 
 impl Endpoint {
     /// Begins a stream with this request on a connection that has room for it, if there is one.
+    ///
+    /// # Errors
+    /// There is a connection, but as many requests are under way as may be.
     pub fn stream_at_once(
         self: &Rc<Self>,
         cluster: &Cluster,
         dial: &Dial<'_>,
         head: &RequestHead,
-    ) -> Option<OriginStream> {
-        if head.upgrade == Upgrade::WebSocket {
-            return None;
+    ) -> Result<Option<OriginStream>, Full> {
+        let others_wait = || cluster.limits.as_ref().is_some_and(|limits| !limits.is_line_empty());
+        if head.upgrade == Upgrade::WebSocket || others_wait() {
+            return Ok(None);
         }
-        let (stream, local, reused) = self.try_open(cluster, dial, head)?;
-        Some(OriginStream { stream, local, reused, _active: self.begin() })
+        let begun = self.try_open(cluster, dial, head)?;
+        Ok(begun.map(|begun| begun.into_stream(cluster, self.begin())))
     }
 
-    /// Begins a stream with this request, on a connection that has room for it or on a new one.
+    /// Begins a stream with this request, on a connection that has room for it or on a new one. `leave` says whether a request
+    /// that waits for its turn, where there are limits, waits no longer, and sees to it that it is asked again when that
+    /// changes.
     ///
     /// # Errors
-    /// Those of [`open_stream`].
+    /// Those of [`open_stream`]; a limit was reached, or the request has left.
     pub async fn stream(
         self: &Rc<Self>,
         cluster: &Cluster,
         dial: &Dial<'_>,
         head: &RequestHead,
         terms: Http2Terms<'_>,
-    ) -> io::Result<OriginStream> {
+        mut leave: impl FnMut(&mut Context<'_>) -> bool,
+    ) -> Result<OriginStream, NoConnection> {
         let active = self.begin();
-        let mut is_last = false;
+        let mut pending = None;
+        let (mut is_last, mut has_waited) = (false, false);
         loop {
             if head.upgrade == Upgrade::WebSocket {
                 self.await_tunnel(cluster, dial).await?;
             }
-            if let Some((stream, local, reused)) = self.try_open(cluster, dial, head) {
-                return Ok(OriginStream { stream, local, reused, _active: active });
+            let limits = cluster.limits.as_ref();
+            // Who has had to wait goes behind nobody a second time.
+            if limits.is_none_or(|limits| has_waited || limits.is_line_empty())
+                && let Some(begun) = self.try_open(cluster, dial, head)?
+            {
+                return Ok(begun.into_stream(cluster, active));
+            }
+            if let (None, Some(limits)) = (&pending, limits) {
+                pending = limits.begin(Resource::Pending)?;
             }
             match self.connecting(&Purpose::of(cluster, dial)) {
                 Some(connecting) if !is_last => {
                     let outcome = connecting.wait(dial).await;
+                    has_waited = true;
                     // Another one may have room by now.
                     let Err(error) = outcome else { continue };
                     // Who was opening it had less time than we have.
                     if error.kind() == io::ErrorKind::Interrupted {
                         continue;
                     }
-                    let Some((stream, local, reused)) = self.try_open(cluster, dial, head) else {
-                        return Err(error);
-                    };
-                    return Ok(OriginStream { stream, local, reused, _active: active });
+                    let Some(begun) = self.try_open(cluster, dial, head)? else { return Err(error.into()) };
+                    return Ok(begun.into_stream(cluster, active));
                 }
                 // Nobody was before us on what we have just opened.
-                _ if is_last => return Err(io::Error::other("the new connection takes no request")),
-                _ => {
-                    self.connect(cluster, dial, terms).await?;
-                    is_last = true;
+                _ if is_last => return Err(io::Error::other("the new connection takes no request").into()),
+                _ => {}
+            }
+            let mut ticket = Ticket::default();
+            if let Some(limits) = limits {
+                let ready = || self.try_open(cluster, dial, head);
+                // It is counted as pending already.
+                match limits.turn_of(pending.take(), cluster, terms.counters, ready, &mut leave).await? {
+                    Turn::Ready(begun) => return Ok(begun.into_stream(cluster, active)),
+                    Turn::Open(right) => ticket = right,
                 }
             }
+            pending = ticket.pending.take();
+            if self.connecting(&Purpose::of(cluster, dial)).is_some() {
+                // Who was before us in line opens one that will do for us, too.
+                continue;
+            }
+            self.connect(cluster, dial, terms, ticket).await?;
+            is_last = true;
         }
     }
 
@@ -213,18 +327,28 @@ impl Endpoint {
         cluster: &Cluster,
         dial: &Dial<'_>,
         head: &RequestHead,
-    ) -> Option<(mux::Stream, Rc<str>, bool)> {
-        // The first that has room: the fuller a connection, the less each of its requests costs.
-        self.sessions.open.borrow().iter().filter(|open| open.is_good_for(dial)).find_map(|open| {
-            let session = &open.session;
+    ) -> Result<Option<Begun>, Full> {
+        let streams_max = cluster.max_concurrent_streams.min(STREAMS_MAX);
+        let has_room = |open: &&Rc<Open>| {
             let is_tunnel = head.upgrade == Upgrade::WebSocket;
-            if is_tunnel && !session.with(|connection| connection.peer().extended_connect) {
-                return None;
-            }
-            let stream = session.open(head, cluster.max_concurrent_streams.min(STREAMS_MAX))?;
-            let served = open.served.replace(open.served.get() + 1);
-            Some((stream, Rc::clone(&open.local), served > 0))
-        })
+            let fits = |connection: &mut Connection| {
+                connection.can_open(streams_max) && (!is_tunnel || connection.peer().extended_connect)
+            };
+            open.is_good_for(dial) && open.session.with(fits)
+        };
+        // The first that has room: the fuller a connection, the less each of its requests costs.
+        let open = self.sessions.open.borrow().iter().find(has_room).cloned();
+        let Some(open) = open else { return Ok(None) };
+        let request = match &cluster.limits {
+            None => None,
+            Some(limits) => limits.begin(Resource::Requests)?,
+        };
+        let Some(stream) = open.session.open(head, streams_max) else { return Ok(None) };
+        let served = open.served.replace(open.served.get() + 1);
+        if cluster.limits.as_ref().is_some_and(|limits| limits.is_used_up(served + 1)) {
+            open.retire();
+        }
+        Ok(Some(Begun { stream, open, reused: served > 0, request }))
     }
 
     /// Opens a connection. Others wait for it rather than open one each.
@@ -233,6 +357,7 @@ impl Endpoint {
         cluster: &Cluster,
         dial: &Dial<'_>,
         terms: Http2Terms<'_>,
+        ticket: Ticket,
     ) -> io::Result<()> {
         if self.sessions.open.borrow().len() >= SESSIONS_MAX {
             return Err(io::Error::other("as many connections to the endpoint as there may be"));
@@ -240,7 +365,7 @@ impl Endpoint {
         let connecting = Rc::new(Connecting { purpose: Purpose::of(cluster, dial), ..Connecting::default() });
         self.sessions.connecting.borrow_mut().push(Rc::clone(&connecting));
         let dial = Dial { alpn: Alpn::Http2, ..*dial };
-        let opened = open_stream(cluster, self, &dial).await;
+        let opened = open_stream(cluster, self, &dial, ticket.slot).await;
         self.sessions.connecting.borrow_mut().retain(|other| !Rc::ptr_eq(other, &connecting));
         match opened {
             Ok(stream) => {
@@ -248,6 +373,7 @@ impl Endpoint {
                 bump(&terms.counters.upstream_connections_active, 1);
                 self.begin_session(cluster, stream, &dial, terms);
                 connecting.finish(Ok(()));
+                cluster.limits.iter().for_each(|limits| limits.wake_first());
                 Ok(())
             }
             Err(error) => {
@@ -266,7 +392,7 @@ impl Endpoint {
         dial: &Dial<'_>,
         terms: Http2Terms<'_>,
     ) {
-        let Stream { read, write, deadline, local, server_name, behind, .. } = stream;
+        let Stream { read, write, deadline, local, server_name, behind, slot, .. } = stream;
         let config = Config {
             stream_window: STREAM_WINDOW,
             stream_window_first: STREAM_WINDOW,
@@ -280,9 +406,19 @@ impl Endpoint {
         if behind.is_some() {
             granted.idle = IDLE_TIMEOUT_OF_ONE_CLIENT;
         }
+        if let Some(limits) = &cluster.limits {
+            granted.idle = limits.idle_timeout(granted.idle).unwrap_or(Duration::MAX);
+        }
         let session = Session::new(config, names, dial.pool, dial.deadlines, deadline, granted);
-        let open = Open { session: Rc::clone(&session), local, server_name, behind, served: Cell::new(0) };
-        let open = Rc::new(open);
+        let open = Rc::new(Open {
+            session: Rc::clone(&session),
+            local,
+            server_name,
+            behind,
+            served: Cell::new(0),
+            expires: cluster.limits.as_ref().and_then(|limits| limits.expires()),
+            retired: Cell::new(false),
+        });
         self.sessions.open.borrow_mut().push(Rc::clone(&open));
         if let Some(keepalive) = cluster.http2_keepalive {
             driver::spawn(keep_alive(Rc::clone(&session), keepalive, Rc::clone(dial.deadlines)));
@@ -293,6 +429,8 @@ impl Endpoint {
             mux::run(&session, Halves { read, write }, came, |_| {}).await;
             endpoint.sessions.open.borrow_mut().retain(|other| !Rc::ptr_eq(other, &open));
             bump(&counters.upstream_connections_active, 1u64.wrapping_neg());
+            // The socket is closed by now; the next may open one.
+            drop(slot);
         });
     }
 }

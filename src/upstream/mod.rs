@@ -2,9 +2,12 @@
 //!
 //! - `cluster`: a cluster's endpoints on this shard, and how they follow the snapshot and the resolver
 //! - `balance`: choosing an endpoint
+//! - `outlier`: which endpoints are good
 //! - `connection`: one connection to an endpoint
+//! - `limits`: who may have a connection, who waits for one, and who is next
 //! - `outcome`: what a try has shown of its endpoint
 //! - `stream`: opening a connection, whatever is spoken on it
+//! - `tunnel`: asking an HTTP proxy for a tunnel
 //! - `pool`: idle connections, kept alive and watched
 //! - `http2`: connections that carry many requests at a time
 
@@ -12,14 +15,20 @@ mod balance;
 mod cluster;
 mod connection;
 mod http2;
+mod outlier;
+mod limits;
 mod outcome;
 mod pool;
 mod stream;
+mod tunnel;
 
 pub use balance::{Pick, Random};
 pub use cluster::{Active, Ailment, Cluster, Clusters, Endpoint, ResolvedEndpoints};
-pub use connection::{Connection, HEADROOM, Reader};
+pub use connection::{Connection, HEADROOM, Offer, Reader};
 pub use http2::{Http2Terms, OriginStream};
+pub use limits::{Limits, NoConnection, Permit, Place, Slot, Ticket, WAITING_MAX};
 pub use outcome::Outcome;
 pub use pool::IDLE_TIMEOUT;
-pub use stream::{Dial, Stream, open_stream};
+use stream::open_stream;
+pub use stream::{Dial, Stream};
+pub use tunnel::Tunneled;

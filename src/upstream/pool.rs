@@ -2,7 +2,11 @@
 
 use super::{Connection, Dial, Endpoint};
 use crate::driver::Phase;
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 /// How long an idle connection is kept: shorter than the usual server's limit (nginx 75 s, Apache's load balancers
 /// 60 s), so that we end it rather than race with the server's end (specification section 8.3). Istio's own hour is
@@ -22,12 +26,28 @@ const IDLE_MAX: usize = 1024;
 pub(super) struct Idle(RefCell<Vec<Connection>>);
 
 impl Idle {
+    /// Closes the one that has been without work for longest, if there is one.
+    pub(super) fn close_oldest(&self) -> bool {
+        let mut list = self.0.borrow_mut();
+        if list.is_empty() {
+            return false;
+        }
+        let oldest = list.remove(0);
+        drop(list);
+        drop(oldest);
+        true
+    }
+
     /// Drops those that were closed or timed out. Returns how many.
     pub(super) fn sweep(&self) -> usize {
-        let mut list = self.0.borrow_mut();
-        let before = list.len();
-        list.retain_mut(|connection| !connection.deadline.fired() && connection.reader.is_quiet());
-        before - list.len()
+        let ended: Vec<Connection> = {
+            let mut list = self.0.borrow_mut();
+            let ended =
+                |connection: &mut Connection| connection.deadline.fired() || !connection.reader.is_quiet();
+            list.extract_if(.., ended).collect()
+        };
+        // Their places may be wanted here, and whoever takes one looks into this list.
+        ended.len()
     }
 }
 
@@ -42,7 +62,7 @@ impl Endpoint {
             let position = idle.iter().rposition(fits)?;
             let mut connection = idle.remove(position);
             drop(idle);
-            if !connection.deadline.fired() && connection.wake() {
+            if !connection.deadline.fired() && !connection.is_expired() && connection.wake() {
                 return Some(connection);
             }
             closed();
@@ -54,12 +74,23 @@ impl Connection {
     /// Puts it back to wait for another request, if it is fit for one; closes it otherwise, and says false.
     pub fn give_back(mut self) -> bool {
         let endpoint = Rc::clone(&self.endpoint);
-        if endpoint.idle.0.borrow().len() < IDLE_MAX && self.rest() {
-            let timeout = if self.behind.is_some() { IDLE_TIMEOUT_OF_ONE_CLIENT } else { IDLE_TIMEOUT };
-            self.deadline.arm(Phase::Idle, Some(timeout));
+        if !endpoint.gone.get() && endpoint.idle.0.borrow().len() < IDLE_MAX && self.may_rest() && self.rest()
+        {
+            self.deadline.arm(Phase::Idle, self.idle_timeout());
+            let limits = self.limits.clone();
             endpoint.idle.0.borrow_mut().push(self);
+            limits.into_iter().for_each(|limits| limits.wake_first());
             return true;
         }
         false
+    }
+
+    /// How long it is kept now; `None`: for ever.
+    fn idle_timeout(&self) -> Option<Duration> {
+        let own = if self.behind.is_some() { IDLE_TIMEOUT_OF_ONE_CLIENT } else { IDLE_TIMEOUT };
+        let Some(limits) = &self.limits else { return Some(own) };
+        let idle = limits.idle_timeout(own);
+        let left = self.expires.map(|expires| expires.saturating_duration_since(Instant::now()));
+        idle.into_iter().chain(left).min()
     }
 }

@@ -1,6 +1,10 @@
 //! Opening a connection to an endpoint, whatever is spoken on it: plain or TLS.
 
-use super::{Active, Cluster, Endpoint};
+use super::{
+    Active, Cluster, Endpoint, NoConnection, Ticket,
+    limits::Slot,
+    tunnel::{self, Tunneled},
+};
 use crate::{
     buffer::Pool,
     driver::{self, Deadline, Deadlines, Phase},
@@ -28,6 +32,30 @@ pub struct Stream {
     pub behind: Option<Option<Behind>>,
     /// The name in its certificate that was asked for, where that depends on the request: nobody else may use it.
     pub server_name: Option<Box<str>>,
+    /// What the HTTP proxy said that it goes through, where it goes through one.
+    pub tunneled: Option<Box<Tunneled>>,
+    /// Its place among the cluster's connections; the last to be dropped.
+    pub slot: Option<Slot>,
+}
+
+impl Stream {
+    /// Opens a connection to an endpoint for bytes of TCP. It does not wait for the cluster's limits.
+    ///
+    /// # Errors
+    /// There are as many connections to the cluster as there may be; those of connecting, of TLS, and of asking a proxy for a
+    /// tunnel.
+    pub async fn open(
+        cluster: &Cluster,
+        endpoint: &Rc<Endpoint>,
+        dial: &Dial<'_>,
+    ) -> Result<Stream, NoConnection> {
+        let Ticket { slot, .. } = Ticket::at_once(cluster)?;
+        let mut stream = open_stream(cluster, endpoint, dial, slot).await?;
+        if let Some(tunnel) = &cluster.tunnel {
+            tunnel::begin(&mut stream, tunnel, dial.pool, cluster.connect_timeout).await?;
+        }
+        Ok(stream)
+    }
 }
 
 /// What opening a connection takes from the shard and from the request.
@@ -62,10 +90,22 @@ impl Dial<'_> {
 ///
 /// # Errors
 /// Those of [`driver::connect`], and of sending the header; `TLS_error: ...` where TLS can't be had, with the reason.
-pub async fn open_stream(cluster: &Cluster, endpoint: &Rc<Endpoint>, dial: &Dial<'_>) -> io::Result<Stream> {
+pub(super) async fn open_stream(
+    cluster: &Cluster,
+    endpoint: &Rc<Endpoint>,
+    dial: &Dial<'_>,
+    slot: Option<Slot>,
+) -> io::Result<Stream> {
     let active = endpoint.begin();
-    let (read, mut write, deadline, local) =
-        driver::connect(endpoint.address(), cluster.connect_timeout, dial.due, dial.deadlines).await?;
+    let keepalive = cluster.limits.as_ref().and_then(|limits| limits.keepalive());
+    let (read, mut write, deadline, local) = driver::connect(
+        endpoint.address(),
+        cluster.connect_timeout,
+        dial.due,
+        keepalive.as_ref(),
+        dial.deadlines,
+    )
+    .await?;
     if dial.due.is_some() {
         deadline.due_at(dial.due);
     }
@@ -82,7 +122,18 @@ pub async fn open_stream(cluster: &Cluster, endpoint: &Rc<Endpoint>, dial: &Dial
     let Some(tls) = &cluster.tls else {
         end_dial(&deadline, dial);
         let (read, write) = (ReadHalf::Plain(read), WriteHalf::Plain(write));
-        return Ok(Stream { deadline, read, write, endpoint, active, local, behind, server_name: None });
+        return Ok(Stream {
+            deadline,
+            read,
+            write,
+            endpoint,
+            active,
+            local,
+            behind,
+            server_name: None,
+            tunneled: None,
+            slot,
+        });
     };
     deadline.arm(Phase::Both, Some(cluster.connect_timeout));
     match begin_tls(tls, dial, read, write).await {
@@ -90,7 +141,18 @@ pub async fn open_stream(cluster: &Cluster, endpoint: &Rc<Endpoint>, dial: &Dial
             deadline.disarm();
             end_dial(&deadline, dial);
             let server_name = tls.depends_on_request().then(|| dial.host.unwrap_or_default().into());
-            Ok(Stream { deadline, read, write, endpoint, active, local, behind, server_name })
+            Ok(Stream {
+                deadline,
+                read,
+                write,
+                endpoint,
+                active,
+                local,
+                behind,
+                server_name,
+                tunneled: None,
+                slot,
+            })
         }
         Err(_) if deadline.fired() => Err(io::ErrorKind::TimedOut.into()),
         Err(error) => Err(error),

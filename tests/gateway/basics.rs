@@ -73,7 +73,10 @@ fn a_refused_connect_is_503_uf_and_the_next_endpoint_is_tried_first() {
     assert_eq!(answer.status, 503);
     assert!(answer.text().contains("reset reason: connection failure"), "{}", answer.text());
     let line = gateway.log_line();
-    assert!(line.contains(" 503 UF upstream_reset_before_response_started{connection_failure} "), "{line}");
+    assert!(
+        line.contains(" 503 UF,URX upstream_reset_before_response_started{connection_failure} "),
+        "{line}"
+    );
     assert!(line.contains("Connection refused"), "{line}");
     gateway.stop();
 }

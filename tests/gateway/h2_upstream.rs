@@ -16,14 +16,14 @@ use std::{
 };
 
 /// A client that has begun.
-fn client(gateway: &Gateway) -> Peer {
+pub(crate) fn client(gateway: &Gateway) -> Peer {
     let mut peer = Peer::new(gateway.connect(80), false, "upstream".into());
     peer.handshake(&[]);
     peer
 }
 
 /// The status that came on a stream, when it has ended.
-fn status(peer: &mut Peer, stream: u32) -> Option<u16> {
+pub(crate) fn status(peer: &mut Peer, stream: u32) -> Option<u16> {
     peer.until_end_of(stream);
     assert_eq!(peer.faults, [""; 0], "{}", peer.tell());
     peer.answer(stream).and_then(Frame::status)
@@ -87,7 +87,7 @@ fn a_request_that_is_refused_again_and_again_is_sent_three_times() {
     }
     assert_eq!(status(&mut peer, 1), Some(503));
     let detail = "upstream_reset_before_response_started{http2.remote_refuse|REFUSED_STREAM}";
-    assert_eq!(logged(&gateway), ["GET / HTTP/2", "503", "UR", detail]);
+    assert_eq!(logged(&gateway), ["GET / HTTP/2", "503", "UR,URX", detail]);
     // What comes next is the next request, and no fourth try.
     peer.send(&headers(3, END, &peer.fields("GET").set(":path", "/next").block()));
     let request = connection.request();

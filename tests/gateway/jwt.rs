@@ -307,7 +307,7 @@ fn keys_are_fetched_again_and_again() {
     let yaml = routed(OK, &[]) + &policy(&format!("{{issuer: a, jwksUri: '{}'}}", server.url("/keys")));
     // It serves without keys, and refuses what it can't verify.
     let gateway = Gateway::start(&[80], &yaml);
-    assert!(gateway.said_so_far().contains("500 Broken; its tokens are refused until then"));
+    assert!(gateway.said_so_far().contains("500 Internal Server Error; its tokens are refused until then"));
     let answer = get(&gateway, "/", &[bearer(&token(&old))]);
     assert_eq!((answer.status, answer.text()), (401, "Jwks remote fetch is failed"));
     assert_eq!(get(&gateway, "/", &[]).status, 200);

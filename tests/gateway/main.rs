@@ -3,6 +3,7 @@
 //! - `harness`: starts the program with a configuration, and stops it
 //! - `client`: a client that sends bytes as they are and reads answers strictly
 //! - `origin`, `tls_origin`: origins that echo what they got, or say what a script says
+//! - `held_origin`: one that answers when it is told to
 //! - `hello`: ClientHellos byte by byte
 //! - `tools`: TLS clients that are not ours; `python`: Python with packages
 //! - `h2_floods_resets`, `h2_floods_headers`, `h2_floods_control`, `h2_floods_data`: clients of HTTP/2 that cost much and ask for
@@ -12,10 +13,13 @@
 //! - `basics`: it starts, serves and ends
 //! - `large_bodies`: bodies that go through pipes
 //! - `life`, `drain`: its start, its end, and what it tells of its state
+//! - `circuit_breakers`, `connection_pool`: what limits connections and requests, and how long connections live; `tunnel`:
+//!   TCP through an HTTP proxy
 //! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
 //! - `bookinfo`: the example with its five servers
+//! - `outliers`, `health_checks`: endpoints that fail, and that come back
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
 //! - `balancing`: how endpoints are chosen
@@ -27,8 +31,10 @@
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
-//! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
 //!   script says
+//! - `authorization`, `authorization_connections`: AuthorizationPolicy
+//! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
+//! - `timeouts`: how long a request may take, exactly
 //! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 //! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
@@ -42,6 +48,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_log;
+mod authorization;
+mod authorization_connections;
 mod balancing;
 mod basics;
 mod bookinfo;
@@ -53,7 +61,9 @@ mod cases_routing;
 mod cases_tls;
 #[path = "../../src/tls/testing.rs"]
 mod certificates;
+mod circuit_breakers;
 mod client;
+mod connection_pool;
 mod delegates;
 mod dns;
 mod drain;
@@ -85,6 +95,8 @@ mod h2_upstream;
 mod h2_upstream_bodies;
 mod grpc;
 mod harness;
+mod health_checks;
+mod held_origin;
 mod hello;
 mod jwt;
 mod large_bodies;
@@ -94,6 +106,7 @@ mod mongo;
 mod mongo_counts;
 mod names;
 mod origin;
+mod outliers;
 mod pages;
 mod proxy_protocol;
 mod python;
@@ -114,5 +127,6 @@ mod tls_upstream;
 #[path = "../../src/jwt/testing.rs"]
 mod tokens;
 mod tools;
+mod tunnel;
 mod usage;
 mod websocket;

@@ -31,6 +31,25 @@ const BLOCKING_CALLS: &[(&str, &str)] = &[
     ("dbg!", "a shard writes no terminal"),
 ];
 
+/// Operations on numbers that more than one thread changes: their cache lines wander from core to core.
+const CONTENDED: &[&str] = &[
+    ".fetch_add(",
+    ".fetch_sub(",
+    ".fetch_or(",
+    ".fetch_and(",
+    ".fetch_update(",
+    ".compare_exchange(",
+    ".compare_exchange_weak(",
+];
+
+/// The files that may: what a policy counts over all shards, and only where somebody has asked for that policy.
+const COUNTED_OVER_SHARDS: &[&str] = &[
+    // Circuit breakers.
+    "src/table/breaker.rs",
+    // Rate limits.
+    "src/filter/rate_limit.rs",
+];
+
 /// Where `dyn` may stand on the data plane: a future that is kept between two calls has no name to write, and rustls takes
 /// verifiers, keys and the like as trait objects.
 const DYN: &[&str] = &["src/driver/stream.rs", "src/tls/stream.rs", "src/tls/context/"];
@@ -66,6 +85,20 @@ fn blocking(tree: &Tree) -> Vec<String> {
             let named = |at: &usize| source.shipped[..*at].ends_with("std::");
             let found = places(&source.shipped, what).filter(|at| !named(at));
             failures.extend(found.map(|at| source.failure(at, format!("`{what}`: {why}"))));
+        }
+    }
+    failures
+}
+
+/// Shards change no number together but those of the files on the list.
+fn contended(tree: &Tree) -> Vec<String> {
+    let mut failures = Vec::new();
+    for source in on_a_shard(tree).filter(|source| !source.is_in(COUNTED_OVER_SHARDS)) {
+        for what in CONTENDED {
+            let found = places(&source.shipped, what);
+            failures.extend(
+                found.map(|at| source.failure(at, format!("`{what}`: shards share nothing mutable"))),
+            );
         }
     }
     failures
@@ -130,6 +163,21 @@ fn the_blocking_rule_sees_what_breaks_it() {
             "src/upstream/a.rs:1: `to_socket_addrs`",
         ],
     );
+}
+
+#[test]
+fn shards_change_no_number_together_but_where_a_policy_counts() {
+    none("contended", &contended(Tree::here()));
+}
+
+#[test]
+fn the_contended_rule_sees_what_breaks_it() {
+    let tree = Tree::of(&[
+        ("src/proxy/a.rs", "fn f() { n.fetch_add(1, Relaxed); n.store(1, Relaxed); }"),
+        ("src/table/breaker.rs", "fn f() { n.fetch_add(1, Relaxed); }"),
+        ("src/control/a.rs", "fn f() { n.fetch_add(1, Relaxed); }"),
+    ]);
+    each(&contended(&tree), &["src/proxy/a.rs:1: `.fetch_add(`"]);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! How a destination is reached.
 
-use super::{secure::Health, story::Detail};
+use super::{health, secure::Health, story::Detail};
 use crate::{
     filter::HashKey,
     grpc::Kind,
     http::Version,
     table::{
-        Balance, Cluster, DnsKind, Endpoints, HashAlgorithm, LoadBalancing, Placement, ProxyVersion,
-        STREAMS_MAX, ServerName, Snapshot, UpstreamProtocol, UpstreamTls,
+        Balance, Cluster, DnsKind, Endpoints, HashAlgorithm, IdleTime, LoadBalancing, Placement,
+        ProxyVersion, STREAMS_MAX, ServerName, Snapshot, TunnelMethod, UpstreamProtocol, UpstreamTls,
     },
     tls::{AuthoritySource, CertificateSource, NameRule, ServerVerification},
 };
@@ -67,6 +67,7 @@ pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
     let mut details = vec![Detail::new(list), Detail::new(how)];
     details.extend(reach.client.iter().filter_map(|client| grpc_detail(cluster, *client)));
     details.extend(reach.client.iter().flat_map(|client| http2_details(cluster, *client)));
+    details.extend(health::details(cluster));
     details.extend(cluster.tls.iter().flat_map(|tls| reach.tls(tls)));
     details.extend(cluster.proxy_protocol.map(|version| {
         let version = match version {
@@ -75,7 +76,59 @@ pub(super) fn details(cluster: &Cluster, reach: Reach<'_>) -> Vec<Detail> {
         };
         Detail::new(format!("a PROXY header, version {version}, comes first, with the client's address"))
     }));
+    details.extend(limit_details(cluster, reach.client.is_some()));
     details
+}
+
+/// What of its connections is limited, and whether they go through a proxy.
+fn limit_details(cluster: &Cluster, is_http: bool) -> Vec<Detail> {
+    let mut texts = Vec::new();
+    if let Some(tunnel) = cluster.tunnel.as_ref().filter(|_| !is_http) {
+        let method = match tunnel.method {
+            TunnelMethod::Connect => "CONNECT",
+            TunnelMethod::Post => "POST",
+        };
+        texts.push(format!(
+            "through a tunnel to {}, which the endpoint is asked for by {method}",
+            tunnel.target
+        ));
+    }
+    let Some(limits) = &cluster.limits else { return texts.into_iter().map(Detail::new).collect() };
+    let count = |most: Option<u32>, what: &str| most.map(|most| format!("at most {most} {what}"));
+    if let Some(breaker) = &limits.breaker {
+        let most = breaker.limits();
+        let budget = most.retry_budget.map(|budget| {
+            format!("retries at most {} % of the requests in flight, or {}", budget.percent, budget.min)
+        });
+        let retries = most.retries.filter(|_| budget.is_none());
+        let of_http = [
+            count(most.pending, "requests that wait for a connection"),
+            count(most.requests, "requests at a time"),
+            count(retries, "retries at a time"),
+            budget,
+        ];
+        texts.extend(count(most.connections, "connections, of all workers together"));
+        texts.extend(of_http.into_iter().flatten().filter(|_| is_http));
+    }
+    if let Some(most) = limits.requests_per_connection.filter(|_| is_http) {
+        texts.push(format!("a connection carries at most {most} requests"));
+    }
+    if let Some(age) = limits.connection_age_max {
+        texts.push(format!("a connection lives for {} s", age.as_secs_f64()));
+    }
+    match limits.idle {
+        IdleTime::After(time) if is_http => {
+            texts.push(format!("a connection without a request is kept for {} s", time.as_secs_f64()));
+        }
+        IdleTime::Never if is_http => {
+            texts.push("a connection without a request is kept for ever".to_owned())
+        }
+        _ => {}
+    }
+    if limits.keepalive.is_some() {
+        texts.push("silent connections are probed (SO_KEEPALIVE)".to_owned());
+    }
+    texts.into_iter().map(Detail::new).collect()
 }
 
 /// How an endpoint is chosen.

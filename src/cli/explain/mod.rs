@@ -10,6 +10,7 @@
 //! - `connection`: where a connection goes that is not HTTP
 //! - `cluster`: how a destination is reached
 //! - `policy`: the policies that it meets, and where they are written
+//! - `health`: when an endpoint of a destination is left out
 //! - `grpc`: what clients of gRPC get where the gateway answers itself
 //! - `near`: what comes nearest where nothing fits
 //! - `refusal`: why a request head is refused, in words
@@ -20,6 +21,7 @@ mod action;
 mod cluster;
 mod connection;
 mod grpc;
+mod health;
 mod listen;
 mod near;
 mod policy;

@@ -1,4 +1,4 @@
-//! `loadBalancer` and `outlierDetection` of a DestinationRule to what the table has (specification sections 4.3 and 4.5).
+//! `loadBalancer` of a DestinationRule to what the table has (specification section 4.3).
 
 use super::policy::Policy;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
         resources::{ConsistentHashLb, CookieAttribute, HttpCookie, LoadBalancerSettings, SimpleLb},
     },
     filter::{HashCookie, HashKey},
-    table::{Balance, ConsistentHash, HashAlgorithm, LoadBalancing, OutlierDetection, PANIC_PERCENT, Warmup},
+    table::{Balance, ConsistentHash, HashAlgorithm, LoadBalancing, PANIC_PERCENT, Warmup},
 };
 use std::sync::{Arc, OnceLock};
 
@@ -90,11 +90,6 @@ fn warmup(settings: &LoadBalancerSettings) -> Option<Warmup> {
         minimum: minimum.map_or(10.0, |percent| percent.value) / 100.0,
         aggression: aggression.map_or(1.0, |aggression| aggression.value),
     })
-}
-
-/// When an endpoint is left out.
-pub(super) fn outlier(_policy: Policy<'_>, _mesh: Mesh<'_>) -> Option<Box<OutlierDetection>> {
-    None
 }
 
 fn load_balancing(simple: Option<SimpleLb>) -> LoadBalancing {

@@ -1,6 +1,8 @@
 //! Destinations to clusters: only those that some route names.
 //!
-//! - `balance`: how an endpoint is chosen, and when one is left out
+//! - `balance`: how an endpoint is chosen
+//! - `outlier`: when one is left out
+//! - `health_check`: how endpoints are asked whether they are well
 //! - `pool`: limits of connections, requests and retries
 //! - `place`: which endpoints are near
 //! - `policy`: which DestinationRule applies
@@ -10,7 +12,9 @@
 
 mod auto_passthrough;
 mod balance;
+mod health_check;
 mod missing;
+mod outlier;
 mod place;
 mod policy;
 mod pool;
@@ -36,7 +40,9 @@ use crate::{
             ConnectionPoolSettings, Destination, Map, ProxyProtocol, ProxyProtocolVersion, SimpleLb, Subset,
         },
     },
-    table::{Cluster, ClusterId, DnsKind, DnsName, Placement, ProxyVersion, UpstreamProtocol, UpstreamTls},
+    table::{
+        Balance, Cluster, ClusterId, DnsKind, DnsName, Placement, ProxyVersion, UpstreamProtocol, UpstreamTls,
+    },
     tls::ClientSpec,
 };
 use missing::Missing;
@@ -313,14 +319,30 @@ impl<'r, 'w> Clusters<'r, 'w> {
         let missing =
             pool.why_empty.map(|why| Missing::no_endpoints(service, port.number, subset, tls_place, why));
         let settings = self.connection_pool(policy);
+        let check = match purpose {
+            Purpose::Rules => health_check::health_check(service_policy, port, host),
+            // What its clients speak is not known here.
+            Purpose::AutoPassthrough => health_check::by_connection(service_policy, port, host),
+        };
+        let outlier = outlier::outlier(policy.outlier.or(self.mesh.outlier_detection()));
+        let balance = balance::balance(policy, self.mesh, place_weights);
         let cluster = Cluster {
             name: match purpose {
                 Purpose::Rules => self.unique_name(port.number, subset_name, (host, service.namespace)),
                 Purpose::AutoPassthrough => auto_passthrough::name(port.number, subset_name, host).into(),
             },
             endpoints: pool.endpoints,
-            balance: balance::balance(policy, self.mesh, place_weights),
-            outlier: balance::outlier(policy, self.mesh),
+            balance: Balance {
+                panic_percent: health_check::panic_percent(
+                    check.as_deref(),
+                    outlier.is_some(),
+                    balance.panic_percent,
+                ),
+                ..balance
+            },
+            outlier,
+            health_check: check,
+            health: None,
             limits: pool::limits(policy, settings, self.mesh.tcp_keepalive()),
             protocol: protocol::protocol(port, settings, self.mesh.upgrades_to_http2()),
             connect_timeout: self.connect_timeout(policy),

@@ -35,8 +35,8 @@ impl RuleCompiler<'_, '_> {
         action: &Action,
         report: &mut Report,
     ) -> Option<Option<Box<Checks>>> {
-        let mut checks = Checks::default();
-        checks.fault = rule.route.fault.as_deref().and_then(|fault| self::fault(fault));
+        let fault = rule.route.fault.as_deref().and_then(|fault| self::fault(fault));
+        let mut checks = Checks { fault, ..Checks::default() };
         if let Some(policy) = rule.route.cors_policy.as_deref() {
             checks.cors = Some(self.cors(rule, policy, report)?);
         }

@@ -233,7 +233,10 @@ fn fixed<'r>(definition: &Definition<'_>, written: &Written<'r>) -> Option<(Endp
     if let Some(path) = address.strip_prefix("unix://") {
         let address = EndpointAddress::Unix(path.into());
         let placement = Placement::default();
-        return Some((Endpoint { address, weight: weight(endpoint), placement }, written.site));
+        return Some((
+            Endpoint { address, weight: weight(endpoint), placement, health: Default::default() },
+            written.site,
+        ));
     }
     let address: IpAddr = address.parse().ok()?;
     let address = SocketAddr::new(address, port_of(definition, endpoint)?);

@@ -203,6 +203,12 @@ impl<'r> Service<'r> {
 }
 
 impl<'r> ServicePort<'r> {
+    /// How its endpoints are asked whether they are well: the first of its ServiceEntries that says it.
+    pub(super) fn health_check(&self) -> Option<&'r Spanned<resources::HealthCheck>> {
+        let Definitions::Entries(list) = &self.definitions else { return None };
+        list.iter().find_map(|definition| definition.entry.meta.own.as_ref()?.health_check.as_ref())
+    }
+
     /// `subjectAltNames` of its ServiceEntry: what certificates of its endpoints are called.
     pub(super) fn subject_alt_names(&self) -> &'r [Spanned<String>] {
         match &self.definitions {

@@ -101,5 +101,6 @@ pub(super) fn tcp_endpoint(address: SocketAddr, weight: u32) -> Endpoint {
         address: EndpointAddress::Tcp(address),
         weight: weight.max(1),
         placement: Placement::default(),
+        health: Default::default(),
     }
 }

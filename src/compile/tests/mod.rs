@@ -5,6 +5,7 @@ mod actions;
 mod balancing;
 mod delegates;
 mod endpoints;
+mod health;
 mod hosts;
 mod http2;
 mod matching;

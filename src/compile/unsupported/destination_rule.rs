@@ -1,9 +1,9 @@
 //! `DestinationRule`.
 
-use super::{Field, Fields, at, first};
+use super::{Field, Fields, at};
 use crate::config::{
-    Resource, Span, Spanned,
-    resources::{DestinationRule, LoadBalancerSettings, OutlierDetection, TrafficPolicy},
+    Resource, Spanned,
+    resources::{DestinationRule, LoadBalancerSettings, TrafficPolicy},
 };
 
 pub(super) fn report(resource: &Resource<DestinationRule>, fields: &mut Fields<'_>) {
@@ -18,7 +18,7 @@ pub(super) fn report(resource: &Resource<DestinationRule>, fields: &mut Fields<'
 }
 
 fn report_policy(policy: &TrafficPolicy, path: &dyn Fn() -> String, fields: &mut Fields<'_>) {
-    report_blocks(&policy.load_balancer, &policy.outlier_detection, path, fields);
+    report_blocks(&policy.load_balancer, path, fields);
     if let Some(budget) = &policy.retry_budget {
         let interval = budget.budget_interval.as_ref().filter(|interval| !interval.is_zero());
         fields.report(
@@ -31,22 +31,15 @@ fn report_policy(policy: &TrafficPolicy, path: &dyn Fn() -> String, fields: &mut
         );
     }
     for (position, port) in policy.port_level_settings.iter().enumerate() {
-        report_blocks(
-            &port.load_balancer,
-            &port.outlier_detection,
-            &|| format!("{}.portLevelSettings[{position}]", path()),
-            fields,
-        );
+        report_blocks(&port.load_balancer, &|| format!("{}.portLevelSettings[{position}]", path()), fields);
     }
 }
 
 fn report_blocks(
     load_balancer: &Option<Spanned<LoadBalancerSettings>>,
-    outlier: &Option<Spanned<OutlierDetection>>,
     path: &dyn Fn() -> String,
     fields: &mut Fields<'_>,
 ) {
-    fields.report(path, &[("outlierDetection", at(outlier), "endpoints that fail stay in use")]);
     if let Some(load_balancer) = load_balancer {
         fields.report(&|| format!("{}.loadBalancer", path()), &load_balancer_fields(load_balancer));
     }
@@ -58,9 +51,4 @@ fn load_balancer_fields(settings: &LoadBalancerSettings) -> [Field; 1] {
         at(&settings.zone_aware_lb_setting),
         "a zone's share depends on how many gateways each zone has, which one gateway does not know: all zones are alike",
     )]
-}
-
-/// For `meshConfig`.
-pub(super) fn first_outlier(list: &Option<Spanned<OutlierDetection>>) -> Option<Span> {
-    list.as_ref().map(|outlier| first(&outlier.outlier_detection_http_error_codes).unwrap_or(outlier.span))
 }

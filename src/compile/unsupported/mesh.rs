@@ -1,6 +1,6 @@
 //! `IstioOperator` and its `meshConfig`.
 
-use super::{Field, Fields, at, destination_rule::first_outlier, first_key, on};
+use super::{Field, Fields, at, first_key, on};
 use crate::{
     compile::{http2::is_edge, mesh::underscore_action},
     config::{
@@ -22,17 +22,6 @@ pub(super) fn report(resource: &Resource<IstioOperator>, fields: &mut Fields<'_>
 
 fn report_mesh(mesh: &MeshConfig, path: &str, fields: &mut Fields<'_>) {
     fields.report(&|| path.to_owned(), &mesh_fields(mesh));
-    if let Some(policy) = &mesh.default_traffic_policy {
-        let path = format!("{path}.defaultTrafficPolicy");
-        fields.report(
-            &|| path.clone(),
-            &[(
-                "outlierDetection",
-                first_outlier(&policy.outlier_detection),
-                "endpoints that fail stay in use",
-            )],
-        );
-    }
     if let Some(proxy) = &mesh.default_config {
         report_proxy(proxy, &format!("{path}.defaultConfig"), fields);
     }

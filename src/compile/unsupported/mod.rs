@@ -94,11 +94,6 @@ impl<T> Placed for Box<Spanned<T>> {
     }
 }
 
-/// Where a list begins, if it has anything.
-fn first<T>(list: &[Spanned<T>]) -> Option<Span> {
-    list.first().map(|first| first.span)
-}
-
 /// Where a mapping begins, if it has anything.
 fn first_key<T>(map: &Map<T>) -> Option<Span> {
     map.first().map(|(key, _)| key.span)

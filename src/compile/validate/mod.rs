@@ -8,6 +8,7 @@
 //! - `wording`: what the user wrote, in messages
 //! - `metadata`: what every object has
 //! - `annotations`: what this gateway takes besides, in annotations of its own
+//! - `health_check`: the annotation of that name
 //! - `gateway`, `server_tls`, `tls_parameters`: `Gateway`
 //! - `virtual_service`, `destination_rule`, `service_entry`, `workload_entry`: the kinds of these names
 //! - `policy_target`, `request_authentication`, `authorization_policy`: what a policy is for, and the kinds of these names
@@ -18,6 +19,7 @@ mod annotations;
 mod authorization_policy;
 mod destination_rule;
 mod gateway;
+mod health_check;
 mod kubernetes;
 mod mesh;
 mod metadata;

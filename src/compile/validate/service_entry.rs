@@ -1,7 +1,7 @@
 //! `ServiceEntry` (specification section 4.7).
 
 use super::{
-    names,
+    health_check, names,
     place::{Findings, Place, missing, text, without_effect},
     protocol::Protocol,
     scalars::{check_dns_label, check_export_to, check_port, check_selector},
@@ -19,6 +19,7 @@ mod tests;
 
 pub(super) fn check(entry: &Resource<ServiceEntry>, findings: &Findings<'_>) {
     let spec = &entry.spec;
+    health_check::check(&entry.meta, findings);
     let at = findings.root("spec", entry.span);
     let resolution = resolution(spec);
     check_hosts(spec, &at);

@@ -2,7 +2,7 @@
 //!
 //! To add one: write its type (with `object!`), and a line in the list below.
 
-use super::{BodyLimit, ConnectionAge, Networks, RateLimit, StickySplit};
+use super::{BodyLimit, ConnectionAge, HealthCheck, Networks, RateLimit, StickySplit};
 use crate::config::{
     Span, Spanned,
     decode::{Decode, Decoder, Field},
@@ -52,6 +52,8 @@ annotations! {
     sticky_split: OneOrMore<StickySplit> = "sluicegate.io/sticky-split" on ["VirtualService"],
     /// How long clients may keep a connection.
     max_connection_age: OneOrMore<ConnectionAge> = "sluicegate.io/max-connection-age" on ["Gateway"],
+    /// How endpoints are asked whether they are well.
+    health_check: Option<Spanned<HealthCheck>> = "sluicegate.io/health-check" on ["ServiceEntry", "DestinationRule"],
 }
 
 /// One value, or a list of them.

@@ -9,12 +9,13 @@
 //! - `istio_operator`, `mesh_config`, `proxy_config`: install.istio.io
 //! - `kubernetes`: Services, endpoints, Secrets and ConfigMaps
 //! - `metadata`: what every object has
-//! - `annotations`, `traffic_annotations`: what this gateway takes besides, in annotations
+//! - `annotations`, `traffic_annotations`, `health_annotations`: what this gateway takes besides, in annotations
 
 mod annotations;
 mod authorization_policy;
 mod destination_rule;
 mod gateway;
+mod health_annotations;
 mod http_policy;
 mod http_route;
 mod istio_operator;
@@ -34,6 +35,7 @@ pub use annotations::*;
 pub use authorization_policy::*;
 pub use destination_rule::*;
 pub use gateway::*;
+pub use health_annotations::*;
 pub use http_policy::*;
 pub use http_route::*;
 pub use istio_operator::*;

@@ -155,6 +155,11 @@ impl Credentials {
         }
     }
 
+    /// How TLS begins for an upstream, at present.
+    pub(super) fn client(&self, id: ClientTlsId) -> Option<Arc<ClientContext>> {
+        self.clients.get(id.0 as usize).and_then(Entry::context)
+    }
+
     /// What is wrong, as warnings about the places where the files and Secrets are named.
     pub fn diagnostics(&self, sources: &Sources) -> Vec<Diagnostic> {
         let mut listed = Listed::new(sources);

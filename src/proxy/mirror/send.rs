@@ -45,7 +45,11 @@ async fn send(copy: &Copy, cluster: ClusterId) -> Result<(), Lost> {
         return to_stream(copy, cluster, &endpoint, &dial).await;
     }
     // An idle connection may have been closed by its other end just now; that is not the destination's fault.
-    if let Some(connection) = endpoint.reuse(&dial, || closed(copy)) {
+    let idle = match &cluster.limits {
+        None => endpoint.reuse(&dial, || closed(copy)),
+        Some(limits) => endpoint.reuse_within(limits, &dial, || closed(copy)).map_err(|_| Lost)?,
+    };
+    if let Some(connection) = idle {
         match to_connection(copy, connection).await {
             Err(Answerless::Untouched) => {}
             Err(Answerless::Broken) => return Err(Lost),
@@ -155,10 +159,10 @@ async fn to_stream(
     let until = Instant::now().checked_add(copy.timeout);
     let left = || until.map_or(copy.timeout, |until| until.saturating_duration_since(Instant::now()));
     let terms = Http2Terms { terms: &copy.env.upstream_terms, counters: &copy.env.counters };
-    let origin = match endpoint.stream_at_once(cluster, dial, &copy.head) {
+    let origin = match endpoint.stream_at_once(cluster, dial, &copy.head).map_err(|_| Lost)? {
         Some(origin) => origin,
         None => {
-            let begun = Box::pin(endpoint.stream(cluster, dial, &copy.head, terms)).await;
+            let begun = Box::pin(endpoint.stream(cluster, dial, &copy.head, terms, |_| true)).await;
             begun.map_err(|_| {
                 bump(&copy.env.counters.upstream_connect_failures, 1);
                 Lost

@@ -36,7 +36,13 @@ impl Setting {
         let endpoint = |(number, (weight, priority, place)): (usize, &Shape)| {
             let address = EndpointAddress::Tcp(([127, 0, 0, 1], 1000 + number as u16).into());
             let placement = Placement { priority: *priority, place: *place };
-            Rc::new(Endpoint::new(&table::Endpoint { address, weight: *weight, placement }, now).unwrap())
+            Rc::new(
+                Endpoint::new(
+                    &table::Endpoint { address, weight: *weight, placement, health: Default::default() },
+                    now,
+                )
+                .unwrap(),
+            )
         };
         let all = shapes.iter().enumerate().map(endpoint).collect();
         Setting { all, balance, random: Random::seeded(4711), now, arranged: None }

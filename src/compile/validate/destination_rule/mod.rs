@@ -17,7 +17,7 @@ pub(super) use connection_pool::{check_keepalive, check_outlier_detection, check
 pub(super) use locality::check_locality;
 
 use super::{
-    names,
+    health_check, names,
     place::{Findings, Place},
     scalars::{check_dns_label, check_export_to, check_labels, check_selector},
     wording::shown,
@@ -28,6 +28,7 @@ use std::collections::HashMap;
 pub(super) fn check(rule: &Resource<DestinationRule>, findings: &Findings<'_>) {
     let spec = &rule.spec;
     let namespace = &rule.meta.namespace;
+    health_check::check(&rule.meta, findings);
     let at = findings.root("spec", rule.span);
     if let Some(host) = at.require_text("host", &spec.host, "name the service that the rule is for")
         && let Err(error) = names::check_wildcard_domain(host)

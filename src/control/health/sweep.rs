@@ -1,0 +1,91 @@
+//! Lets endpoints back in, and says who went and came.
+
+use crate::{
+    control::{Gateway, log},
+    table::{ClusterHealth, ClusterId, Endpoint},
+};
+use std::{collections::HashSet, rc::Rc, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep_until};
+
+/// How long news of an ejection, which a shard makes, may take at most until it is in the log.
+const LOOK: Duration = Duration::from_secs(1);
+/// Sweeps are not more frequent, whatever `interval` says: each looks at every cluster.
+const SWEEP_MIN: Duration = Duration::from_millis(10);
+
+/// A cluster with health.
+struct Watched {
+    id: ClusterId,
+    health: Arc<ClusterHealth>,
+    /// Of `outlierDetection`; nothing where only checks decide.
+    interval: Option<Duration>,
+    due: Instant,
+    seen: u64,
+    /// Addresses that the log knows to be out.
+    out: HashSet<String>,
+}
+
+/// Sweeps for as long as the process lives; ends at once where no cluster asks for it.
+pub(in crate::control) async fn sweep(gateway: Rc<Gateway>) {
+    let now = Instant::now();
+    let with_ids = (0..).map(ClusterId).zip(&gateway.snapshot.clusters);
+    let mut watched: Vec<Watched> = with_ids
+        .filter_map(|(id, cluster)| {
+            let interval = cluster.outlier.as_ref().map(|outlier| outlier.interval.max(SWEEP_MIN));
+            let due = now + interval?;
+            let health = Arc::clone(cluster.health.as_ref()?);
+            Some(Watched { id, health, interval, due, seen: 0, out: HashSet::new() })
+        })
+        .collect();
+    let mut next = now;
+    while !watched.is_empty() {
+        next = watched.iter().map(|one| one.due).fold(next + LOOK, Instant::min);
+        sleep_until(next).await;
+        let now = Instant::now();
+        watched.iter_mut().for_each(|one| one.look(&gateway, now));
+        next = now;
+    }
+}
+
+impl Watched {
+    fn look(&mut self, gateway: &Gateway, now: Instant) {
+        let is_due = self.due <= now;
+        let changes = self.health.changes();
+        if !is_due && changes == self.seen {
+            return;
+        }
+        gateway.with_endpoints(self.id, |endpoints| {
+            if is_due {
+                self.due = now + self.interval.unwrap_or(LOOK);
+                // Who went since the last look and comes back now is told first.
+                self.tell(gateway, endpoints);
+                let healths = endpoints.iter().filter_map(Endpoint::health);
+                healths.for_each(|health| {
+                    health.sweep(now.into_std());
+                });
+            }
+            self.tell(gateway, endpoints);
+        });
+        self.seen = changes;
+    }
+
+    fn tell(&mut self, gateway: &Gateway, endpoints: &[Endpoint]) {
+        let name = gateway.snapshot.clusters.get(self.id.0 as usize).map_or("", |cluster| &*cluster.name);
+        let mut out = HashSet::new();
+        for endpoint in endpoints {
+            let address = endpoint.address.to_string();
+            let was_out = self.out.contains(&address);
+            match endpoint.health().and_then(|health| health.ejection()) {
+                Some((reason, time)) => {
+                    if !was_out && !out.contains(&address) {
+                        let seconds = time.as_secs_f64();
+                        log::warn(format_args!("{address} of {name} is left out for {seconds} s: {reason}"));
+                    }
+                    out.insert(address);
+                }
+                None if was_out => log::info(format_args!("{address} of {name} is used again")),
+                None => {}
+            }
+        }
+        self.out = out;
+    }
+}
