@@ -183,6 +183,35 @@ fn canary() {
 }
 
 #[test]
+fn limits() {
+    let example = Example::clean("limits.yaml");
+    let (old, new) =
+        ("outbound|80|v1|shop.internal at 127.0.0.1:9101", "outbound|80|v2|shop.internal at 127.0.0.1:9102");
+    let get = |target| example.get(PORT, "shop.example.com", target, &[]);
+    assert_eq!((get("/"), get("/login")), (format!("95 {old}, 5 {new}"), old.to_owned()));
+    let table = &example.compiled.snapshot.route_tables[0];
+    let age = table.connection_age.unwrap();
+    assert_eq!((age.age.as_secs(), age.jitter.as_secs()), (3600, 720));
+    let route = |name: &str| {
+        let routes = &table.virtual_hosts[0].routes;
+        routes.iter().find(|route| &*route.name == name).unwrap().checks.as_ref().unwrap()
+    };
+    let of = |name: &str| {
+        let checks = route(name);
+        let max = checks.body_max.unwrap() >> 10;
+        (checks.rate_limits.len(), checks.networks.len(), max, checks.cors.is_some(), checks.split.is_some())
+    };
+    assert_eq!(of("login"), (3, 1, 64, false, false));
+    assert_eq!(of("upload"), (2, 1, 2 << 20, false, false));
+    assert_eq!(of("everything-else"), (2, 1, 64, true, true));
+    let permits = |name: &str, client: &str| route(name).networks[0].permits(client.parse().ok());
+    assert!(permits("login", "203.0.113.9") && !permits("login", "198.51.100.1"));
+    assert!(permits("admin", "10.1.1.1") && !permits("admin", "203.0.113.9"));
+    let shared = [route("login"), route("upload")].map(|checks| &checks.rate_limits[0].limit);
+    assert!(std::sync::Arc::ptr_eq(shared[0], shared[1]));
+}
+
+#[test]
 fn rewrite_and_redirect() {
     let example = Example::clean("rewrite-and-redirect.yaml");
     let get = |target| example.get(PORT, "www.example.com", target, &[]);
@@ -368,6 +397,7 @@ fn every_example_has_a_test() {
         "headers.yaml",
         "hello.yaml",
         "kubernetes-services.yaml",
+        "limits.yaml",
         "multi-team",
         "operator.yaml",
         "rewrite-and-redirect.yaml",

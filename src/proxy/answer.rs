@@ -46,6 +46,8 @@ pub(super) struct Answer<'a> {
     pub(super) client_body: BodyLength,
     /// The origin that the route's `corsPolicy` allows, as the client wrote it.
     pub(super) allowed_origin: Option<Box<[u8]>>,
+    /// The answer tells that origin what it may ask for.
+    pub(super) is_preflight: bool,
     /// Cookies that the client gets: the values of `set-cookie`.
     pub(super) issued: Vec<Box<[u8]>>,
     /// The key of a WebSocket: the client's where the origin was asked without, ours where it needs one.
@@ -78,6 +80,7 @@ impl<'a> Answer<'a> {
             web: None,
             web_at_first: None,
             allowed_origin: None,
+            is_preflight: false,
             issued: Vec::new(),
             websocket_key: None,
             retries_left: 0,
@@ -112,7 +115,10 @@ impl<'a> Answer<'a> {
         destination: Option<&Destination>,
         cluster: &str,
     ) {
-        self.apply_operations(route, destination, cluster);
+        // As in Envoy, what is said to a preflight is the policy's alone.
+        if !self.is_preflight {
+            self.apply_operations(route, destination, cluster);
+        }
         if route.checks.is_some() || !self.issued.is_empty() {
             self.apply_checks(route);
         }
@@ -197,7 +203,6 @@ impl<'a> Answer<'a> {
                 response.fields.push_known(Name::XEnvoy, "x-envoy-overloaded", b"true");
             }
             Extra::Overloaded => {}
-            Extra::Preflight(policy) => self.allow_preflight(policy),
             Extra::Nothing | Extra::GrpcStatus(_) => {}
         }
         standard::local_reply(&mut self.scratch.response, settings, &self.env);

@@ -58,13 +58,14 @@ impl Exchange<'_> {
             body.rewind();
         }
         self.answer.rewind_web();
-        if way.cluster.speaks_http2(self.answer.scratch.request.version) {
-            return self.attempt_http2(attempt, way).await;
-        }
-        match self.incoming {
+        let tried = match self.incoming {
+            _ if way.cluster.speaks_http2(self.answer.scratch.request.version) => {
+                self.attempt_http2(attempt, way).await
+            }
             Incoming::Http1(_) => self.attempt_http1(attempt, way).await,
             Incoming::Http2(_) => self.attempt_from_stream(attempt, way).await,
-        }
+        };
+        tried.map_err(|failed| self.too_large(failed))
     }
 
     /// An attempt that failed before anything of an answer went to the client.
@@ -258,7 +259,8 @@ impl Exchange<'_> {
         let scratch = &mut *self.answer.scratch;
         scratch.out.clear();
         encode::request(&scratch.request, scratch.request.body, &mut scratch.out);
-        let mut upload = Upload::new(scratch.request.body).with_copies(&self.copies);
+        let upload = Upload::new(scratch.request.body).with_copies(&self.copies);
+        let mut upload = upload.limit(self.body_max);
         if let Incoming::Http1(inbound) = &self.incoming {
             upload.begin(self.kept.bytes(), inbound.buffer.bytes(), &mut scratch.out)?;
         }

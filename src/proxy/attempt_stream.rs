@@ -204,7 +204,8 @@ impl Exchange<'_> {
         let stream = &origin.stream;
         let limit = self.env.limits.window_timeout;
         let is_tunnel = self.answer.scratch.request.upgrade == Upgrade::WebSocket;
-        let mut upload = Upload::bare(self.answer.client_body).with_copies(&self.copies);
+        let upload = Upload::bare(self.answer.client_body).with_copies(&self.copies);
+        let mut upload = upload.limit(self.body_max);
         let progress = Progress::new(upload.is_done() || is_tunnel);
         let timing = &self.timing;
         let cut = timing.is_on().then(|| Cut::of(&self.answer.client));
@@ -301,7 +302,10 @@ impl Exchange<'_> {
                 {
                     progress.end();
                     if let UploadEnd::ClientFailed(failure) = end {
-                        return Poll::Ready(Err(Broken::Before(failure)));
+                        return Poll::Ready(Err(match progress.has_begun() {
+                            true => Broken::Within(failure),
+                            false => Broken::Before(failure),
+                        }));
                     }
                 }
                 if progress.is_whole() {

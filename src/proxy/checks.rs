@@ -5,14 +5,17 @@
 
 use super::{
     answer::Answer,
+    attempt::Failed,
+    client::Incoming,
     environment::Scratch,
     exchange::{After, Exchange},
-    reply::LocalReply,
+    failure::{Failure, Kind, Phase, Replay},
+    reply::{Extra, LocalReply, Reply},
     standard,
 };
 use crate::{
     driver,
-    filter::{Fault, Share, cors, sticky},
+    filter::{Abort, Fault, Share, cors, retry_after_seconds, sticky},
     http::BodyLength,
     table::{Checks, CorsPolicy, Destination, Forward, Route, Settings, StickySplit},
     telemetry::{Flag, bump},
@@ -26,6 +29,49 @@ use std::{
 /// How often it is looked whether a client whose request is delayed is still there. Over HTTP/1.1 nobody says so.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How a check ends a request.
+#[derive(Clone, Copy)]
+pub(super) enum Verdict {
+    /// The client's network may not come here.
+    Denied,
+    /// Too many requests; there may be one more after this time.
+    Limited(Duration),
+    /// The body is larger than the route takes.
+    TooLarge,
+    /// It is made to fail.
+    Abort(Abort),
+    /// A browser asks what the route's `corsPolicy` allows.
+    Preflight,
+}
+
+impl Verdict {
+    /// Texts and details are Envoy's where it has such an answer.
+    pub(super) fn reply(self) -> Reply<'static> {
+        match self {
+            Verdict::Denied => Reply::new(403, None, "network_denied", "network denied"),
+            Verdict::Limited(wait) => Reply {
+                extra: Extra::RetryAfter(retry_after_seconds(wait)),
+                ..Reply::new(429, Some(Flag::RateLimited), "local_rate_limited", "local_rate_limited")
+            },
+            Verdict::TooLarge => Reply::new(
+                413,
+                Some(Flag::DownstreamProtocolError),
+                "request_payload_too_large",
+                "Payload Too Large",
+            ),
+            Verdict::Abort(abort) => {
+                let (status, extra) = match abort {
+                    Abort::Http(status) => (status, Extra::Nothing),
+                    Abort::Grpc(status) => (200, Extra::GrpcStatus(status)),
+                };
+                let flag = Some(Flag::FaultInjected);
+                Reply { extra, ..Reply::new(status, flag, "fault_filter_abort", "fault filter abort") }
+            }
+            Verdict::Preflight => Reply { is_configured: true, ..Reply::new(200, None, "cors_response", "") },
+        }
+    }
+}
+
 impl Exchange<'_> {
     /// Makes the checks of a route. `Some`: the request has been answered, or nobody waits for an answer any more.
     pub(super) async fn check(
@@ -34,8 +80,8 @@ impl Exchange<'_> {
         route: &Route,
         settings: &Settings,
     ) -> Option<After> {
-        let reply = match self.admit(checks, settings) {
-            Some(reply) => reply,
+        let verdict = match self.admit(checks, settings) {
+            Some(verdict) => verdict,
             None => {
                 if let Some(fault) = &checks.fault
                     && self.delay(fault).await == Wait::Left
@@ -45,11 +91,11 @@ impl Exchange<'_> {
                 self.judge(checks, settings)?
             }
         };
-        Some(self.reply(reply, Some(route), "").await)
+        Some(self.reply(LocalReply::Check(verdict), Some(route), "").await)
     }
 
     /// What does not wait.
-    fn admit(&self, checks: &Checks, settings: &Settings) -> Option<LocalReply<'static>> {
+    fn admit(&self, checks: &Checks, settings: &Settings) -> Option<Verdict> {
         if checks.networks.is_empty() {
             return None;
         }
@@ -58,47 +104,50 @@ impl Exchange<'_> {
             return None;
         }
         bump(&self.env.counters.networks_denied, 1);
-        Some(LocalReply::Denied)
+        Some(Verdict::Denied)
     }
 
     /// What comes after the delay.
-    fn judge<'c>(&mut self, checks: &'c Checks, settings: &Settings) -> Option<LocalReply<'c>> {
+    fn judge(&mut self, checks: &Checks, settings: &Settings) -> Option<Verdict> {
         let dice = || self.env.random.below(Share::SIDES);
         if let Some(abort) = checks.fault.as_ref().and_then(|fault| fault.abort(dice)) {
             bump(&self.env.counters.faults_aborted, 1);
-            return Some(LocalReply::Abort(abort));
+            return Some(Verdict::Abort(abort));
         }
         if let Some(policy) = &checks.cors
-            && let Some(reply) = self.cors(policy)
+            && self.is_preflight(policy)
         {
-            return Some(reply);
+            bump(&self.env.counters.preflights_answered, 1);
+            return Some(Verdict::Preflight);
         }
         if let Some(wait) = self.limited(checks, settings) {
             bump(&self.env.counters.rate_limited, 1);
-            return Some(LocalReply::Limited(wait));
+            return Some(Verdict::Limited(wait));
         }
         if let (Some(max), BodyLength::Sized(length)) = (checks.body_max, self.answer.client_body)
             && length > max
         {
             bump(&self.env.counters.bodies_too_large, 1);
-            return Some(LocalReply::TooLarge);
+            return Some(Verdict::TooLarge);
+        }
+        self.body_max = checks.body_max;
+        if let (Some(max), Incoming::Http2(body)) = (checks.body_max, &mut self.incoming) {
+            body.limit(max);
         }
         None
     }
 
-    fn cors<'c>(&mut self, policy: &'c CorsPolicy) -> Option<LocalReply<'c>> {
+    /// Whether a browser asks what this policy allows, and is answered here. Notes for any answer whether its origin is
+    /// allowed to read it.
+    fn is_preflight(&mut self, policy: &CorsPolicy) -> bool {
         let request = &self.answer.scratch.request;
-        let origin = cors::origin(request)?;
+        let Some(origin) = cors::origin(request) else { return false };
         let is_allowed = policy.allows(origin);
         let counters = &self.env.counters;
         bump(if is_allowed { &counters.origins_valid } else { &counters.origins_invalid }, 1);
-        let is_answered = cors::is_preflight(request) && policy.cors.answers(is_allowed);
+        self.answer.is_preflight = cors::is_preflight(request) && policy.cors.answers(is_allowed);
         self.answer.allowed_origin = is_allowed.then(|| origin.into());
-        if !is_answered {
-            return None;
-        }
-        bump(&counters.preflights_answered, 1);
-        Some(LocalReply::Preflight(policy))
+        self.answer.is_preflight
     }
 
     /// When the request may come again, if there are too many now. The limits before the one that refuses it have been
@@ -144,6 +193,27 @@ impl Exchange<'_> {
         (summary.flag, summary.details) = (Some(Flag::DownstreamDisconnect), "downstream_remote_disconnect");
         self.answer.write_record(Some(route), "");
         After::Close
+    }
+
+    /// An attempt that failed because the body grew larger than the route takes says so.
+    pub(super) fn too_large(&self, failed: Failed) -> Failed {
+        let is_too_large = match (&self.incoming, &failed) {
+            (Incoming::Http2(body), _) => body.is_too_large(),
+            (_, Failed::Before(failure, _) | Failed::Within(failure)) => failure.kind == Kind::TooLarge,
+            (_, Failed::Unwanted(_)) => false,
+        };
+        if !is_too_large {
+            return failed;
+        }
+        bump(&self.env.counters.bodies_too_large, 1);
+        let failure = Failure::downstream(Phase::RequestBody, Kind::TooLarge);
+        match failed {
+            Failed::Within(_) => Failed::Within(failure),
+            // What can't be sent whole is not sent again.
+            Failed::Before(..) | Failed::Unwanted(_) => {
+                Failed::Before(failure, Replay { body_is_at_hand: false, idempotent: false })
+            }
+        }
     }
 
     /// One of the destinations: by weight, or by what keeps a client where it was.
@@ -207,21 +277,17 @@ fn by_chance<'f>(random: &Random, forward: &'f Forward) -> Option<&'f Destinatio
 impl Answer<'_> {
     /// Adds to an answer's fields what the checks of its route have decided.
     pub(super) fn apply_checks(&mut self, route: &Route) {
-        let fields = &mut self.scratch.response.fields;
+        let Scratch { request, response, .. } = &mut *self.scratch;
         let policy = route.checks.as_ref().and_then(|checks| checks.cors.as_ref());
-        if let (Some(origin), Some(policy)) = (&self.allowed_origin, policy) {
-            policy.cors.allow_answer(origin, fields);
+        match (&self.allowed_origin, policy) {
+            (Some(origin), Some(policy)) if self.is_preflight => {
+                policy.cors.allow_preflight(origin, request, &mut response.fields);
+            }
+            (Some(origin), Some(policy)) => policy.cors.allow_answer(origin, &mut response.fields),
+            _ => {}
         }
         for cookie in &self.issued {
-            fields.push(b"set-cookie", cookie);
-        }
-    }
-
-    /// The fields of the answer to a preflight.
-    pub(super) fn allow_preflight(&mut self, policy: &CorsPolicy) {
-        if let Some(origin) = &self.allowed_origin {
-            let Scratch { request, response, .. } = &mut *self.scratch;
-            policy.cors.allow_preflight(origin, request, &mut response.fields);
+            response.fields.push(b"set-cookie", cookie);
         }
     }
 }

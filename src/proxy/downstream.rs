@@ -84,13 +84,14 @@ enum Next {
 pub fn serve(
     socket: Socket,
     came: Buffer,
-    info: ConnectionInfo,
+    mut info: ConnectionInfo,
     table: TableId,
     env: &Rc<Environment>,
 ) -> impl Future<Output = ()> + use<> {
+    info.set_end(table, &env.routing(), &env.random);
     bump(&env.counters.downstream_connections, 1);
     bump(&env.counters.downstream_connections_active, 1);
-    socket.deadline.arm(Phase::Idle, Some(env.limits.idle_timeout));
+    socket.deadline.arm(Phase::Idle, Some(info.idle_time(env.limits.idle_timeout)));
     let agreed = info.tls.as_ref().and_then(|tls| tls.agreed.alpn.as_deref());
     let detection = match agreed {
         Some(b"h2") => Detection::Http2,
@@ -202,6 +203,7 @@ impl Downstream {
     async fn serve_one(&mut self, inbound: &mut Inbound, scratch: &mut Scratch) -> After {
         let started = Instant::now();
         let head = self.read_head(inbound, scratch).await;
+        scratch.request.keep_alive &= !self.info.is_old(started);
         let (info, table, env) = (Rc::clone(&self.info), self.table, Rc::clone(&self.env));
         let ingress = Ingress { info: &info, table, env: &env };
         let (client, incoming) = (Client::Http1(self), Incoming::Http1(inbound));
@@ -219,7 +221,7 @@ impl Downstream {
     /// Waits for the next request, but not for long: gives the read that is under way back when nothing comes.
     async fn wait_hot(&mut self, read: ReadHalf, class: Class) -> Hot {
         let mut pending = read.start_read(self.env.buffers.lease(class.min(Class::Small)));
-        self.deadline.arm(Phase::Idle, Some(self.env.limits.idle_timeout));
+        self.deadline.arm(Phase::Idle, Some(self.info.idle_time(self.env.limits.idle_timeout)));
         let came = poll_fn(|context| {
             if let Poll::Ready(done) = Pin::new(&mut pending).poll(context) {
                 return Poll::Ready(Some(done));

@@ -11,7 +11,7 @@ use crate::{
     mux::{Session, Terms},
     proxy_protocol::Behind,
     relay::Pipes,
-    table::{ChainIndex, Snapshot},
+    table::{ChainIndex, Snapshot, TableId},
     telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts},
     tls::{Agreed, Alpn, Contexts, PeerCertificate},
     upstream::{Clusters, Dial, IDLE_TIMEOUT, Place, Random},
@@ -316,6 +316,8 @@ pub struct ConnectionInfo {
     pub server_name: Option<Box<str>>,
     /// What is known of its TLS, if it ended here.
     pub tls: Option<Box<TlsInfo>>,
+    /// When it is to be drained for its age.
+    pub(super) ends_at: Option<Instant>,
 }
 
 /// What is known of a client's TLS.
@@ -351,7 +353,31 @@ impl ConnectionInfo {
             scheme: Scheme::Http,
             server_name: None,
             tls: None,
+            ends_at: None,
         }
+    }
+
+    /// Decides when it is to be drained, if it may only become so old.
+    pub(super) fn set_end(&mut self, table: TableId, routing: &Routing, random: &Random) {
+        let settings = &routing.snapshot.settings.http2;
+        let table = routing.snapshot.route_tables.get(table.0 as usize);
+        let own = table.and_then(|table| table.connection_age).map(|age| {
+            let jitter = u64::try_from(age.jitter.as_nanos()).unwrap_or(u64::MAX);
+            age.age + Duration::from_nanos(random.below(jitter))
+        });
+        let age = own.into_iter().chain(settings.connection_age_max).min();
+        self.ends_at = age.and_then(|age| Instant::now().checked_add(age));
+    }
+
+    /// Whether it is to be drained for its age.
+    pub(super) fn is_old(&self, now: Instant) -> bool {
+        self.ends_at.is_some_and(|end| now >= end)
+    }
+
+    /// For how long it may be idle.
+    pub(super) fn idle_time(&self, limit: Duration) -> Duration {
+        let left = self.ends_at.map(|end| end.saturating_duration_since(Instant::now()));
+        left.map_or(limit, |left| left.min(limit))
     }
 
     /// A PROXY header said who is behind it.

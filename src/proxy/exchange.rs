@@ -45,6 +45,8 @@ pub(super) struct Exchange<'a> {
     pub(super) kept: Kept,
     /// When it has to be over.
     pub(super) timing: Timing,
+    /// The most bytes that the route takes of its body.
+    pub(super) body_max: Option<u64>,
     /// Copies of the request that are made as it passes.
     pub(super) copies: Option<Rc<Copies>>,
     /// The route table of its listener.
@@ -90,6 +92,7 @@ impl<'a> Exchange<'a> {
             env,
             kept: Kept::default(),
             timing: Timing::default(),
+            body_max: None,
             copies: None,
             table: ingress.table,
             routing,

@@ -51,6 +51,8 @@ pub(super) enum Kind {
     ResponseTimeout,
     /// The time of one attempt has passed (`perTryTimeout`).
     TryTimeout,
+    /// The request's body is larger than the route takes.
+    TooLarge,
 }
 
 /// One thing that went wrong.
@@ -133,7 +135,7 @@ impl Failure {
     /// The flag of the access log.
     pub(super) fn flag(&self) -> Flag {
         match (self.side, self.phase, &self.kind) {
-            (Side::Downstream, _, Kind::Protocol(_)) => Flag::DownstreamProtocolError,
+            (Side::Downstream, _, Kind::Protocol(_) | Kind::TooLarge) => Flag::DownstreamProtocolError,
             (Side::Downstream, _, Kind::Timeout) => Flag::StreamIdleTimeout,
             (Side::Downstream, _, Kind::StreamReset(_)) => Flag::DownstreamRemoteReset,
             (Side::Downstream, ..) => Flag::DownstreamDisconnect,
@@ -152,6 +154,7 @@ impl Failure {
     pub(super) fn details(&self) -> &'static str {
         match (self.side, self.phase, &self.kind) {
             (Side::Downstream, _, Kind::Protocol(details)) => details,
+            (Side::Downstream, _, Kind::TooLarge) => "request_payload_too_large",
             (Side::Downstream, _, Kind::Timeout) => "stream_idle_timeout",
             (Side::Downstream, _, Kind::StreamReset(code)) => downstream_reset(*code),
             (Side::Downstream, ..) => "downstream_remote_disconnect",
@@ -183,6 +186,7 @@ impl Failure {
     pub(super) fn answer(&self) -> (u16, &'static str) {
         match (self.side, self.phase, &self.kind) {
             (Side::Downstream, _, Kind::Timeout) => (408, "stream timeout"),
+            (Side::Downstream, _, Kind::TooLarge) => (413, "Payload Too Large"),
             (Side::Downstream, ..) => (400, "Bad Request"),
             (_, _, Kind::Overflow) => (503, no_answer!(self.retried, "overflow")),
             (_, _, Kind::Expired) => (504, "upstream max stream duration reached"),

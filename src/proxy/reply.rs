@@ -1,15 +1,10 @@
 //! Answers made here: they always have a flag or a reason, and a detail string.
 
-use super::failure::{Failure, Kind, Side};
-use crate::{
-    filter::{Abort, retry_after_seconds},
-    http1::decode::BadRequest,
-    http2::Refused,
-    jwt,
-    table::{CorsPolicy, DirectResponse},
-    telemetry::Flag,
+use super::{
+    checks::Verdict,
+    failure::{Failure, Kind, Side},
 };
-use std::time::Duration;
+use crate::{http1::decode::BadRequest, http2::Refused, jwt, table::DirectResponse, telemetry::Flag};
 
 /// An answer made here.
 pub(super) enum LocalReply<'a> {
@@ -33,16 +28,8 @@ pub(super) enum LocalReply<'a> {
     Unauthenticated(jwt::Refusal),
     /// No AuthorizationPolicy lets it in, or one keeps it out; which is in the summary.
     AccessDenied,
-    /// The client's network may not come here.
-    Denied,
-    /// Too many requests; there may be one more after this time.
-    Limited(Duration),
-    /// The body is larger than the route takes.
-    TooLarge,
-    /// It is made to fail.
-    Abort(Abort),
-    /// A browser asks what this policy allows.
-    Preflight(&'a CorsPolicy),
+    /// A check of the route ends it here.
+    Check(Verdict),
     /// Something went wrong on the way.
     Failed(&'a Failure),
     /// The route says so.
@@ -60,7 +47,7 @@ pub(super) struct Reply<'a> {
     /// The scratch text goes into `location`.
     pub(super) has_location: bool,
     /// What else its head says.
-    pub(super) extra: Extra<'a>,
+    pub(super) extra: Extra,
     /// What the operating system said when connecting failed.
     pub(super) transport_failure: &'a str,
     /// The connection can't go on: what comes next on it is not known.
@@ -71,7 +58,7 @@ pub(super) struct Reply<'a> {
 
 /// What else the head of an answer says.
 #[derive(Clone, Copy)]
-pub(super) enum Extra<'a> {
+pub(super) enum Extra {
     Nothing,
     /// `retry-after`, in seconds.
     RetryAfter(u64),
@@ -79,8 +66,6 @@ pub(super) enum Extra<'a> {
     Overloaded,
     /// `www-authenticate`: the scratch text.
     Challenge,
-    /// What an origin may do.
-    Preflight(&'a CorsPolicy),
     /// To clients of gRPC: this status, rather than the one that stands for that of HTTP.
     GrpcStatus(u8),
 }
@@ -111,25 +96,7 @@ impl<'a> LocalReply<'a> {
                 ..reply(refusal.status(), None, refusal.details(), refusal.text())
             },
             LocalReply::AccessDenied => reply(403, None, "rbac_access_denied", "RBAC: access denied"),
-            LocalReply::Denied => reply(403, None, "network_denied", "network denied"),
-            LocalReply::Limited(wait) => Reply {
-                extra: Extra::RetryAfter(retry_after_seconds(wait)),
-                ..reply(429, Some(Flag::RateLimited), "local_rate_limited", "local_rate_limited")
-            },
-            LocalReply::TooLarge => reply(413, None, "request_payload_too_large", "Payload Too Large"),
-            LocalReply::Abort(abort) => {
-                let reply = |status| {
-                    reply(status, Some(Flag::FaultInjected), "fault_filter_abort", "fault filter abort")
-                };
-                match abort {
-                    Abort::Http(status) => reply(status),
-                    Abort::Grpc(status) => Reply { extra: Extra::GrpcStatus(status), ..reply(200) },
-                }
-            }
-            LocalReply::Preflight(policy) => {
-                let reply = reply(200, None, "cors_response", "");
-                Reply { extra: Extra::Preflight(policy), is_configured: true, ..reply }
-            }
+            LocalReply::Check(verdict) => verdict.reply(),
             LocalReply::Failed(failure) => {
                 let (status, body) = failure.answer();
                 Reply {
@@ -156,7 +123,8 @@ impl<'a> LocalReply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    fn new(status: u16, flag: Option<Flag>, details: &'static str, body: &'a str) -> Reply<'a> {
+    /// An answer without anything special.
+    pub(super) fn new(status: u16, flag: Option<Flag>, details: &'static str, body: &'a str) -> Reply<'a> {
         Reply {
             status,
             flag,

@@ -51,7 +51,7 @@ pub(super) async fn serve_http2(
         ..Config::server()
     };
     let mut terms = env.downstream_terms.clone();
-    terms.age = settings.connection_age_max;
+    terms.age = info.ends_at.map(|end| end.saturating_duration_since(Instant::now()));
     let requests_max = settings.connection_requests_max;
     let underscores = routing.policy.underscores;
     drop(routing);

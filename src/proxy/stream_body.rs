@@ -24,6 +24,8 @@ pub(super) struct StreamBody<'s> {
     at: usize,
     end: Option<Option<Box<Fields>>>,
     received: u64,
+    /// The most bytes that the route takes.
+    limit: u64,
     /// Copies of the request, which get what comes.
     copies: Option<Rc<Copies>>,
 }
@@ -44,6 +46,8 @@ pub(super) enum NoChunk {
     Client(StreamEnd),
     /// Nobody wants it any more.
     Unwanted,
+    /// It is larger than the route takes.
+    TooLarge,
 }
 
 impl<'s> StreamBody<'s> {
@@ -51,7 +55,7 @@ impl<'s> StreamBody<'s> {
         let end = stream.is_received().then_some(None);
         let mut kept = Kept::default();
         kept.allow(KEPT_BYTES_USUAL, None);
-        StreamBody { stream, shard_keeps, kept, at: 0, end, received: 0, copies: None }
+        StreamBody { stream, shard_keeps, kept, at: 0, end, received: 0, limit: u64::MAX, copies: None }
     }
 
     /// Keeps up to so much of it from now on.
@@ -83,6 +87,16 @@ impl<'s> StreamBody<'s> {
     /// Whether nothing is left to be sent by this attempt.
     pub(super) fn is_done(&self) -> bool {
         self.end.as_ref().is_some_and(Option::is_none) && self.at == self.kept.bytes().len()
+    }
+
+    /// It fails when more has come than this.
+    pub(super) fn limit(&mut self, bytes: u64) {
+        self.limit = bytes;
+    }
+
+    /// Whether it has failed for that.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.received > self.limit
     }
 
     /// Whether all of it has come.
@@ -120,6 +134,9 @@ impl<'s> StreamBody<'s> {
                         copies.take(self.received, buffer.bytes());
                     }
                     self.received += buffer.len() as u64;
+                    if self.is_too_large() {
+                        return Err(NoChunk::TooLarge);
+                    }
                     if !self.kept.keep(buffer.bytes(), self.shard_keeps) {
                         self.forget();
                         progress.set_lost(true);

@@ -182,6 +182,8 @@ pub(super) struct Upload {
     /// request may have to be sent again.
     taken: usize,
     received: u64,
+    /// The most bytes that the route takes.
+    limit: u64,
     /// It can't go through a pipe.
     copied: bool,
     done: bool,
@@ -195,7 +197,7 @@ impl Upload {
         let decoder = BodyDecoder::new(length);
         let done = decoder.is_over();
         let chunked = length == BodyLength::Unknown;
-        Upload { decoder, chunked, taken: 0, received: 0, copied: false, done, copies: None }
+        Upload { decoder, chunked, taken: 0, received: 0, limit: u64::MAX, copied: false, done, copies: None }
     }
 
     /// Shows the data to who copies the request, as they pass.
@@ -206,6 +208,11 @@ impl Upload {
     /// A body of this length for an origin that speaks HTTP/2, which needs no framing within the data.
     pub(super) fn bare(length: BodyLength) -> Upload {
         Upload { chunked: false, copied: true, ..Upload::new(length) }
+    }
+
+    /// It fails when more has come than this.
+    pub(super) fn limit(self, bytes: Option<u64>) -> Upload {
+        Upload { limit: bytes.unwrap_or(u64::MAX), ..self }
     }
 
     /// Whether all of the body was sent.
@@ -246,6 +253,9 @@ impl Upload {
                 copies.take(self.received, data);
             }
             self.received += data.len() as u64;
+            if self.received > self.limit {
+                return Err(from_client(Kind::TooLarge));
+            }
             if !data.is_empty() && self.chunked {
                 encode::chunk_head(data.len(), out);
                 out.extend_from_slice(data);

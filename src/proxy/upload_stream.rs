@@ -32,6 +32,9 @@ pub(super) async fn pump(
         let next = match body.next(progress, limit).await {
             Ok(next) => next,
             Err(NoChunk::Unwanted) => return UploadEnd::OriginStopped,
+            Err(NoChunk::TooLarge) => {
+                return UploadEnd::ClientFailed(Failure::downstream(Phase::RequestBody, Kind::TooLarge));
+            }
             Err(NoChunk::Client(end)) => {
                 return UploadEnd::ClientFailed(Failure::downstream(Phase::RequestBody, end.into()));
             }

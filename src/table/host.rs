@@ -1,6 +1,6 @@
 //! Route tables and virtual hosts, and how a request finds its route (specification section 2.4).
 
-use super::{Route, Source, host_index::HostIndex, route_index::RouteIndex};
+use super::{ConnectionAge, Route, Source, host_index::HostIndex, route_index::RouteIndex};
 use crate::{
     http::{RequestHead, Scheme},
     jwt::Claims,
@@ -21,6 +21,8 @@ pub struct RouteTable {
     pub name: String,
     /// In the order in which they were made; a host occurs once.
     pub virtual_hosts: Vec<VirtualHost>,
+    /// How old its clients' connections may become; the least that one of its servers says.
+    pub connection_age: Option<ConnectionAge>,
     index: HostIndex,
 }
 
@@ -55,7 +57,7 @@ impl RouteTable {
     /// Builds the indexes. If a host occurs twice, the first one is found.
     pub fn new(name: String, virtual_hosts: Vec<VirtualHost>) -> RouteTable {
         let index = HostIndex::new(virtual_hosts.iter().map(|v| v.host.as_ref()));
-        RouteTable { name, virtual_hosts, index }
+        RouteTable { name, virtual_hosts, connection_age: None, index }
     }
 
     /// Finds the virtual host of the authority and its first route that matches a request without a token. `scheme` is the

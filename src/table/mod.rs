@@ -96,8 +96,8 @@ pub use retry::{AnswerHead, Lost, RetryOn, RetryPolicy};
 pub use rewrite::{PathRewrite, RegexRewrite, RewriteError};
 pub use route::{Action, Destination, DirectResponse, Forward, Route};
 pub use settings::{
-    ForwardClientCert, Http2Settings, PathNormalization, ProxyProtocol, ServerHeader, Settings,
-    UnderscoreAction,
+    ConnectionAge, ForwardClientCert, Http2Settings, PathNormalization, ProxyProtocol, ServerHeader,
+    Settings, UnderscoreAction,
 };
 pub use source::Source;
 pub use tcp::{TcpChain, TcpDestination, TcpProtocol, TcpRoute};

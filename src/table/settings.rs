@@ -80,6 +80,15 @@ pub struct Http2Settings {
     pub extended_connect: bool,
 }
 
+/// How old connections of clients to a server may become (`sluicegate.io/max-connection-age`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionAge {
+    /// So old at least before they are drained.
+    pub age: Duration,
+    /// By at most so much more, at random, so that clients that came together do not leave together.
+    pub jitter: Duration,
+}
+
 impl Default for Http2Settings {
     fn default() -> Self {
         Http2Settings {

@@ -256,3 +256,43 @@ fn the_pages_tell_of_the_limits() {
     assert_eq!(client.answer("GET").status, 200);
     gateway.stop();
 }
+
+/// A route whose requests are sent again twice where they are answered 503, at once, with this policy for `a.test`.
+fn retrying(port: u16, policy: &str, workers: &str) -> Gateway {
+    let route =
+        "  - retries: {attempts: 2, retryOn: 5xx, backoff: 1ms}\n    route: [{destination: {host: a.test}}]";
+    let yaml = routed(route, &[port]) + &rule(policy);
+    Gateway::start_with(&[80], &yaml, &["--workers", workers])
+}
+
+#[test]
+fn no_more_retries_are_under_way_than_may_be() {
+    workers(|workers| {
+        // The first request fails, is sent again, and that is kept waiting; the second fails and may not be sent again.
+        let (sender, failures) = std::sync::mpsc::channel();
+        let held = HeldOrigin::new();
+        let origin = held.failing_first(sender);
+        for policy in [
+            "{connectionPool: {http: {maxRetries: 1}}}",
+            // A budget replaces it.
+            "{retryBudget: {percent: 0, minRetryConcurrency: 1}, connectionPool: {http: {maxRetries: 100}}}",
+        ] {
+            let gateway = retrying(origin.port(), policy, workers);
+            let mut first = ask(&gateway);
+            failures.recv().unwrap();
+            held.until_held(1);
+            let second = ask(&gateway).answer("GET");
+            failures.recv().unwrap();
+            // The last answer goes through as it is.
+            assert_eq!((second.status, second.text()), (503, "first"));
+            let line = gateway.log_line();
+            assert_eq!(fields(&line)[3], "UO", "{line}");
+            assert_eq!(gateway.metric("envoy_cluster_circuit_breakers_default_rq_retry_open"), 1.0);
+            assert_eq!(gateway.metric("envoy_cluster_upstream_rq_retry_overflow"), 1.0);
+            held.answer(1);
+            assert_eq!(first.answer("GET").status, 200);
+            assert_eq!(gateway.metric("envoy_cluster_circuit_breakers_default_rq_retry_open"), 0.0);
+            gateway.stop();
+        }
+    });
+}

@@ -6,10 +6,14 @@
 use super::{harness::PATIENCE, origin::Origin};
 use rustix::net::RecvFlags;
 use std::{
+    io::Write,
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, mpsc::Sender},
     thread,
 };
+
+/// What it answers.
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// The origin.
 pub(crate) struct HeldOrigin {
@@ -50,9 +54,23 @@ impl HeldOrigin {
         let inner = Arc::clone(&state);
         let behind = Origin::serve(move |_, stream| {
             inner.hold();
-            std::io::Write::write_all(stream, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_ok()
+            stream.write_all(OK).is_ok()
         });
         HeldOrigin { origin: behind, state }
+    }
+
+    /// Another origin, which answers 503 to first attempts, tells of each, and holds those that come again as this one does.
+    pub(crate) fn failing_first(&self, failures: Sender<()>) -> Origin {
+        let inner = Arc::clone(&self.state);
+        Origin::serve(move |request, stream| {
+            if request.field("x-envoy-attempt-count") == Some("1") {
+                let _ = failures.send(());
+                let answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 5\r\n\r\nfirst";
+                return stream.write_all(answer).is_ok();
+            }
+            inner.hold();
+            stream.write_all(OK).is_ok()
+        })
     }
 
     /// Its port.

@@ -22,6 +22,7 @@
 //! - `outliers`, `health_checks`: endpoints that fail, and that come back
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
+//! - `faults`, `cors`, `limits`: what is decided between a rule and its action
 //! - `balancing`: how endpoints are chosen
 //! - `jwt`: RequestAuthentication and claims; `tokens`: keys and tokens for it
 //! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
@@ -64,6 +65,7 @@ mod certificates;
 mod circuit_breakers;
 mod client;
 mod connection_pool;
+mod cors;
 mod delegates;
 mod dns;
 mod drain;
@@ -93,6 +95,7 @@ mod h2_spec_messages;
 mod h2_spec_streams;
 mod h2_upstream;
 mod h2_upstream_bodies;
+mod faults;
 mod grpc;
 mod harness;
 mod health_checks;
@@ -101,6 +104,7 @@ mod hello;
 mod jwt;
 mod large_bodies;
 mod life;
+mod limits;
 mod mirrors;
 mod mongo;
 mod mongo_counts;

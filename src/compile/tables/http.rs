@@ -7,11 +7,11 @@ use crate::{
         merge::{Merged, MergedServer, ServerId},
         report::Report,
         rules::{RouteOfRule, RuleCompiler},
-        select::{GatewayId, RuleSetId},
+        select::{GatewayId, RuleSetId, Selection},
         shadow::Shadows,
     },
     config::{Diagnostic, Span},
-    table::{RouteTable, Source, VirtualHost},
+    table::{ConnectionAge, RouteTable, Source, VirtualHost},
 };
 use std::{collections::HashMap, rc::Rc};
 
@@ -45,7 +45,23 @@ pub(super) fn route_table(
     }
     let virtual_hosts;
     (virtual_hosts, *count) = builder.finish(merged, servers);
-    Some(RouteTable::new(first.table.clone(), virtual_hosts))
+    let mut table = RouteTable::new(first.table.clone(), virtual_hosts);
+    let ages = servers.iter().filter_map(|id| connection_age(merged.server(*id)?, rules.selection));
+    table.connection_age = ages.min_by_key(|age| age.age);
+    Some(table)
+}
+
+/// What the Gateway says of the connections to one of its servers: for its port, or for all.
+fn connection_age(server: &MergedServer<'_>, selection: &Selection<'_>) -> Option<ConnectionAge> {
+    /// Without a word about it.
+    const JITTER_PERCENT: u32 = 10;
+    let ages = &selection.gateway(server.gateway)?.resource.meta.own.as_ref()?.max_connection_age;
+    let is_own = |port: u32| port == u32::from(server.declared_port);
+    let own = ages.iter().find(|age| age.port.as_ref().is_some_and(|port| is_own(port.value)));
+    let entry = own.or_else(|| ages.iter().find(|age| age.port.is_none()))?;
+    let age = entry.age.as_ref()?.value;
+    let percent = entry.jitter_percent.as_ref().map_or(JITTER_PERCENT, |percent| percent.value);
+    Some(ConnectionAge { age, jitter: age * percent / 100 })
 }
 
 /// Builds one route table.

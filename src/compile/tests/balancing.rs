@@ -148,8 +148,7 @@ fn placements(
     policy: &str,
     more: &str,
 ) -> (Vec<(String, Placement)>, Vec<u32>) {
-    let outcome =
-        compiled_with(options, &to(endpoints, policy, more).replace("kind: Gateway", "kind: Gateway"));
+    let outcome = compiled_with(options, &to(endpoints, policy, more));
     let cluster = outcome.cluster(CLUSTER);
     let Endpoints::Static(list) = &cluster.endpoints else { panic!() };
     let list =

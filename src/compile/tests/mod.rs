@@ -10,6 +10,7 @@ mod hosts;
 mod http2;
 mod matching;
 mod origination;
+mod pool;
 mod redirects;
 mod surprises;
 mod tcp;
