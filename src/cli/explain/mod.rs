@@ -10,8 +10,8 @@
 //! - `action`: what the route does with the request
 //! - `connection`: where a connection goes that is not HTTP
 //! - `cluster`: how a destination is reached
-//! - `health`: when an endpoint of a destination is left out
 //! - `policy`: the policies that it meets, and where they are written
+//! - `health`: when an endpoint of a destination is left out
 //! - `grpc`: what clients of gRPC get where the gateway answers itself
 //! - `near`: what comes nearest where nothing fits
 //! - `refusal`: why a request head is refused, in words
