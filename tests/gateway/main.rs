@@ -23,7 +23,7 @@
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
 //! - `balancing`: how endpoints are chosen
-//! - `jwt`: RequestAuthentication and claims; `tokens`: keys and tokens for it
+//! - `jwt`, `jwt_keys`: RequestAuthentication and claims, and the keys that are fetched for it; `tokens`: keys and tokens for it
 //! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
 //! - `cases_tls`: the same for certificates and Secrets
 //! - `tls_upstream`: whom the gateway believes, and what it shows
@@ -99,6 +99,7 @@ mod health_checks;
 mod held_origin;
 mod hello;
 mod jwt;
+mod jwt_keys;
 mod large_bodies;
 mod life;
 mod mirrors;

@@ -2,6 +2,7 @@
 //!
 //! The request is put on the wire, decoded and routed by the data path's own functions.
 //!
+//! - `authentication`: whether its tokens are good
 //! - `request`: the command line to the bytes that a client would send
 //! - `listen`: which listener a port means
 //! - `walk`: from the listener to the route
@@ -17,6 +18,7 @@
 //! - `render`: a story for people and for tools
 
 mod action;
+mod authentication;
 mod cluster;
 mod connection;
 mod grpc;

@@ -7,6 +7,7 @@ use crate::{
 use clap::Parser;
 
 mod http2;
+mod tokens;
 
 const SHOP: &str = "\
 apiVersion: networking.istio.io/v1

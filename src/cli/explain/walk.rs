@@ -2,6 +2,7 @@
 
 use super::{
     action::{self, Way},
+    authentication,
     cluster::Reach,
     connection, grpc, listen, near, refusal,
     request::{Asked, Spoken},
@@ -265,9 +266,22 @@ impl<'a> Walk<'a> {
         Outcome::Reply(bad(400, decode::BadRequest::RequestLine.detail()))
     }
 
-    fn route(&mut self, arrived: Arrived<'a>) -> Outcome {
+    fn route(&mut self, mut arrived: Arrived<'a>) -> Outcome {
+        let rules = self.compiled.snapshot.authentication.as_deref();
+        let claims = match authentication::verify(rules, &mut arrived.request) {
+            Ok((step, claims)) => {
+                self.steps.extend(step);
+                claims
+            }
+            Err(refused) => {
+                let (step, reply) = *refused;
+                self.steps.push(step);
+                return Outcome::Reply(grpc::answer(&arrived.request, reply));
+            }
+        };
+        let claims = claims.as_deref();
         let Arrived { request, scheme, table, .. } = &arrived;
-        match table.find(request, *scheme) {
+        match table.find_with(request, *scheme, claims) {
             Lookup::NoHost => {
                 let text = format!("none for `{}`", lossy(&request.authority));
                 let near = near::hosts(table, &request.authority);
@@ -292,7 +306,7 @@ impl<'a> Walk<'a> {
                     1 => "the only one does not match".to_owned(),
                     count => format!("none of {count} matches"),
                 };
-                let near = near::routes(host, request, *scheme, usize::MAX);
+                let near = near::routes(host, (request, *scheme, claims), usize::MAX);
                 self.steps.push(Step::new("route", text).with_all(near));
                 Outcome::Reply(grpc::answer(request, not_found()))
             }
@@ -302,7 +316,7 @@ impl<'a> Walk<'a> {
                 let position = position.unwrap_or_default();
                 let name = if route.name.is_empty() { String::new() } else { format!(" ({})", route.name) };
                 let text = format!("{} of {}{name}: {}", position + 1, host.routes.len(), route.matcher);
-                let earlier = near::routes(host, request, *scheme, position);
+                let earlier = near::routes(host, (request, *scheme, claims), position);
                 let root = route.root.as_deref().map(|root| Detail::new("delegated by").from(root));
                 let step = Step::new("route", text).from(&route.source);
                 self.steps.push(step.with_all(root).with_all(earlier));

@@ -2,6 +2,7 @@
 //! said about configurations that do not do what they seem to.
 
 mod actions;
+mod authentication;
 mod balancing;
 mod delegates;
 mod endpoints;
