@@ -3,6 +3,7 @@
 //! The request is put on the wire, decoded and routed by the data path's own functions.
 //!
 //! - `authentication`: whether its tokens are good
+//! - `authorization`: which AuthorizationPolicy decides, and why
 //! - `request`: the command line to the bytes that a client would send
 //! - `listen`: which listener a port means
 //! - `walk`: from the listener to the route
@@ -20,6 +21,7 @@
 
 mod action;
 mod authentication;
+mod authorization;
 mod cluster;
 mod connection;
 mod grpc;
