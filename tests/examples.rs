@@ -185,9 +185,11 @@ fn canary() {
 #[test]
 fn limits() {
     let example = Example::clean("limits.yaml");
-    let (old, new) =
-        ("outbound|80|v1|shop.internal at 127.0.0.1:9101", "outbound|80|v2|shop.internal at 127.0.0.1:9102");
-    let get = |target| example.get(PORT, "shop.example.com", target, &[]);
+    let (old, new) = (
+        "outbound|80|v1|store.internal at 127.0.0.1:9101",
+        "outbound|80|v2|store.internal at 127.0.0.1:9102",
+    );
+    let get = |target| example.get(PORT, "store.example.com", target, &[]);
     assert_eq!((get("/"), get("/login")), (format!("95 {old}, 5 {new}"), old.to_owned()));
     let table = &example.compiled.snapshot.route_tables[0];
     let age = table.connection_age.unwrap();
@@ -337,10 +339,14 @@ fn health() {
     assert!(matches!(&check.probe, Probe::Http(probe) if &*probe.path == "/healthz"));
 }
 
+/// The place that the example of balancing is written for.
+fn here() -> Options {
+    Options { locality: Some("eu/a".parse().unwrap()), ..Options::default() }
+}
+
 #[test]
 fn balancing() {
-    let here = Options { locality: Some("eu/a".parse().unwrap()), ..Options::default() };
-    let example = Example::load(&["balancing.yaml"], &here).with_problems(&[]);
+    let example = Example::load(&["balancing.yaml"], &here()).with_problems(&[]);
     let cluster = |name| {
         let mut clusters = example.compiled.snapshot.clusters.iter();
         clusters.find(|cluster| &*cluster.name == name).unwrap()
@@ -399,7 +405,7 @@ fn bookinfo() {
 /// All files that stand in `config/` itself are one configuration: `check config` is clean.
 #[test]
 fn they_go_together() {
-    let example = Example::load(&["."], &Options::default()).with_problems(&[]);
+    let example = Example::load(&["."], &here()).with_problems(&[]);
     assert_eq!(example.get(PORT, "shop.example.com", "/", &[("x-canary", "always")]).split(' ').count(), 3);
     assert!(example.get(PORT, "any.example", "/", &[]).contains("hello.internal"));
 }

@@ -28,7 +28,7 @@ fn what_is_good() {
         ("body-limit", "10MiB"),
         ("body-limit", "- 65536\n- {max: 1 GiB, route: api}"),
         ("sticky-split", "key: {cookie: side}\nissue: {maxAge: 24h, path: /a}"),
-        ("sticky-split", "key: client-address\nroute: api"),
+        ("sticky-split", "key: client-address"),
     ] {
         expect(&service(name, value), &[]);
     }
