@@ -108,6 +108,7 @@ impl super::Cluster {
             tunnel: None,
             policy: None,
             source: super::Source::built_in("test"),
+            policy: None,
         }
     }
 }
