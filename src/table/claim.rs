@@ -22,6 +22,15 @@ impl ClaimMatch {
         claim.is_some_and(|claim| self.holds(claim)) != self.negate
     }
 
+    /// The path as it is written: `realm_access[roles]`.
+    pub fn name(&self) -> String {
+        let mut name = String::new();
+        for (position, part) in self.path.iter().enumerate() {
+            name.push_str(&if position == 0 { part.to_string() } else { format!("[{part}]") });
+        }
+        name
+    }
+
     fn holds(&self, claim: &Value) -> bool {
         let wanted = match &self.value {
             ValueMatch::Present => return !claim.is_null(),

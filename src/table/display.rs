@@ -93,10 +93,7 @@ impl Display for HeaderMatch {
 impl Display for ClaimMatch {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.write_str(if self.negate { "without claim " } else { "claim " })?;
-        for (position, name) in self.path.iter().enumerate() {
-            let name = Text(name.as_bytes());
-            if position == 0 { write!(f, "{name}")? } else { write!(f, "[{name}]")? }
-        }
+        Text(self.name().as_bytes()).fmt(f)?;
         write!(f, " {}", self.value)
     }
 }

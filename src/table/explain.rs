@@ -2,13 +2,17 @@
 //! nothing matches. For `explain`, not for the data path: it allocates as it likes.
 
 use super::{
-    HeaderMatch, PathMatch, QueryMatch, Route, RouteMatch, RouteTable, StringMatch, ValueMatch, VirtualHost,
+    ClaimMatch, HeaderMatch, PathMatch, QueryMatch, Route, RouteMatch, RouteTable, StringMatch, ValueMatch,
+    VirtualHost,
     display::Quoted,
     host::host_of,
     matcher::{query_value, with_value},
     pattern::search_regex,
 };
-use crate::http::{RequestHead, Scheme};
+use crate::{
+    http::{RequestHead, Scheme},
+    jwt::Claims,
+};
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -58,14 +62,15 @@ impl RouteReport<'_> {
     }
 }
 
-/// Reports on every route of a virtual host, in order.
+/// Reports on every route of a virtual host, in order. `claims` are those of the request's token.
 pub fn explain_routes<'a>(
     host: &'a VirtualHost,
     request: &RequestHead,
     scheme: Scheme,
+    claims: Option<&Claims>,
 ) -> Vec<RouteReport<'a>> {
     let report = |(position, route): (usize, &'a Arc<Route>)| {
-        let conditions = explain_match(&route.matcher, request, scheme);
+        let conditions = explain_match(&route.matcher, request, scheme, claims);
         RouteReport { position, route, conditions }
     };
     host.routes.iter().enumerate().map(report).collect()
@@ -77,9 +82,10 @@ pub fn nearest_routes<'a>(
     host: &'a VirtualHost,
     request: &RequestHead,
     scheme: Scheme,
+    claims: Option<&Claims>,
     count: usize,
 ) -> Vec<RouteReport<'a>> {
-    let mut reports = explain_routes(host, request, scheme);
+    let mut reports = explain_routes(host, request, scheme, claims);
     reports.sort_by_cached_key(|report| {
         let failed = report.failures().count();
         let held = report.conditions.len() - failed;
@@ -96,7 +102,12 @@ pub fn nearest_routes<'a>(
 }
 
 /// Every condition of a match, and whether it holds.
-pub fn explain_match(matcher: &RouteMatch, request: &RequestHead, scheme: Scheme) -> Vec<Condition> {
+pub fn explain_match(
+    matcher: &RouteMatch,
+    request: &RequestHead,
+    scheme: Scheme,
+    claims: Option<&Claims>,
+) -> Vec<Condition> {
     let mut conditions =
         vec![condition(matcher.path.to_string(), path_failure(&matcher.path, request.path()))];
     for (name, wanted, value) in [
@@ -116,11 +127,8 @@ pub fn explain_match(matcher: &RouteMatch, request: &RequestHead, scheme: Scheme
     conditions.extend(headers.map(|h| condition(h.to_string(), header_failure(h, request, scheme))));
     let query = matcher.query.iter();
     conditions.extend(query.map(|q| condition(q.to_string(), query_failure(q, request.query()))));
-    let claims = matcher.claims.iter().flatten();
-    conditions.extend(claims.map(|claim| {
-        let failure = (!claim.matches(None)).then(|| format!("{claim} needs a verified token"));
-        condition(claim.to_string(), failure)
-    }));
+    let wanted = matcher.claims.iter().flatten();
+    conditions.extend(wanted.map(|claim| condition(claim.to_string(), claim_failure(claim, claims))));
     conditions
 }
 
@@ -191,6 +199,23 @@ fn query_failure(wanted: &QueryMatch, query: &[u8]) -> Option<String> {
     Some(match &wanted.value {
         ValueMatch::Present => format!("{is}, must be present"),
         ValueMatch::Is(wanted) => format!("{is}, must {}", demand(wanted)),
+    })
+}
+
+fn claim_failure(wanted: &ClaimMatch, claims: Option<&Claims>) -> Option<String> {
+    if wanted.matches(claims) {
+        return None;
+    }
+    let name = wanted.name();
+    let is = match claims.map(|claims| claims.find(&wanted.path)) {
+        None => format!("there is no token with a claim `{name}`"),
+        Some(None) => format!("the token has no claim `{name}`"),
+        Some(Some(value)) => format!("claim `{name}` is {value}"),
+    };
+    let must = if wanted.negate { "must not" } else { "must" };
+    Some(match &wanted.value {
+        ValueMatch::Present => format!("{is}, {must} be there"),
+        ValueMatch::Is(value) => format!("{is}, {must} {}", demand(value)),
     })
 }
 

@@ -24,7 +24,7 @@
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
 //! - `faults`, `cors`, `limits`: what is decided between a rule and its action
 //! - `balancing`: how endpoints are chosen
-//! - `jwt`: RequestAuthentication and claims; `tokens`: keys and tokens for it
+//! - `jwt`, `jwt_keys`: RequestAuthentication and claims, and the keys that are fetched for it; `tokens`: keys and tokens for it
 //! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
 //! - `cases_tls`: the same for certificates and Secrets
 //! - `tls_upstream`: whom the gateway believes, and what it shows
@@ -102,6 +102,7 @@ mod health_checks;
 mod held_origin;
 mod hello;
 mod jwt;
+mod jwt_keys;
 mod large_bodies;
 mod life;
 mod limits;

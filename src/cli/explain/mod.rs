@@ -2,6 +2,8 @@
 //!
 //! The request is put on the wire, decoded and routed by the data path's own functions.
 //!
+//! - `authentication`: whether its tokens are good
+//! - `authorization`: which AuthorizationPolicy decides, and why
 //! - `request`: the command line to the bytes that a client would send
 //! - `listen`: which listener a port means
 //! - `walk`: from the listener to the route
@@ -18,6 +20,8 @@
 //! - `render`: a story for people and for tools
 
 mod action;
+mod authentication;
+mod authorization;
 mod cluster;
 mod connection;
 mod grpc;

@@ -3,6 +3,7 @@
 use super::story::Detail;
 use crate::{
     http::{RequestHead, Scheme},
+    jwt::Claims,
     table::{self, Nearness, RouteReport, RouteTable, VirtualHost},
 };
 
@@ -40,8 +41,12 @@ pub(super) fn hidden(table: &RouteTable, authority: &[u8]) -> Vec<Detail> {
 }
 
 /// The routes that come nearest, of those before `end`, and why each does not match.
-pub(super) fn routes(host: &VirtualHost, request: &RequestHead, scheme: Scheme, end: usize) -> Vec<Detail> {
-    let near = table::nearest_routes(host, request, scheme, usize::MAX);
+pub(super) fn routes(
+    host: &VirtualHost,
+    (request, scheme, claims): (&RequestHead, Scheme, Option<&Claims>),
+    end: usize,
+) -> Vec<Detail> {
+    let near = table::nearest_routes(host, request, scheme, claims, usize::MAX);
     let near: Vec<&RouteReport<'_>> = near.iter().filter(|report| report.position < end).collect();
     let count = near.len();
     let mut near: Vec<_> = near.into_iter().take(ROUTES_MAX).collect();

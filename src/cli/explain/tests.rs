@@ -6,8 +6,10 @@ use crate::{
 };
 use clap::Parser;
 
+mod balance;
 mod http2;
 mod policy;
+mod tokens;
 
 const SHOP: &str = "\
 apiVersion: networking.istio.io/v1

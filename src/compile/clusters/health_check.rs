@@ -1,10 +1,10 @@
 //! `sluicegate.io/health-check` to what the table has. That of the DestinationRule is stronger than that of the ServiceEntry.
 
-use super::policy::ServicePolicy;
+use super::{Purpose, policy::ServicePolicy};
 use crate::{
     compile::services::ServicePort,
     config::{Spanned, resources},
-    table::{HealthCheck, HttpProbe, Probe},
+    table::{Balance, HealthCheck, HttpProbe, Probe},
 };
 use std::time::Duration;
 
@@ -18,13 +18,18 @@ pub(super) fn health_check(
     policy: &ServicePolicy<'_>,
     port: &ServicePort<'_>,
     host: &str,
+    purpose: Purpose,
 ) -> Option<Box<HealthCheck>> {
     let of_rule = policy.rules.iter().find_map(|rule| rule.meta.own.as_ref()?.health_check.as_ref());
     let written = &of_rule.or_else(|| port.health_check())?.value;
     let time = |written: &Option<Spanned<Duration>>, default| written.as_ref().map_or(default, |t| t.value);
     let threshold = |written: &Option<Spanned<u32>>, default| written.as_ref().map_or(default, |n| n.value);
     Some(Box::new(HealthCheck {
-        probe: probe(written, host),
+        probe: match purpose {
+            Purpose::Rules => probe(written, host),
+            // TLS passes through, and what its clients speak in it is not known here: a connection is all that can be asked for.
+            Purpose::AutoPassthrough => Probe::Tcp,
+        },
         interval: time(&written.interval, INTERVAL),
         timeout: time(&written.timeout, TIMEOUT),
         healthy_threshold: threshold(&written.healthy_threshold, HEALTHY_THRESHOLD),
@@ -35,27 +40,17 @@ pub(super) fn health_check(
     }))
 }
 
-/// How endpoints are asked to which TLS passes that is not ended here: by a connection, whatever else is written.
-pub(super) fn by_connection(
-    policy: &ServicePolicy<'_>,
-    port: &ServicePort<'_>,
-    host: &str,
-) -> Option<Box<HealthCheck>> {
-    health_check(policy, port, host).map(|check| Box::new(HealthCheck { probe: Probe::Tcp, ..*check }))
-}
-
-/// The share of good endpoints, in percent, below which all are used: that of the check; else `outlier`, which is what
-/// `outlierDetection` says. Where there is none, Envoy's 50 % would send half of the requests where the check has just
-/// failed, so a check of its own switches that off.
-pub(super) fn panic_percent(check: Option<&HealthCheck>, has_outlier: bool, of_outlier: u8) -> u8 {
-    match check {
-        None => of_outlier,
-        Some(check) => match check.min_health_percent {
-            Some(percent) => u8::try_from(percent).unwrap_or(100),
-            None if has_outlier => of_outlier,
-            None => 0,
-        },
-    }
+/// With the share of good endpoints, in percent, below which all are used: that of the check; else what `outlierDetection`
+/// says. Where there is neither, Envoy's 50 % would send most requests where the check has just failed, so a check switches
+/// that off.
+pub(super) fn with_panic(balance: Balance, check: Option<&HealthCheck>, has_outlier: bool) -> Balance {
+    let Some(check) = check else { return balance };
+    let panic_percent = match check.min_health_percent {
+        Some(percent) => u8::try_from(percent).map_or(100, |percent| percent.min(100)),
+        None if has_outlier => balance.panic_percent,
+        None => 0,
+    };
+    Balance { panic_percent, ..balance }
 }
 
 fn probe(written: &resources::HealthCheck, host: &str) -> Probe {

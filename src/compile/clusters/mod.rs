@@ -40,9 +40,7 @@ use crate::{
             ConnectionPoolSettings, Destination, Map, ProxyProtocol, ProxyProtocolVersion, SimpleLb, Subset,
         },
     },
-    table::{
-        Balance, Cluster, ClusterId, DnsKind, DnsName, Placement, ProxyVersion, UpstreamProtocol, UpstreamTls,
-    },
+    table::{Cluster, ClusterId, DnsKind, DnsName, Placement, ProxyVersion, UpstreamProtocol, UpstreamTls},
     tls::ClientSpec,
 };
 use missing::Missing;
@@ -319,11 +317,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
         let missing =
             pool.why_empty.map(|why| Missing::no_endpoints(service, port.number, subset, tls_place, why));
         let settings = self.connection_pool(policy);
-        let check = match purpose {
-            Purpose::Rules => health_check::health_check(service_policy, port, host),
-            // What its clients speak is not known here.
-            Purpose::AutoPassthrough => health_check::by_connection(service_policy, port, host),
-        };
+        let check = health_check::health_check(service_policy, port, host, purpose);
         let outlier = outlier::outlier(policy.outlier.or(self.mesh.outlier_detection()));
         let balance = balance::balance(policy, self.mesh, place_weights);
         let cluster = Cluster {
@@ -332,14 +326,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
                 Purpose::AutoPassthrough => auto_passthrough::name(port.number, subset_name, host).into(),
             },
             endpoints: pool.endpoints,
-            balance: Balance {
-                panic_percent: health_check::panic_percent(
-                    check.as_deref(),
-                    outlier.is_some(),
-                    balance.panic_percent,
-                ),
-                ..balance
-            },
+            balance: health_check::with_panic(balance, check.as_deref(), outlier.is_some()),
             outlier,
             health_check: check,
             health: None,

@@ -2,7 +2,9 @@
 //! said about configurations that do not do what they seem to.
 
 mod actions;
+mod authentication;
 mod balancing;
+mod checks;
 mod delegates;
 mod endpoints;
 mod health;

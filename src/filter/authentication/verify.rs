@@ -98,6 +98,29 @@ impl Authentication {
         Ok(good.into_iter().map(|(_, verified)| verified).min_by_key(|verified| verified.rule))
     }
 
+    /// What the first token of a request that would be good says, if its issuer has signed it, with the position of its
+    /// rule: for those who explain, and have no keys. Nobody may be let in because of it.
+    pub fn read(&self, request: &RequestHead, now: u64) -> Option<(usize, Claims)> {
+        let mut read = None;
+        for (location, rules) in &self.locations {
+            // The first that is found ends the search.
+            let _ = find::tokens(location, request, |text| {
+                let Ok(token) = Token::parse(&text) else { return Ok(()) };
+                let is_good = |rule: &TokenRule| rule.terms.check(&token.payload, now).is_ok();
+                let good = rules
+                    .iter()
+                    .find_map(|at| Some((*at, self.rules.get(*at).filter(|rule| is_good(rule))?)));
+                let Some((at, rule)) = good else { return Ok(()) };
+                read = Some((at, Claims::with_lists(token.payload, &rule.lists)));
+                Err(())
+            });
+            if read.is_some() {
+                break;
+            }
+        }
+        read
+    }
+
     /// Verifies one token by the rules that look at its place.
     fn verify(&self, text: &[u8], rules: &[usize], keys: &Keys, now: u64) -> Result<Rc<Verified>, Refusal> {
         let known = keys.cache.borrow_mut().get(text).filter(|known| rules.contains(&known.rule));

@@ -5,7 +5,7 @@ use super::*;
 use crate::http::Scheme;
 
 fn reasons(matcher: RouteMatch, request: &RequestHead) -> Vec<String> {
-    let conditions = explain_match(&matcher, request, Scheme::Http);
+    let conditions = explain_match(&matcher, request, Scheme::Http, None);
     let failed = conditions.into_iter().filter_map(|condition| match condition.verdict {
         Verdict::Holds => None,
         Verdict::Fails(reason) => Some(reason),
@@ -132,13 +132,13 @@ fn the_nearest_routes_come_first() {
         ],
     );
     let names = |count| {
-        let near = nearest_routes(&host, &get("a/api"), Scheme::Http, count);
+        let near = nearest_routes(&host, &get("a/api"), Scheme::Http, None, count);
         near.iter().map(|report| (report.position, report.route.name.to_string())).collect::<Vec<_>>()
     };
     let expected = [(3, "post"), (1, "apple"), (0, "other"), (2, "two wrong")];
     assert_eq!(names(9), expected.map(|(at, name)| (at, name.to_owned())));
     assert_eq!(names(1).len(), 1);
-    let all = explain_routes(&host, &get("a/api"), Scheme::Http);
+    let all = explain_routes(&host, &get("a/api"), Scheme::Http, None);
     assert!(all.iter().enumerate().all(|(at, report)| report.position == at && !report.matches()));
 }
 
