@@ -6,6 +6,7 @@ use crate::{
 };
 use clap::Parser;
 
+mod authorization;
 mod http2;
 mod tokens;
 
