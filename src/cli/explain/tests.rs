@@ -7,6 +7,7 @@ use crate::{
 use clap::Parser;
 
 mod balance;
+mod authorization;
 mod http2;
 mod policy;
 mod tokens;
