@@ -85,8 +85,7 @@ fn names(gateway: &Gateway) -> Vec<String> {
 
 fn gone_and_back(workers: &str) {
     let origin = Moody::new("o");
-    let outlier =
-        "{consecutive5xxErrors: 1, maxEjectionPercent: 100, interval: 100ms, baseEjectionTime: 2s}";
+    let outlier = "{consecutive5xxErrors: 1, maxEjectionPercent: 100, interval: 100ms, baseEjectionTime: 2s}";
     let gateway = start(&site(&[origin.port()], outlier, ALL), workers);
     assert_eq!(status(&gateway), 200);
     origin.answers(500);
