@@ -5,8 +5,8 @@ use sluicegate::{
     config::{Diagnostic, Input, Resources, Severity, load},
     http::{RequestHead, Scheme},
     table::{
-        Action, BindAddress, Chain, ChainAction, ClusterId, Destination, Endpoints, Lookup, Probe,
-        ServerName, TableId, TcpRoute, UpstreamProtocol,
+        Action, BindAddress, Chain, ChainAction, ClusterId, Destination, Endpoints, HashAlgorithm, Lookup,
+        Probe, ServerName, TableId, TcpRoute, UpstreamProtocol,
     },
 };
 use std::path::{Path, PathBuf};
@@ -185,9 +185,11 @@ fn canary() {
 #[test]
 fn limits() {
     let example = Example::clean("limits.yaml");
-    let (old, new) =
-        ("outbound|80|v1|shop.internal at 127.0.0.1:9101", "outbound|80|v2|shop.internal at 127.0.0.1:9102");
-    let get = |target| example.get(PORT, "shop.example.com", target, &[]);
+    let (old, new) = (
+        "outbound|80|v1|store.internal at 127.0.0.1:9101",
+        "outbound|80|v2|store.internal at 127.0.0.1:9102",
+    );
+    let get = |target| example.get(PORT, "store.example.com", target, &[]);
     assert_eq!((get("/"), get("/login")), (format!("95 {old}, 5 {new}"), old.to_owned()));
     let table = &example.compiled.snapshot.route_tables[0];
     let age = table.connection_age.unwrap();
@@ -337,6 +339,24 @@ fn health() {
     assert!(matches!(&check.probe, Probe::Http(probe) if &*probe.path == "/healthz"));
 }
 
+/// The place that the example of balancing is written for.
+fn here() -> Options {
+    Options { locality: Some("eu/a".parse().unwrap()), ..Options::default() }
+}
+
+#[test]
+fn balancing() {
+    let example = Example::load(&["balancing.yaml"], &here()).with_problems(&[]);
+    let cluster = |name| {
+        let mut clusters = example.compiled.snapshot.clusters.iter();
+        clusters.find(|cluster| &*cluster.name == name).unwrap()
+    };
+    let cart = cluster("outbound|80||cart.internal").balance.hash.as_ref().unwrap();
+    assert_eq!(cart.algorithm, HashAlgorithm::Maglev(65_537));
+    let Endpoints::Static(list) = &cluster("outbound|80||search.internal").endpoints else { panic!() };
+    assert_eq!(list.iter().map(|endpoint| endpoint.placement.priority).collect::<Vec<_>>(), [0, 1, 2]);
+}
+
 #[test]
 fn demo() {
     let example = Example::clean("demo");
@@ -385,7 +405,7 @@ fn bookinfo() {
 /// All files that stand in `config/` itself are one configuration: `check config` is clean.
 #[test]
 fn they_go_together() {
-    let example = Example::load(&["."], &Options::default()).with_problems(&[]);
+    let example = Example::load(&["."], &here()).with_problems(&[]);
     assert_eq!(example.get(PORT, "shop.example.com", "/", &[("x-canary", "always")]).split(' ').count(), 3);
     assert!(example.get(PORT, "any.example", "/", &[]).contains("hello.internal"));
 }
@@ -400,6 +420,7 @@ fn every_example_has_a_test() {
         .collect();
     names.sort();
     let tested = [
+        "balancing.yaml",
         "bookinfo",
         "canary.yaml",
         "demo",

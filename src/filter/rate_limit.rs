@@ -8,7 +8,8 @@
 //! the table needs room only for the keys that have taken something and not got it back. A key has a handful of cells
 //! where it may be; if other keys have all of them, it takes from one of theirs: with more busy keys than the table has
 //! room for, some share a bucket. Which keys share is decided by a hash whose secret is made at random, so that nobody can
-//! aim at the bucket of another.
+//! aim at the bucket of another. (Two shards that see the first requests of a key in the same instant may give it two cells,
+//! if a third key's bucket has become full just then: it may then have one burst more, once.)
 
 use std::{
     hash::{BuildHasher, RandomState},

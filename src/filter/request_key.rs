@@ -1,6 +1,6 @@
 //! Something of a request that tells clients apart: what limits count by, and what keeps a client on its side of a split.
 
-use crate::http::RequestHead;
+use crate::{http::RequestHead, jwt::Claims};
 use std::{borrow::Cow, net::IpAddr};
 
 /// What of a request.
@@ -14,11 +14,19 @@ pub enum RequestKey {
     Cookie(Box<[u8]>),
     /// A parameter of the query, as it is written.
     Query(Box<[u8]>),
+    /// A claim of the verified token; what is not text is taken as JSON.
+    Claim(Box<str>),
 }
 
 impl RequestKey {
-    /// The value in a request, if it has one that is not empty. `client` is the address that may be trusted.
-    pub fn of<'r>(&'r self, request: &'r RequestHead, client: Option<IpAddr>) -> Option<Cow<'r, [u8]>> {
+    /// The value in a request, if it has one that is not empty. `client` is the address that may be trusted, `claims` what
+    /// the verified token says.
+    pub fn of<'r>(
+        &'r self,
+        request: &'r RequestHead,
+        client: Option<IpAddr>,
+        claims: Option<&'r Claims>,
+    ) -> Option<Cow<'r, [u8]>> {
         let value = match self {
             // All addresses of one subscriber of IPv6 are one client: it has at least 64 bits to choose from.
             RequestKey::ClientAddress => match client?.to_canonical() {
@@ -32,6 +40,13 @@ impl RequestKey {
             }
             RequestKey::Cookie(name) => Cow::Borrowed(cookie(request, name)?),
             RequestKey::Query(name) => Cow::Borrowed(parameter(request, name)?),
+            RequestKey::Claim(name) => {
+                let value = claims?.find(&[name])?;
+                match value.as_str() {
+                    Some(text) => Cow::Borrowed(text.as_bytes()),
+                    None => Cow::Owned(value.to_string().into_bytes()),
+                }
+            }
         };
         Some(value).filter(|value| !value.is_empty())
     }
@@ -60,7 +75,7 @@ mod tests {
     }
 
     fn of(key: &RequestKey, request: &RequestHead) -> Option<String> {
-        key.of(request, None).map(|value| String::from_utf8(value.into_owned()).unwrap())
+        key.of(request, None, None).map(|value| String::from_utf8(value.into_owned()).unwrap())
     }
 
     #[test]
@@ -88,16 +103,29 @@ mod tests {
     }
 
     #[test]
+    fn claims_of_the_token() {
+        let payload = serde_json::json!({"sub": "user-1", "tier": 2});
+        let claims = Claims::new(payload.as_object().unwrap().clone());
+        let head = RequestHead::default();
+        let of = |name: &str, claims: Option<&Claims>| {
+            RequestKey::Claim(name.into()).of(&head, None, claims).map(|value| value.into_owned())
+        };
+        assert_eq!(of("sub", Some(&claims)).as_deref(), Some(&b"user-1"[..]));
+        assert_eq!(of("tier", Some(&claims)).as_deref(), Some(&b"2"[..]));
+        assert_eq!((of("other", Some(&claims)), of("sub", None)), (None, None));
+    }
+
+    #[test]
     fn addresses_of_one_subscriber_are_one() {
         let of = |address: &str| {
             RequestKey::ClientAddress
-                .of(&RequestHead::default(), Some(address.parse().unwrap()))
+                .of(&RequestHead::default(), Some(address.parse().unwrap()), None)
                 .map(Cow::into_owned)
         };
         assert_eq!(of("10.0.0.1"), of("::ffff:10.0.0.1"));
         assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(RequestKey::ClientAddress.of(&RequestHead::default(), None), None);
+        assert_eq!(RequestKey::ClientAddress.of(&RequestHead::default(), None, None), None);
     }
 }

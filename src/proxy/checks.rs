@@ -17,6 +17,7 @@ use crate::{
     driver,
     filter::{Abort, Fault, Share, cors, retry_after_seconds, sticky},
     http::BodyLength,
+    jwt::Claims,
     table::{Checks, CorsPolicy, Destination, Forward, Route, Settings, StickySplit},
     telemetry::{Flag, bump},
     upstream::Random,
@@ -79,6 +80,7 @@ impl Exchange<'_> {
         checks: &Checks,
         route: &Route,
         settings: &Settings,
+        claims: Option<&Claims>,
     ) -> Option<After> {
         let verdict = match self.admit(checks, settings) {
             Some(verdict) => verdict,
@@ -88,7 +90,7 @@ impl Exchange<'_> {
                 {
                     return Some(self.left(route));
                 }
-                self.judge(checks, settings)?
+                self.judge(checks, settings, claims)?
             }
         };
         Some(self.reply(LocalReply::Check(verdict), Some(route), "").await)
@@ -108,7 +110,7 @@ impl Exchange<'_> {
     }
 
     /// What comes after the delay.
-    fn judge(&mut self, checks: &Checks, settings: &Settings) -> Option<Verdict> {
+    fn judge(&mut self, checks: &Checks, settings: &Settings, claims: Option<&Claims>) -> Option<Verdict> {
         let dice = || self.env.random.below(Share::SIDES);
         if let Some(abort) = checks.fault.as_ref().and_then(|fault| fault.abort(dice)) {
             bump(&self.env.counters.faults_aborted, 1);
@@ -120,7 +122,7 @@ impl Exchange<'_> {
             bump(&self.env.counters.preflights_answered, 1);
             return Some(Verdict::Preflight);
         }
-        if let Some(wait) = self.limited(checks, settings) {
+        if let Some(wait) = self.limited(checks, settings, claims) {
             bump(&self.env.counters.rate_limited, 1);
             return Some(Verdict::Limited(wait));
         }
@@ -152,14 +154,14 @@ impl Exchange<'_> {
 
     /// When the request may come again, if there are too many now. The limits before the one that refuses it have been
     /// charged: it did come.
-    fn limited(&self, checks: &Checks, settings: &Settings) -> Option<Duration> {
+    fn limited(&self, checks: &Checks, settings: &Settings, claims: Option<&Claims>) -> Option<Duration> {
         if checks.rate_limits.is_empty() {
             return None;
         }
         let (now, client) = (Instant::now(), self.client_address(settings));
         let request = &self.answer.scratch.request;
         checks.rate_limits.iter().find_map(|limited| {
-            let key = limited.key.as_ref().map(|key| key.of(request, client).unwrap_or_default());
+            let key = limited.key.as_ref().map(|key| key.of(request, client, claims).unwrap_or_default());
             match key {
                 Some(key) => limited.limit.take_for(&key, now).err(),
                 None => limited.limit.take(now).err(),
@@ -239,7 +241,7 @@ impl Exchange<'_> {
         settings: &Settings,
     ) -> Option<&'f Destination> {
         let client = self.client_address(settings);
-        let hash = match (split.key.of(&self.answer.scratch.request, client), &split.issue) {
+        let hash = match (split.key.of(&self.answer.scratch.request, client, None), &split.issue) {
             (Some(key), _) => sticky::stable_hash(&key),
             (None, Some(cookie)) => {
                 let value = format!("{:016x}{:016x}", self.env.random.next(), self.env.random.next());

@@ -233,15 +233,13 @@ fn bodies_of_http2_have_the_same_limit() {
     };
     // From a pipe its length is not known.
     assert_eq!(upload(100_000, &["-T", "-"]), "2 200");
-    assert_eq!(upload(100_001, &["-T", "-"]), "2 413");
-    assert_eq!(upload(100_001, &["--data-binary", "@-"]), "2 413");
-    let statuses = (0..3)
-        .map(|_| gateway.log_line().contains("\" 413 DPE request_payload_too_large "))
-        .collect::<Vec<_>>();
-    assert_eq!(statuses, [false, true, true]);
-    // While it still sends; some versions of curl do not see an answer before the end of what they send.
-    upload(3_000_000, &["-T", "-"]);
-    assert!(gateway.log_line().contains("\" 413 DPE request_payload_too_large "));
+    assert!(!gateway.log_line().contains(" 413 "));
+    // Some versions of curl do not see an answer that comes before the end of what they send.
+    for (bytes, how) in [(100_001, "-T"), (3_000_000, "-T"), (100_001, "--data-binary")] {
+        upload(bytes, &[how, if how == "-T" { "-" } else { "@-" }]);
+        let line = gateway.log_line();
+        assert!(line.contains("\" 413 DPE request_payload_too_large "), "{line}");
+    }
     gateway.stop();
 }
 

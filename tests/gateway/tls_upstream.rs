@@ -44,7 +44,7 @@ fn names_and_authorities() {
             Err(()) => {
                 assert_eq!(answer.status, 503, "{tls}");
                 let line = gateway.log_line();
-                assert!(line.contains(" UF "), "{tls}: {line}");
+                assert!(line.contains(" URX,UF "), "{tls}: {line}");
             }
         }
         gateway.stop();

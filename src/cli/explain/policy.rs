@@ -156,6 +156,7 @@ fn key(key: &RequestKey) -> String {
         RequestKey::Header(name) => format!("header `{}`", lossy(name)),
         RequestKey::Cookie(name) => format!("cookie `{}`", lossy(name)),
         RequestKey::Query(name) => format!("query parameter `{}`", lossy(name)),
+        RequestKey::Claim(name) => format!("claim `{name}`"),
     }
 }
 

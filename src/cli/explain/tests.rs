@@ -6,6 +6,8 @@ use crate::{
 };
 use clap::Parser;
 
+mod balance;
+mod authorization;
 mod http2;
 mod policy;
 mod tokens;

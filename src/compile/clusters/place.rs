@@ -94,8 +94,9 @@ impl<'r> Nearness<'r> {
         }
         without_gaps(&mut groups);
         let mut placements: Vec<Option<Placement>> = vec![None; pool.sites.len()];
-        for (place, group) in (0..).zip(&groups) {
+        for (place, group) in groups.iter().enumerate() {
             let priority = group.priority.min(u32::from(PRIORITIES_MAX) - 1) as u8;
+            let place = u16::try_from(place).unwrap_or(u16::MAX);
             let place = if is_weighted { place } else { 0 };
             for member in &group.members {
                 if let Some(placement) = placements.get_mut(*member) {

@@ -220,6 +220,7 @@ fn request_key(key: &resources::RequestKey) -> Option<RequestKey> {
         }
         resources::RequestKey::Cookie(name) => RequestKey::Cookie(name.as_bytes().into()),
         resources::RequestKey::Query(name) => RequestKey::Query(name.as_bytes().into()),
+        resources::RequestKey::Claim(name) => RequestKey::Claim(name.as_str().into()),
     })
 }
 

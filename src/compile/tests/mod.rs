@@ -4,6 +4,7 @@
 mod actions;
 mod authentication;
 mod balancing;
+mod checks;
 mod delegates;
 mod endpoints;
 mod health;

@@ -2,7 +2,7 @@
 
 use super::{
     names,
-    place::{Findings, Place, conflicting, missing},
+    place::{Findings, Place, conflicting, missing, without_effect},
     scalars::check_duration,
     wording::{list, shown},
 };
@@ -10,8 +10,8 @@ use crate::{
     config::{
         Diagnostic, Resource, Spanned,
         resources::{
-            BodyLimit, ConnectionAge, Gateway, IssuedCookie, Networks, OneOrMore, RateLimit, RequestKey,
-            StickySplit, VirtualService,
+            BodyLimit, ConnectionAge, Gateway, HttpRoute, IssuedCookie, Networks, OneOrMore, RateLimit,
+            RequestKey, StickySplit, VirtualService,
         },
     },
     http::is_token_byte,
@@ -66,11 +66,30 @@ pub(super) fn check_virtual_service(service: &Resource<VirtualService>, findings
         Several::Exclude,
         check_split,
     );
+    report_useless_splits(service, at.at);
     if let Some(limit) = own.rate_limit.get(RATE_LIMITS_MAX) {
         let message = format!("there are {} limits", own.rate_limit.len());
         let problem = Diagnostic::error("too-many-limits", message).at(limit.span);
         let at = at.at.entry("annotations", "sluicegate.io/rate-limit", limit.span);
         at.report(problem.help(format!("expected at most {RATE_LIMITS_MAX}")));
+    }
+}
+
+/// Where there is only one destination there is nothing to stay at. A rule that delegates may have more.
+fn report_useless_splits(service: &Resource<VirtualService>, at: &Place<'_>) {
+    let splits = service.meta.own.iter().flat_map(|own| own.sticky_split.iter());
+    for split in splits {
+        let name = split.route.as_ref().map(|route| route.as_str());
+        let is_for = |rule: &HttpRoute| name.is_none() || rule.name.as_ref().map(|own| own.as_str()) == name;
+        let mut rules = service.spec.http.iter().filter(|rule| is_for(rule)).peekable();
+        let is_split = |rule: &Spanned<HttpRoute>| rule.route.len() > 1 || rule.delegate.is_some();
+        if rules.peek().is_some() && !rules.any(is_split) {
+            let problem = without_effect(
+                "sluicegate.io/sticky-split",
+                "no rule that it is for has several destinations",
+            );
+            at.entry("annotations", "sluicegate.io/sticky-split", split.span).report(problem);
+        }
     }
 }
 
@@ -185,8 +204,10 @@ fn check_key(key: &RequestKey, at: &Place<'_>) {
         RequestKey::Header(name) => (name, "header"),
         RequestKey::Cookie(name) => (name, "cookie"),
         RequestKey::Query(name) => (name, "query"),
+        RequestKey::Claim(name) => (name, "claim"),
     };
     let is_name = match what {
+        "claim" => !name.is_empty(),
         "query" => !name.is_empty() && !name.contains(['&', '=', '#', '%', '+']),
         _ => !name.is_empty() && name.bytes().all(is_token_byte),
     };
@@ -233,6 +254,12 @@ fn check_split(split: &StickySplit, at: &Place<'_>) {
             "without a key it is chance that decides, as without the annotation",
         );
         at.field("key", key)
+            .report(problem.help("expected client-address, or a header, a cookie or a parameter"));
+    }
+    if let RequestKey::Claim(claim) = &**key {
+        let problem = Diagnostic::error("bad-key", "a split can't go by a claim");
+        at.field("key", key)
+            .field("claim", claim)
             .report(problem.help("expected client-address, or a header, a cookie or a parameter"));
     }
     let Some(issue) = &split.issue else { return };

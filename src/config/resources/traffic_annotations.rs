@@ -96,6 +96,8 @@ pub enum RequestKey {
     Cookie(Spanned<String>),
     /// `{query: name}`: a parameter of the query.
     Query(Spanned<String>),
+    /// `{claim: name}`: a claim of the verified token.
+    Claim(Spanned<String>),
 }
 
 object! {
@@ -107,19 +109,22 @@ object! {
         cookie: Option<Spanned<String>> = "cookie",
         /// A parameter of the query.
         query: Option<Spanned<String>> = "query",
+        /// A claim of the token that a RequestAuthentication has verified.
+        claim: Option<Spanned<String>> = "claim",
     }
-    one_of ["header", "cookie", "query"]
+    one_of ["header", "cookie", "query", "claim"]
 }
 
 impl Decode for RequestKey {
     const EXPECTED: &'static str =
-        "none, client-address, or one of {header: name}, {cookie: name}, {query: name}";
+        "none, client-address, or one of {header: name}, {cookie: name}, {query: name}, {claim: name}";
 
     fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         if let Value::Map(_) = node.value() {
-            let NamedKey { header, cookie, query } = NamedKey::decode(node, decoder)?;
+            let NamedKey { header, cookie, query, claim } = NamedKey::decode(node, decoder)?;
             let header = header.map(RequestKey::Header);
             let key = header.or(cookie.map(RequestKey::Cookie)).or(query.map(RequestKey::Query));
+            let key = key.or(claim.map(RequestKey::Claim));
             if key.is_none() {
                 decoder.mismatch(node, Self::EXPECTED);
             }
