@@ -28,10 +28,11 @@ fn what_is_good() {
         ("body-limit", "10MiB"),
         ("body-limit", "- 65536\n- {max: 1 GiB, route: api}"),
         ("sticky-split", "key: {cookie: side}\nissue: {maxAge: 24h, path: /a}"),
-        ("sticky-split", "key: client-address\nroute: api"),
     ] {
         expect(&service(name, value), &[]);
     }
+    let useless = service("sticky-split", "key: client-address\nroute: api");
+    expect(&useless, &["warning no-effect 7 metadata.annotations[\"sluicegate.io/sticky-split\"]"]);
     for value in ["1h", "{age: 30m, jitterPercent: 0}", "[1h, {age: 90s, jitterPercent: 100, port: 80}]"] {
         expect(&gateway(value), &[]);
     }
