@@ -7,7 +7,7 @@ use sluicegate::{
     config::parse,
     filter::hash_text,
     table::{ClusterId, HashAlgorithm, HashEntry, HashTable},
-    upstream::{Clusters, Pick, Random},
+    upstream::{Clusters, Pick, Place, Random},
 };
 use std::{hint::black_box, time::Instant};
 
@@ -63,7 +63,7 @@ fn choices(name: &str, balancer: &str, weights: &[u32]) {
         ),
     ];
     let (resources, _) = parse(vec![("bench.yaml".to_owned(), yaml.concat().into_bytes())]);
-    let clusters = Clusters::new(&compile(&resources, &Options::default()).snapshot);
+    let clusters = Clusters::new(&compile(&resources, &Options::default()).snapshot, &Place::default());
     let cluster = clusters.get(ClusterId(0)).expect("the cluster is there");
     let (random, now) = (Random::default(), Instant::now());
     let hashes: Vec<u64> = (0..CHOICES).map(|n| hash_text(&n.to_le_bytes(), 0)).collect();

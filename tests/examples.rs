@@ -5,8 +5,8 @@ use sluicegate::{
     config::{Diagnostic, Input, Resources, Severity, load},
     http::{RequestHead, Scheme},
     table::{
-        Action, BindAddress, Chain, ChainAction, ClusterId, Destination, Endpoints, Lookup, Probe,
-        ServerName, TableId, TcpRoute, UpstreamProtocol,
+        Action, BindAddress, Chain, ChainAction, ClusterId, Destination, Endpoints, HashAlgorithm, Lookup,
+        Probe, ServerName, TableId, TcpRoute, UpstreamProtocol,
     },
 };
 use std::path::{Path, PathBuf};
@@ -338,6 +338,20 @@ fn health() {
 }
 
 #[test]
+fn balancing() {
+    let here = Options { locality: Some("eu/a".parse().unwrap()), ..Options::default() };
+    let example = Example::load(&["balancing.yaml"], &here).with_problems(&[]);
+    let cluster = |name| {
+        let mut clusters = example.compiled.snapshot.clusters.iter();
+        clusters.find(|cluster| &*cluster.name == name).unwrap()
+    };
+    let cart = cluster("outbound|80||cart.internal").balance.hash.as_ref().unwrap();
+    assert_eq!(cart.algorithm, HashAlgorithm::Maglev(65_537));
+    let Endpoints::Static(list) = &cluster("outbound|80||search.internal").endpoints else { panic!() };
+    assert_eq!(list.iter().map(|endpoint| endpoint.placement.priority).collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+#[test]
 fn demo() {
     let example = Example::clean("demo");
     let get = |target, fields| example.get(PORT, "127.0.0.1:8080", target, fields);
@@ -400,6 +414,7 @@ fn every_example_has_a_test() {
         .collect();
     names.sort();
     let tested = [
+        "balancing.yaml",
         "bookinfo",
         "canary.yaml",
         "demo",

@@ -36,6 +36,8 @@ pub(super) struct Answer<'a> {
     pub(super) summary: Summary,
     /// What redirects and matches go by.
     pub(super) scheme: Scheme,
+    /// It is a call of gRPC, or of gRPC-Web.
+    pub(super) is_call: bool,
     /// How long the client waits (`grpc-timeout`).
     pub(super) call_timeout: Option<Duration>,
     /// What is done for a client of gRPC-Web.
@@ -76,6 +78,7 @@ impl<'a> Answer<'a> {
             scratch,
             summary,
             scheme: Scheme::Http,
+            is_call: false,
             call_timeout: None,
             web: None,
             web_at_first: None,

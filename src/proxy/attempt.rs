@@ -114,9 +114,8 @@ impl Exchange<'_> {
         if way.settings.envoy_debug_headers {
             fields.push_known(Name::XEnvoy, "x-envoy-expected-rq-timeout-ms", text);
         }
-        let is_call = fields.get(Name::ContentType).and_then(grpc::kind).is_some();
         let is_less = self.answer.call_timeout.is_none_or(|call| Duration::from_millis(expected_ms) < call);
-        if is_call && is_less && text.len() <= grpc::TIMEOUT_DIGITS_MAX {
+        if self.answer.is_call && is_less && text.len() <= grpc::TIMEOUT_DIGITS_MAX {
             fields.set(b"grpc-timeout", &[text, b"m"].concat());
         }
     }

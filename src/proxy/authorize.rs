@@ -11,19 +11,22 @@ use crate::{
 use std::sync::Arc;
 
 /// What the access log says where no rule allows what is asked for.
-const NONE: &str = "rbac_access_denied_matched_policy[none]";
+pub const NOT_ALLOWED: &str = "rbac_access_denied_matched_policy[none]";
 
 /// A request as it has arrived, with what is known of its sender.
-pub(super) struct Asked<'a> {
-    pub(super) head: &'a RequestHead,
-    pub(super) scheme: Scheme,
-    pub(super) claims: Option<&'a Claims>,
+pub struct AuthorizationRequest<'a> {
+    /// As routing sees it.
+    pub head: &'a RequestHead,
+    /// The scheme that routing goes by.
+    pub scheme: Scheme,
+    /// What its token says, if one was verified.
+    pub claims: Option<&'a Claims>,
 }
 
 /// Judges a request. `Some`: it is denied; for the access log. `text` is memory to work with.
 pub(super) fn request(
     authorization: &Authorization,
-    asked: &Asked<'_>,
+    asked: &AuthorizationRequest<'_>,
     info: &ConnectionInfo,
     settings: &Settings,
     env: &Environment,
@@ -89,21 +92,21 @@ fn judge(
         }
         Verdict::Denied(rule) => {
             bump(totals.denied, 1);
-            Some(rule.map_or_else(|| NONE.into(), |rule| Arc::clone(&rule.details)))
+            Some(rule.map_or_else(|| NOT_ALLOWED.into(), |rule| Arc::clone(&rule.details)))
         }
     }
 }
 
 /// Calls `with` with everything that is known of a request. `text` is memory to work with.
-fn with_facts<R>(
-    asked: &Asked<'_>,
+pub fn with_facts<R>(
+    asked: &AuthorizationRequest<'_>,
     info: &ConnectionInfo,
     settings: &Settings,
     text: &mut Vec<u8>,
     with: impl FnOnce(&Facts<'_>) -> R,
 ) -> R {
     host(&asked.head.authority, text);
-    let Asked { head, scheme, claims } = *asked;
+    let AuthorizationRequest { head, scheme, claims } = *asked;
     with(&Facts {
         remote_ip: standard::client_address(head, settings, info),
         request: Some(Request { head, host: text, scheme, claims }),
@@ -111,7 +114,8 @@ fn with_facts<R>(
     })
 }
 
-fn facts_of_connection(info: &ConnectionInfo) -> Facts<'_> {
+/// Everything that is known of a connection.
+pub fn facts_of_connection(info: &ConnectionInfo) -> Facts<'_> {
     Facts {
         source_ip: info.direct_peer.map(|peer| peer.ip()),
         remote_ip: info.peer_ip(),

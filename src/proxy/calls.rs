@@ -20,6 +20,7 @@ impl Answer<'_> {
         if grpc::kind(content_type).is_none() {
             return;
         }
+        self.is_call = true;
         self.call_timeout = request.fields.get_text(b"grpc-timeout").and_then(grpc::parse_timeout);
         if cluster.speaks_http2(request.version) {
             self.web_at_first = Translation::begin(request);

@@ -5,7 +5,7 @@ use super::{
     answer::Answer,
     arrive,
     authenticate::{authenticate, challenge},
-    authorize::{self, Asked},
+    authorize::{self, AuthorizationRequest},
     client::{Client, Incoming},
     environment::Scratch,
     kept::Kept,
@@ -137,7 +137,7 @@ impl<'a> Exchange<'a> {
         };
         let claims = verified.as_ref().map(|verified| &*verified.claims);
         if let Some(authorization) = &routing.snapshot.authorization {
-            let asked = Asked { head: request, scheme, claims };
+            let asked = AuthorizationRequest { head: request, scheme, claims };
             let denial = authorize::request(authorization, &asked, info, settings, &self.env, text);
             if denial.is_some() {
                 self.answer.summary.denial = denial;

@@ -121,10 +121,11 @@ impl Failure {
         }
     }
 
-    /// What it shows of the endpoint; nothing where it was the client's doing.
+    /// What it shows of the endpoint; nothing where it was the client's doing, or that of a limit.
     pub(super) fn outcome(&self) -> Option<Outcome> {
         Some(match (self.side, self.phase, &self.kind) {
-            (Side::Downstream, ..) => return None,
+            // A limit of ours is nobody's failure.
+            (Side::Downstream, ..) | (_, _, Kind::Overflow) => return None,
             (_, _, Kind::ResponseTimeout | Kind::TryTimeout | Kind::Expired) => Outcome::TimedOut,
             (_, Phase::Connect, _) => Outcome::ConnectFailed,
             (_, _, Kind::Timeout) => Outcome::TimedOut,
@@ -307,7 +308,7 @@ mod tests {
     fn what_the_limits_refuse_is_503_uo_and_never_tried_again() {
         let full = Failure::upstream(Phase::Connect, Kind::Overflow);
         assert!(!full.is_sent_again_at_once(GET));
-        assert_eq!(full.lost(), None);
+        assert_eq!((full.lost(), full.outcome()), (None, None));
         assert_eq!((full.answer().0, full.flag()), (503, Flag::UpstreamOverflow));
         assert_eq!(full.details(), "upstream_reset_before_response_started{overflow}");
     }

@@ -76,6 +76,7 @@ mod upload_stream;
 mod websocket;
 mod worker;
 
+pub use authorize::{AuthorizationRequest, NOT_ALLOWED, facts_of_connection, with_facts};
 pub use downstream::{Socket, serve};
 pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing, TlsInfo};
 pub use passage::{arrive, depart, head_policy};

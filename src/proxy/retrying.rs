@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     http::Name,
-    table::{AnswerHead, Full, Resource},
+    table::{AnswerHead, Full, Resource, RetryOn},
     telemetry::{Flag, bump},
 };
 
@@ -14,7 +14,18 @@ impl Answer<'_> {
     /// where it would be, if any try were left.
     pub(super) fn wants_another(&mut self, way: &Way<'_>, progress: &Progress) -> bool {
         self.end_retry();
-        if way.retry.attempts == 0 || !way.retry.takes_answer(self.answer_head()) {
+        let (policy, response) = (way.retry, &self.scratch.response);
+        let mut head = AnswerHead { status: response.status, grpc_status: None, is_rate_limited: false };
+        if self.is_call {
+            let text = response.fields.get_text(b"grpc-status");
+            head.grpc_status = text.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        }
+        // Nearly all answers are none of these, and nothing else of them is looked at.
+        if policy.attempts == 0 || !(policy.takes_answer(head) || policy.on.has_any(RetryOn::RATE_LIMITED)) {
+            return false;
+        }
+        head.is_rate_limited = response.fields.get_text(b"x-envoy-ratelimited").is_some();
+        if !policy.takes_answer(head) {
             return false;
         }
         if self.retries_left == 0 {
@@ -77,15 +88,5 @@ impl Answer<'_> {
 
     fn waits_for_an_answer(&self) -> bool {
         matches!(self.client, Client::Http1(_)) && self.scratch.request.fields.contains(Name::Expect)
-    }
-
-    fn answer_head(&self) -> AnswerHead {
-        let response = &self.scratch.response;
-        let grpc_status = response.fields.get_text(b"grpc-status");
-        AnswerHead {
-            status: response.status,
-            grpc_status: grpc_status.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()),
-            is_rate_limited: response.fields.get_text(b"x-envoy-ratelimited").is_some(),
-        }
     }
 }

@@ -159,7 +159,7 @@ impl Session {
             let is_new = |endpoint: &Rc<Endpoint>| !tried.iter().any(|other| Rc::ptr_eq(other, endpoint));
             let Some(endpoint) = chosen.filter(is_new) else { break };
             let opened = Stream::open(cluster, &endpoint, &env.dial(&self.connection.info, None)).await;
-            if cluster.keeps_health() && !matches!(opened, Err(NoConnection::Full)) {
+            if cluster.keeps_health() && !matches!(opened, Err(NoConnection::Full | NoConnection::Left)) {
                 cluster.learn_connected(&endpoint, opened.is_ok(), Instant::now());
             }
             match opened {

@@ -12,8 +12,7 @@ use super::{
     timing::Timing,
 };
 use crate::{
-    grpc,
-    http::{BodyLength, Name},
+    http::BodyLength,
     http1::body::{BodyDecoder, Next},
     telemetry::bump,
     upstream::{Endpoint, Outcome},
@@ -69,6 +68,16 @@ impl Exchange<'_> {
             let attempt = Attempt { endpoint: &endpoint, number: tried.attempts, fresh };
             let ended = self.attempt(attempt, way).await.map_err(|failed| failed.judge(&self.timing));
             self.timing.end_attempt();
+            let is_resent = |failure: &Failure, replay: &Replay| {
+                tried.resent < RESENT_MAX && failure.is_sent_again_at_once(*replay)
+            };
+            if matches!(&ended, Err(Failed::Before(failure, replay)) if is_resent(failure, replay)) {
+                // It tells more of the pool than of the endpoint, so nothing is learned.
+                tried.resent += 1;
+                bump(&self.env.counters.upstream_resent, 1);
+                again = Some(endpoint);
+                continue;
+            }
             self.learn(way, &endpoint, &ended);
             match ended {
                 Ok(after) => {
@@ -81,12 +90,6 @@ impl Exchange<'_> {
                 Err(Failed::Unwanted(_)) => {}
                 Err(Failed::Before(failure, replay)) => {
                     let failure = Failure { retried: tried.retries > 0, ..failure };
-                    if failure.is_sent_again_at_once(replay) && tried.resent < RESENT_MAX {
-                        tried.resent += 1;
-                        bump(&self.env.counters.upstream_resent, 1);
-                        again = Some(endpoint);
-                        continue;
-                    }
                     if !self.is_tried_again(way, &failure, replay) {
                         return Err(Ended::Failed(failure));
                     }
@@ -141,8 +144,7 @@ impl Exchange<'_> {
             BodyLength::Unknown | BodyLength::UntilClose => None,
         };
         let head = &self.answer.scratch.request;
-        let is_call = head.fields.get(Name::ContentType).and_then(grpc::kind).is_some();
-        let takes_what_was_sent = way.retry.takes_what_was_sent(is_call);
+        let takes_what_was_sent = way.retry.takes_what_was_sent(self.answer.is_call);
         let usual = if way.cluster.speaks_http2(head.version) { KEPT_BYTES_USUAL } else { 0 };
         match &mut self.incoming {
             Incoming::Http1(_) if takes_what_was_sent => self.kept.allow(KEPT_BYTES_MAX, length),
@@ -170,10 +172,8 @@ impl Exchange<'_> {
     /// When all of this has to be over.
     fn begin_timing(&mut self, way: &Way<'_>) {
         let (exchange, attempt) = (way.forward.timeout, way.retry.per_try_timeout);
-        let call = match (self.answer.call_timeout, exchange) {
-            (Some(call), Some(exchange)) => Some(call.min(exchange)),
-            (call, _) => call,
-        };
+        // Both hold, so the time of the exchange is the most that a call may ask for.
+        let call = self.answer.call_timeout;
         let call = call.and_then(|call| self.answer.summary.started.checked_add(call));
         self.timing = Timing::new(&self.env.deadlines, exchange, attempt, call);
         if self.timing.is_on() && self.has_all_come() {

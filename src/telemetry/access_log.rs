@@ -30,7 +30,7 @@ pub struct Record<'a> {
     pub status: u16,
     /// Why it ended as it did.
     pub flag: Option<Flag>,
-    /// Why there was no other attempt, where one was wanted (`URX`, `UO`); written behind the other, as `UF,URX`.
+    /// Why there was no other attempt, where one was wanted (`URX`, `UO`); written before the other, as `URX,UF`.
     pub retry_flag: Option<Flag>,
     /// It was made to wait: `DI`, beside the flag.
     pub is_delayed: bool,
@@ -145,14 +145,13 @@ impl AccessLog {
     }
 }
 
-/// The flags in Envoy's order: what the upstream did, that it was made to wait, what the gateway or the client did, that no
-/// try was left. Only what the gateway or the client did happens to a request before it has an upstream.
+/// The flags in the order in which Envoy has written them since 1.30, that in which things happened: it was made to wait, no
+/// try was left, and why it ended.
 fn append_flags(r: &Record<'_>, out: &mut Vec<u8>) {
-    let [flag, retry] = [r.flag, r.retry_flag].map(|flag| flag.map_or("", Flag::as_str));
     let delayed = if r.is_delayed { "DI" } else { "" };
-    let (before, after) = if r.upstream_host.is_empty() { ("", flag) } else { (flag, "") };
+    let [retry, flag] = [r.retry_flag, r.flag].map(|flag| flag.map_or("", Flag::as_str));
     let begin = out.len();
-    for flag in [before, delayed, after, retry].into_iter().filter(|flag| !flag.is_empty()) {
+    for flag in [delayed, retry, flag].into_iter().filter(|flag| !flag.is_empty()) {
         if out.len() > begin {
             out.push(b',');
         }

@@ -79,17 +79,15 @@ impl Connection {
         ticket: Ticket,
     ) -> Result<Connection, NoConnection> {
         let Ticket { slot, pending } = ticket;
+        if cluster.limits.as_ref().is_some_and(|limits| limits.is_full_of_requests()) {
+            return Err(NoConnection::Full);
+        }
         let stream = open_stream(cluster, endpoint, dial, slot).await?;
         drop(pending);
         let mut connection = Connection::of(stream, cluster, dial.pool);
         if let Some(limits) = &cluster.limits {
-            match limits.begin(Resource::Requests) {
-                Ok(request) => connection.request = request,
-                Err(full) => {
-                    connection.give_back();
-                    return Err(full.into());
-                }
-            }
+            // Others were faster while it was opened.
+            connection.request = limits.begin(Resource::Requests)?;
         }
         Ok(connection)
     }

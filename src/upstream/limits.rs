@@ -185,6 +185,14 @@ impl Limits {
         }
     }
 
+    /// Whether as many requests are under way as may be: then a connection need not be opened for another. It is counted.
+    pub(super) fn is_full_of_requests(&self) -> bool {
+        let breaker = self.pool.breaker.as_deref().filter(|breaker| breaker.counts(Resource::Requests));
+        let full =
+            breaker.filter(|breaker| breaker.in_use(Resource::Requests) >= breaker.most(Resource::Requests));
+        full.inspect(|breaker| breaker.note_overflow(Resource::Requests)).is_some()
+    }
+
     /// What limits connections, if something does.
     fn breaker(&self) -> Option<&Breaker> {
         self.pool.breaker.as_deref().filter(|breaker| breaker.counts(Resource::Connections))
@@ -308,8 +316,9 @@ impl Limits {
 
     fn watch(&self, place: &InLine, waker: &Waker) {
         let mut line = self.line.borrow_mut();
-        if let Some(waiter) = line.iter_mut().find(|waiter| waiter.number == place.number) {
-            waiter.waker = Some(waker.clone());
+        // Numbers grow from the front to the back.
+        if let Ok(at) = line.binary_search_by_key(&place.number, |waiter| waiter.number) {
+            line[at].waker = Some(waker.clone());
         }
     }
 
@@ -410,7 +419,8 @@ impl Ticket {
     /// As much is in use as may be. It is counted.
     pub fn at_once(cluster: &Cluster) -> Result<Ticket, Full> {
         let Some(limits) = &cluster.limits else { return Ok(Ticket::default()) };
-        let slot = limits.slot();
+        // What is free while others wait is theirs.
+        let slot = if limits.is_line_empty() { limits.slot() } else { Err(Full) };
         if slot.is_err() {
             limits.breaker().into_iter().for_each(|breaker| breaker.note_overflow(Resource::Connections));
         }
@@ -421,7 +431,11 @@ impl Ticket {
 impl Drop for InLine {
     fn drop(&mut self) {
         let limits = &self.of;
-        limits.line.borrow_mut().retain(|waiter| waiter.number != self.number);
+        let mut line = limits.line.borrow_mut();
+        if let Ok(at) = line.binary_search_by_key(&self.number, |waiter| waiter.number) {
+            line.remove(at);
+        }
+        drop(line);
         let Some(breaker) = limits.breaker() else { return };
         breaker.leave(limits.place.shard, limits.is_line_empty());
         limits.settle(breaker);
@@ -441,3 +455,6 @@ impl Drop for Permit {
         self.of.pool.breaker.iter().for_each(|breaker| breaker.end(self.resource));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,7 +74,7 @@ fn a_refused_connect_is_503_uf_and_the_next_endpoint_is_tried_first() {
     assert!(answer.text().contains("reset reason: connection failure"), "{}", answer.text());
     let line = gateway.log_line();
     assert!(
-        line.contains(" 503 UF,URX upstream_reset_before_response_started{connection_failure} "),
+        line.contains(" 503 URX,UF upstream_reset_before_response_started{connection_failure} "),
         "{line}"
     );
     assert!(line.contains("Connection refused"), "{line}");

@@ -87,7 +87,7 @@ fn a_request_that_is_refused_again_and_again_is_sent_three_times() {
     }
     assert_eq!(status(&mut peer, 1), Some(503));
     let detail = "upstream_reset_before_response_started{http2.remote_refuse|REFUSED_STREAM}";
-    assert_eq!(logged(&gateway), ["GET / HTTP/2", "503", "UR,URX", detail]);
+    assert_eq!(logged(&gateway), ["GET / HTTP/2", "503", "URX,UR", detail]);
     // What comes next is the next request, and no fourth try.
     peer.send(&headers(3, END, &peer.fields("GET").set(":path", "/next").block()));
     let request = connection.request();

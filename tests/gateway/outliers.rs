@@ -256,7 +256,7 @@ fn connections_that_are_not_http_count() {
             gateway.connect(90).drain();
             let line = gateway.log_line();
             line.split(' ')
-                .find(|word| ["UF,URX", "URX", "UH", "UF"].contains(word))
+                .find(|word| ["URX,UF", "URX", "UH", "UF"].contains(word))
                 .unwrap_or("?")
                 .to_owned()
         })

@@ -3,6 +3,7 @@
 //! The request is put on the wire, decoded and routed by the data path's own functions.
 //!
 //! - `authentication`: whether its tokens are good
+//! - `authorization`: which AuthorizationPolicy decides, and why
 //! - `request`: the command line to the bytes that a client would send
 //! - `listen`: which listener a port means
 //! - `walk`: from the listener to the route
@@ -10,8 +11,8 @@
 //! - `action`: what the route does with the request
 //! - `connection`: where a connection goes that is not HTTP
 //! - `cluster`: how a destination is reached
-//! - `health`: when an endpoint of a destination is left out
 //! - `policy`: the policies that it meets, and where they are written
+//! - `health`: when an endpoint of a destination is left out
 //! - `grpc`: what clients of gRPC get where the gateway answers itself
 //! - `near`: what comes nearest where nothing fits
 //! - `refusal`: why a request head is refused, in words
@@ -20,6 +21,7 @@
 
 mod action;
 mod authentication;
+mod authorization;
 mod cluster;
 mod connection;
 mod grpc;

@@ -1,6 +1,7 @@
 //! What is told: steps, and the outcome.
 
 use crate::table::Source;
+use std::borrow::Cow;
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ pub(super) struct Reply {
     /// `RESPONSE_FLAGS` of the access log, or nothing.
     pub(super) flag: Option<&'static str>,
     /// `RESPONSE_CODE_DETAILS` of the access log.
-    pub(super) details: &'static str,
+    pub(super) details: Cow<'static, str>,
     /// Where a redirect leads.
     pub(super) location: Option<String>,
     /// The body; controls are escaped.
@@ -157,6 +158,6 @@ impl Detail {
 impl Reply {
     /// An answer with an empty body.
     pub(super) fn new(status: u16, flag: Option<&'static str>, details: &'static str) -> Reply {
-        Reply { status, grpc: None, flag, details, location: None, body: String::new() }
+        Reply { status, grpc: None, flag, details: details.into(), location: None, body: String::new() }
     }
 }

@@ -6,6 +6,7 @@ use crate::{
 };
 use clap::Parser;
 
+mod balance;
 mod http2;
 mod policy;
 mod tokens;

@@ -2,7 +2,7 @@
 
 use super::{
     action::{self, Way},
-    authentication,
+    authentication, authorization,
     cluster::Reach,
     connection, grpc, listen, near, refusal,
     request::{Asked, Spoken},
@@ -16,7 +16,7 @@ use crate::{
     http1::decode,
     proxy::{self, ConnectionInfo},
     table::{
-        self, BindAddress, Chain, ChainAction, ChainIndex, Listener, Lookup, RouteTable, TableId,
+        self, BindAddress, Chain, ChainAction, ChainIndex, Listener, Lookup, RouteTable, Snapshot, TableId,
         TcpProtocol, TcpRoute, VirtualHost,
     },
     telemetry::Flag,
@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
                     TcpProtocol::Mongo => "plain TCP; MongoDB's commands are counted",
                 };
                 self.steps.push(Step::new("filter chain", text));
-                self.connection(&chain.route)
+                self.connection(listener, None, &chain.route)
             }
             Chain::Tls(chains) => self.tls(listener, chains),
         }
@@ -164,16 +164,37 @@ impl<'a> Walk<'a> {
                 let tls = Some(Secured { chains, position, server_name: name });
                 self.request(Site { listener, table, tls })
             }
-            ChainAction::TerminateTcp(_, route) | ChainAction::Passthrough(route) => self.connection(route),
+            ChainAction::TerminateTcp(_, route) | ChainAction::Passthrough(route) => {
+                self.connection(listener, name.as_deref(), route)
+            }
         }
     }
 
-    fn connection(&mut self, route: &TcpRoute) -> Outcome {
+    fn connection(&mut self, listener: &Listener, server_name: Option<&str>, route: &TcpRoute) -> Outcome {
+        let policies = self.compiled.snapshot.authorization.as_deref();
+        if let Some((step, closing)) = authorization::connection(policies, &self.info(listener, server_name))
+        {
+            self.steps.push(step);
+            if let Some(closing) = closing {
+                return Outcome::Closed(closing);
+            }
+        }
         let reach =
             Reach { snapshot: &self.compiled.snapshot, health: self.health, traffic: "none", client: None };
         let (steps, outcome) = connection::follow(route, reach);
         self.steps.extend(steps);
         outcome
+    }
+
+    /// What is known of the client's connection.
+    fn info(&self, listener: &Listener, server_name: Option<&str>) -> ConnectionInfo {
+        let (peer, local) = match listener.bind {
+            BindAddress::Tcp(address) => (Peer::Tcp(SocketAddr::new(self.asked.from, 0)), Some(address)),
+            BindAddress::Unix(_) => (Peer::Unix, None),
+        };
+        let mut info = ConnectionInfo::new(peer, local, listener.bind.to_string().into());
+        info.server_name = server_name.map(Box::from);
+        info
     }
 
     fn request(&mut self, site: Site<'a>) -> Outcome {
@@ -233,14 +254,10 @@ impl<'a> Walk<'a> {
             }
         }
         self.steps.extend(grpc::step(&request));
-        let (peer, local) = match listener.bind {
-            BindAddress::Tcp(address) => (Peer::Tcp(SocketAddr::new(self.asked.from, 0)), Some(address)),
-            BindAddress::Unix(_) => (Peer::Unix, None),
-        };
-        let mut info = ConnectionInfo::new(peer, local, listener.bind.to_string().into());
-        if let Some(tls) = tls {
+        let server_name = tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+        let mut info = self.info(listener, server_name);
+        if tls.is_some() {
             info.scheme = Scheme::Https;
-            info.server_name = tls.server_name.as_deref().map(Box::from);
         }
         let sent = lossy(request.path());
         let mut text = Vec::new();
@@ -280,6 +297,14 @@ impl<'a> Walk<'a> {
             }
         };
         let claims = claims.as_deref();
+        let Snapshot { authorization, settings, .. } = &self.compiled.snapshot;
+        let told = authorization::request(authorization.as_deref(), &arrived, claims, settings);
+        if let Some((step, reply)) = told {
+            self.steps.push(step);
+            if let Some(reply) = reply {
+                return Outcome::Reply(grpc::answer(&arrived.request, reply));
+            }
+        }
         let Arrived { request, scheme, table, .. } = &arrived;
         match table.find_with(request, *scheme, claims) {
             Lookup::NoHost => {

@@ -12,12 +12,11 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Sweeps are not more frequent, whatever `interval` says: each looks at every cluster.
 const SWEEP_MIN: Duration = Duration::from_millis(10);
 
-/// A cluster with health.
+/// A cluster with `outlierDetection`.
 struct Watched {
     id: ClusterId,
     health: Arc<ClusterHealth>,
-    /// Of `outlierDetection`; nothing where only checks decide.
-    interval: Option<Duration>,
+    interval: Duration,
     due: Instant,
     seen: u64,
     /// Addresses that the log knows to be out.
@@ -30,8 +29,8 @@ pub(in crate::control) async fn sweep(gateway: Rc<Gateway>) {
     let with_ids = (0..).map(ClusterId).zip(&gateway.snapshot.clusters);
     let mut watched: Vec<Watched> = with_ids
         .filter_map(|(id, cluster)| {
-            let interval = cluster.outlier.as_ref().map(|outlier| outlier.interval.max(SWEEP_MIN));
-            let due = now + interval?;
+            let interval = cluster.outlier.as_ref()?.interval.max(SWEEP_MIN);
+            let due = now + interval;
             let health = Arc::clone(cluster.health.as_ref()?);
             Some(Watched { id, health, interval, due, seen: 0, out: HashSet::new() })
         })
@@ -48,24 +47,26 @@ pub(in crate::control) async fn sweep(gateway: Rc<Gateway>) {
 
 impl Watched {
     fn look(&mut self, gateway: &Gateway, now: Instant) {
-        let is_due = self.due <= now;
-        let changes = self.health.changes();
-        if !is_due && changes == self.seen {
+        // Who went since the last look and comes back now is told first.
+        self.tell_changes(gateway);
+        if self.due > now {
             return;
         }
+        self.due = now + self.interval;
         gateway.with_endpoints(self.id, |endpoints| {
-            if is_due {
-                self.due = now + self.interval.unwrap_or(LOOK);
-                // Who went since the last look and comes back now is told first.
-                self.tell(gateway, endpoints);
-                let healths = endpoints.iter().filter_map(Endpoint::health);
-                healths.for_each(|health| {
-                    health.sweep(now.into_std());
-                });
+            for health in endpoints.iter().filter_map(Endpoint::health) {
+                health.sweep(now.into_std());
             }
-            self.tell(gateway, endpoints);
         });
-        self.seen = changes;
+        self.tell_changes(gateway);
+    }
+
+    fn tell_changes(&mut self, gateway: &Gateway) {
+        let changes = self.health.changes();
+        if self.seen != changes {
+            self.seen = changes;
+            gateway.with_endpoints(self.id, |endpoints| self.tell(gateway, endpoints));
+        }
     }
 
     fn tell(&mut self, gateway: &Gateway, endpoints: &[Endpoint]) {

@@ -94,6 +94,14 @@ impl fmt::Display for Condition {
 }
 
 impl Test {
+    /// Whether only a client's certificate tells it.
+    pub fn is_about_certificate(&self) -> bool {
+        matches!(
+            self,
+            Test::Principal(_) | Test::Namespace(_) | Test::ServiceAccount(_) | Test::TrustDomain(_)
+        )
+    }
+
     fn finds(&self, facts: &Facts<'_>, reading: Reading) -> bool {
         let identity = facts.identity;
         match self {

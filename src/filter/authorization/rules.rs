@@ -41,6 +41,12 @@ impl Rule {
         any(&self.operations) && all(&self.when) && any(&self.sources)
     }
 
+    /// Whether it asks who a client is by its certificate.
+    pub fn asks_certificate(&self) -> bool {
+        let lists = self.sources.iter().chain(std::iter::once(&self.when));
+        lists.flatten().any(|condition| condition.test.is_about_certificate())
+    }
+
     fn mismatch(&self, facts: &Facts<'_>, finds: Reading) -> Option<Mismatch<'_>> {
         let first = |list: &'_ [Condition]| list.iter().position(|condition| !condition.holds(facts, finds));
         let none = |lists: &'_ [Box<[Condition]>]| -> Option<(usize, usize)> {
