@@ -100,7 +100,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Runs the exchange.
-    pub(super) async fn run(mut self) -> After {
+    pub(super) async fn run(&mut self) -> After {
         let counters = std::sync::Arc::clone(&self.env.counters);
         bump(&counters.requests, 1);
         bump(&counters.requests_active, 1);
@@ -111,7 +111,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Answers a request whose head could not be read.
-    pub(super) async fn refuse(mut self, reply: LocalReply<'_>) -> After {
+    pub(super) async fn refuse(&mut self, reply: LocalReply<'_>) -> After {
         bump(&self.env.counters.protocol_errors, 1);
         self.reply(reply, None, "").await
     }

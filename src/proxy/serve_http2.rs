@@ -156,7 +156,7 @@ pub(super) async fn exchange(job: Job) {
     connection.session.with(|session| session.return_head(arrival.head));
     let ingress = Ingress { info: &connection.info, table: connection.table, env };
     let incoming = Incoming::Http2(StreamBody::new(&stream, &env.kept_bytes));
-    let exchange = Exchange::new(Client::Http2(&stream), incoming, ingress, &mut scratch, started);
+    let mut exchange = Exchange::new(Client::Http2(&stream), incoming, ingress, &mut scratch, started);
     let after = match arrival.verdict {
         Verdict::Refuse(refused) => exchange.refuse(LocalReply::Refused(refused)).await,
         _ => exchange.run().await,
