@@ -106,8 +106,8 @@ impl super::Cluster {
             max_concurrent_streams: super::STREAMS_MAX,
             http2_keepalive: None,
             tunnel: None,
-            source: super::Source::built_in("test"),
             policy: None,
+            source: super::Source::built_in("test"),
         }
     }
 }
