@@ -107,6 +107,7 @@ impl super::Cluster {
             http2_keepalive: None,
             tunnel: None,
             source: super::Source::built_in("test"),
+            policy: None,
         }
     }
 }
