@@ -106,6 +106,7 @@ impl super::Cluster {
             max_concurrent_streams: super::STREAMS_MAX,
             http2_keepalive: None,
             tunnel: None,
+            policy: None,
             source: super::Source::built_in("test"),
             policy: None,
         }

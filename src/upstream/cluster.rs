@@ -33,7 +33,7 @@ pub struct ResolvedEndpoints {
 /// All clusters of a snapshot with this shard's connections.
 pub struct Clusters {
     list: Vec<Rc<Cluster>>,
-    /// Those that have limits.
+    /// Those whose connections are limited.
     limited: Vec<Rc<Cluster>>,
     generation: u64,
 }
@@ -42,7 +42,10 @@ impl Clusters {
     /// The clusters of a snapshot. Those that resolve names have no endpoint until the first answer comes.
     pub fn new(snapshot: &Snapshot, place: &Place) -> Clusters {
         let list: Vec<_> = snapshot.clusters.iter().map(|c| Rc::new(Cluster::new(c, place))).collect();
-        let limited = list.iter().filter(|cluster| cluster.limits.is_some()).cloned().collect();
+        let has_limit = |cluster: &&Rc<Cluster>| {
+            cluster.limits.as_ref().is_some_and(|limits| limits.limits_connections())
+        };
+        let limited = list.iter().filter(has_limit).cloned().collect();
         Clusters { list, limited, generation: snapshot.generation }
     }
 

@@ -193,6 +193,11 @@ impl Limits {
         full.inspect(|breaker| breaker.note_overflow(Resource::Requests)).is_some()
     }
 
+    /// Whether connections are limited, so that shards may have to wait for each other.
+    pub(super) fn limits_connections(&self) -> bool {
+        self.breaker().is_some()
+    }
+
     /// What limits connections, if something does.
     fn breaker(&self) -> Option<&Breaker> {
         self.pool.breaker.as_deref().filter(|breaker| breaker.counts(Resource::Connections))

@@ -1,5 +1,8 @@
 //! Keys for tokens that are fetched: from servers that fail, come back and change, and by TLS.
 
+// A server of a test is no shard.
+#![allow(clippy::disallowed_types)]
+
 use super::{
     certificates::Authority,
     harness::{Folder, Gateway, Launch, routed},

@@ -85,8 +85,7 @@ fn names(gateway: &Gateway) -> Vec<String> {
 
 fn gone_and_back(workers: &str) {
     let origin = Moody::new("o");
-    let outlier =
-        "{consecutive5xxErrors: 1, maxEjectionPercent: 100, interval: 100ms, baseEjectionTime: 300ms}";
+    let outlier = "{consecutive5xxErrors: 1, maxEjectionPercent: 100, interval: 100ms, baseEjectionTime: 2s}";
     let gateway = start(&site(&[origin.port()], outlier, ALL), workers);
     assert_eq!(status(&gateway), 200);
     origin.answers(500);
@@ -95,7 +94,7 @@ fn gone_and_back(workers: &str) {
     // Whichever worker takes the connection.
     let answer = gateway.get(80, "o.test", "/");
     assert_eq!((answer.status, answer.text()), (503, "no healthy upstream"));
-    gateway.said("left out for 0.3 s: too many failures in a row");
+    gateway.said("left out for 2 s: too many failures in a row");
     let lines: Vec<String> = (0..3).map(|_| gateway.log_line()).collect();
     assert!(lines[1].contains("\" 500 - via_upstream"), "{lines:?}");
     assert!(lines[2].contains("\" 503 UH no_healthy_upstream"), "{lines:?}");

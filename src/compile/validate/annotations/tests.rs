@@ -32,6 +32,8 @@ fn what_is_good() {
     ] {
         expect(&service(name, value), &[]);
     }
+    let useless = service("sticky-split", "key: client-address\nroute: api");
+    expect(&useless, &["warning no-effect 7 metadata.annotations[\"sluicegate.io/sticky-split\"]"]);
     for value in ["1h", "{age: 30m, jitterPercent: 0}", "[1h, {age: 90s, jitterPercent: 100, port: 80}]"] {
         expect(&gateway(value), &[]);
     }
