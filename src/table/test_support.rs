@@ -108,7 +108,6 @@ impl super::Cluster {
             tunnel: None,
             policy: None,
             source: super::Source::built_in("test"),
-            policy: None,
         }
     }
 }
