@@ -29,7 +29,7 @@ impl Exchange<'_> {
         limits: &Rc<Limits>,
         attempt: &Attempt<'_>,
         way: &Way<'_>,
-    ) -> Result<Connection, Failure> {
+    ) -> Result<Box<Connection>, Failure> {
         let dial = self.dial(way);
         let counters = &self.env.counters;
         if !attempt.fresh {
@@ -54,7 +54,7 @@ impl Exchange<'_> {
         attempt: &Attempt<'_>,
         way: &Way<'_>,
         dial: &Dial<'_>,
-    ) -> Result<Connection, NoConnection> {
+    ) -> Result<Box<Connection>, NoConnection> {
         let whose = (way.cluster, limits);
         let leave = self.leave();
         let offer = attempt.endpoint.offer(whose, dial, attempt.fresh, &self.env.counters, leave);

@@ -160,7 +160,7 @@ impl Exchange<'_> {
         }
     }
 
-    async fn tunnel(&mut self, mut connection: Connection, early: Buffer) {
+    async fn tunnel(&mut self, mut connection: Box<Connection>, early: Buffer) {
         if let (Client::Http1(downstream), Incoming::Http1(inbound)) =
             (&mut self.answer.client, &mut self.incoming)
         {
@@ -184,7 +184,7 @@ impl Exchange<'_> {
         &mut self,
         attempt: &Attempt<'_>,
         way: &Way<'_>,
-    ) -> Result<Connection, Failure> {
+    ) -> Result<Box<Connection>, Failure> {
         if let Some(limits) = &way.cluster.limits {
             let connection = self.connect_within(limits, attempt, way).await?;
             self.note_upstream(&connection);
@@ -242,13 +242,13 @@ impl Exchange<'_> {
     }
 
     /// Keeps a connection for further requests, if it is fit for one.
-    pub(super) fn give_back(&self, connection: Connection) {
+    pub(super) fn give_back(&self, connection: Box<Connection>) {
         if !connection.give_back() {
             bump(&self.env.counters.upstream_connections_active, 1u64.wrapping_neg());
         }
     }
 
-    pub(super) fn close(&self, connection: Connection) {
+    pub(super) fn close(&self, connection: Box<Connection>) {
         bump(&self.env.counters.upstream_connections_active, 1u64.wrapping_neg());
         drop(connection);
     }

@@ -63,7 +63,11 @@ impl Connection {
     ///
     /// # Errors
     /// Those of [`open_stream`]; `QuotaExceeded` where the limits allow no more.
-    pub async fn open(cluster: &Cluster, endpoint: &Rc<Endpoint>, dial: &Dial<'_>) -> io::Result<Connection> {
+    pub async fn open(
+        cluster: &Cluster,
+        endpoint: &Rc<Endpoint>,
+        dial: &Dial<'_>,
+    ) -> io::Result<Box<Connection>> {
         let ticket = Ticket::at_once(cluster).map_err(NoConnection::from)?;
         Ok(Connection::open_with(cluster, endpoint, dial, ticket).await?)
     }
@@ -77,7 +81,7 @@ impl Connection {
         endpoint: &Rc<Endpoint>,
         dial: &Dial<'_>,
         ticket: Ticket,
-    ) -> Result<Connection, NoConnection> {
+    ) -> Result<Box<Connection>, NoConnection> {
         let Ticket { slot, pending } = ticket;
         if cluster.limits.as_ref().is_some_and(|limits| limits.is_full_of_requests()) {
             return Err(NoConnection::Full);
@@ -92,9 +96,9 @@ impl Connection {
         Ok(connection)
     }
 
-    fn of(stream: Stream, cluster: &Cluster, pool: &Pool) -> Connection {
+    fn of(stream: Stream, cluster: &Cluster, pool: &Pool) -> Box<Connection> {
         let Stream { read, write, deadline, endpoint, local, active, server_name, behind, slot, .. } = stream;
-        let mut connection = Connection {
+        let mut connection = Box::new(Connection {
             write,
             deadline,
             reader: Reader { reading: Reading::Over, pool: pool.clone() },
@@ -108,7 +112,7 @@ impl Connection {
             limits: cluster.limits.clone(),
             request: None,
             slot,
-        };
+        });
         connection.reader.start(read, None);
         connection
     }
@@ -145,10 +149,9 @@ impl Connection {
 }
 
 /// An idle connection for a request, or the right to open one.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart as soon as it is there")]
 pub enum Offer {
     /// One that was idle.
-    Idle(Connection),
+    Idle(Box<Connection>),
     /// For [`Connection::open_with`].
     Open(Ticket),
 }
@@ -163,7 +166,7 @@ impl Endpoint {
         limits: &Rc<Limits>,
         dial: &Dial<'_>,
         closed: impl FnMut(),
-    ) -> Result<Option<Connection>, Full> {
+    ) -> Result<Option<Box<Connection>>, Full> {
         if !limits.is_line_empty() { Ok(None) } else { self.take_idle(limits, dial, closed) }
     }
 
@@ -172,7 +175,7 @@ impl Endpoint {
         limits: &Rc<Limits>,
         dial: &Dial<'_>,
         closed: impl FnMut(),
-    ) -> Result<Option<Connection>, Full> {
+    ) -> Result<Option<Box<Connection>>, Full> {
         let Some(mut connection) = self.reuse(dial, closed) else { return Ok(None) };
         match limits.begin(Resource::Requests) {
             Ok(request) => {

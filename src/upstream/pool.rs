@@ -23,7 +23,9 @@ const IDLE_MAX: usize = 1024;
 
 /// The idle connections of one endpoint; the last one used is the first to be used again.
 #[derive(Default)]
-pub(super) struct Idle(RefCell<Vec<Connection>>);
+// They go from here to exchanges and back: a pointer moves, not what it points to.
+#[expect(clippy::vec_box)]
+pub(super) struct Idle(RefCell<Vec<Box<Connection>>>);
 
 impl Idle {
     /// Closes the one that has been without work for longest, if there is one.
@@ -40,10 +42,11 @@ impl Idle {
 
     /// Drops those that were closed or timed out. Returns how many.
     pub(super) fn sweep(&self) -> usize {
-        let ended: Vec<Connection> = {
+        let ended: Vec<_> = {
             let mut list = self.0.borrow_mut();
-            let ended =
-                |connection: &mut Connection| connection.deadline.fired() || !connection.reader.is_quiet();
+            let ended = |connection: &mut Box<Connection>| {
+                connection.deadline.fired() || !connection.reader.is_quiet()
+            };
             list.extract_if(.., ended).collect()
         };
         // Their places may be wanted here, and whoever takes one looks into this list.
@@ -54,12 +57,12 @@ impl Idle {
 impl Endpoint {
     /// An idle connection that is still good. Where its certificate was checked for a request's host, for this one; where
     /// a client's address was sent on it, of the same client. `closed` is called for each that was not good.
-    pub fn reuse(self: &Rc<Self>, dial: &Dial<'_>, mut closed: impl FnMut()) -> Option<Connection> {
+    pub fn reuse(self: &Rc<Self>, dial: &Dial<'_>, mut closed: impl FnMut()) -> Option<Box<Connection>> {
         loop {
             let mut idle = self.idle.0.borrow_mut();
-            let fits =
-                |connection: &Connection| dial.may_use(connection.server_name.as_deref(), connection.behind);
-            let position = idle.iter().rposition(fits)?;
+            let position = idle
+                .iter()
+                .rposition(|connection| dial.may_use(connection.server_name.as_deref(), connection.behind))?;
             let mut connection = idle.remove(position);
             drop(idle);
             if !connection.deadline.fired() && !connection.is_expired() && connection.wake() {
@@ -72,7 +75,7 @@ impl Endpoint {
 
 impl Connection {
     /// Puts it back to wait for another request, if it is fit for one; closes it otherwise, and says false.
-    pub fn give_back(mut self) -> bool {
+    pub fn give_back(mut self: Box<Self>) -> bool {
         let endpoint = Rc::clone(&self.endpoint);
         if !endpoint.gone.get() && endpoint.idle.0.borrow().len() < IDLE_MAX && self.may_rest() && self.rest()
         {

@@ -107,7 +107,7 @@ enum Answerless {
 }
 
 /// Sends it on a connection of HTTP/1.1, and reads the answer away.
-async fn to_connection(copy: &Copy, mut connection: Connection) -> Result<u16, Answerless> {
+async fn to_connection(copy: &Copy, mut connection: Box<Connection>) -> Result<u16, Answerless> {
     connection.deadline.arm(Phase::Both, Some(copy.timeout));
     let mut out = Vec::with_capacity(copy.body.len() + 512);
     encode::request(&copy.head, copy.head.body, &mut out);
