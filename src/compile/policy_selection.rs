@@ -77,6 +77,7 @@ impl<'w> PolicySelection<'w> {
     ) -> Vec<&'p Resource<P>> {
         let (mut of_root, mut others) = (Vec::new(), Vec::new());
         for policy in in_creation_order(list.iter()) {
+            self.report_partial_target(policy, report);
             match self.why_not(policy) {
                 Some(why) => self.report(policy, &why, report),
                 None if policy.meta.namespace.value == self.workload.root_namespace => of_root.push(policy),
@@ -85,6 +86,30 @@ impl<'w> PolicySelection<'w> {
         }
         of_root.append(&mut others);
         of_root
+    }
+
+    /// A policy is enforced for the whole workload. One that is attached to some of its Gateways only would hold for the
+    /// others, too: an ALLOW for one would let requests into another.
+    fn report_partial_target<P: Targeted>(&self, policy: &Resource<P>, report: &mut Report) {
+        let namespace = policy.meta.namespace.as_str();
+        let is_of_istio = |target: &&Spanned<PolicyTargetReference>| {
+            target.group.as_ref().is_some_and(|group| group.value == ISTIO_GROUP)
+        };
+        let targets: Vec<_> = policy.spec.target_refs().into_iter().filter(is_of_istio).collect();
+        let is_named = |gateway: &str| {
+            targets.iter().any(|target| target.name.as_ref().is_some_and(|name| name.value == gateway))
+        };
+        let is_whole = self.gateways.iter().all(|(of, name)| *of == namespace && is_named(name));
+        let Some(first) = targets.first().filter(|_| !is_whole && self.why_not(policy).is_none()) else {
+            return;
+        };
+        report.add("partial-target", first.span, || {
+            let message = "a policy is enforced for the whole workload, and this names only some of its Gateways";
+            Diagnostic::error("partial-target", message)
+                .about(&policy.object)
+                .field("spec.targetRefs")
+                .help("write `selector` in place of `targetRefs`; in an AuthorizationPolicy, `to.operation.ports` or `hosts` say for which of them")
+        });
     }
 
     /// What this gateway process is.
@@ -153,7 +178,8 @@ impl<'w> PolicySelection<'w> {
         report.add("policy-not-selected", place, || {
             let about = |diagnostic: Diagnostic| diagnostic.about(&policy.object).field(field);
             match why {
-                Elsewhere::Labels(labels) if unknown => about(Diagnostic::warning(
+                // It may be for this gateway, so nothing is served rather than everything.
+                Elsewhere::Labels(labels) if unknown => about(Diagnostic::error(
                     "policy-not-selected",
                     format!("the {kind} is not enforced: no Gateway selects the labels {}", text_of(labels)),
                 ))
@@ -170,11 +196,21 @@ impl<'w> PolicySelection<'w> {
                 .help(format!(
                     "a policy is for the workloads of its own namespace, one in {root} for all; this workload is in {own}, see --namespace"
                 )),
+                Elsewhere::Namespace if self.has_gateway_in(&policy.meta.namespace) => about(Diagnostic::warning(
+                    "policy-not-selected",
+                    format!("the {kind} is not enforced: Gateways of this workload are in its namespace, but the workload is not"),
+                ))
+                .help(format!("this workload is in {own}; say --namespace {}", policy.meta.namespace.value)),
                 Elsewhere::Namespace => about(Diagnostic::note(
                     "policy-not-selected",
                     format!("the {kind} is for the workloads of namespace {}", policy.meta.namespace.value),
                 ))
                 .help(format!("this workload is in {own}, and {root} is for all; see --namespace")),
+                Elsewhere::Targets if unknown && names_kubernetes_gateway(policy) => about(Diagnostic::error(
+                    "policy-not-selected",
+                    format!("the {kind} is not enforced: whether its Gateway is this workload is unknown"),
+                ))
+                .help(format!("say it with --labels {GATEWAY_NAME_LABEL}=NAME")),
                 Elsewhere::Targets => about(Diagnostic::note(
                     "policy-not-selected",
                     format!("the {kind} is attached to no Gateway of this workload"),
@@ -186,9 +222,21 @@ impl<'w> PolicySelection<'w> {
         });
     }
 
+    fn has_gateway_in(&self, namespace: &str) -> bool {
+        self.gateways.iter().any(|(of, _)| *of == namespace)
+    }
+
     fn labels_text(&self) -> String {
         labels_text(self.workload.labels.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())))
     }
+}
+
+/// Whether a policy is attached to a Gateway of the Kubernetes Gateway API.
+fn names_kubernetes_gateway<P: Targeted>(policy: &Resource<P>) -> bool {
+    let is_it = |target: &&Spanned<PolicyTargetReference>| {
+        target.group.as_ref().is_some_and(|group| group.value == KUBERNETES_GROUP)
+    };
+    policy.spec.target_refs().iter().any(is_it)
 }
 
 /// Istio's charts give each of their gateways both labels of a pair, and people use either in selectors.
@@ -260,8 +308,8 @@ mod tests {
         for (pairs, expected) in [
             ("istio: ingressgateway", "applies"),
             ("app: istio-ingressgateway", "applies"),
-            ("app: istio-egressgateway", "Warning"),
-            ("app: web", "Warning"),
+            ("app: istio-egressgateway", "Error"),
+            ("app: web", "Error"),
         ] {
             let target = format!("selector: {{matchLabels: {{{pairs}}}}}");
             assert_eq!(fate(None, "ingress", &target), expected, "{pairs}");

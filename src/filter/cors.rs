@@ -73,8 +73,11 @@ impl Cors {
     /// Says to an allowed origin that it may read this answer, whatever the upstream said.
     pub fn allow_answer(&self, origin: &[u8], response: &mut Fields) {
         response.set(b"access-control-allow-origin", origin);
+        // What the origin says of credentials is the policy's to say.
         if self.credentials {
             response.set(b"access-control-allow-credentials", b"true");
+        } else {
+            response.remove_text(b"access-control-allow-credentials");
         }
         if let Some(expose) = &self.expose {
             response.set(b"access-control-expose-headers", expose);

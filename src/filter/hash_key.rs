@@ -117,6 +117,10 @@ impl GivenCookie {
 
 /// The hash of each value is the seed for the next one's.
 fn of_header(request: &RequestHead, name: &[u8]) -> Option<u64> {
+    // Envoy keeps `host` as `:authority`, and finds it by either name.
+    if name == b"host" {
+        return Some(hash_text(&request.authority, 0));
+    }
     let mut values = request.fields.get_all(name);
     let first = values.next()?;
     let Some(second) = values.next() else { return Some(hash_text(first, 0)) };

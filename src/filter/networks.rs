@@ -26,6 +26,11 @@ impl Networks {
     pub fn new(prefixes: impl IntoIterator<Item = (IpAddr, u8)>) -> Networks {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for (address, length) in prefixes {
+            // IPv4 in IPv6 is IPv4, as it is when it is looked for.
+            let (address, length) = match (address, address.to_canonical(), length.checked_sub(96)) {
+                (IpAddr::V6(_), mapped @ IpAddr::V4(_), Some(length)) => (mapped, length),
+                _ => (address, length),
+            };
             match address {
                 IpAddr::V4(address) => {
                     let behind = u32::MAX.checked_shr(u32::from(length)).unwrap_or(0);

@@ -1,6 +1,9 @@
 //! Something of a request that tells clients apart: what limits count by, and what keeps a client on its side of a split.
 
-use crate::{http::RequestHead, jwt::Claims};
+use crate::{
+    http::{RequestHead, split_port},
+    jwt::Claims,
+};
 use std::{borrow::Cow, net::IpAddr};
 
 /// What of a request.
@@ -33,6 +36,11 @@ impl RequestKey {
                 IpAddr::V4(address) => Cow::Owned(address.octets().to_vec()),
                 IpAddr::V6(address) => Cow::Owned(address.octets().get(..8)?.to_vec()),
             },
+            // Where it goes is the authority's host; how that is written must not make another key of it.
+            RequestKey::Header(name) if &**name == b"host" => {
+                let host = split_port(&request.authority).0;
+                Cow::Owned(host.strip_suffix(b".").unwrap_or(host).to_ascii_lowercase())
+            }
             RequestKey::Header(name) => {
                 let mut values = request.fields.get_all(name);
                 let first = Cow::Borrowed(values.next()?);

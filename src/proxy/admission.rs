@@ -104,7 +104,7 @@ impl Exchange<'_> {
             (NoConnection::Left, Client::Http1(downstream)) if downstream.deadline.peer_has_ended() => {
                 Failure::downstream(Phase::ResponseHead, Kind::Closed)
             }
-            (NoConnection::Left, _) => Failure::upstream(Phase::Connect, Kind::Timeout),
+            (NoConnection::Left, _) => Failure::upstream(Phase::Line, Kind::Timeout),
         }
     }
 }

@@ -83,6 +83,12 @@ impl Exchange<'_> {
         match broken {
             Broken::Before(failure) => self.before(failure, reused),
             Broken::Within(failure) => Failed::Within(failure),
+            // It can't be sent again: that is no reason to send a part of it.
+            Broken::Unwanted { .. }
+                if matches!(&self.incoming, Incoming::Http1(_)) && self.kept.is_lost() =>
+            {
+                self.before(Failure::upstream(Phase::ResponseHead, Kind::Reset), reused)
+            }
             Broken::Unwanted { .. } => Failed::Unwanted(self.answer.scratch.response.status),
         }
     }
@@ -128,8 +134,16 @@ impl Exchange<'_> {
         };
         let reused = connection.served > 0;
         self.number_attempt(attempt.number, way);
-        let mut upload = self.begin_upload().map_err(|failure| self.before(failure, reused))?;
+        let mut upload = match self.begin_upload() {
+            Ok(upload) => upload,
+            Err(failure) => {
+                // Nothing was sent on it.
+                self.give_back(connection);
+                return Err(self.before(failure, reused));
+            }
+        };
         if let Err(failure) = self.send_head(&mut connection, reused).await {
+            self.close(connection);
             return Err(self.before(failure, reused));
         }
         let responded = self.converse(&mut connection, &mut upload, way).await;
@@ -302,6 +316,10 @@ impl Exchange<'_> {
         let Connection { reader, write, deadline, .. } = connection;
         let (deadline, timing) = (&*deadline, &self.timing);
         let progress = Progress::new(upload.is_done());
+        if progress.is_whole() {
+            // The last of it may have come while an attempt before this one ended.
+            timing.request_is_whole();
+        }
         let cut = timing.is_on().then(|| Cut::of(&self.answer.client));
         let end = || {
             deadline.end_now();
@@ -340,6 +358,7 @@ impl Exchange<'_> {
         drop(respond);
         if !progress.is_ended() && self.answer.will_try_again(&responded, way, timing, &progress) {
             // What the client sends next ends this, and is kept: nothing that was read may be lost.
+            progress.go_again();
             deadline.end_now();
             if let UploadEnd::ClientFailed(failure) = pump.await {
                 client_failure = Some(failure);

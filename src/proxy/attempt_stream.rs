@@ -45,6 +45,7 @@ impl Exchange<'_> {
         scratch.out.clear();
         let framing = encode::request(&scratch.request, scratch.request.body, &mut scratch.out);
         if let Err(failure) = self.send_head(&mut connection, reused).await {
+            self.close(connection);
             return Err(self.before(failure, reused));
         }
         let coding = if framing == Framing::Chunked { Coding::Chunked } else { Coding::Bare };
@@ -247,6 +248,7 @@ impl Exchange<'_> {
             drop(respond);
             if !progress.is_ended() && self.answer.will_try_again(&responded, way, timing, &progress) {
                 // What the client sends next ends this, and is kept: nothing that was read may be lost.
+                progress.go_again();
                 stream.reset(ErrorCode::Cancel);
                 if let UploadEnd::ClientFailed(failure) = pump.await {
                     client_failure = Some(failure);

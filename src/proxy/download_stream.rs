@@ -184,6 +184,7 @@ impl Answer<'_> {
 
     /// Tells the client that it has its tunnel; the head, a 101, is in `scratch.response`.
     pub(super) async fn begin_tunnel(&mut self) -> Result<(), Broken> {
+        self.end_retry();
         let response = &mut self.scratch.response;
         websocket::for_client(response, self.websocket_key.as_deref(), self.client.stream().is_some());
         self.summary.status = response.status;

@@ -14,6 +14,8 @@ pub(super) enum Side {
 /// How far the exchange was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Waiting for a turn to have a connection (limits of the cluster).
+    Line,
     /// Opening a connection.
     Connect,
     /// Sending the request; nothing of it may have arrived.
@@ -111,6 +113,7 @@ impl Failure {
         match (self.side, self.phase, &self.kind) {
             (Side::Downstream, ..) => None,
             (_, _, Kind::Expired | Kind::ResponseTimeout | Kind::Overflow) => None,
+            (_, Phase::Line, _) => None,
             (_, _, Kind::TryTimeout) => Some(Lost::Reset),
             (_, Phase::Connect, _) => Some(Lost::Unconnected),
             // The gateway's own limit for what is dead.
@@ -125,7 +128,11 @@ impl Failure {
     pub(super) fn outcome(&self) -> Option<Outcome> {
         Some(match (self.side, self.phase, &self.kind) {
             // A limit of ours is nobody's failure.
-            (Side::Downstream, ..) | (_, _, Kind::Overflow) => return None,
+            (Side::Downstream, ..) | (_, _, Kind::Overflow) | (_, Phase::Line, _) => return None,
+            // The head has come in time, and told what there is to tell; how long a body takes, its reader decides, too.
+            (_, Phase::ResponseBody, Kind::ResponseTimeout | Kind::TryTimeout | Kind::Expired) => {
+                return None;
+            }
             (_, _, Kind::ResponseTimeout | Kind::TryTimeout | Kind::Expired) => Outcome::TimedOut,
             (_, Phase::Connect, _) => Outcome::ConnectFailed,
             (_, _, Kind::Timeout) => Outcome::TimedOut,
@@ -143,7 +150,7 @@ impl Failure {
             (_, _, Kind::Expired) => Flag::DurationTimeout,
             (_, _, Kind::Overflow) => Flag::UpstreamOverflow,
             (_, _, Kind::ResponseTimeout | Kind::TryTimeout) => Flag::UpstreamTimeout,
-            (_, Phase::Connect, _) => Flag::UpstreamConnectFailure,
+            (_, Phase::Connect | Phase::Line, _) => Flag::UpstreamConnectFailure,
             (_, _, Kind::Protocol(_)) => Flag::UpstreamProtocolError,
             (_, _, Kind::Timeout) => Flag::StreamIdleTimeout,
             (_, _, Kind::Reset | Kind::StreamReset(_) | Kind::Unprocessed) => Flag::UpstreamRemoteReset,
@@ -166,7 +173,7 @@ impl Failure {
             (_, Phase::ResponseBody, Kind::StreamReset(code)) => upstream_reset(*code, When::After),
             (_, _, Kind::StreamReset(code)) => upstream_reset(*code, When::Before),
             (_, _, Kind::Unprocessed) => "upstream_reset_before_response_started{http2.goaway}",
-            (_, Phase::Connect, Kind::Timeout) => {
+            (_, Phase::Connect | Phase::Line, Kind::Timeout) => {
                 "upstream_reset_before_response_started{connection_timeout}"
             }
             (_, Phase::Connect, _) => "upstream_reset_before_response_started{connection_failure}",
@@ -192,7 +199,9 @@ impl Failure {
             (_, _, Kind::Overflow) => (503, no_answer!(self.retried, "overflow")),
             (_, _, Kind::Expired) => (504, "upstream max stream duration reached"),
             (_, _, Kind::ResponseTimeout | Kind::TryTimeout) => (504, "upstream request timeout"),
-            (_, Phase::Connect, Kind::Timeout) => (503, no_answer!(self.retried, "connection timeout")),
+            (_, Phase::Connect | Phase::Line, Kind::Timeout) => {
+                (503, no_answer!(self.retried, "connection timeout"))
+            }
             (_, Phase::Connect, _) => (503, no_answer!(self.retried, "connection failure")),
             (_, _, Kind::Protocol(_)) => (502, no_answer!(self.retried, "protocol error")),
             (_, _, Kind::Timeout) => (504, "stream timeout"),

@@ -51,14 +51,14 @@ impl Kept {
         &self.bytes
     }
 
-    /// Keeps bytes that were taken from the client. If they are too many, all of it is lost, and false. `shard`: what the
-    /// shard keeps in all.
-    pub(super) fn keep(&mut self, bytes: &[u8], shard: &Rc<Cell<usize>>) -> bool {
+    /// Keeps bytes that were taken from the client. If they are too many, and need not be kept in any case (`must`), all of
+    /// it is lost, and false. `shard`: what the shard keeps in all.
+    pub(super) fn keep(&mut self, bytes: &[u8], shard: &Rc<Cell<usize>>, must: bool) -> bool {
         if bytes.is_empty() || self.is_lost {
             return !self.is_lost;
         }
         let all = shard.get() + bytes.len();
-        if self.bytes.len() + bytes.len() > self.limit || all > KEPT_BYTES_OF_SHARD {
+        if !must && (self.bytes.len() + bytes.len() > self.limit || all > KEPT_BYTES_OF_SHARD) {
             self.lose();
             return false;
         }
@@ -102,7 +102,9 @@ mod tests {
     fn what_is_kept_is_counted_until_it_is_gone() {
         let shard = Rc::default();
         let mut kept = allowed(10, None);
-        assert!(kept.is_untouched() && kept.keep(b"12345", &shard) && kept.keep(b"67890", &shard));
+        assert!(
+            kept.is_untouched() && kept.keep(b"12345", &shard, false) && kept.keep(b"67890", &shard, false)
+        );
         assert_eq!((kept.bytes(), shard.get(), kept.is_untouched()), (&b"1234567890"[..], 10, false));
         let other = allowed(10, None);
         drop(kept);
@@ -113,9 +115,9 @@ mod tests {
     fn what_is_too_much_is_lost_as_a_whole() {
         let shard = Rc::default();
         let mut kept = allowed(10, None);
-        assert!(kept.keep(b"123456", &shard) && !kept.keep(b"789012", &shard));
+        assert!(kept.keep(b"123456", &shard, false) && !kept.keep(b"789012", &shard, false));
         assert_eq!((kept.bytes(), kept.is_lost(), shard.get()), (&b""[..], true, 0));
-        assert!(!kept.keep(b"1", &shard));
+        assert!(!kept.keep(b"1", &shard, false));
         // Of a body that says that it will be too much nothing is kept from the start.
         assert!(!allowed(10, Some(11)).is_keeping() && allowed(10, Some(10)).is_keeping());
     }
@@ -124,7 +126,7 @@ mod tests {
     fn all_bodies_of_a_shard_have_a_limit() {
         let shard = Rc::new(Cell::new(KEPT_BYTES_OF_SHARD - 4));
         let mut kept = allowed(10, None);
-        assert!(kept.keep(b"1234", &shard) && !kept.keep(b"5", &shard));
+        assert!(kept.keep(b"1234", &shard, false) && !kept.keep(b"5", &shard, false));
         assert_eq!(shard.get(), KEPT_BYTES_OF_SHARD - 4);
     }
 }

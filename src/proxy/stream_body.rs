@@ -137,7 +137,7 @@ impl<'s> StreamBody<'s> {
                     if self.is_too_large() {
                         return Err(NoChunk::TooLarge);
                     }
-                    if !self.kept.keep(buffer.bytes(), self.shard_keeps) {
+                    if !self.kept.keep(buffer.bytes(), self.shard_keeps, false) {
                         self.forget();
                         progress.set_lost(true);
                         if self.stream.is_received() {

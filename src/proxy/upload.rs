@@ -40,6 +40,8 @@ pub(super) struct Progress {
     whole: Cell<bool>,
     /// What was sent of the body is here no more: there can be no other attempt.
     lost: Cell<bool>,
+    /// It is decided that there is another attempt: what is still read is kept, whatever the limit.
+    again: Cell<bool>,
 }
 
 impl Progress {
@@ -50,12 +52,19 @@ impl Progress {
             begun: Cell::new(false),
             whole: Cell::new(ended),
             lost: Cell::new(false),
+            again: Cell::new(false),
         }
     }
 
     /// All of the request has come, whatever of it has been sent.
     pub(super) fn is_whole(&self) -> bool {
         self.whole.get()
+    }
+
+    /// There will be another attempt. What is being read may be one buffer more than is kept otherwise, and none of it may be
+    /// missing from what is sent next.
+    pub(super) fn go_again(&self) {
+        self.again.set(true);
     }
 
     /// It has.
@@ -342,7 +351,7 @@ impl Upload {
     ) {
         let taken = std::mem::take(&mut self.taken);
         let bytes = inbound.buffer.bytes().get(..taken).unwrap_or_default();
-        progress.set_lost(!kept.keep(bytes, &env.kept_bytes));
+        progress.set_lost(!kept.keep(bytes, &env.kept_bytes, progress.again.get()));
         inbound.buffer.consume(taken);
     }
 
@@ -374,7 +383,13 @@ impl Upload {
                     Err(Stopped::Sending { .. }) if !progress.discard.get() => {
                         return UploadEnd::OriginStopped;
                     }
-                    Err(Stopped::Sending { lost }) => discarded += lost,
+                    Err(Stopped::Sending { lost }) => {
+                        discarded += lost;
+                        // What was lost was the end of it: nothing more comes that could be waited for.
+                        if self.decoder.is_over() {
+                            return UploadEnd::OriginStopped;
+                        }
+                    }
                     Err(Stopped::Ended) => return UploadEnd::ClientFailed(from_client(Kind::Closed)),
                     Err(Stopped::Reading) => return UploadEnd::ClientFailed(from_client(Kind::Reset)),
                 }

@@ -174,9 +174,9 @@ impl Endpoint {
         self: &Rc<Self>,
         limits: &Rc<Limits>,
         dial: &Dial<'_>,
-        closed: impl FnMut(),
+        mut closed: impl FnMut(),
     ) -> Result<Option<Box<Connection>>, Full> {
-        let Some(mut connection) = self.reuse(dial, closed) else { return Ok(None) };
+        let Some(mut connection) = self.reuse(dial, &mut closed) else { return Ok(None) };
         match limits.begin(Resource::Requests) {
             Ok(request) => {
                 connection.request = request;
@@ -185,7 +185,9 @@ impl Endpoint {
             Err(full) => {
                 // It has not served this one.
                 connection.served -= 1;
-                connection.give_back();
+                if !connection.give_back() {
+                    closed();
+                }
                 Err(full)
             }
         }

@@ -119,7 +119,7 @@ impl Drop for Room {
         if !self.limits.is_line_empty() {
             self.limits.wake_first();
         }
-        if self.open.is_idle() && !self.limits.may_rest() {
+        if self.limits.is_to_yield() || (self.open.is_idle() && !self.limits.may_rest()) {
             self.open.retire();
         }
     }
@@ -300,7 +300,7 @@ impl Endpoint {
                 continue;
             }
             self.connect(cluster, dial, terms, ticket).await?;
-            is_last = true;
+            (is_last, has_waited) = (true, true);
         }
     }
 

@@ -236,6 +236,17 @@ impl Limits {
         self.turns.get() >= TURNS_MAX && breaker.is_starving_elsewhere(self.place.shard)
     }
 
+    /// Whether a connection of HTTP/2 is to take no further requests, for another shard has none and waits: one that is
+    /// never without work would never be given up. Called when a request has ended.
+    pub(super) fn is_to_yield(&self) -> bool {
+        let Some(breaker) = self.breaker() else { return false };
+        if !breaker.is_starving_elsewhere(self.place.shard) {
+            return false;
+        }
+        self.turns.set(self.turns.get().saturating_add(1));
+        self.turns.get() >= TURNS_MAX
+    }
+
     /// Whether a connection that has done its work may be kept.
     pub(super) fn may_rest(&self) -> bool {
         let Some(breaker) = self.breaker() else { return true };
@@ -260,12 +271,12 @@ impl Limits {
                 self.spare.set(self.spare.get() + 1);
                 return self.wake_first();
             }
-            self.turns.set(0);
         }
         self.give_up(breaker);
     }
 
     fn give_up(&self, breaker: &Breaker) {
+        self.turns.set(0);
         self.held.set(self.held.get().saturating_sub(1));
         if self.held.get() == 0 && !self.is_line_empty() {
             breaker.starves(self.place.shard);

@@ -44,6 +44,16 @@ pub(super) fn conflict(
         .or_else(|| of_switches(root, own))
         .or_else(|| of_source(root, own))
         .or_else(|| of_gateways((root_home, &root.gateways), (own_home, &own.gateways)))
+        .or_else(|| of_places(root, own))
+}
+
+/// Where a match has `gateways`, its labels and namespace are not looked at (specification section 3.4); a delegate's must
+/// not set the root's aside.
+fn of_places(root: &HttpMatchRequest, own: &HttpMatchRequest) -> Option<String> {
+    let namespace = root.source_namespace.as_ref().filter(|namespace| !namespace.is_empty());
+    let asks = root.source_labels.first().is_some() || namespace.is_some();
+    (asks && root.gateways.is_empty() && !own.gateways.is_empty())
+        .then(|| "its `gateways` would set the root's `sourceLabels` or `sourceNamespace` aside".to_owned())
 }
 
 fn difference(name: &str, root: &str, own: &str) -> String {

@@ -98,7 +98,8 @@ fn of_matches(root: &HttpMatchRequest, own: &HttpMatchRequest) -> HttpMatchReque
         gateways: if own.gateways.is_empty() { root.gateways.clone() } else { own.gateways.clone() },
         query_params: of_maps(&root.query_params, &own.query_params),
         ignore_uri_case: first(&own.ignore_uri_case, &root.ignore_uri_case),
-        without_headers: of_maps(&root.without_headers, &own.without_headers),
+        // What the root excludes stays excluded: of two that are compatible, its set is the larger one.
+        without_headers: of_maps(&own.without_headers, &root.without_headers),
         source_namespace: namespace.or_else(|| root.source_namespace.clone()),
         stat_prefix: first(&own.stat_prefix, &root.stat_prefix),
     }

@@ -14,6 +14,7 @@ use crate::{
             RequestKey, StickySplit, VirtualService,
         },
     },
+    filter::KEYED_RATE_MAX,
     http::is_token_byte,
 };
 use std::{collections::HashMap, time::Duration};
@@ -181,10 +182,14 @@ fn check_rate_limit(limit: &RateLimit, at: &Place<'_>) {
         return;
     };
     let rate = f64::from(requests.value) / per.as_secs_f64();
-    if rate > RATE_MAX {
+    // A key's place in the table counts more coarsely.
+    let is_keyed = limit.key.as_ref().is_some_and(|key| key.value != RequestKey::None);
+    let max = if is_keyed { KEYED_RATE_MAX } else { RATE_MAX };
+    if rate > max {
         let problem =
             Diagnostic::error("bad-rate", format!("{rate:.0} requests per second are too many to count"));
-        at.field("requests", requests).report(problem.help("the highest rate is 1000000 per second"));
+        at.field("requests", requests)
+            .report(problem.help(format!("the highest rate is {max:.0} per second")));
     }
     if let Some(burst) = &limit.burst
         && f64::from(burst.value) / rate > PERIOD_MAX.as_secs_f64()

@@ -123,7 +123,12 @@ impl Authentication {
 
     /// Verifies one token by the rules that look at its place.
     fn verify(&self, text: &[u8], rules: &[usize], keys: &Keys, now: u64) -> Result<Rc<Verified>, Refusal> {
-        let known = keys.cache.borrow_mut().get(text).filter(|known| rules.contains(&known.rule));
+        // Which rule takes a token must not depend on where it was seen before: the first of its issuer does.
+        let issuer = |at: usize| self.rules.get(at).map(|rule| rule.terms.issuer());
+        let is_first = |known: &Rc<Verified>| {
+            rules.iter().find(|at| issuer(**at) == issuer(known.rule)) == Some(&known.rule)
+        };
+        let known = keys.cache.borrow_mut().get(text).filter(is_first);
         if let Some(known) = known {
             let still = known.validity.check(now);
             if still.is_err() {

@@ -21,7 +21,7 @@ fn what_is_good() {
         ("rate-limit", "requests: 100\nper: 1s"),
         (
             "rate-limit",
-            "- {requests: 1, per: 24h, burst: 1, key: none}\n- {requests: 1000000, per: 1s, key: client-address, route: api}\n- {requests: 5, per: 1m, key: {header: X-Api-Key}}\n- {requests: 5, per: 1m, key: {cookie: a}}\n- {requests: 5, per: 1m, key: {query: a.b}}",
+            "- {requests: 1, per: 24h, burst: 1, key: none}\n- {requests: 10000, per: 1s, key: client-address, route: api}\n- {requests: 5, per: 1m, key: {header: X-Api-Key}}\n- {requests: 5, per: 1m, key: {cookie: a}}\n- {requests: 5, per: 1m, key: {query: a.b}}",
         ),
         ("networks", "allow: [10.0.0.0/8, '::1', 2001:db8::/32]\ndeny: [10.1.0.0/16]"),
         ("networks", "- allow: [10.0.0.0/8]\n- {deny: [10.0.0.1], route: api}"),
