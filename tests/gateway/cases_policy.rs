@@ -1,18 +1,19 @@
-//! Acceptance cases of sections 9.1 to 9.7 that compiling alone can't show: TCP and TLS listeners that share a port or a name, what
-//! a server's `tls` does to its clients, and credentials towards upstreams.
+//! Acceptance cases of sections 9.1 to 9.4 that compiling alone can't show: TCP and TLS listeners that share a port or a name, what
+//! a server's `tls` does to its clients.
 
 use super::{
     access_log::fields,
-    certificates::{Authority, Leaf, LeafParams},
-    harness::{Gateway, routed, service_entry},
-    origin::Origin,
+    certificates::{Authority, Leaf},
+    client::Client,
+    harness::{Gateway, service_entry},
+    origin::{Origin, dead_port},
     tcp::{Raw, dial, rest, take},
-    tls_client::{TlsClient, ask, believing},
+    tls_client::{Refused, TlsClient, ask, believing},
     tls_files::secret,
     tls_origin::TlsOrigin,
 };
 use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    AlertDescription, ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::aws_lc_rs::default_provider,
     pki_types::{CertificateDer, ServerName, UnixTime},
@@ -27,7 +28,7 @@ use std::{
 };
 
 /// An object of networking.istio.io, in YAML's flow style.
-fn object(kind: &str, metadata: &str, spec: &str) -> String {
+pub(crate) fn object(kind: &str, metadata: &str, spec: &str) -> String {
     format!(
         "---\napiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{{metadata}}}\nspec: {{{spec}}}\n"
     )
@@ -183,6 +184,100 @@ fn case_20_https_and_http_with_one_number_and_two_binds_in_either_order() {
         assert!(!said.contains("port-conflict"), "{said}");
         gateway.stop();
     }
+}
+
+/// A Service of the gateway's own workload.
+fn workload(metadata: &str, ports: &[(u16, u16)]) -> String {
+    let ports: Vec<String> = ports
+        .iter()
+        .map(|(port, target)| format!("{{name: p{port}, port: {port}, targetPort: {target}}}"))
+        .collect();
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{namespace: istio-system, {metadata}}}\nspec: {{selector: {{istio: \
+         ingressgateway}}, ports: [{}]}}\n",
+        ports.join(", ")
+    )
+}
+
+/// What makes it the gateway workload of the acceptance cases.
+const INGRESS: [&str; 4] = ["--labels", "istio=ingressgateway", "--namespace", "istio-system"];
+
+/// `GET /path` on a port that the files decide; the status and the body.
+fn get_on(port: u16, path: &str) -> (u16, String) {
+    let mut client = Client::connect(port);
+    client.send(format!("GET {path} HTTP/1.1\r\nHost: web.test\r\nConnection: close\r\n\r\n").as_bytes());
+    let answer = client.answer("GET");
+    (answer.status, answer.text().to_owned())
+}
+
+#[test]
+fn case_22_two_numbers_with_one_target_port_are_one_listener_with_the_rules_of_both() {
+    let port = dead_port();
+    let rule = |name: &str| {
+        let http = format!(
+            "http: [{{match: [{{uri: {{prefix: /{name}}}}}], directResponse: {{status: 200, body: {{string: {name}}}}}}}]"
+        );
+        object(
+            "VirtualService",
+            &format!("name: {name}"),
+            &format!("hosts: [web.test], gateways: [{name}], {http}"),
+        )
+    };
+    let yaml = workload("name: s", &[(80, port), (port, port)])
+        + &gateway("name: a", &[server("HTTP", 80, "web.test", "")])
+        + &gateway("name: b", &[server("HTTP", port, "web.test", "")])
+        + &rule("a")
+        + &rule("b");
+    let gateway = Gateway::start_with(&[], &yaml, &INGRESS);
+    assert_eq!(get_on(port, "/a"), (200, "a".into()));
+    assert_eq!(get_on(port, "/b"), (200, "b".into()));
+    assert_eq!(get_on(port, "/c"), (404, String::new()));
+    gateway.stop();
+}
+
+#[test]
+fn case_23_the_ports_of_a_service_that_says_so_are_not_translated() {
+    let (translated, own) = (dead_port(), dead_port());
+    let label = "name: a, labels: {experimental.istio.io/disable-gateway-port-translation: 'true'}";
+    let yaml = workload(label, &[(80, own)])
+        + &workload("name: b", &[(80, translated)])
+        + &gateway("name: a", &[server("HTTP", 80, "'*'", "")])
+        + &gateway("name: b", &[server("HTTP", own, "'*'", "")])
+        + &saying("name: a", "'*'", "a", "translated")
+        + &saying("name: b", "'*'", "b", "own");
+    let gateway = Gateway::start_with(&[], &yaml, &INGRESS);
+    assert_eq!(get_on(translated, "/"), (200, "translated".into()));
+    assert_eq!(get_on(own, "/"), (200, "own".into()));
+    gateway.stop();
+}
+
+#[test]
+fn case_38_each_server_of_a_port_judges_clients_by_its_own_secret() {
+    let root = Authority::new("root");
+    let names = ["a.test", "b.test", "c.test"];
+    let sites = names.map(|name| (name, root.leaf(&[name]), Authority::new(name)));
+    let mut servers = Vec::new();
+    let mut more = saying("name: vs", "'*'", "gw", "served");
+    for (name, leaf, clients) in &sites {
+        servers.push(
+            server("HTTPS", 443, name, &format!("tls: {{mode: MUTUAL, credentialName: {name}}}"))
+                .replace("name: https-443", &format!("name: {}", name.replace('.', "-"))),
+        );
+        more += &secret(name, leaf, Some(clients));
+    }
+    let gateway = Gateway::start(&[443], &(gateway("name: gw", &servers) + &more));
+    for (of, _, clients) in &sites {
+        let client = believing(&[&root], Some(&clients.leaf(&["client"])));
+        for (name, leaf, _) in &sites {
+            let answer = ask(gateway.port(443), &client, name);
+            let expected = match of == name {
+                true => Ok((leaf.der.clone(), 200, "served".into())),
+                false => Err(Refused::Alert(AlertDescription::UnknownCA)),
+            };
+            assert_eq!(answer, expected, "a client of {of} at {name}");
+        }
+    }
+    gateway.stop();
 }
 
 /// An HTTPS server for `web.test` with this in its `tls`, which answers `served`.
@@ -358,140 +453,4 @@ fn case_64_a_rule_for_https_holds_for_clients_with_tls_alone() {
     let mut client = TlsClient::connect(gateway.port(443), &client, "web.test").unwrap();
     assert_eq!(client.get("web.test", &[("x-forwarded-proto", "http")]).unwrap().0, 200);
     gateway.stop();
-}
-
-/// A gateway that sends everything to an origin as `up.test`, with this `tls`, and with a Secret.
-fn originating(port: u16, tls: &str, credentials: &str) -> Gateway {
-    let route = "  - {route: [{destination: {host: a.test}}], rewrite: {authority: up.test}, retries: {attempts: 0}}\n";
-    let rule = format!("host: a.test, trafficPolicy: {{tls: {{{tls}}}}}");
-    Gateway::start(
-        &[80],
-        &(routed(route, &[port]) + &object("DestinationRule", "name: a", &rule) + credentials),
-    )
-}
-
-/// A Secret with these values as text.
-fn values(name: &str, values: &[(&str, &str)]) -> String {
-    let lines: String = values.iter().map(|(key, value)| format!("  {key}: {value:?}\n")).collect();
-    format!("---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData:\n{lines}")
-}
-
-#[test]
-fn case_106_an_upstream_is_believed_by_the_authorities_of_a_secret() {
-    let (root, other) = (Authority::new("root"), Authority::new("other"));
-    let origin = TlsOrigin::echo("o", &root.leaf(&["up.test"]));
-    for (credentials, status) in [
-        (values("c-cacert", &[("cacert", &root.pem())]), 200),
-        (values("c-cacert", &[("ca.crt", &root.pem())]), 200),
-        (values("c-cacert", &[("cacert", &other.pem())]), 503),
-        (String::new(), 503),
-    ] {
-        let gateway = originating(origin.port(), "mode: SIMPLE, credentialName: c", &credentials);
-        let answer = gateway.get(80, "web.test", "/");
-        assert_eq!(answer.status, status, "{credentials}: {}", answer.text());
-        assert_eq!(answer.text().contains("origin: o\nsni: up.test\n"), status == 200, "{}", answer.text());
-        gateway.stop();
-    }
-}
-
-#[test]
-fn case_107_a_certificate_of_a_secret_is_shown_to_an_upstream() {
-    let (root, clients, strangers) =
-        (Authority::new("root"), Authority::new("clients"), Authority::new("strangers"));
-    let made =
-        |authority: &Authority, name: &str, serial| authority.make(LeafParams::new(&[name]).serial(serial));
-    let origin = TlsOrigin::asking(&made(&root, "up.test", 7), &clients);
-    let (own, wrong) = (made(&clients, "gateway", 5), made(&strangers, "gateway", 6));
-    let ca = root.pem();
-    let generic = |leaf: &Leaf, more: &[(&str, &str)]| {
-        let own = [("cert", leaf.chain.as_str()), ("key", &leaf.key), ("cacert", &ca)];
-        values("c", &[&own[..], more].concat())
-    };
-    let kubernetes = [("tls.crt", own.chain.as_str()), ("tls.key", &own.key), ("ca.crt", &ca)];
-    let (harmless, revoking) = (root.revoked(&[8]), root.revoked(&[7]));
-    for (case, credentials, status) in [
-        ("generic", generic(&own, &[]), 200),
-        ("not generic", values("c", &kubernetes), 200),
-        ("a wrong certificate", generic(&wrong, &[]), 503),
-        ("nothing", String::new(), 503),
-        ("another is revoked", generic(&own, &[("crl", &harmless)]), 200),
-        ("the origin is revoked", generic(&own, &[("crl", &revoking)]), 503),
-    ] {
-        let gateway = originating(origin.port(), "mode: MUTUAL, credentialName: c", &credentials);
-        let answer = gateway.get(80, "web.test", "/");
-        assert_eq!(answer.status, status, "{case}: {}", answer.text());
-        // The origin tells which certificate it has seen.
-        assert_eq!(answer.text() == "05", status == 200, "{case}: {}", answer.text());
-        gateway.stop();
-    }
-}
-
-#[test]
-fn case_112_a_port_with_settings_of_its_own_has_no_tls_of_the_rule() {
-    let origin = Origin::echo();
-    let rule = "host: a.test, trafficPolicy: {tls: {mode: SIMPLE}, \
-                portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}]}";
-    let yaml = routed("  - {route: [{destination: {host: a.test}}]}\n", &[origin.port()])
-        + &object("DestinationRule", "name: a", rule);
-    let gateway = Gateway::start(&[80], &yaml);
-    assert_eq!(gateway.get(80, "web.test", "/").status, 200);
-    assert_eq!(origin.request().line, "GET / HTTP/1.1");
-    let said = gateway.said_so_far();
-    assert!(said.contains("warning[lost-setting]"), "{said}");
-    gateway.stop();
-}
-
-/// What appendix A says of a path with BASE, MERGE_SLASHES and DECODE_AND_MERGE_SLASHES.
-const PATHS: [(&str, [&str; 3]); 16] = [
-    ("/app/", ["/app/"; 3]),
-    ("/app#foo", ["/app"; 3]),
-    ("/app/../admin", ["/admin"; 3]),
-    ("/app//", ["/app//", "/app/", "/app/"]),
-    ("/app//../admin", ["/app/admin"; 3]),
-    ("/app//../../admin", ["/admin"; 3]),
-    ("/app/%2f", ["/app/%2f", "/app/%2f", "/app/"]),
-    ("/app%2f/", ["/app%2f/", "/app%2f/", "/app/"]),
-    ("/xyz%30..//abc", ["/xyz0..//abc", "/xyz0../abc", "/xyz0../abc"]),
-    ("/app\\admin", ["/app/admin"; 3]),
-    ("/app/\\/\\/\\admin", ["/app//////admin", "/app/admin", "/app/admin"]),
-    ("/%2Fapp%5cadmin%5Cabc", ["/%2Fapp%5cadmin%5Cabc", "/%2Fapp%5cadmin%5Cabc", "/app/admin/abc"]),
-    (
-        "/%5Capp%2f%5c%2F%2e%2e%2fadmin%5c\\abc",
-        ["/%5Capp%2f%5c%2F..%2fadmin%5c/abc", "/%5Capp%2f%5c%2F..%2fadmin%5c/abc", "/app/admin/abc"],
-    ),
-    ("/%252e%252e/admin", ["/%252e%252e/admin"; 3]),
-    ("/..;/admin", ["/..;/admin"; 3]),
-    ("/ADMIN", ["/ADMIN"; 3]),
-];
-
-#[test]
-fn case_127_every_path_of_appendix_a_is_routed_and_sent_as_its_mode_says() {
-    for (at, mode) in ["BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"].into_iter().enumerate() {
-        let origin = Origin::echo();
-        // Each path has a rule of its own, so that the answer tells how it was routed.
-        let rules: String = (0..)
-            .zip(PATHS)
-            .map(|(number, (_, expected))| {
-                format!(
-                    "  - {{match: [{{uri: {{exact: '{}'}}, headers: {{number: {{exact: '{number}'}}}}}}], \
-                     route: [{{destination: {{host: a.test}}}}]}}\n",
-                    expected[at]
-                )
-            })
-            .collect();
-        let mesh = format!(
-            "---\napiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {{name: o}}\nspec: \
-             {{meshConfig: {{pathNormalization: {{normalization: {mode}}}}}}}\n"
-        );
-        let gateway = Gateway::start(&[80], &(routed(&rules, &[origin.port()]) + &mesh));
-        for (number, (path, expected)) in PATHS.iter().enumerate() {
-            let number = number.to_string();
-            let answer = gateway.request(80, "GET", "web.test", path, &[("number", &number)]);
-            assert_eq!(answer.status, 200, "{mode} {path}");
-            assert_eq!(origin.request().target(), expected[at], "{mode} {path}");
-        }
-        let refused = gateway.get(80, "web.test", "/admin%00").status;
-        assert_eq!(refused, if mode == "DECODE_AND_MERGE_SLASHES" { 400 } else { 404 }, "{mode}");
-        gateway.stop();
-    }
 }
