@@ -339,6 +339,35 @@ fn health() {
     assert!(matches!(&check.probe, Probe::Http(probe) if &*probe.path == "/healthz"));
 }
 
+#[test]
+fn resilience() {
+    let example = Example::clean("resilience.yaml");
+    let snapshot = &example.compiled.snapshot;
+    let of = |name: &str| {
+        let routes = &snapshot.route_tables[0].virtual_hosts[0].routes;
+        let route = routes.iter().find(|route| &*route.name == name).unwrap();
+        let Action::Forward(forward) = &route.action else { panic!("{name} forwards") };
+        forward
+    };
+    let (write, read) = (of("write"), of("read"));
+    assert_eq!((write.retry.as_ref().unwrap().attempts, write.timeout.unwrap().as_secs()), (0, 10));
+    let retry = read.retry.as_ref().unwrap();
+    assert_eq!((retry.attempts, retry.per_try_timeout.unwrap().as_secs()), (3, 1));
+    assert_eq!(&*read.mirrors[0].cluster_name, "outbound|80||next.internal");
+    let orders = snapshot.clusters.iter().find(|cluster| cluster.name.ends_with("orders.internal")).unwrap();
+    let limits = orders.limits.as_ref().unwrap().breaker.as_ref().unwrap().limits();
+    assert_eq!((limits.connections, limits.pending, limits.requests), (Some(200), Some(1000), Some(2000)));
+}
+
+#[test]
+fn access() {
+    let example = Example::clean("access");
+    let staff = example.get(PORT, "a.example", "/", &[("x-staff", "yes")]);
+    assert_eq!(staff, "outbound|80||app.internal at 127.0.0.1:9851");
+    let snapshot = &example.compiled.snapshot;
+    assert!(snapshot.authentication.is_some() && snapshot.authorization.is_some());
+}
+
 /// The place that the example of balancing is written for.
 fn here() -> Options {
     Options { locality: "eu/a".parse().ok(), ..Options::default() }
@@ -420,6 +449,7 @@ fn every_example_has_a_test() {
         .collect();
     names.sort();
     let tested = [
+        "access",
         "balancing.yaml",
         "bookinfo",
         "canary.yaml",
@@ -433,6 +463,7 @@ fn every_example_has_a_test() {
         "limits.yaml",
         "multi-team",
         "operator.yaml",
+        "resilience.yaml",
         "rewrite-and-redirect.yaml",
         "tls-and-tcp.yaml",
         "unix-socket.yaml",

@@ -189,6 +189,12 @@ impl<'a> Way<'a> {
         if is_http2 {
             Translation::begin(&mut request);
         }
+        let retry = forward.retry.as_deref().unwrap_or(&settings.retry);
+        let expected = [forward.timeout, retry.per_try_timeout].into_iter().flatten().min();
+        if let Some(expected) = expected.filter(|_| settings.envoy_debug_headers) {
+            let text = expected.as_millis().to_string();
+            request.fields.push_known(Name::XEnvoy, "x-envoy-expected-rq-timeout-ms", text.as_bytes());
+        }
         if settings.attempt_count {
             request.fields.push_known(Name::XEnvoy, "x-envoy-attempt-count", b"1");
         }

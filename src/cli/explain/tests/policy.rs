@@ -78,6 +78,7 @@ fn what_holds_on_the_way() {
             "retries           up to 3 more tries on 5xx, reset, 418, each within 0.5 s, with pauses from 25 ms\n                  VirtualService default/v (shop.yaml:22:5)\n",
             "mirror            copies of 10% of the requests go to outbound|80||b.test; its answers are dropped\n                  VirtualService default/v (shop.yaml:25:15)\n",
             "mirror            a copy of each request goes to outbound|80||nobody.default.svc.cluster.local, which does not exist: none is sent\n                  VirtualService default/v (shop.yaml:25:71)\n",
+            "- x-envoy-expected-rq-timeout-ms: 500\n",
             "answer            forwarded to outbound|80|v1|a.test at 10.0.0.1:80\n",
         ],
     );
