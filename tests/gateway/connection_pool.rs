@@ -14,7 +14,7 @@ use super::{
 use std::{
     fs,
     io::{Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
 };
 
 const ROUTE: &str = "  - route: [{destination: {host: a.test}}]";
@@ -189,9 +189,11 @@ const LOOKS_MAX: usize = 20_000;
 
 /// The timer of the gateway's socket to this peer, as proc(5) has it in `net/tcp`: 2 is that of probes.
 fn timer(server: &TcpStream) -> Option<String> {
-    let wanted = format!("0100007F:{:04X}", server.peer_addr().unwrap().port());
+    // By both ends: an older connection of the same port may still be in TIME_WAIT, with a timer of its own.
+    let at = |address: SocketAddr| format!("0100007F:{:04X}", address.port());
+    let wanted = [at(server.peer_addr().unwrap()), at(server.local_addr().unwrap())];
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
-    let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(&wanted))?;
+    let line = table.lines().find(|line| line.split_whitespace().skip(1).take(2).eq(&wanted))?;
     Some(line.split_whitespace().nth(5)?.to_owned())
 }
 

@@ -21,7 +21,8 @@
 //! - `bookinfo`: the example with its five servers
 //! - `outliers`, `health_checks`: endpoints that fail, and that come back
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
-//! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers
+//! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers; `cases_policy`,
+//!   `cases_upstream`: those of TCP, of TLS and of upstreams that are nowhere else
 //! - `faults`, `cors`, `limits`: what is decided between a rule and its action
 //! - `balancing`: how endpoints are chosen
 //! - `jwt`, `jwt_keys`: RequestAuthentication and claims, and the keys that are fetched for it; `tokens`: keys and tokens for it
@@ -58,8 +59,10 @@ mod cases_actions;
 mod cases_http1;
 mod cases_http2;
 mod cases_listeners;
+mod cases_policy;
 mod cases_routing;
 mod cases_tls;
+mod cases_upstream;
 #[path = "../../src/tls/testing.rs"]
 mod certificates;
 mod circuit_breakers;

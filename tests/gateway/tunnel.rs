@@ -154,9 +154,8 @@ fn by_post_the_bytes_are_bodies() {
     gateway.stop();
 }
 
-/// Case 119.
 #[test]
-fn tls_that_passes_through_goes_through_the_proxy_as_it_is() {
+fn case_119_tls_that_passes_through_goes_through_the_proxy_as_it_is() {
     let authority = Authority::new("servers");
     let leaf = authority.leaf(&["pass.test"]);
     let origin = TlsOrigin::echo("behind the proxy", &leaf);

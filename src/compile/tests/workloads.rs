@@ -75,6 +75,32 @@ fn case_22_two_numbers_on_one_target_port_merge() {
 }
 
 #[test]
+fn case_22_the_rules_of_both_numbers_are_in_the_one_table() {
+    let bound = |name: &str, path: &str| {
+        let gateway = format!("default/{name}");
+        rules(
+            &format!("name: {name}"),
+            "a.com",
+            &gateway,
+            &rule(&format!("{{uri: {{prefix: {path}}}}}"), "p.com"),
+        )
+    };
+    let yaml = format!(
+        "{}{}{}{}{}{}",
+        kubernetes_service("name: s", "{port: 80, targetPort: 8080}, {port: 8080, targetPort: 8080}"),
+        http_gateway("name: a", "a.com"),
+        gateway("name: b", &[("HTTP", 8080, "a.com", "")]),
+        bound("a", "/a"),
+        bound("b", "/b"),
+        service("p.com")
+    );
+    let outcome = compiled_with(&ingress(), &yaml);
+    assert_eq!(outcome.hosts(8080), ["a.com 2"]);
+    let answers = ["/a", "/b", "/c"].map(|path| outcome.answer(8080, &request(&format!("a.com{path}"))));
+    assert_eq!(answers, ["outbound|80||p.com", "outbound|80||p.com", "404"]);
+}
+
+#[test]
 fn case_23_a_service_whose_ports_are_not_translated() {
     let yaml = format!(
         "{}{}{}{}",

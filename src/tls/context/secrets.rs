@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said_with_what_was_found() {
+    fn case_46b_what_is_missing_is_said_with_what_was_found() {
         let secrets = secrets(&[
             ("empty", &[("tls.crt", ""), ("tls.key", "")]),
             ("many", &[("d", "1"), ("a", "1"), ("c", "1"), ("b", "1")]),
@@ -180,6 +180,11 @@ mod tests {
         assert_eq!(said("many"), format!("Secret `infra/many` {expected} `a`, `b`, `c` and more"));
         assert_eq!(said("none"), format!("Secret `infra/none` {expected} nothing"));
         assert_eq!(said("other"), "Secret `infra/other` is not in the configuration");
+        let said = |secret: &str| secrets.authorities(&name(secret)).unwrap_err().to_string();
+        let expected =
+            "does not have the authorities for certificates, `ca.crt` or `cacert`, with content; it has";
+        assert_eq!(said("empty"), format!("Secret `infra/empty` {expected} `tls.crt`, `tls.key`"));
+        assert_eq!(said("many"), format!("Secret `infra/many` {expected} `a`, `b`, `c` and more"));
     }
 
     #[test]
