@@ -266,11 +266,9 @@ impl Limits {
     /// A connection is no more. Its place is for the next.
     fn free(&self) {
         let Some(breaker) = self.breaker() else { return };
-        if !self.is_line_empty() {
-            if !self.is_others_turn(breaker) {
-                self.spare.set(self.spare.get() + 1);
-                return self.wake_first();
-            }
+        if !self.is_line_empty() && !self.is_others_turn(breaker) {
+            self.spare.set(self.spare.get() + 1);
+            return self.wake_first();
         }
         self.give_up(breaker);
     }

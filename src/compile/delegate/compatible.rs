@@ -51,7 +51,7 @@ pub(super) fn conflict(
 /// not set the root's aside.
 fn of_places(root: &HttpMatchRequest, own: &HttpMatchRequest) -> Option<String> {
     let namespace = root.source_namespace.as_ref().filter(|namespace| !namespace.is_empty());
-    let asks = root.source_labels.first().is_some() || namespace.is_some();
+    let asks = !root.source_labels.is_empty() || namespace.is_some();
     (asks && root.gateways.is_empty() && !own.gateways.is_empty())
         .then(|| "its `gateways` would set the root's `sourceLabels` or `sourceNamespace` aside".to_owned())
 }
