@@ -95,7 +95,11 @@ impl<'w> PolicySelection<'w> {
         let is_of_istio = |target: &&Spanned<PolicyTargetReference>| {
             target.group.as_ref().is_some_and(|group| group.value == ISTIO_GROUP)
         };
-        let targets: Vec<_> = policy.spec.target_refs().into_iter().filter(is_of_istio).collect();
+        // A ServiceEntry may have the name of a Gateway.
+        let is_one = |target: &&Spanned<PolicyTargetReference>| {
+            is_of_istio(target) && self.is_target(target, namespace)
+        };
+        let targets: Vec<_> = policy.spec.target_refs().into_iter().filter(is_one).collect();
         let is_named = |gateway: &str| {
             targets.iter().any(|target| target.name.as_ref().is_some_and(|name| name.value == gateway))
         };
@@ -335,6 +339,69 @@ mod tests {
         let kubernetes = of("gateway.networking.k8s.io", "Gateway", "k");
         assert_eq!(fate(Some(labels), "ingress", &kubernetes), "applies");
         assert_eq!(fate(Some(labels), "istio-system", &kubernetes), "Note");
+    }
+
+    /// Gateways `public` and `admin` in `istio-system`, and a policy there with these targets: whether it is told to be
+    /// attached to a part of the workload, as the error that it has to be.
+    fn is_partial(targets: &[(&str, &str)]) -> bool {
+        let gateway = |name: &str, port: u16| {
+            super::super::testing::gateway(
+                &format!("name: {name}, namespace: istio-system"),
+                &[("HTTP", port, "'*'", "")],
+            )
+        };
+        let reference = |(kind, name): &(&str, &str)| {
+            format!("{{group: networking.istio.io, kind: {kind}, name: {name}}}")
+        };
+        let targets: Vec<String> = targets.iter().map(reference).collect();
+        let policy =
+            policy("name: p, namespace: istio-system", &format!("targetRefs: [{}]", targets.join(", ")));
+        let outcome =
+            compiled_with(&ingress(), &format!("{}{}{policy}", gateway("public", 80), gateway("admin", 81)));
+        let said = outcome.0.diagnostics.iter().find(|d| d.code == "partial-target");
+        said.is_some_and(|said| {
+            assert_eq!(said.severity, super::super::super::config::Severity::Error, "{said:?}");
+            assert_eq!(said.field, "spec.targetRefs");
+            true
+        })
+    }
+
+    #[test]
+    fn a_policy_for_some_gateways_would_hold_for_all() {
+        let (public, admin) = (("Gateway", "public"), ("Gateway", "admin"));
+        assert!(is_partial(&[public]) && is_partial(&[admin]) && is_partial(&[admin, ("Gateway", "other")]));
+        assert!(is_partial(&[public, ("ServiceEntry", "admin")]));
+        assert!(!is_partial(&[public, admin]) && !is_partial(&[admin, ("Gateway", "other"), public]));
+        // Those for none of them are for nobody here.
+        assert!(!is_partial(&[("Gateway", "other")]) && !is_partial(&[("ServiceEntry", "admin")]));
+    }
+
+    #[test]
+    fn a_policy_beside_a_gateway_that_is_elsewhere_is_told() {
+        // The workload is in `istio-system`.
+        let gateway = object(
+            "Gateway",
+            "name: g, namespace: edge",
+            "{selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}",
+        );
+        let said = |namespace: &str| {
+            let yaml = format!("{gateway}{}", policy(&format!("name: p, namespace: {namespace}"), ""));
+            let outcome = compiled_with(&ingress(), &yaml);
+            let found = outcome.0.diagnostics.iter().find(|d| d.code == "policy-not-selected").cloned();
+            found.map(|found| (format!("{:?}", found.severity), found.help.unwrap_or_default()))
+        };
+        let (severity, help) = said("edge").unwrap();
+        assert_eq!(severity, "Warning");
+        assert!(help.contains("--namespace edge"), "{help}");
+        assert_eq!(said("web").unwrap().0, "Note");
+        assert_eq!(said("istio-system"), None);
+    }
+
+    #[test]
+    fn whose_kubernetes_gateway_it_is_must_be_known() {
+        let target = "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: k}]";
+        assert_eq!(fate(None, "ingress", target), "Error");
+        assert_eq!(fate(INGRESS, "ingress", target), "Note");
     }
 
     #[test]

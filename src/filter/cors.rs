@@ -176,6 +176,16 @@ mod tests {
     }
 
     #[test]
+    fn the_upstream_does_not_allow_credentials() {
+        let mut response = Fields::default();
+        response.push(b"Access-Control-Allow-Credentials", b"true");
+        response.push(b"x-other", b"1");
+        response.push(b"access-control-allow-credentials", b"true");
+        Cors::default().allow_answer(b"https://a", &mut response);
+        assert_eq!(lines(&response), ["x-other: 1", "access-control-allow-origin: https://a"]);
+    }
+
+    #[test]
     fn who_answers() {
         assert!(policy().answers(true) && !policy().answers(false));
         assert!(Cors { ignores_unmatched: true, ..policy() }.answers(false));

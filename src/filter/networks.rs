@@ -132,6 +132,22 @@ mod tests {
     }
 
     #[test]
+    fn ipv4_in_ipv6_is_ipv4() {
+        let set = networks(&["::ffff:10.0.0.0/104", "::ffff:192.0.2.7", "::ffff:c633:6400/120"]);
+        for inside in ["10.255.0.1", "::ffff:10.255.0.1", "192.0.2.7", "198.51.100.9"] {
+            assert!(set.contains(ip(inside)), "{inside}");
+        }
+        for outside in ["11.0.0.0", "192.0.2.8", "198.51.101.0", "::10.0.0.1", "::ffff:0:10.0.0.1"] {
+            assert!(!set.contains(ip(outside)), "{outside}");
+        }
+        assert_eq!(set, networks(&["10.0.0.0/8", "192.0.2.7", "198.51.100.0/24"]));
+        let all = networks(&["::ffff:0.0.0.0/96"]);
+        assert!(all.contains(ip("255.255.255.255")) && !all.contains(ip("::1")));
+        let policy = NetworkPolicy { allow: None, deny: networks(&["::ffff:127.0.0.0/104"]) };
+        assert!(!policy.permits(Some(ip("127.0.0.1"))) && policy.permits(Some(ip("10.0.0.1"))));
+    }
+
+    #[test]
     fn what_is_not_a_network() {
         for text in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/+8", "a", "10.0.0.0/8/8"]
         {

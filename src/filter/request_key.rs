@@ -111,6 +111,21 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_one_however_it_is_written() {
+        let of = |authority: &str| {
+            let head = RequestHead { authority: authority.into(), ..RequestHead::default() };
+            of(&RequestKey::Header(b"host"[..].into()), &head)
+        };
+        for same in ["shop.com", "SHOP.com", "shop.com.", "shop.com:80", "Shop.Com.:8080", "shop.com:"] {
+            assert_eq!(of(same).as_deref(), Some("shop.com"), "{same}");
+        }
+        assert_eq!(of("other.com").as_deref(), Some("other.com"));
+        assert_eq!(of("[::1]:80"), of("[::1]"));
+        assert!(of("[::1]").is_some() && of("[::1]") != of("[::2]"));
+        assert_eq!(of(""), None);
+    }
+
+    #[test]
     fn claims_of_the_token() {
         let payload = serde_json::json!({"sub": "user-1", "tier": 2});
         let claims = Claims::new(payload.as_object().unwrap().clone());

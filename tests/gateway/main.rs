@@ -34,7 +34,8 @@
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
 //!   script says
-//! - `authorization`, `authorization_connections`: AuthorizationPolicy
+//! - `authorization`, `authorization_connections`: AuthorizationPolicy; `regressions_access`: ways around policies that
+//!   there have been
 //! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
 //! - `timeouts`: how long a request may take, exactly
 //! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
@@ -118,6 +119,7 @@ mod outliers;
 mod pages;
 mod proxy_protocol;
 mod python;
+mod regressions_access;
 mod retries;
 mod tcp;
 mod timeouts;

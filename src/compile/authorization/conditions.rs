@@ -98,6 +98,15 @@ impl Scope<'_> {
                 Test::Path(Texts::new(plain.into_iter().map(|path| path.as_str())), templates.collect())
             }
             Attribute::Method => Test::Method(texts()),
+            Attribute::Header(header)
+                if [":authority", "host"].iter().any(|name| name.eq_ignore_ascii_case(header)) =>
+            {
+                let host = |value: &Spanned<String>| {
+                    let lower = value.to_ascii_lowercase();
+                    lower.strip_suffix('.').map(str::to_owned).unwrap_or(lower)
+                };
+                Test::Authority(texts(), Texts::new(values.iter().map(host)))
+            }
             Attribute::Header(header) => Test::Header(name(header), texts()),
             Attribute::InlineHeader(header) => Test::InlineHeader(name(header), texts()),
         }

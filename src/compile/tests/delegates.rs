@@ -120,6 +120,44 @@ fn the_rest_must_agree() {
 }
 
 #[test]
+fn a_delegate_does_not_shrink_what_the_root_excludes() {
+    let root = "{uri: {prefix: /d}, withoutHeaders: {x-role: {prefix: guest}, x-blocked: {}}}";
+    let own =
+        "{uri: {prefix: /d/x}, withoutHeaders: {x-role: {exact: guest-1}, x-blocked: {exact: z}, x-own: {}}}";
+    let outcome = delegated(
+        &format!("{{match: [{root}], delegate: {{name: d, namespace: other}}}}"),
+        &format!("{{match: [{own}], directResponse: {{status: 200}}}}"),
+    );
+    let asked = |fields: &[(&str, &str)]| {
+        let mut request = request("h/d/x");
+        fields.iter().for_each(|(name, value)| request.fields.push(name.as_bytes(), value.as_bytes()));
+        outcome.answer(80, &request)
+    };
+    assert_eq!(asked(&[]), "200");
+    assert_eq!(asked(&[("x-role", "admin")]), "200");
+    for field in [("x-role", "guest"), ("x-role", "guest-1"), ("x-blocked", "1"), ("x-blocked", "z")] {
+        assert_eq!(asked(&[field]), "404", "{field:?}");
+    }
+    // What it excludes itself is left out as well.
+    assert_eq!(asked(&[("x-own", "1")]), "404");
+}
+
+#[test]
+fn a_delegates_gateways_do_not_set_the_roots_source_aside() {
+    let text = "its `gateways` would set the root's `sourceLabels` or `sourceNamespace` aside";
+    for source in ["sourceLabels: {tier: internal}", "sourceNamespace: internal"] {
+        let root = format!("{{uri: {{prefix: /d}}, {source}}}");
+        let own = format!("{{uri: {{prefix: /d/x}}, gateways: [default/g], {source}}}");
+        assert_eq!(matches(&root, &own), Err(text.to_owned()), "{source}");
+    }
+    let root = "{match: [{uri: {prefix: /d}, sourceLabels: {tier: internal}}], delegate: {name: d, namespace: other}}";
+    let own = "{match: [{uri: {prefix: /d/x}, gateways: [default/g]}], directResponse: {status: 200}}";
+    assert_eq!(delegated(root, own).get("h/d/x"), "404");
+    // Where the root has `gateways` itself, its source is not looked at anyway.
+    assert!(matches("{gateways: [g], sourceLabels: {a: b}}", "{gateways: [default/g]}").is_ok());
+}
+
+#[test]
 fn every_pair_that_goes_together() {
     let root = "{uri: {prefix: /a}, headers: {h: {exact: '1'}}}, {uri: {prefix: /a}, method: {exact: POST}}";
     let own = "{uri: {prefix: /a/b}, headers: {i: {exact: '2'}}}, {uri: {exact: /a}}";

@@ -250,6 +250,46 @@ fn verified_tokens_are_remembered_until_they_expire_or_keys_change() {
     assert_eq!((at(NOW), setup.keys.remembered()), (Err(Refusal::Verification), 0));
 }
 
+/// Two rules of one issuer read claims differently. Which of them takes a token is a matter of where it stands, not of where
+/// it has been before.
+#[test]
+fn a_token_seen_elsewhere_does_not_choose_the_rule() {
+    let signer = Signer::new("ES256", Some("a"));
+    let setup = || {
+        let mut authentication = Authentication::default();
+        let set = KeySet::parse(signer.set().as_bytes(), SharedSecrets::Used).unwrap();
+        authentication.sources.push(KeySource::Local(Arc::new(set)));
+        let places = [vec![header("x-a", "")], vec![header("x-b", ""), header("x-a", "")]];
+        for (places, lists) in places.into_iter().zip([vec!["roles".into()], Vec::new()]) {
+            let rule = TokenRule {
+                name: "rule".into(),
+                terms: Terms::new("a", []),
+                keys: KeySourceId(0),
+                forwards: false,
+                payload_field: None,
+                claim_fields: Vec::new(),
+                lists,
+            };
+            authentication.add(rule, places);
+        }
+        (Keys::new(&authentication), authentication)
+    };
+    let token = signer.token(&json!({"iss": "a", "sub": "me", "roles": "user suspended"}));
+    for order in ["abab", "baba", "bbaa", "aabb"] {
+        let (keys, authentication) = setup();
+        for place in order.chars() {
+            let mut request = request("/", &[(&format!("x-{place}"), &token)]);
+            let verified = authentication.apply(&mut request, &keys, NOW).unwrap().unwrap();
+            let is_list = verified.claims.find(&["roles"]).unwrap().is_array();
+            assert_eq!(
+                (verified.rule, is_list),
+                if place == 'a' { (0, true) } else { (1, false) },
+                "{order}"
+            );
+        }
+    }
+}
+
 #[test]
 fn without_keys_nobody_gets_in() {
     let setup = Setup::usual();

@@ -48,7 +48,10 @@ pub enum Test {
     Path(Texts, Box<[PathTemplate]>),
     /// `methods`
     Method(Texts),
-    /// `request.headers[x]`; the name in lower case.
+    /// `request.headers[host]` and `request.headers[:authority]`: the values as they are written, and those in lower case
+    /// without a dot at the end, as routing has hosts.
+    Authority(Texts, Texts),
+    /// `request.headers[x]` of any other name; the name in lower case.
     Header(Box<[u8]>, Texts),
     /// `request.experimental.inline.headers[x]`: one of the elements of a list with commas.
     InlineHeader(Box<[u8]>, Texts),
@@ -82,7 +85,7 @@ impl Condition {
             Test::ServerName(_) | Test::Principal(_) | Test::Namespace(_) => false,
             Test::ServiceAccount(_) | Test::TrustDomain(_) => false,
             Test::RequestPrincipal(_) | Test::Claim(..) | Test::Host(_) | Test::Path(..) => true,
-            Test::Method(_) | Test::Header(..) | Test::InlineHeader(..) => true,
+            Test::Method(_) | Test::Authority(..) | Test::Header(..) | Test::InlineHeader(..) => true,
         }
     }
 }
@@ -139,12 +142,10 @@ impl Test {
             }
             Test::Method(texts) => texts.has(&request.head.method),
             // Written in another way it goes to the same place, so a refusal is not got around by that.
-            Test::Header(name, texts)
-                if is_wide
-                    && matches!(&**name, b":authority" | b"host")
-                    && [request.host, split_port(request.host).0].iter().any(|host| texts.has(host)) =>
-            {
-                true
+            Test::Authority(texts, lower) => {
+                let host = request.host;
+                !request.head.authority.is_empty() && texts.has(&request.head.authority)
+                    || is_wide && (lower.has(host) || lower.has(split_port(host).0))
             }
             Test::Header(name, texts) => request.header(name).is_some_and(|Header { joined, each }| {
                 // A field that is there but empty is there.

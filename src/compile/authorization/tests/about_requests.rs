@@ -172,3 +172,34 @@ fn tokens() {
     let nobody = get("x", "/").token(json!({"iss": "https://i"}));
     Gate::new(&allow(&from("requestPrincipals: ['*']"))).lets(&nobody, false);
 }
+
+#[test]
+fn a_host_asked_for_as_a_header_is_refused_however_it_is_written() {
+    for (name, value) in [
+        ("host", "deny.x.com"),
+        (":authority", "Deny.X.com"),
+        ("Host", "DENY.X.COM."),
+        ("host", "*.X.com"),
+        (":authority", "Deny*"),
+    ] {
+        let key = format!("request.headers[{name}]");
+        let refusing = Gate::new(&deny(&when(&key, &format!("values: ['{value}']"))));
+        let excluding = Gate::new(&allow(&when(&key, &format!("notValues: ['{value}']"))));
+        for host in ["deny.x.com", "DENY.x.COM", "deny.x.com:80", "Deny.X.Com:8080"] {
+            refusing.lets(&get(host, "/"), false);
+            excluding.lets(&get(host, "/"), false);
+        }
+        for host in ["other.com", "other.com:80"] {
+            refusing.lets(&get(host, "/"), true);
+            excluding.lets(&get(host, "/"), true);
+        }
+    }
+    // What lets in is found as Envoy finds it.
+    let gate = Gate::new(&allow(&when("request.headers[host]", "values: [Good.com]")));
+    gate.lets(&get("Good.com", "/"), true);
+    gate.lets(&get("good.com", "/"), false);
+    gate.lets(&get("Good.com:80", "/"), false);
+    let gate = Gate::new(&deny(&when("request.headers[host]", "notValues: [good.com]")));
+    gate.lets(&get("good.com", "/"), true);
+    gate.lets(&get("GOOD.com", "/"), false);
+}

@@ -19,6 +19,8 @@ fn gateway(value: &str) -> String {
 fn what_is_good() {
     for (name, value) in [
         ("rate-limit", "requests: 100\nper: 1s"),
+        // Without a key a limit may be higher.
+        ("rate-limit", "- {requests: 1000000, per: 1s}\n- {requests: 600000, per: 1m, key: {header: host}}"),
         (
             "rate-limit",
             "- {requests: 1, per: 24h, burst: 1, key: none}\n- {requests: 10000, per: 1s, key: client-address, route: api}\n- {requests: 5, per: 1m, key: {header: X-Api-Key}}\n- {requests: 5, per: 1m, key: {cookie: a}}\n- {requests: 5, per: 1m, key: {query: a.b}}",
@@ -52,6 +54,9 @@ fn what_is_wrong_has_its_line_in_the_block() {
             "- requests: 1\n  per: 1s\n- requests: 2000000\n  per: 1s\n  burst: 0",
             &["bad-rate 11 @[1].burst", "bad-rate 9 @[1].requests"],
         ),
+        ("rate-limit", "requests: 1000001\nper: 1s\nkey: none", &["bad-rate 7 @.requests"]),
+        ("rate-limit", "requests: 10001\nper: 1s\nkey: client-address", &["bad-rate 7 @.requests"]),
+        ("rate-limit", "requests: 600060\nper: 1m\nkey: {header: host}", &["bad-rate 7 @.requests"]),
         ("rate-limit", "requests: 1\nper: 1h\nburst: 25", &["bad-rate 9 @.burst"]),
         ("rate-limit", "requests: 1\nper: 1h\nkey: {header: 'a b'}", &["bad-key 9 @.key.header"]),
         ("rate-limit", "requests: 1\nper: 1h\nroute: apj", &["unknown-route 9 @.route"]),
