@@ -380,13 +380,10 @@ impl Upload {
                         return UploadEnd::Done;
                     }
                     Err(Stopped::Unable) => {}
-                    Err(Stopped::Sending { .. }) if !progress.discard.get() => {
-                        return UploadEnd::OriginStopped;
-                    }
                     Err(Stopped::Sending { lost }) => {
                         discarded += lost;
-                        // What was lost was the end of it: nothing more comes that could be waited for.
-                        if self.decoder.is_over() {
+                        // What was lost may have been the end: then nothing more comes that could be waited for.
+                        if !progress.discard.get() || self.decoder.is_over() {
                             return UploadEnd::OriginStopped;
                         }
                     }
