@@ -398,15 +398,13 @@ impl Upload {
                 return UploadEnd::ClientFailed(failure);
             }
             out.clear();
-            let taken = match self.append(inbound.buffer.bytes(), &mut out) {
+            self.taken = match self.append(inbound.buffer.bytes(), &mut out) {
                 Ok(taken) => taken,
                 Err(failure) => return UploadEnd::ClientFailed(failure),
             };
-            self.taken = taken;
+            let taken = self.taken;
             self.take((&mut *inbound, &mut *kept), env, progress);
-            if self.done {
-                progress.set_whole();
-            }
+            self.done.then(|| progress.set_whole());
             if progress.discard.get() {
                 discarded += taken as u64;
                 if self.done || discarded > DISCARD_BYTES {

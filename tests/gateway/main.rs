@@ -38,6 +38,7 @@
 //!   there have been
 //! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
 //! - `timeouts`: how long a request may take, exactly
+//! - `regressions_traffic`: what reviews found in retries, timeouts and limits
 //! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases
 //! - `h2_frames`, `h2_hpack`, `h2_peer`: HTTP/2 octet by octet, right and wrong; `h2_site`, `h2_cases`: what cases
@@ -120,6 +121,7 @@ mod pages;
 mod proxy_protocol;
 mod python;
 mod regressions_access;
+mod regressions_traffic;
 mod retries;
 mod tcp;
 mod timeouts;

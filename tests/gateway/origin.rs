@@ -130,7 +130,8 @@ pub(crate) fn dead_port() -> u16 {
     TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap().local_addr().unwrap().port()
 }
 
-fn converse(
+/// Reads requests from a connection, tells of each, and has each answered, until that says that it is enough.
+pub(crate) fn converse(
     mut stream: TcpStream,
     answer: &dyn Fn(&Request, &mut TcpStream) -> bool,
     requests: &Sender<Request>,
