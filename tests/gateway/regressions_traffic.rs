@@ -31,7 +31,6 @@ const ASIDE: &str = "match: [{uri: {prefix: /aside}}]\n    directResponse: {stat
 fn let_it_see(gateway: &Gateway) {
     for _ in 0..3 {
         assert_eq!(gateway.get(80, "a", "/aside").status, 200);
-        logged(gateway);
     }
 }
 
@@ -107,8 +106,10 @@ fn frames(stream: TcpStream, marks: Option<usize>, tell: &Sender<()>, sender: &S
     let is_request = |frame: &Frame| frame.kind == HEADERS && frame.field(":method").is_some();
     if let Some(marks) = marks {
         let id = connection.request().stream;
-        while connection.body(id).iter().filter(|byte| **byte == b'#').count() < marks {
-            connection.next(|frame| frame.is(DATA, id));
+        let mut seen = 0;
+        while seen < marks {
+            let frame = connection.next(|frame| frame.is(DATA, id));
+            seen += frame.payload.iter().filter(|byte| **byte == b'#').count();
         }
         connection.send(&respond(id, END, &[(":status", "503")]));
         tell.send(()).unwrap();
@@ -160,7 +161,7 @@ fn over_the_limit(origin: Speaks, pieces: &[&[u8]], before: usize, is_chunked: b
     } else {
         for piece in &framed[before..] {
             client.try_send(piece);
-            let_it_see_if_quiet(&gateway);
+            let_it_see(&gateway);
         }
     }
     let status = client.answer("POST").status;
@@ -179,13 +180,6 @@ fn over_the_limit(origin: Speaks, pieces: &[&[u8]], before: usize, is_chunked: b
     assert!(next.is_none_or(|answer| answer.status == 200), "{case}");
     drop(client);
     gateway.stop();
-}
-
-/// As `let_it_see`, where lines of other exchanges may come between.
-fn let_it_see_if_quiet(gateway: &Gateway) {
-    for _ in 0..3 {
-        assert_eq!(gateway.get(80, "a", "/aside").status, 200);
-    }
 }
 
 #[test]
@@ -227,7 +221,9 @@ fn the_time_runs_when_a_request_became_whole_between_two_attempts() {
     let second = origin.accept();
     read_marks(&second, b'#', 10);
     assert_eq!(client.answer("POST").status, 504);
-    assert_eq!(logged(&gateway), ["504", "UT", "response_timeout"]);
+    // After those of what went aside.
+    let last = std::iter::repeat_with(|| logged(&gateway)).find(|line| line[0] != "200");
+    assert_eq!(last, Some(["504", "UT", "response_timeout"].map(str::to_owned)));
     drop((first, second));
     gateway.stop();
 }
@@ -239,16 +235,15 @@ fn one_connection_of_http2_at_a_time_with_one_request_each_serves_all() {
     let gateway = start_with("retries: {attempts: 0}", Speaks::Http2, &[origin.port()], &policy);
     let mut clients: [Client; 6] = std::array::from_fn(|_| gateway.connect(80));
     clients.iter_mut().for_each(|client| client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
-    let mut connection = origin.accept();
+    let mut first = Some(origin.accept());
     gateway.until("five wait", || gateway.metric("envoy_cluster_upstream_cx_overflow") >= 5.0);
     for served in 1..=6 {
+        let mut connection = first.take().unwrap_or_else(|| origin.accept());
         let request = connection.request();
         assert!(!origin.has_another(), "a second connection beside number {served}");
         connection.answer(request.stream);
         assert!(connection.ends());
-        if served < 6 {
-            connection = origin.accept();
-        }
+        // Its place is free when the origin, too, has ended it.
     }
     clients.iter_mut().for_each(|client| assert_eq!(client.answer("GET").status, 200));
     gateway.stop();
@@ -348,7 +343,9 @@ fn a_websocket_that_came_by_a_retry_is_no_retry_any_more() {
 #[test]
 fn requests_with_bad_chunks_leave_no_connection_that_is_counted() {
     let origin = Origin::echo();
-    let gateway = start("retries: {attempts: 0}", Speaks::Http1, &[origin.port()]);
+    // What is not used is not kept for long, so that nothing is left of what was opened.
+    let policy = policy("{connectionPool: {http: {idleTimeout: 100ms}}}");
+    let gateway = start_with("retries: {attempts: 0}", Speaks::Http1, &[origin.port()], &policy);
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     for _ in 0..4 {
         // With the head, and behind it.
@@ -360,6 +357,7 @@ fn requests_with_bad_chunks_leave_no_connection_that_is_counted() {
         client.send(b"ZZ\r\n");
         assert_eq!(client.answer("POST").status, 400);
     }
-    gateway.until("none is active", || gateway.metric("envoy_cluster_upstream_cx_active") == 0.0);
+    assert!(gateway.metric("envoy_cluster_upstream_cx_total") > 0.0);
+    gateway.until("none is open", || gateway.metric("envoy_cluster_upstream_cx_active") == 0.0);
     gateway.stop();
 }
