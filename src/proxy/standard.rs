@@ -70,7 +70,7 @@ fn trusted_client(forwarded_for: &[u8], trusted_proxies: u32) -> Option<&[u8]> {
     std::str::from_utf8(address).ok()?.parse::<std::net::IpAddr>().ok().map(|_| address)
 }
 
-/// The address of the client that may be believed, of a request that [`request`] has been done to: the peer's, or with N
+/// The address of the client that may be believed, of a request that `request` has been done to: the peer's, or with N
 /// trusted proxies in front the Nth from the right of what they said. Nothing for a Unix socket without such.
 pub fn client_address(
     head: &RequestHead,

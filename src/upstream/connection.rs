@@ -62,7 +62,7 @@ impl Connection {
     /// Connects to an endpoint and starts to read. It does not wait for the cluster's limits.
     ///
     /// # Errors
-    /// Those of [`open_stream`]; `QuotaExceeded` where the limits allow no more.
+    /// Those of `open_stream`; `QuotaExceeded` where the limits allow no more.
     pub async fn open(
         cluster: &Cluster,
         endpoint: &Rc<Endpoint>,
@@ -75,7 +75,7 @@ impl Connection {
     /// As [`open`](Self::open), for a request whose turn it is.
     ///
     /// # Errors
-    /// Those of [`open_stream`]; as many requests may be under way as there may be, when it is open.
+    /// Those of `open_stream`; as many requests may be under way as there may be, when it is open.
     pub async fn open_with(
         cluster: &Cluster,
         endpoint: &Rc<Endpoint>,

@@ -242,7 +242,7 @@ impl Endpoint {
     /// changes.
     ///
     /// # Errors
-    /// Those of [`open_stream`]; a limit was reached, or the request has left.
+    /// Those of `open_stream`; a limit was reached, or the request has left.
     pub async fn stream(
         self: &Rc<Self>,
         cluster: &Cluster,
