@@ -1,7 +1,7 @@
 //! RequestAuthentications to the rules for tokens (specification section 5).
 
 use super::{
-    policy_selection::{PolicySelection, Targeted},
+    policy_selection::{PolicySelection, Targeted, named_targets},
     report::Report,
 };
 use crate::{
@@ -25,10 +25,7 @@ impl Targeted for RequestAuthentication {
     }
 
     fn target_refs(&self) -> Vec<&Spanned<PolicyTargetReference>> {
-        match self.target_refs.is_empty() {
-            true => self.target_ref.iter().collect(),
-            false => self.target_refs.iter().collect(),
-        }
+        named_targets(&self.target_refs, &self.target_ref)
     }
 }
 

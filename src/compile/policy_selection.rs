@@ -28,6 +28,14 @@ pub(super) trait Targeted {
     fn target_refs(&self) -> Vec<&Spanned<PolicyTargetReference>>;
 }
 
+/// `targetRefs`, or the old `targetRef` where there are none.
+pub(super) fn named_targets<'p>(
+    list: &'p [Spanned<PolicyTargetReference>],
+    old: &'p Option<Spanned<PolicyTargetReference>>,
+) -> Vec<&'p Spanned<PolicyTargetReference>> {
+    if list.is_empty() { old.iter().collect() } else { list.iter().collect() }
+}
+
 /// What is known about this gateway workload, for those who look for its policies.
 pub(super) struct PolicySelection<'w> {
     workload: &'w Workload,

@@ -119,44 +119,20 @@ pub(super) async fn open_stream(
     let behind = cluster.proxy_protocol.map(|_| dial.behind);
     let local = local.map_or_else(|| "".into(), |local| local.to_string().into());
     let endpoint = Rc::clone(endpoint);
-    let Some(tls) = &cluster.tls else {
-        end_dial(&deadline, dial);
-        let (read, write) = (ReadHalf::Plain(read), WriteHalf::Plain(write));
-        return Ok(Stream {
-            deadline,
-            read,
-            write,
-            endpoint,
-            active,
-            local,
-            behind,
-            server_name: None,
-            tunneled: None,
-            slot,
-        });
-    };
-    deadline.arm(Phase::Both, Some(cluster.connect_timeout));
-    match begin_tls(tls, dial, read, write).await {
-        Ok(Established { read, write, .. }) => {
+    let (read, write, server_name) = match &cluster.tls {
+        None => (ReadHalf::Plain(read), WriteHalf::Plain(write), None),
+        Some(tls) => {
+            deadline.arm(Phase::Both, Some(cluster.connect_timeout));
+            let Established { read, write, .. } = match begin_tls(tls, dial, read, write).await {
+                Err(_) if deadline.fired() => return Err(io::ErrorKind::TimedOut.into()),
+                established => established?,
+            };
             deadline.disarm();
-            end_dial(&deadline, dial);
-            let server_name = tls.depends_on_request().then(|| dial.host.unwrap_or_default().into());
-            Ok(Stream {
-                deadline,
-                read,
-                write,
-                endpoint,
-                active,
-                local,
-                behind,
-                server_name,
-                tunneled: None,
-                slot,
-            })
+            (read, write, tls.depends_on_request().then(|| dial.host.unwrap_or_default().into()))
         }
-        Err(_) if deadline.fired() => Err(io::ErrorKind::TimedOut.into()),
-        Err(error) => Err(error),
-    }
+    };
+    end_dial(&deadline, dial);
+    Ok(Stream { deadline, read, write, endpoint, active, local, behind, server_name, tunneled: None, slot })
 }
 
 /// The connection is there: its request's time does not end it any more.

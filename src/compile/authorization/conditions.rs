@@ -14,7 +14,6 @@ use crate::{
         parse_network,
     },
 };
-use std::net::IpAddr;
 
 /// What names in a policy are relative to.
 #[derive(Clone, Copy)]
@@ -59,7 +58,7 @@ impl Scope<'_> {
     fn test(self, attribute: Attribute<'_>, values: &[Spanned<String>]) -> Test {
         let texts = || Texts::new(values.iter().map(|value| value.value.as_str()));
         let lower = || Texts::new(values.iter().map(|value| value.to_ascii_lowercase()));
-        let networks = || Networks::new(values.iter().filter_map(|value| network(value)));
+        let networks = || Networks::new(values.iter().filter_map(|value| parse_network(value)));
         let name = |name: &str| name.to_ascii_lowercase().into_bytes().into();
         match attribute {
             Attribute::SourceIp => Test::SourceIp(networks()),
@@ -131,15 +130,6 @@ impl Scope<'_> {
             false => vec![domain.to_owned()],
         }
     }
-}
-
-/// A network. One of IPv4 in IPv6's clothes is that of IPv4, as the addresses that are looked for are.
-fn network(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, bits) = parse_network(text)?;
-    Some(match (address, address.to_canonical()) {
-        (IpAddr::V6(_), IpAddr::V4(mapped)) if bits >= 96 => (mapped.into(), bits - 96),
-        _ => (address, bits),
-    })
 }
 
 /// The mesh's own trust domain, whatever it is called.

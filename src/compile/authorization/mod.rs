@@ -21,7 +21,7 @@ use super::{
     merge::Merged,
     mesh::Mesh,
     origin::{Origins, title},
-    policy_selection::{PolicySelection, Targeted},
+    policy_selection::{PolicySelection, Targeted, named_targets},
     report::Report,
 };
 use crate::{
@@ -45,10 +45,7 @@ impl Targeted for AuthorizationPolicy {
     }
 
     fn target_refs(&self) -> Vec<&Spanned<PolicyTargetReference>> {
-        match self.target_refs.is_empty() {
-            true => self.target_ref.iter().collect(),
-            false => self.target_refs.iter().collect(),
-        }
+        named_targets(&self.target_refs, &self.target_ref)
     }
 }
 
