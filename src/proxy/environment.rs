@@ -168,6 +168,9 @@ pub(super) struct Scratch {
     pub(super) text: Vec<u8>,
 }
 
+/// A connection that is to end for its age has been idle for so long before it is closed without an answer that says so.
+const LAST_QUIET: Duration = Duration::from_secs(1);
+
 /// Scratch that a shard keeps for further connections: about as many as are active at a time.
 const SCRATCH_KEPT: usize = 256;
 /// An `out` larger than this is not kept: a local reply with a large body went through it.
@@ -374,9 +377,10 @@ impl ConnectionInfo {
         self.ends_at.is_some_and(|end| now >= end)
     }
 
-    /// For how long it may be idle.
+    /// For how long it may be idle. One that is old has [`LAST_QUIET`] nevertheless: a client that has just been answered may
+    /// be about to send, and would lose its request.
     pub(super) fn idle_time(&self, limit: Duration) -> Duration {
-        let left = self.ends_at.map(|end| end.saturating_duration_since(Instant::now()));
+        let left = self.ends_at.map(|end| end.saturating_duration_since(Instant::now()).max(LAST_QUIET));
         left.map_or(limit, |left| left.min(limit))
     }
 
