@@ -107,7 +107,8 @@ const OVERFLOWS: &[About] = &[
 /// All numbers; those that no cluster has are left out.
 pub(super) fn numbers(gateway: &Gateway) -> Vec<Numbers> {
     let with_breakers = |cluster: &&Cluster| breaker(cluster).is_some();
-    let clusters: Vec<&Cluster> = gateway.snapshot.clusters.iter().filter(with_breakers).collect();
+    let snapshot = gateway.snapshot();
+    let clusters: Vec<&Cluster> = snapshot.clusters.iter().filter(with_breakers).collect();
     let all = [OPEN, REMAINING, OVERFLOWS].into_iter().flatten();
     let of = |(name, resources, kind, help, number): &About| {
         let value = |cluster: &&Cluster| {

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 /// Everything that is served: `{"generation", "settings", "listeners", "route_tables", "clusters"}`.
 pub(super) fn dump(gateway: &Gateway) -> Vec<u8> {
-    let snapshot = &gateway.snapshot;
+    let snapshot = &gateway.snapshot();
     let mut out = Writer::default();
     out.raw("{\"generation\":");
     out.value(&json!(snapshot.generation));
     out.raw(",\n\"settings\":");
     out.value(&settings(&snapshot.settings));
     out.raw(",\n\"listeners\":");
-    out.list(&gateway.listeners, |out, bound| {
+    out.list(&gateway.listeners(), |out, bound| {
         out.value(&json!({
             "name": bound.listener.name,
             "bind": bound.listener.bind.to_string(),
@@ -115,7 +115,7 @@ fn cluster(gateway: &Gateway, id: ClusterId, cluster: &Cluster) -> Value {
             "interval_seconds": pings.interval.as_secs_f64(),
             "timeout_seconds": pings.timeout.as_secs_f64(),
         })),
-        "tls": cluster.tls.as_ref().map(|tls| secure::upstream(tls, &gateway.snapshot)),
+        "tls": cluster.tls.as_ref().map(|tls| secure::upstream(tls, &gateway.snapshot())),
         "proxy_protocol": cluster.proxy_protocol.map(|version| match version {
             ProxyVersion::V1 => 1,
             ProxyVersion::V2 => 2,

@@ -30,7 +30,8 @@ struct Kept<'g> {
 
 /// All numbers; none where no cluster keeps health.
 pub(super) fn numbers(gateway: &Gateway) -> Vec<Numbers> {
-    let with_ids = (0..).map(ClusterId).zip(&gateway.snapshot.clusters);
+    let snapshot = gateway.snapshot();
+    let with_ids = (0..).map(ClusterId).zip(&snapshot.clusters);
     let kept: Vec<Kept<'_>> = with_ids
         .filter_map(|(id, cluster)| {
             let health = cluster.health.as_deref()?;

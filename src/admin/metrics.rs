@@ -227,10 +227,10 @@ fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
         gauge(
             "sluicegate_configuration_generation",
             "The number of the configuration that is served.",
-            gateway.snapshot.generation,
+            gateway.snapshot().generation,
         ),
-        gauge("sluicegate_listeners", "Listeners.", gateway.listeners.len() as u64),
-        gauge("sluicegate_clusters", "Clusters.", gateway.snapshot.clusters.len() as u64),
+        gauge("sluicegate_listeners", "Listeners.", gateway.listeners().len() as u64),
+        gauge("sluicegate_clusters", "Clusters.", gateway.snapshot().clusters.len() as u64),
         gauge("sluicegate_resolved_endpoints", "Endpoints that the resolver has found.", endpoints),
     ];
     if let Some(status) = gateway.log_status() {

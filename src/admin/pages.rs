@@ -176,7 +176,7 @@ fn server_info(gateway: &Gateway, _: &Request<'_>) -> Reply {
         "started_unix_seconds": unix_seconds(gateway.started_at),
         "uptime_seconds": gateway.started.elapsed().as_secs(),
         "configuration": gateway.inputs,
-        "generation": gateway.snapshot.generation,
+        "generation": gateway.snapshot().generation,
         "workers": workers.collect::<Vec<_>>(),
         "connections_per_worker_max": gateway.connections_per_worker,
         "open_files_max": gateway.descriptors.limit,
@@ -209,7 +209,7 @@ fn certificates(gateway: &Gateway, _: &Request<'_>) -> Reply {
 
 fn listeners(gateway: &Gateway, _: &Request<'_>) -> Reply {
     let mut text = String::new();
-    for bound in &gateway.listeners {
+    for bound in &*gateway.listeners() {
         let _ = writeln!(text, "{}::{} for {}", bound.listener.name, bound.text(), bound.listener.source);
     }
     Reply::text(200, text)
@@ -217,7 +217,7 @@ fn listeners(gateway: &Gateway, _: &Request<'_>) -> Reply {
 
 fn clusters(gateway: &Gateway, _: &Request<'_>) -> Reply {
     let mut text = String::new();
-    for (id, cluster) in (0..).map(ClusterId).zip(&gateway.snapshot.clusters) {
+    for (id, cluster) in (0..).map(ClusterId).zip(&gateway.snapshot().clusters) {
         let name = &cluster.name;
         let _ = writeln!(text, "{name}::source::{}", cluster.source);
         let _ = writeln!(text, "{name}::protocol::{}", cluster.protocol);

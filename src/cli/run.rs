@@ -92,10 +92,10 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
     let (reports_to, reports) = Reports::new().map_err(Failure::Runtime)?;
     let (gateway, commands) = control::start(setup, &reports_to).map_err(Failure::Start)?;
     log::info(format_args!("connections: at most {} for each worker", gateway.connections_per_worker));
-    for bound in &gateway.listeners {
+    for bound in &*gateway.listeners() {
         log::info(format_args!("listening on {} for {}", bound.text(), bound.listener.source));
     }
-    if gateway.listeners.is_empty() {
+    if gateway.listeners().is_empty() {
         log::warn("no Gateway in the configuration opens a listener: nothing is served");
     }
     for server in servers {

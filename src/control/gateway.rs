@@ -11,13 +11,14 @@ use crate::{
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fmt,
     net::SocketAddr,
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Where the gateway is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +34,48 @@ pub enum State {
 }
 
 /// What a page asks the control thread to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Command {
     /// Drain, then end.
     Drain,
+    /// Read the configuration again and serve it.
+    Reload(oneshot::Sender<Outcome>),
+    /// Have another process of the program, which may be another version, take over.
+    Upgrade(oneshot::Sender<Outcome>),
 }
+
+/// What became of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// It was done.
+    pub is_done: bool,
+    /// For people: what was done, or why it was not; several lines where there are diagnostics.
+    pub text: String,
+}
+
+/// One load of the configuration: at the start, or a reload.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// When it began.
+    pub at: SystemTime,
+    /// What asked for it: `start`, `SIGHUP`, `files changed`, `sluicegate reload`.
+    pub why: &'static str,
+    /// The generation that it made; nothing if the old one stays.
+    pub generation: Option<u64>,
+    /// From reading to the last shard.
+    pub took: Duration,
+    /// What was said, as `sluicegate check` says it in its text form; at most [`DIAGNOSTICS_KEPT`] of it.
+    pub diagnostics: Vec<String>,
+    /// How many errors there were.
+    pub errors: usize,
+    /// How many warnings there were.
+    pub warnings: usize,
+}
+
+/// Loads that are kept for pages.
+pub const LOADS_KEPT: usize = 20;
+/// Diagnostics of one load that are kept for pages. What is behind them is for `sluicegate check`.
+pub const DIAGNOSTICS_KEPT: usize = 50;
 
 /// A listener with the address that it got.
 #[derive(Clone, Debug)]
@@ -70,11 +108,11 @@ pub struct Shard {
 /// The running gateway. One thread owns it: the control thread.
 pub struct Gateway {
     /// What is served.
-    pub snapshot: Arc<Snapshot>,
+    pub(super) snapshot: RefCell<Arc<Snapshot>>,
     /// The files and directories that it was made of, as the user named them.
     pub inputs: Vec<String>,
     /// Where it listens.
-    pub listeners: Vec<Bound>,
+    pub(super) listeners: RefCell<Rc<[Bound]>>,
     /// The shards.
     pub shards: Vec<Shard>,
     /// Certificates, keys and authorities.
@@ -97,6 +135,8 @@ pub struct Gateway {
     pub log_target: LogTarget,
     /// How long a drain may take.
     pub drain_time: Duration,
+    /// The last loads of the configuration, the latest one at the end.
+    pub loads: RefCell<VecDeque<Load>>,
     pub(super) log: Option<LogWriter>,
     pub(super) state: Cell<State>,
     pub(super) commands: mpsc::Sender<Command>,
@@ -124,6 +164,16 @@ impl Gateway {
         }
     }
 
+    /// What is served. Hold it while its clusters and tables are looked at: the next load replaces it.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.borrow())
+    }
+
+    /// Where it listens.
+    pub fn listeners(&self) -> Rc<[Bound]> {
+        Rc::clone(&self.listeners.borrow())
+    }
+
     /// Asks the control thread to do something. It is done soon, not yet.
     pub fn command(&self, command: Command) {
         // The channel is full of the same command, or the process ends already.
@@ -137,7 +187,7 @@ impl Gateway {
 
     /// Calls `with` with a cluster's endpoints at present: those of the files, or what the resolver found last.
     pub(super) fn with_endpoints<T>(&self, id: ClusterId, with: impl FnOnce(&[Endpoint]) -> T) -> T {
-        match self.snapshot.clusters.get(id.0 as usize).map(|cluster| &cluster.endpoints) {
+        match self.snapshot().clusters.get(id.0 as usize).map(|cluster| &cluster.endpoints) {
             Some(Endpoints::Static(list)) => with(list),
             _ => with(&self.resolved(id).unwrap_or_default()),
         }

@@ -42,7 +42,7 @@ mod unix;
 pub use cpus::{CpuError, CpuList, Workers};
 pub use credentials::{Condition, Credentials, Reread, Signature, View};
 pub use descriptors::Descriptors;
-pub use gateway::{Bound, Command, Gateway, Shard, State};
+pub use gateway::{Bound, Command, DIAGNOSTICS_KEPT, Gateway, LOADS_KEPT, Load, Outcome, Shard, State};
 pub use jwks::KeyState;
 pub use log_writer::{LogStatus, LogTarget};
 pub use ports::{PortMap, PortMapError, Reservation};

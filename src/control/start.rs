@@ -118,9 +118,10 @@ pub fn start(
     let (commands, asked) = mpsc::channel(COMMANDS_MAX);
     let gateway = Gateway {
         token_keys: RefCell::new(KeyState::all(snapshot.authentication.as_deref())),
-        snapshot,
+        snapshot: RefCell::new(snapshot),
         inputs: setup.inputs,
-        listeners,
+        listeners: RefCell::new(listeners.into()),
+        loads: RefCell::default(),
         shards,
         credentials: RefCell::new(setup.credentials),
         resolved: RefCell::default(),

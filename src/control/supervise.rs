@@ -1,7 +1,7 @@
 //! From start to end: readiness, names, drain.
 
 use super::{
-    Command, Gateway, Reread, Signal, Signals, State,
+    Command, Gateway, Outcome, Reread, Signal, Signals, State,
     credentials::{Due, Found, Keeper, News},
     health::{self, Checks},
     jwks::{Fetched, KeyWatch},
@@ -28,7 +28,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::spawn_local,
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -83,10 +83,10 @@ pub async fn supervise(
     resolver: Option<SocketAddr>,
     reread: Option<Reread>,
 ) -> End {
-    let names = Names::of(&gateway.snapshot.clusters);
+    let names = Names::of(&gateway.snapshot().clusters);
     let resolver = Rc::new(Resolver::new(resolver));
     let mut answers = names.watch(&resolver);
-    let (keys, mut fetched) = KeyWatch::start(gateway.snapshot.authentication.as_deref(), &resolver);
+    let (keys, mut fetched) = KeyWatch::start(gateway.snapshot().authentication.as_deref(), &resolver);
     gateway.unanswered.set(names.unanswered() + keys.unanswered());
     let answers_due = sleep(FIRST_ANSWERS);
     tokio::pin!(answers_due);
@@ -106,9 +106,7 @@ pub async fn supervise(
         tokio::select! {
             Some(report) = reports.0.recv() => life.hear(report),
             signal = signals.next() => life.obey(signal),
-            Some(command) = commands.recv() => match command {
-                Command::Drain => life.drain("/quitquitquit"),
-            },
+            Some(command) = commands.recv() => life.follow(command),
             Some(answer) = answers.recv() => life.learn(answer),
             Some(fetched) = fetched.recv() => life.take_keys(fetched),
             due = life.keeper.due() => life.keep(due),
@@ -144,6 +142,9 @@ impl Life {
                 self.ended(id, 0);
                 self.stop();
             }
+            Report::Updated { id, generation } => {
+                log::debug(format_args!("worker {} serves generation {generation}", id.0));
+            }
             Report::Ended { id, cut } => {
                 if self.gateway.state() != State::Draining {
                     log::error(format_args!("worker {} ended by itself", id.0));
@@ -171,10 +172,33 @@ impl Life {
         self.become_ready();
     }
 
+    fn follow(&mut self, command: Command) {
+        match command {
+            Command::Drain => self.drain("/quitquitquit"),
+            Command::Reload(answer) => self.reload("sluicegate reload", Some(answer)),
+            Command::Upgrade(answer) => self.upgrade(Some(answer)),
+        }
+    }
+
+    fn reload(&mut self, why: &'static str, answer: Option<oneshot::Sender<Outcome>>) {
+        log::info(format_args!("{why}: looking for changes of certificates and Secrets"));
+        self.keys.fetch_now();
+        self.keep(Due::Look);
+        tell(
+            answer,
+            Outcome { is_done: true, text: "looked for changes of certificates and Secrets".into() },
+        );
+    }
+
+    fn upgrade(&mut self, answer: Option<oneshot::Sender<Outcome>>) {
+        tell(answer, Outcome { is_done: false, text: "this version can't hand over".into() });
+    }
+
     fn learn(&mut self, answer: Answer) {
         let gateway = &self.gateway;
+        let snapshot = gateway.snapshot();
         for id in self.names.take(answer) {
-            let cluster = gateway.snapshot.clusters.get(id.0 as usize);
+            let cluster = snapshot.clusters.get(id.0 as usize);
             let Some(cluster) = cluster else { continue };
             let Some(mut endpoints) = self.names.endpoints(cluster) else { continue };
             let before = gateway.resolved(id);
@@ -184,7 +208,7 @@ impl Life {
                 gateway.resolved.borrow_mut().insert(id.0, Arc::clone(&endpoints));
                 self.checks.follow(id, &endpoints);
                 let resolved = || ResolvedEndpoints {
-                    generation: gateway.snapshot.generation,
+                    generation: snapshot.generation,
                     cluster: id,
                     endpoints: Arc::clone(&endpoints),
                 };
@@ -253,7 +277,7 @@ impl Life {
         notify(&[NotifyState::Ready, NotifyState::Status("ready")]);
         log::info(format_args!(
             "ready: {} on {} after {} ms",
-            count(gateway.listeners.len(), "listener"),
+            count(gateway.listeners().len(), "listener"),
             count(gateway.shards.len(), "worker"),
             gateway.started.elapsed().as_millis()
         ));
@@ -271,14 +295,7 @@ impl Life {
                 Some(log) => log.reopen(),
                 None => log::info("SIGUSR1: the access log is off, so there is nothing to open again"),
             },
-            Signal::Reload => {
-                log::info(
-                    "SIGHUP: looking for changes of certificates and Secrets; the rest of the configuration stays, restart \
-                     to change it",
-                );
-                self.keys.fetch_now();
-                self.keep(Due::Look);
-            }
+            Signal::Reload => self.reload("SIGHUP", None),
         }
     }
 
@@ -359,12 +376,20 @@ impl Life {
                 self.gateway.log_target
             ));
         }
-        unix::remove(&self.gateway.listeners);
+        unix::remove(&self.gateway.listeners());
         match self.cut {
             0 => log::info("ended; no connection was cut"),
             cut => log::warn(format_args!("ended; {} cut", count(cut, "connection"))),
         }
         self.end
+    }
+}
+
+/// Tells whoever asked for something what became of it, if anybody still waits.
+fn tell(answer: Option<oneshot::Sender<Outcome>>, outcome: Outcome) {
+    if let Some(answer) = answer {
+        // Whoever asked may have left.
+        let _ = answer.send(outcome);
     }
 }
 

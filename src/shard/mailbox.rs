@@ -1,15 +1,16 @@
 //! What the control thread tells a shard: a bounded channel, and a bell that wakes the shard's ring.
 
+use super::shard::InitialTls;
 use crate::{
-    driver::Bell,
+    driver::{self, Bell},
     filter::KeySourceId,
     jwt::KeySet,
-    table::{ClientTlsId, ServerTlsId},
+    table::{BindAddress, Chain, ClientTlsId, ClusterId, ServerTlsId, Snapshot},
     tls::{ClientContext, ServerContext},
     upstream::ResolvedEndpoints,
 };
 use std::{
-    io,
+    fmt, io,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
@@ -31,10 +32,45 @@ pub enum Message {
     ClientTls(ClientTlsId, Option<Arc<ClientContext>>),
     /// The keys of an issuer of tokens from now on.
     TokenKeys(KeySourceId, Arc<KeySet>),
+    /// Another configuration from now on.
+    Update(Box<Update>),
     /// Take no new connections, end those that are idle, let the others finish within this time.
     Drain(Duration),
     /// End everything now.
     Stop,
+}
+
+/// Another configuration, with all that could fail behind it: its sockets are bound and its certificates are read.
+pub struct Update {
+    /// What was compiled.
+    pub snapshot: Arc<Snapshot>,
+    /// The snapshot's TLS, in the order of its specs.
+    pub tls: InitialTls,
+    /// For each cluster of the snapshot, the one of the snapshot before that it goes on from: nothing of it has changed, so that
+    /// it keeps its connections, tables and history. Nothing for one that begins anew.
+    pub goes_on: Vec<Option<ClusterId>>,
+    /// What the resolver knows already of clusters with names.
+    pub resolved: Vec<ResolvedEndpoints>,
+    /// The keys that tokens are verified with.
+    pub token_keys: Vec<(KeySourceId, Arc<KeySet>)>,
+    /// All listeners. One that is not among them takes nobody any more, and its connections drain.
+    pub listeners: Vec<ListenerUpdate>,
+}
+
+/// A listener of another configuration.
+pub struct ListenerUpdate {
+    /// Where it listens: what tells which one it is.
+    pub bind: BindAddress,
+    /// What happens to its connections from now on.
+    pub chain: Chain,
+    /// Its socket where it is new; nothing where it goes on.
+    pub socket: Option<driver::Listener>,
+}
+
+impl fmt::Debug for Update {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Update to generation {}", self.snapshot.generation)
+    }
 }
 
 /// The control thread's end.

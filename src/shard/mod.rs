@@ -1,13 +1,15 @@
 //! Owns a thread and everything mutable on it: its ring, listeners, connections, pools and counters.
 //!
 //! - `mailbox`: what the control thread tells a shard
+//! - `drain`: how a shard drains
 //! - `shard`: starting a shard, its tick, its drain
 
+mod drain;
 mod mailbox;
 #[allow(clippy::module_inception)]
 mod shard;
 
-pub use mailbox::{Mailbox, Message};
+pub use mailbox::{ListenerUpdate, Mailbox, Message, Update};
 // What its plan and its messages are made of, for the control thread, which knows no other part of the data plane.
 pub use crate::{proxy::Limits, upstream::ResolvedEndpoints};
 pub use shard::{Handle, InitialTls, Plan, Report, ShardId, ShardListener, start};

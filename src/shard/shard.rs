@@ -1,8 +1,11 @@
 //! Starting a shard, its tick, its drain.
 
-use super::mailbox::{self, Inbox, Mailbox, Message};
+use super::{
+    drain::{DRAIN_QUIET, Drain, begin_drain},
+    mailbox::{self, Inbox, Mailbox, Message},
+};
 use crate::{
-    driver::{self, Bells, Driver, DriverChoice, LadderStep, RuntimeError, TICK, Ticker},
+    driver::{self, Bells, Driver, DriverChoice, LadderStep, RuntimeError, Ticker},
     listener::{self, Listening},
     proxy::{Environment, Limits, Routing},
     table::{BindAddress, Chain, Snapshot},
@@ -18,14 +21,6 @@ use std::{
     thread,
     time::Duration,
 };
-
-/// A connection that was idle for so long when the drain began is closed at once; others get their next request
-/// answered with `connection: close`. A client that has just been answered may be about to send.
-const DRAIN_QUIET: Duration = Duration::from_secs(1);
-
-/// When a drain begins no new client gets in, but listeners close only after so many ticks: who has begun to connect
-/// needs a round trip until it can be accepted, and must not find its connection reset.
-const ADMITTING_TICKS: u32 = 3;
 
 /// Idle upstream connections are looked at every so many ticks.
 const SWEEP_TICKS: u64 = 10;
@@ -98,6 +93,13 @@ pub enum Report {
         id: ShardId,
         /// Why.
         error: RuntimeError,
+    },
+    /// It serves another configuration.
+    Updated {
+        /// Which.
+        id: ShardId,
+        /// That of the configuration.
+        generation: u64,
     },
     /// It has drained, or was stopped.
     Ended {
@@ -172,14 +174,6 @@ async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Repor
     std::future::pending::<()>().await;
 }
 
-/// The drain: nothing, or the ticks that are left of it.
-struct Drain {
-    left: Cell<Option<u128>>,
-    /// Ticks until the listeners close; 0 once they have.
-    closes_in: Cell<u32>,
-    sockets: Vec<Rc<driver::Listener>>,
-}
-
 async fn hear(inbox: Inbox, env: Rc<Environment>, drain: Rc<Drain>) {
     let Inbox { messages, bell } = inbox;
     let heard = || {
@@ -189,6 +183,7 @@ async fn hear(inbox: Inbox, env: Rc<Environment>, drain: Rc<Drain>) {
                 Message::ServerTls(id, context) => env.tls.set_server(id.0, context),
                 Message::ClientTls(id, context) => env.tls.set_client(id.0, context.as_deref()),
                 Message::TokenKeys(source, keys) => env.routing.borrow().set_keys(source, keys),
+                Message::Update(_) => {}
                 Message::Drain(within) => begin_drain(&env, &drain, within),
                 Message::Stop => begin_drain(&env, &drain, Duration::ZERO),
             }
@@ -204,42 +199,6 @@ async fn hear(inbox: Inbox, env: Rc<Environment>, drain: Rc<Drain>) {
 fn look_at_limits(env: &Environment) {
     let closed = env.routing.borrow().clusters.look_at_limits() as u64;
     bump(&env.counters.upstream_connections_active, closed.wrapping_neg());
-}
-
-fn begin_drain(env: &Environment, drain: &Drain, within: Duration) {
-    env.drain();
-    let left = within.as_millis().div_ceil(TICK.as_millis());
-    let is_first = drain.left.get().is_none();
-    drain.left.set(Some(drain.left.get().map_or(left, |already| already.min(left))));
-    if left == 0 {
-        drain.close();
-    } else if is_first {
-        drain.sockets.iter().for_each(|socket| socket.stop_admitting());
-        drain.closes_in.set(ADMITTING_TICKS);
-    }
-}
-
-impl Drain {
-    fn close(&self) {
-        self.closes_in.set(0);
-        self.sockets.iter().for_each(|socket| socket.close());
-    }
-
-    /// Whether nobody can come any more. Called at every tick.
-    fn is_closed(&self) -> bool {
-        match self.closes_in.get() {
-            0 => true,
-            1 => {
-                self.close();
-                // What was accepted last is still to be counted.
-                false
-            }
-            more => {
-                self.closes_in.set(more - 1);
-                false
-            }
-        }
-    }
 }
 
 /// Ticks until drained. Returns how many connections had to be cut.

@@ -73,7 +73,7 @@ impl Checks {
             running: HashMap::new(),
             turns: Rc::new(Semaphore::new(CHECKS_MAX)),
         };
-        for (id, cluster) in (0..).map(ClusterId).zip(&gateway.snapshot.clusters) {
+        for (id, cluster) in (0..).map(ClusterId).zip(&gateway.snapshot().clusters) {
             if let Endpoints::Static(list) = &cluster.endpoints {
                 checks.follow(id, list);
             }
@@ -84,7 +84,8 @@ impl Checks {
     /// These are a cluster's endpoints from now on.
     pub(in crate::control) fn follow(&mut self, id: ClusterId, endpoints: &[Endpoint]) {
         let gateway = Rc::clone(&self.gateway);
-        let Some(cluster) = gateway.snapshot.clusters.get(id.0 as usize) else { return };
+        let snapshot = gateway.snapshot();
+        let Some(cluster) = snapshot.clusters.get(id.0 as usize) else { return };
         let Some(check) = &cluster.health_check else { return };
         for running in self.running.values() {
             running.members.list.borrow_mut().retain(|member| member.cluster != id);
@@ -190,7 +191,8 @@ fn jittered(interval: Duration, random: u64) -> Duration {
 /// `127.0.0.1:80 of outbound|80||a.example and 2 more clusters`
 fn describe(target: &Target, members: &Members, gateway: &Gateway) -> String {
     let list = members.list.borrow();
-    let name = |member: &Member| gateway.snapshot.clusters.get(member.cluster.0 as usize).map(|c| &*c.name);
+    let snapshot = gateway.snapshot();
+    let name = |member: &Member| snapshot.clusters.get(member.cluster.0 as usize).map(|c| &*c.name);
     let first = list.first().and_then(name).unwrap_or_default();
     match list.len() {
         0 | 1 => format!("{} of {first}", target.address),

@@ -26,7 +26,8 @@ struct Watched {
 /// Sweeps for as long as the process lives; ends at once where no cluster asks for it.
 pub(in crate::control) async fn sweep(gateway: Rc<Gateway>) {
     let now = Instant::now();
-    let with_ids = (0..).map(ClusterId).zip(&gateway.snapshot.clusters);
+    let snapshot = gateway.snapshot();
+    let with_ids = (0..).map(ClusterId).zip(&snapshot.clusters);
     let mut watched: Vec<Watched> = with_ids
         .filter_map(|(id, cluster)| {
             let interval = cluster.outlier.as_ref()?.interval.max(SWEEP_MIN);
@@ -70,7 +71,8 @@ impl Watched {
     }
 
     fn tell(&mut self, gateway: &Gateway, endpoints: &[Endpoint]) {
-        let name = gateway.snapshot.clusters.get(self.id.0 as usize).map_or("", |cluster| &*cluster.name);
+        let snapshot = gateway.snapshot();
+        let name = snapshot.clusters.get(self.id.0 as usize).map_or("", |cluster| &*cluster.name);
         let mut out = HashSet::new();
         for endpoint in endpoints {
             let address = endpoint.address.to_string();
