@@ -26,6 +26,8 @@ fn json_has_the_same() {
 
 #[test]
 fn a_configuration_with_errors_and_an_address_of_nobody_fail() {
-    run(&["doctor", "-c", "no-such-file.yaml"]).with(1).tells(&["failed   configuration", "sluicegate check"]);
+    run(&["doctor", "-c", "no-such-file.yaml"])
+        .with(1)
+        .tells(&["failed   configuration", "sluicegate check"]);
     run(&["doctor", "-c", "config/hello.yaml", "--workers", "2000"]).tells(&["it can be served", "port"]);
 }

@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn who_forbids_the_ring_is_named() {
         let step =
-            || LadderStep { driver: Driver::RingDeferred, error: io::Error::from_raw_os_error(libc::EPERM) };
+            || LadderStep { driver: Driver::RingDeferred, error: io::ErrorKind::PermissionDenied.into() };
         let made = Made::of(&[("/proc/sys/kernel/io_uring_disabled", "2")]);
         let found = ring(&made.0, DriverChoice::Auto, &Ok((Driver::Epoll, vec![step()])));
         assert_eq!(found.verdict, Verdict::Warning);
