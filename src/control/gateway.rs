@@ -1,7 +1,7 @@
 //! The running gateway as its control thread and its pages see it.
 
 use super::{
-    Credentials, Descriptors, KeyState, LogStatus,
+    Credentials, Descriptors, History, KeyState, LogStatus,
     log_writer::{LogTarget, LogWriter},
 };
 use crate::{
@@ -137,6 +137,8 @@ pub struct Gateway {
     pub drain_time: Duration,
     /// The last loads of the configuration, the latest one at the end.
     pub loads: RefCell<VecDeque<Load>>,
+    /// What it did in each of the last seconds, where there are admin pages.
+    pub history: RefCell<History>,
     pub(super) log: Option<LogWriter>,
     pub(super) state: Cell<State>,
     pub(super) commands: mpsc::Sender<Command>,

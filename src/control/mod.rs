@@ -13,6 +13,7 @@
 //! - `names`: the names of clusters, kept resolved
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
+//! - `history`: what the whole gateway did in each of the last seconds
 //! - `log_writer`: the thread that writes the access log
 //! - `signals`: what the operating system asks for
 //! - `unix`: the files of Unix sockets
@@ -24,6 +25,7 @@ mod cpus;
 mod credentials;
 mod descriptors;
 mod gateway;
+mod history;
 mod jwks;
 mod health;
 pub mod log;
@@ -43,6 +45,7 @@ pub use cpus::{CpuError, CpuList, Workers};
 pub use credentials::{Condition, Credentials, Reread, Signature, View};
 pub use descriptors::Descriptors;
 pub use gateway::{Bound, Command, DIAGNOSTICS_KEPT, Gateway, LOADS_KEPT, Load, Outcome, Shard, State};
+pub use history::{History, SAMPLES_KEPT, Sample, keep_history};
 pub use jwks::KeyState;
 pub use log_writer::{LogStatus, LogTarget};
 pub use ports::{PortMap, PortMapError, Reservation};

@@ -122,6 +122,7 @@ pub fn start(
         inputs: setup.inputs,
         listeners: RefCell::new(listeners.into()),
         loads: RefCell::default(),
+        history: RefCell::default(),
         shards,
         credentials: RefCell::new(setup.credentials),
         resolved: RefCell::default(),
