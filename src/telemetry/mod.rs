@@ -6,6 +6,7 @@
 //! - `histogram`: how long things took, counted in buckets
 //! - `mongo`: what MongoDB's clients ask, for each command and database
 //! - `flag`: Envoy's response flags
+//! - `trace`: contexts of traces and spans
 //! - `time`: dates as HTTP and the access log write them; pure arithmetic
 
 mod access_log;
@@ -15,6 +16,7 @@ mod flag;
 mod histogram;
 mod mongo;
 mod time;
+mod trace;
 
 pub use access_log::{AccessLog, LogSink, Record};
 pub use authorization::{PolicyCounts, PolicyTable};
@@ -24,3 +26,7 @@ pub use histogram::{BOUNDS_MICROS, Durations, Histogram};
 pub use mongo::{MongoCounts, MongoPair, MongoSlot, MongoTable};
 pub(crate) use time::{Civil, civil};
 pub use time::{DateCache, TimestampCache, http_date};
+pub use trace::{
+    Attributes, B3, B3Ids, B3Sampling, Message, Span, SpanChunk, SpanKind, SpanSink, Spans, TEXT_MAX,
+    TRACEPARENT_LEN, TraceContext, is_tracestate, span_id_text, trace_id_text,
+};
