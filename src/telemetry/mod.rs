@@ -10,6 +10,7 @@
 //! - `flag`: Envoy's response flags
 //! - `published`: lists that one thread makes longer and others read
 //! - `traffic`: what was asked of each route and cluster, and how it ended
+//! - `trace`: contexts of traces and spans
 //! - `time`: dates as HTTP and the access log write them; pure arithmetic
 
 mod access_log;
@@ -23,6 +24,7 @@ mod mongo;
 mod published;
 mod time;
 mod traffic;
+mod trace;
 
 pub use access_log::{AccessLog, LogSink, Record};
 pub use authorization::{PolicyCounts, PolicyTable};
@@ -39,4 +41,7 @@ pub use traffic::{
     CLUSTERS_MAX, ClusterSeries, ClusterTraffic, ENDS_MAX, End, Ended, Flags, HttpSeries, ROUTES_MAX,
     RouteHandle, RoutePlace, RouteSeries, RouteTraffic, Spoken, Sums, TCP_ENDS_MAX, TcpSeries, Traffic,
     TrafficCounts, TrafficTable,
+pub use trace::{
+    Attributes, B3, B3Ids, B3Sampling, Message, Span, SpanChunk, SpanKind, SpanSink, Spans, TEXT_MAX,
+    TRACEPARENT_LEN, TraceContext, is_tracestate, span_id_text, trace_id_text,
 };
