@@ -29,6 +29,7 @@
 //! - `rewrite`: `rewrite.uri` and `rewrite.uriRegexRewrite`
 //! - `route`: routes and what they do
 //! - `settings`: what holds for the whole gateway
+//! - `telemetry`: what is logged, traced and counted
 //! - `tcp`: where connections go that are not HTTP
 //! - `source`: where in the user's files a thing comes from
 
@@ -61,6 +62,7 @@ mod route_index;
 mod settings;
 mod source;
 mod tcp;
+mod telemetry;
 #[cfg(test)]
 mod test_support;
 
@@ -101,6 +103,10 @@ pub use settings::{
 };
 pub use source::Source;
 pub use tcp::{TcpChain, TcpDestination, TcpProtocol, TcpRoute};
+pub use telemetry::{
+    LabelChange, MetricChange, MetricChanges, ProviderHttp, ProviderValue, TagSource, Telemetry, Tracing,
+    TracingBackend, TracingProvider,
+};
 
 use crate::filter::Authentication;
 use crate::tls::{ClientSpec, ServerSpec};
@@ -126,4 +132,6 @@ pub struct Snapshot {
     pub client_tls: Vec<ClientSpec>,
     /// Who may do what; nothing where no policy applies.
     pub authorization: Option<Box<Authorization>>,
+    /// What is logged, traced and counted.
+    pub telemetry: Telemetry,
 }
