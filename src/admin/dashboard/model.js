@@ -101,13 +101,13 @@ function difference(now, before) {
   return now.map(([bound, requests]) => [bound, requests - (known.get(bound) ?? 0)]).filter(([, requests]) => requests > 0);
 }
 
-// The upper bound of the bucket that it is in; nothing where there is no request.
+// What so much of the requests did not take longer than; nothing where there is no request.
 function percentile(buckets, share) {
   const rank = Math.ceil(count(buckets) * share);
   let below = 0;
   for (const [bound, requests] of buckets) {
     below += requests;
-    if (rank > 0 && below >= rank) return bound ?? Infinity;
+    if (rank > 0 && below >= rank) return bound;
   }
   return null;
 }

@@ -52,7 +52,7 @@ class Routes {
       },
     });
     this.table = new Table(byId('routes-table'), [
-      {title: 'Route', value: (row) => row.name, draw: (cell, row) => putName(cell, row.name || 'without a name', [row.host, row.cluster].filter(Boolean).join(' → '))},
+      {title: 'Route', value: (row) => row.name, draw: (cell, row) => putName(cell, row.name || 'no route', row.host || 'requests that no rule fits')},
       {title: 'Requests/s', class: 'num', width: '8.5rem', value: (row) => row.rate, draw: (cell, row) => putMeter(cell, row.rate / this.most, words.rate(row.rate))},
       {title: 'Total', class: 'medium', width: '6.5rem', about: 'Requests since the start', value: (row) => row.requests, draw: (cell, row) => put(cell, words.count(row.requests))},
       {title: '4xx', class: 'medium', width: '5.2rem', about: 'Share of the requests of the last minute', value: (row) => row.client, draw: (cell, row) => put(cell, words.share(row.client, row.minute))},
