@@ -145,6 +145,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
             authentication,
             client_tls,
             authorization,
+            tracing: None,
         },
         diagnostics: std::mem::take(report).finish(),
         access_log_file: mesh.access_log_file(),

@@ -8,8 +8,10 @@
 //! - `cpus`: how many workers, and where they run
 //! - `credentials`: certificates, keys and authorities, kept as fresh as the files they are in
 //! - `descriptors`: how many files may be open, and what that means for connections
+//! - `fetch`: connections to servers that a URL names
 //! - `jwks`: the keys that tokens are verified with, fetched and kept fresh
 //! - `health`: which endpoints are good, and asking them
+//! - `otlp`: spans to a collector
 //! - `names`: the names of clusters, kept resolved
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
@@ -24,11 +26,13 @@ mod cpus;
 mod credentials;
 mod descriptors;
 mod gateway;
+mod fetch;
 mod jwks;
 mod health;
 pub mod log;
 mod log_writer;
 mod names;
+mod otlp;
 mod ports;
 mod resolver;
 mod runtime;
@@ -45,6 +49,7 @@ pub use descriptors::Descriptors;
 pub use gateway::{Bound, Command, DIAGNOSTICS_KEPT, Gateway, LOADS_KEPT, Load, Outcome, Shard, State};
 pub use jwks::KeyState;
 pub use log_writer::{LogStatus, LogTarget};
+pub use otlp::ExportStatus;
 pub use ports::{PortMap, PortMapError, Reservation};
 pub use runtime::block_on;
 pub use signals::{Signal, Signals};

@@ -7,6 +7,7 @@ use super::{
     jwks::{Fetched, KeyWatch},
     log,
     names::{Answer, Names},
+    otlp::Exporter,
     resolver::Resolver,
     unix,
 };
@@ -41,6 +42,9 @@ const DRAIN_GRACE: Duration = Duration::from_secs(5);
 const FIRST_ANSWERS: Duration = Duration::from_secs(5);
 /// How long the end of the process waits for the last lines of the access log, whose target may be stuck.
 const LOG_GRACE: Duration = Duration::from_secs(2);
+
+/// How long the end of the process waits for the last spans, whose collector may be gone.
+const EXPORT_GRACE: Duration = Duration::from_secs(2);
 
 /// How a gateway ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +97,7 @@ pub async fn supervise(
     let keeper = Keeper::new(reread);
     let checks = Checks::start(&gateway);
     spawn_local(health::sweep(Rc::clone(&gateway)));
+    let exporter = Exporter::start(&gateway, &resolver);
     let mut life =
         Life { gateway, names, keys, checks, keeper, is_due: false, give_up: None, cut: 0, end: End::Asked };
     while life.gateway.state() != State::Ended {
@@ -113,6 +118,10 @@ pub async fn supervise(
             () = &mut answers_due, if !life.is_due => life.go_without_answers(),
             () = too_late => life.abandon(),
         }
+    }
+    // After the shards: their last spans are there.
+    if timeout(EXPORT_GRACE, exporter.end()).await.is_err() {
+        log::warn("the last spans could not be sent");
     }
     life.finish().await
 }
