@@ -8,8 +8,10 @@
 //! - `cpus`: how many workers, and where they run
 //! - `credentials`: certificates, keys and authorities, kept as fresh as the files they are in
 //! - `descriptors`: how many files may be open, and what that means for connections
+//! - `fetch`: connections to servers that a URL names
 //! - `jwks`: the keys that tokens are verified with, fetched and kept fresh
 //! - `health`: which endpoints are good, and asking them
+//! - `otlp`: spans to a collector
 //! - `names`: the names of clusters, kept resolved
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
@@ -27,11 +29,13 @@ mod credentials;
 mod descriptors;
 mod gateway;
 mod history;
+mod fetch;
 mod jwks;
 mod health;
 pub mod log;
 mod log_writer;
 mod names;
+mod otlp;
 mod ports;
 mod reload;
 mod resolver;
@@ -52,6 +56,7 @@ pub use gateway::{
 pub use history::{History, SAMPLES_KEPT, Sample, keep_history};
 pub use jwks::KeyState;
 pub use log_writer::{LogStatus, LogTarget};
+pub use otlp::ExportStatus;
 pub use ports::{PortMap, PortMapError, Reservation};
 pub use reload::{Loaded, Loader, Served};
 pub use runtime::block_on;

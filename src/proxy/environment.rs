@@ -12,7 +12,7 @@ use crate::{
     proxy_protocol::Behind,
     relay::Pipes,
     table::{ChainIndex, Snapshot, TableId},
-    telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts},
+    telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts, Spans},
     tls::{Agreed, Alpn, Contexts, PeerCertificate},
     upstream::{Clusters, Dial, IDLE_TIMEOUT, Place, Random},
 };
@@ -127,6 +127,8 @@ pub struct Environment {
     pub policies: PolicyCounts,
     /// The access log.
     pub log: AccessLog,
+    /// Spans of requests.
+    pub spans: Spans,
     /// Randomness for balancing and request ids.
     pub random: Random,
     /// The time.
@@ -183,6 +185,7 @@ impl Environment {
         tls: Contexts,
         counters: Arc<Counters>,
         log: AccessLog,
+        spans: Spans,
         limits: Limits,
         hostname: Box<str>,
     ) -> Environment {
@@ -197,6 +200,7 @@ impl Environment {
             policies: PolicyCounts::new(Arc::clone(&counters)),
             counters,
             log,
+            spans,
             random: Random::default(),
             clock: Clock::new(),
             downstream_terms: downstream_terms(&limits),
@@ -287,6 +291,16 @@ impl Clock {
     pub fn unix_ms(&self, at: Instant) -> u64 {
         let (base, unix_ms) = self.base.get();
         unix_ms.saturating_add(at.saturating_duration_since(base).as_millis() as u64)
+    }
+
+    /// Unix time in nanoseconds at this instant.
+    pub fn unix_ns(&self, at: Instant) -> u64 {
+        let (base, unix_ms) = self.base.get();
+        let base_ns = unix_ms.saturating_mul(1_000_000);
+        match at.checked_duration_since(base) {
+            Some(since) => base_ns.saturating_add(since.as_nanos() as u64),
+            None => base_ns.saturating_sub(base.saturating_duration_since(at).as_nanos() as u64),
+        }
     }
 
     /// Follows steps of the wall clock. Called at every tick.

@@ -119,12 +119,16 @@ impl<'a> Exchange<'a> {
     async fn route(&mut self, routing: &Rc<Routing>) -> After {
         let settings = &routing.snapshot.settings;
         let started = self.answer.summary.started;
-        let Answer { info, scratch, scheme: known_scheme, .. } = &mut self.answer;
-        let Scratch { request, text, .. } = &mut **scratch;
-        let Ok(scheme) = arrive(request, settings, info, &self.env.random, text) else {
+        let Scratch { request, text, .. } = &mut *self.answer.scratch;
+        let Ok(scheme) = arrive(request, settings, &self.answer.info, &self.env.random, text) else {
             return self.reply(LocalReply::BadPath, None, "").await;
         };
-        *known_scheme = scheme;
+        self.answer.scheme = scheme;
+        if let Some(policy) = &routing.snapshot.tracing {
+            self.answer.begin_trace(policy, routing);
+        }
+        let Answer { info, scratch, .. } = &mut self.answer;
+        let Scratch { request, text, .. } = &mut **scratch;
         if settings.misdirected_421 && info.is_misdirected(split_port(&request.authority).0) {
             return self.reply(LocalReply::Misdirected, None, "").await;
         }

@@ -35,6 +35,8 @@
 //! - `reply`: answers made here
 //! - `standard`: the header fields that every gateway adds, sets and removes
 //! - `client_cert`: what origins are told of the client's certificate
+//! - `tracing`: an exchange's place in a trace
+//! - `trace_record`: the spans of an exchange
 //! - `record`: the access log's line of an exchange
 
 mod admission;
@@ -68,6 +70,8 @@ mod stream_body;
 mod tcp;
 mod tcp_post;
 mod timing;
+mod trace_record;
+mod tracing;
 mod tries;
 mod tunnel;
 mod tunnel_stream;

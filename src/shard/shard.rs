@@ -9,7 +9,7 @@ use crate::{
     listener::{self, Listening},
     proxy::{Environment, Limits, Routing},
     table::{BindAddress, Chain, Snapshot},
-    telemetry::{AccessLog, Counters, LogSink, bump},
+    telemetry::{AccessLog, Counters, LogSink, SpanSink, Spans, bump},
     tls::{ClientContext, Contexts, ServerContext},
     upstream::Place,
 };
@@ -59,6 +59,8 @@ pub struct Plan {
     pub hostname: Box<str>,
     /// Where access log lines go.
     pub log: Option<LogSink>,
+    /// Where spans go.
+    pub spans: Option<SpanSink>,
     /// Where its reports go.
     pub reports: Sender<Report>,
     /// The bells of all shards.
@@ -151,9 +153,10 @@ fn live(plan: Plan, inbox: Inbox, counters: Arc<Counters>) {
 
 async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Report) {
     let log = AccessLog::new(plan.log, Arc::clone(&counters));
+    let spans = Spans::new(plan.spans, Arc::clone(&counters));
     let tls = Contexts::new(plan.tls.servers, &plan.tls.clients);
     let routing = Routing::new(plan.snapshot, Place { shard: plan.id.0, bells: plan.bells });
-    let env = Rc::new(Environment::new(routing, tls, counters, log, plan.limits, plan.hostname));
+    let env = Rc::new(Environment::new(routing, tls, counters, log, spans, plan.limits, plan.hostname));
     let mut sockets = Vec::new();
     for listener in plan.listeners {
         let socket = Rc::new(listener.socket);
@@ -169,6 +172,7 @@ async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Repor
     let _ = plan.reports.send(started);
     let cut = tick(&env, &drain).await;
     env.log.flush();
+    env.spans.flush();
     let _ = plan.reports.send(Report::Ended { id: plan.id, cut });
     // The process ends, and with it the ring: to drop it here, with operations in flight, would free their buffers.
     std::future::pending::<()>().await;
@@ -211,6 +215,7 @@ async fn tick(env: &Environment, drain: &Drain) -> usize {
         env.clock.adjust();
         env.deadlines.tick();
         env.log.flush();
+        env.spans.flush();
         if count.is_multiple_of(SWEEP_TICKS) {
             let closed = env.routing.borrow().clusters.sweep() as u64;
             bump(&env.counters.upstream_idle_closed, closed);
