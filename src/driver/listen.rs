@@ -66,7 +66,7 @@ impl Listener {
         }
         socket.set_tcp_nodelay(true)?;
         if first_word == FirstWord::Client {
-            defer_accept(&socket);
+            defer_accept(&socket, first_word);
         }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
@@ -128,6 +128,22 @@ impl Listener {
         if self.local_address().is_some() {
             // Where a sandbox forbids it new clients go on being accepted until the listener closes.
             let _ = self.socket.attach_filter(&filter);
+        }
+    }
+
+    /// Takes new clients again after [`stop_admitting`](Self::stop_admitting). Those whose first packets were dropped come
+    /// again by themselves.
+    pub fn admit_again(&self) {
+        if self.local_address().is_some() {
+            // Nothing to be done where there is no filter.
+            let _ = self.socket.detach_filter();
+        }
+    }
+
+    /// From now on this side speaks first on its connections.
+    pub fn expect(&self, first_word: FirstWord) {
+        if self.local_address().is_some() {
+            defer_accept(&self.socket, first_word);
         }
     }
 
@@ -213,8 +229,11 @@ fn adopt(stream: monoio::net::UnixStream) -> io::Result<std::net::TcpStream> {
 const DEFER_ACCEPT_SECONDS: i32 = 1;
 
 #[allow(unsafe_code)]
-fn defer_accept(socket: &Socket) {
-    let seconds = DEFER_ACCEPT_SECONDS;
+fn defer_accept(socket: &Socket, first_word: FirstWord) {
+    let seconds = match first_word {
+        FirstWord::Client => DEFER_ACCEPT_SECONDS,
+        FirstWord::Either => 0,
+    };
     // SAFETY: the descriptor is open, and the value outlives the call. A kernel that refuses loses nothing but speed.
     unsafe {
         libc::setsockopt(
