@@ -59,7 +59,6 @@ pub(super) struct Exchange<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Ingress<'o> {
     pub(super) info: &'o Rc<ConnectionInfo>,
-    pub(super) table: TableId,
     pub(super) env: &'o Rc<Environment>,
 }
 
@@ -84,7 +83,7 @@ impl<'a> Exchange<'a> {
         started: Instant,
     ) -> Exchange<'a> {
         let env = Rc::clone(ingress.env);
-        let routing = env.routing();
+        let (routing, table) = ingress.info.enter(&env);
         let answer = Answer::new(client, Rc::clone(ingress.info), Rc::clone(&env), scratch, started);
         Exchange {
             incoming,
@@ -94,7 +93,7 @@ impl<'a> Exchange<'a> {
             timing: Timing::default(),
             body_max: None,
             copies: None,
-            table: ingress.table,
+            table,
             routing,
         }
     }
