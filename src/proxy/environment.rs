@@ -12,7 +12,7 @@ use crate::{
     proxy_protocol::Behind,
     relay::Pipes,
     table::{ChainIndex, Snapshot, TableId},
-    telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts},
+    telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts, TrafficCounts},
     tls::{Agreed, Alpn, Contexts, PeerCertificate},
     upstream::{Clusters, Dial, IDLE_TIMEOUT, Place, Random},
 };
@@ -125,6 +125,8 @@ pub struct Environment {
     pub mongo: MongoCounts,
     /// How often each AuthorizationPolicy matches.
     pub policies: PolicyCounts,
+    /// What is asked of each route and cluster.
+    pub traffic: TrafficCounts,
     /// The access log.
     pub log: AccessLog,
     /// Randomness for balancing and request ids.
@@ -195,6 +197,7 @@ impl Environment {
             deadlines: Deadlines::new(),
             mongo: MongoCounts::new(Arc::clone(&counters)),
             policies: PolicyCounts::new(Arc::clone(&counters)),
+            traffic: TrafficCounts::new(Arc::clone(&counters)),
             counters,
             log,
             random: Random::default(),

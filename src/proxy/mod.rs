@@ -35,6 +35,7 @@
 //! - `reply`: answers made here
 //! - `standard`: the header fields that every gateway adds, sets and removes
 //! - `client_cert`: what origins are told of the client's certificate
+//! - `counting`: what an exchange, or a connection, counts for its route and its cluster
 //! - `record`: the access log's line of an exchange
 
 mod admission;
@@ -48,6 +49,7 @@ mod checks;
 mod choosing;
 mod client;
 mod client_cert;
+mod counting;
 mod download;
 mod download_stream;
 mod downstream;

@@ -25,6 +25,9 @@ use std::{
 /// Idle upstream connections are looked at every so many ticks.
 const SWEEP_TICKS: u64 = 10;
 
+/// Series that are not used any more are looked for every so many ticks: every hour.
+const SERIES_TICKS: u64 = 36_000;
+
 /// Which shard, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShardId(pub usize);
@@ -216,6 +219,9 @@ async fn tick(env: &Environment, drain: &Drain) -> usize {
             bump(&env.counters.upstream_idle_closed, closed);
             bump(&env.counters.upstream_connections_active, closed.wrapping_neg());
             look_at_limits(env);
+        }
+        if count.is_multiple_of(SERIES_TICKS) {
+            env.traffic.sweep();
         }
         let Some(left) = drain.left.get() else { continue };
         // A handshake under way becomes a connection.

@@ -5,6 +5,7 @@
 //! - `outlier`: which endpoints are good
 //! - `connection`: one connection to an endpoint
 //! - `limits`: who may have a connection, who waits for one, and who is next
+//! - `counted`: connections as they are counted for their cluster
 //! - `outcome`: what a try has shown of its endpoint
 //! - `stream`: opening a connection, whatever is spoken on it
 //! - `tunnel`: asking an HTTP proxy for a tunnel
@@ -14,6 +15,7 @@
 mod balance;
 mod cluster;
 mod connection;
+mod counted;
 mod http2;
 mod outlier;
 mod limits;
@@ -25,6 +27,7 @@ mod tunnel;
 pub use balance::{Pick, Random};
 pub use cluster::{Active, Ailment, Cluster, Clusters, Endpoint, ResolvedEndpoints};
 pub use connection::{Connection, HEADROOM, Offer, Reader};
+pub use counted::Counted;
 pub use http2::{Http2Terms, OriginStream};
 pub use limits::{Limits, NoConnection, Permit, Place, Slot, Ticket, WAITING_MAX};
 pub use outcome::Outcome;
