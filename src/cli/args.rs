@@ -1,9 +1,14 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
-//! value that makes no sense. `http2` has the options about clients' connections.
+//! value that makes no sense. `http2` has the options about clients' connections, `doctor` those of
+//! that subcommand, `values` what an option's text is read into.
 
+mod doctor;
 mod http2;
+mod values;
 
+pub(super) use doctor::DoctorArgs;
 pub(super) use http2::Http2Args;
+pub(super) use values::{Labels, Networks};
 
 use crate::{
     compile::{Identity, Locality},
@@ -12,7 +17,6 @@ use crate::{
 };
 use clap::{Args, Parser, Subcommand as ClapSubcommand, ValueEnum};
 use std::{
-    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
@@ -49,6 +53,8 @@ pub enum Subcommand {
     Explain(ExplainArgs),
     /// List all routes, one a line
     Routes(RoutesArgs),
+    /// Look at this host: whether the kernel and its limits are fit for it, and what to do where not
+    Doctor(Box<DoctorArgs>),
     /// Serve an example with an origin of its own on port 8080
     Demo(DemoArgs),
     /// Print the completions for a shell
@@ -320,51 +326,6 @@ impl FromStr for Listen {
             format!("`{text}` is not an IP address with a port, such as 127.0.0.1:15000, nor `off`")
         })
     }
-}
-
-/// `app=web,tier=edge`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels(pub BTreeMap<String, String>);
-
-impl FromStr for Labels {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut labels = BTreeMap::new();
-        for label in text.split(',').filter(|label| !label.is_empty()) {
-            let Some((key, value)) = label.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
-                return Err(format!("`{label}`: expected KEY=VALUE"));
-            };
-            if labels.insert(key.trim().to_owned(), value.trim().to_owned()).is_some() {
-                return Err(format!("`{}` is there twice", key.trim()));
-            }
-        }
-        Ok(Labels(labels))
-    }
-}
-
-/// `10.0.0.0/8,192.168.1.1,fd00::/8`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Networks(pub Vec<(IpAddr, u8)>);
-
-impl FromStr for Networks {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let list: Vec<_> = text.split(',').map(network).collect::<Result<_, _>>()?;
-        Ok(Networks(list))
-    }
-}
-
-/// An address alone is a network of one.
-fn network(text: &str) -> Result<(IpAddr, u8), String> {
-    let (address, length) = match text.trim().split_once('/') {
-        Some((address, length)) => (address, Some(length)),
-        None => (text.trim(), None),
-    };
-    let wrong = || format!("`{text}`: expected an address and a length, such as 10.0.0.0/8");
-    let address: IpAddr = address.parse().map_err(|_| wrong())?;
-    let longest = if address.is_ipv4() { 32 } else { 128 };
-    let length = length.map_or(Ok(longest), |length| length.parse()).map_err(|_| wrong())?;
-    if length > longest { Err(wrong()) } else { Ok((address, length)) }
 }
 
 fn access_log(text: &str) -> Result<LogTarget, String> {

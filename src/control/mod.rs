@@ -15,9 +15,11 @@
 //! - `names`: the names of clusters, kept resolved
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
+//! - `history`: what the whole gateway did in each of the last seconds
 //! - `log_writer`: the thread that writes the access log
 //! - `signals`: what the operating system asks for
 //! - `unix`: the files of Unix sockets
+//! - `reload`: another configuration in the place of the one that is served
 //! - `start`: sockets, shards, log: from a snapshot to a running gateway
 //! - `gateway`: the running gateway as its control thread and its pages see it
 //! - `supervise`: from start to end: readiness, names, drain
@@ -27,6 +29,7 @@ mod credentials;
 mod descriptors;
 mod gateway;
 mod fetch;
+mod history;
 mod jwks;
 mod health;
 pub mod log;
@@ -34,6 +37,7 @@ mod log_writer;
 mod names;
 mod otlp;
 mod ports;
+mod reload;
 mod resolver;
 mod runtime;
 mod signals;
@@ -46,12 +50,16 @@ mod unix;
 pub use cpus::{CpuError, CpuList, Workers};
 pub use credentials::{Condition, Credentials, Reread, Signature, View};
 pub use descriptors::Descriptors;
-pub use gateway::{Bound, Command, DIAGNOSTICS_KEPT, Gateway, LOADS_KEPT, Load, Outcome, Shard, State};
+pub use gateway::{
+    Bound, Command, DIAGNOSTICS_KEPT, Gateway, LOADS_KEPT, Load, LoadCounts, Outcome, Shard, State,
+};
+pub use history::{History, SAMPLES_KEPT, Sample, keep_history};
 pub use jwks::KeyState;
 pub use log_writer::{LogStatus, LogTarget};
 pub use otlp::ExportStatus;
 pub use ports::{PortMap, PortMapError, Reservation};
+pub use reload::{Loaded, Loader, Served};
 pub use runtime::block_on;
 pub use signals::{Signal, Signals};
 pub use start::{Setup, StartError, start};
-pub use supervise::{End, Reports, supervise};
+pub use supervise::{End, Living, Reports, supervise};

@@ -29,6 +29,7 @@
 //! - `rewrite`: `rewrite.uri` and `rewrite.uriRegexRewrite`
 //! - `route`: routes and what they do
 //! - `settings`: what holds for the whole gateway
+//! - `telemetry`: what is logged, traced and counted
 //! - `tcp`: where connections go that are not HTTP
 //! - `trace_policy`: how requests are traced
 //! - `source`: where in the user's files a thing comes from
@@ -63,6 +64,7 @@ mod settings;
 mod source;
 mod tcp;
 mod trace_policy;
+mod telemetry;
 #[cfg(test)]
 mod test_support;
 
@@ -103,6 +105,10 @@ pub use settings::{
 };
 pub use source::Source;
 pub use tcp::{TcpChain, TcpDestination, TcpProtocol, TcpRoute};
+pub use telemetry::{
+    LabelChange, MetricChange, MetricChanges, ProviderHttp, ProviderValue, TagSource, Telemetry, Tracing,
+    TracingBackend, TracingProvider,
+};
 pub use trace_policy::{Collector, CollectorPlace, SAMPLING_PARTS, TagValue, TracePolicy};
 
 use crate::filter::Authentication;
@@ -131,4 +137,6 @@ pub struct Snapshot {
     pub authorization: Option<Box<Authorization>>,
     /// How requests are traced; nothing where they are not.
     pub tracing: Option<Box<TracePolicy>>,
+    /// What is logged, traced and counted.
+    pub telemetry: Telemetry,
 }
