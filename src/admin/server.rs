@@ -1,7 +1,7 @@
 //! HTTP for the pages. It has a library do the protocol, and a limit on everything that a client can hold.
 
 use super::pages::{Pages, Reply, Request};
-use crate::control::{Gateway, log};
+use crate::control::{Gateway, keep_history, log};
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, StatusCode,
@@ -60,6 +60,9 @@ impl Server {
     /// The runtime does not take the socket.
     pub fn start(self, gateway: Rc<Gateway>) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        if self.pages == Pages::Admin {
+            spawn_local(keep_history(Rc::clone(&gateway)));
+        }
         spawn_local(accept(self.pages, listener, gateway));
         Ok(())
     }

@@ -147,6 +147,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
             client_tls,
             authorization,
             telemetry,
+            tracing: None,
         },
         diagnostics: std::mem::take(report).finish(),
         access_log_file: mesh.access_log_file(),

@@ -1,13 +1,14 @@
 //! The running gateway as its control thread and its pages see it.
 
 use super::{
-    Credentials, Descriptors, KeyState, LogStatus,
+    Credentials, Descriptors, ExportStatus, History, KeyState, LogStatus,
     log_writer::{LogTarget, LogWriter},
 };
 use crate::{
     driver::Driver,
     shard::{Handle, Message},
     table::{ClusterId, Endpoint, Endpoints, Listener, Snapshot},
+    telemetry::SpanChunk,
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -154,11 +155,17 @@ pub struct Gateway {
     pub drain_time: Duration,
     /// The last loads of the configuration, the latest one at the end.
     pub loads: RefCell<VecDeque<Load>>,
+    /// What it did in each of the last seconds, where there are admin pages.
+    pub history: RefCell<History>,
     /// Numbers of all loads.
     pub(super) counts: Cell<LoadCounts>,
     /// The snapshot is another one.
     pub(super) replaced: Notify,
+    /// What became of spans.
+    pub exports: ExportStatus,
     pub(super) log: Option<LogWriter>,
+    /// Spans from the shards, until the exporter takes them.
+    pub(super) spans: RefCell<Option<std::sync::mpsc::Receiver<SpanChunk>>>,
     pub(super) state: Cell<State>,
     pub(super) commands: mpsc::Sender<Command>,
 }

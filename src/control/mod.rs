@@ -8,11 +8,14 @@
 //! - `cpus`: how many workers, and where they run
 //! - `credentials`: certificates, keys and authorities, kept as fresh as the files they are in
 //! - `descriptors`: how many files may be open, and what that means for connections
+//! - `fetch`: connections to servers that a URL names
 //! - `jwks`: the keys that tokens are verified with, fetched and kept fresh
 //! - `health`: which endpoints are good, and asking them
+//! - `otlp`: spans to a collector
 //! - `names`: the names of clusters, kept resolved
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
+//! - `history`: what the whole gateway did in each of the last seconds
 //! - `log_writer`: the thread that writes the access log
 //! - `signals`: what the operating system asks for
 //! - `unix`: the files of Unix sockets
@@ -25,11 +28,14 @@ mod cpus;
 mod credentials;
 mod descriptors;
 mod gateway;
+mod history;
+mod fetch;
 mod jwks;
 mod health;
 pub mod log;
 mod log_writer;
 mod names;
+mod otlp;
 mod ports;
 mod reload;
 mod resolver;
@@ -47,8 +53,10 @@ pub use descriptors::Descriptors;
 pub use gateway::{
     Bound, Command, DIAGNOSTICS_KEPT, Gateway, LOADS_KEPT, Load, LoadCounts, Outcome, Shard, State,
 };
+pub use history::{History, SAMPLES_KEPT, Sample, keep_history};
 pub use jwks::KeyState;
 pub use log_writer::{LogStatus, LogTarget};
+pub use otlp::ExportStatus;
 pub use ports::{PortMap, PortMapError, Reservation};
 pub use reload::{Loaded, Loader, Served};
 pub use runtime::block_on;

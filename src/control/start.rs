@@ -2,7 +2,11 @@
 
 use super::{
     Bound, Command, Credentials, Descriptors, Gateway, KeyState, Load, LoadCounts, LogTarget, Shard, State,
-    Workers, health, log_writer::LogWriter, ports::Reservation, unix,
+    Workers, health,
+    log_writer::LogWriter,
+    otlp::{self, ExportStatus},
+    ports::Reservation,
+    unix,
 };
 use crate::{
     driver::{self, Bells, DriverChoice},
@@ -98,6 +102,7 @@ pub fn start(
     let defaults = Limits::default();
     let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
     let handshake_timeout = setup.handshake_timeout;
+    let (spans, to_export) = otlp::channel(workers);
     let mut shards = Vec::new();
     let bells = Arc::new(Bells::new(workers));
     for ((id, listeners), cpu) in per_shard.into_iter().enumerate().zip(setup.workers.cpus) {
@@ -111,6 +116,7 @@ pub fn start(
             limits: Limits { connections, handshake_timeout, ..defaults.clone() },
             hostname: hostname(),
             log: sinks.pop(),
+            spans: Some(spans.clone()),
             reports: reports.clone(),
             bells: Arc::clone(&bells),
         };
@@ -124,6 +130,7 @@ pub fn start(
         inputs: setup.inputs,
         listeners: RefCell::new(listeners.into()),
         loads: RefCell::default(),
+        history: RefCell::default(),
         counts: Cell::new(LoadCounts::default()),
         replaced: Notify::new(),
         shards,
@@ -137,6 +144,8 @@ pub fn start(
         log_target: setup.log_target,
         drain_time: setup.drain_time,
         log,
+        spans: RefCell::new(Some(to_export)),
+        exports: ExportStatus::default(),
         state: Cell::new(State::Starting),
         commands,
     };

@@ -7,6 +7,7 @@ use super::{
     jwks::{Fetched, KeyWatch},
     log,
     names::{Answer, Names},
+    otlp::Exporter,
     reload::{Reloads, Request, Served},
     resolver::Resolver,
     unix,
@@ -42,6 +43,9 @@ const DRAIN_GRACE: Duration = Duration::from_secs(5);
 pub(super) const FIRST_ANSWERS: Duration = Duration::from_secs(5);
 /// How long the end of the process waits for the last lines of the access log, whose target may be stuck.
 const LOG_GRACE: Duration = Duration::from_secs(2);
+
+/// How long the end of the process waits for the last spans, whose collector may be gone.
+const EXPORT_GRACE: Duration = Duration::from_secs(2);
 
 /// How a gateway ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +117,7 @@ pub async fn supervise(gateway: Rc<Gateway>, living: Living) -> io::Result<End> 
     let keeper = Keeper::new(Some(served.reread));
     let checks = Checks::start(&gateway);
     spawn_local(health::sweep(Rc::clone(&gateway)));
+    let exporter = Exporter::start(&gateway, &resolver);
     let (is_due, give_up, cut, end) = (false, None, 0, End::Asked);
     let mut life = Life { gateway, names, keys, checks, keeper, reloads, is_due, give_up, cut, end };
     while life.gateway.state() != State::Ended {
@@ -134,6 +139,10 @@ pub async fn supervise(gateway: Rc<Gateway>, living: Living) -> io::Result<End> 
             () = &mut answers_due, if !life.is_due => life.go_without_answers(),
             () = too_late => life.abandon(),
         }
+    }
+    // After the shards: their last spans are there.
+    if timeout(EXPORT_GRACE, exporter.end()).await.is_err() {
+        log::warn("the last spans could not be sent");
     }
     Ok(life.finish().await)
 }

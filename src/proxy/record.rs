@@ -1,6 +1,6 @@
 //! The access log's line of an exchange.
 
-use super::{ConnectionInfo, Environment, environment::Scratch};
+use super::{ConnectionInfo, Environment, environment::Scratch, tracing::Trace};
 use crate::{
     http::{Name, Version},
     telemetry::{Flag, Record, bump},
@@ -26,6 +26,8 @@ pub(super) struct Summary {
     pub(super) bytes_sent: u64,
     pub(super) service_ms: Option<u64>,
     pub(super) upstream: Option<Upstream>,
+    /// Its place in a trace, where tracing is on.
+    pub(super) trace: Option<Trace>,
 }
 
 /// The endpoint that was asked last.
@@ -49,6 +51,7 @@ impl Summary {
             bytes_sent: 0,
             service_ms: None,
             upstream: None,
+            trace: None,
         }
     }
 

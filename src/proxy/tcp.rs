@@ -1,6 +1,9 @@
 //! One connection that is not HTTP: a destination by weight, an endpoint that answers, then bytes both ways.
 
-use super::{ConnectionInfo, Environment, authorize, choosing::hash_of_connection, mongo, tcp_post};
+use super::{
+    ConnectionInfo, Environment, ListenerState, Routing, Served, authorize, choosing::hash_of_connection,
+    listener_state::Known, mongo, tcp_post,
+};
 use crate::{
     buffer::Buffer,
     driver::Deadline,
@@ -30,33 +33,34 @@ pub struct TcpConnection {
     pub kept: Buffer,
 }
 
-/// Serves a connection to its end. The destination is chosen now.
+/// Serves a connection of a listener to its end. The destination is chosen now, of what is `served`.
 pub fn serve_tcp(
     connection: TcpConnection,
-    route: &TcpRoute,
-    protocol: TcpProtocol,
+    (listener, served): (&Rc<ListenerState>, &Served),
+    (route, protocol): (&TcpRoute, TcpProtocol),
     env: &Rc<Environment>,
 ) -> impl Future<Output = ()> + use<> {
+    let routing = &served.routing;
     bump(&env.counters.tcp_connections, 1);
     bump(&env.counters.tcp_connections_active, 1);
-    let target = match denial(&connection.info, env) {
+    let target = match denial(&connection.info, routing, env) {
         Some(denial) => Target::Denied(denial),
-        None => target(route, env),
+        None => target(route, routing, env),
     };
-    let session = Session { connection, started: Instant::now(), env: Rc::clone(env) };
+    let known = listener.know_bytes(&connection.deadline);
+    let session = Session { _known: known, connection, started: Instant::now(), env: Rc::clone(env) };
     session.live(target, protocol)
 }
 
 /// Why the connection may not go anywhere.
-fn denial(info: &ConnectionInfo, env: &Environment) -> Option<Arc<str>> {
-    let routing = env.routing.borrow();
+fn denial(info: &ConnectionInfo, routing: &Routing, env: &Environment) -> Option<Arc<str>> {
     let authorization = routing.snapshot.authorization.as_ref()?;
     authorize::connection(authorization, info, env)
 }
 
-fn target(route: &TcpRoute, env: &Environment) -> Target {
+fn target(route: &TcpRoute, routing: &Routing, env: &Environment) -> Target {
     choose(route, &env.random).map_or(Target::Missing("".into()), |destination| {
-        let cluster = destination.cluster.and_then(|id| env.routing.borrow().clusters.get(id).cloned());
+        let cluster = destination.cluster.and_then(|id| routing.clusters.get(id).cloned());
         cluster.map_or_else(|| Target::Missing(destination.cluster_name.clone()), Target::Cluster)
     })
 }
@@ -86,6 +90,8 @@ enum Target {
 }
 
 struct Session {
+    /// Declared before the connection, whose deadline must be there for it.
+    _known: Known,
     connection: TcpConnection,
     started: Instant,
     env: Rc<Environment>,

@@ -66,7 +66,14 @@ impl Exchange<'_> {
             };
             tried.attempts += 1;
             let attempt = Attempt { endpoint: &endpoint, number: tried.attempts, fresh };
+            let is_traced = self.answer.summary.trace.is_some();
+            if is_traced {
+                self.begin_attempt_span(&endpoint);
+            }
             let ended = self.attempt(attempt, way).await.map_err(|failed| failed.judge(&self.timing));
+            if is_traced {
+                self.end_attempt_span(&ended);
+            }
             self.timing.end_attempt();
             let is_resent = |failure: &Failure, replay: &Replay| {
                 tried.resent < RESENT_MAX && failure.is_sent_again_at_once(*replay)

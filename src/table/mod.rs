@@ -31,6 +31,7 @@
 //! - `settings`: what holds for the whole gateway
 //! - `telemetry`: what is logged, traced and counted
 //! - `tcp`: where connections go that are not HTTP
+//! - `trace_policy`: how requests are traced
 //! - `source`: where in the user's files a thing comes from
 
 mod authorization;
@@ -63,6 +64,7 @@ mod settings;
 mod source;
 mod tcp;
 mod telemetry;
+mod trace_policy;
 #[cfg(test)]
 mod test_support;
 
@@ -107,6 +109,7 @@ pub use telemetry::{
     LabelChange, MetricChange, MetricChanges, ProviderHttp, ProviderValue, TagSource, Telemetry, Tracing,
     TracingBackend, TracingProvider,
 };
+pub use trace_policy::{Collector, CollectorPlace, SAMPLING_PARTS, TagValue, TracePolicy};
 
 use crate::filter::Authentication;
 use crate::tls::{ClientSpec, ServerSpec};
@@ -134,4 +137,6 @@ pub struct Snapshot {
     pub authorization: Option<Box<Authorization>>,
     /// What is logged, traced and counted.
     pub telemetry: Telemetry,
+    /// How requests are traced; nothing where they are not.
+    pub tracing: Option<Box<TracePolicy>>,
 }

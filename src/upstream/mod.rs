@@ -1,6 +1,8 @@
 //! Balance, pool, connect: a shard's own state for each cluster of the snapshot.
 //!
+//! - `clusters`: all of a snapshot's, and how they go on from one snapshot to the next
 //! - `cluster`: a cluster's endpoints on this shard, and how they follow the snapshot and the resolver
+//! - `endpoint`: one of them
 //! - `balance`: choosing an endpoint
 //! - `outlier`: which endpoints are good
 //! - `connection`: one connection to an endpoint
@@ -13,7 +15,9 @@
 
 mod balance;
 mod cluster;
+mod clusters;
 mod connection;
+mod endpoint;
 mod http2;
 mod outlier;
 mod limits;
@@ -23,8 +27,10 @@ mod stream;
 mod tunnel;
 
 pub use balance::{Pick, Random};
-pub use cluster::{Active, Ailment, Cluster, Clusters, Endpoint, ResolvedEndpoints};
+pub use cluster::Cluster;
+pub use clusters::{Clusters, Ended, ResolvedEndpoints, Succession};
 pub use connection::{Connection, HEADROOM, Offer, Reader};
+pub use endpoint::{Active, Ailment, Endpoint};
 pub use http2::{Http2Terms, OriginStream};
 pub use limits::{Limits, NoConnection, Permit, Place, Slot, Ticket, WAITING_MAX};
 pub use outcome::Outcome;

@@ -10,7 +10,7 @@ use crate::{
     driver::{self, Deadline, Deadlines, Phase},
     proxy_protocol::{self, Behind},
     table::{ProxyVersion, ServerName, UpstreamTls},
-    tls::{self, Alpn, ClientContext, Contexts, Established, ReadHalf, WriteHalf},
+    tls::{self, Alpn, ClientContext, Established, ReadHalf, WriteHalf},
 };
 use std::{io, rc::Rc, sync::Arc, time::Instant};
 
@@ -65,8 +65,6 @@ pub struct Dial<'a> {
     pub pool: &'a Pool,
     /// Deadlines of sockets.
     pub deadlines: &'a Rc<Deadlines>,
-    /// Certificates and authorities.
-    pub contexts: &'a Contexts,
     /// The host of the request as the destination sees it, without its port; nothing for TCP.
     pub host: Option<&'a str>,
     /// The client's addresses, for a PROXY header; nothing if it has none.
@@ -123,7 +121,7 @@ pub(super) async fn open_stream(
         None => (ReadHalf::Plain(read), WriteHalf::Plain(write), None),
         Some(tls) => {
             deadline.arm(Phase::Both, Some(cluster.connect_timeout));
-            let Established { read, write, .. } = match begin_tls(tls, dial, read, write).await {
+            let Established { read, write, .. } = match begin_tls((cluster, tls), dial, read, write).await {
                 Err(_) if deadline.fired() => return Err(io::ErrorKind::TimedOut.into()),
                 established => established?,
             };
@@ -143,14 +141,14 @@ fn end_dial(deadline: &Deadline, dial: &Dial<'_>) {
 }
 
 async fn begin_tls(
-    tls: &UpstreamTls,
+    (cluster, tls): (&Cluster, &UpstreamTls),
     dial: &Dial<'_>,
     read: driver::ReadHalf,
     write: driver::WriteHalf,
 ) -> io::Result<Established> {
-    let context = dial.contexts.client(tls.context.0);
-    let context =
-        context.ok_or_else(|| failed("there is no usable certificate for it (see the log, or `check`)"))?;
+    let context = cluster
+        .client_context()
+        .ok_or_else(|| failed("there is no usable certificate for it (see the log, or `check`)"))?;
     let name = match &tls.server_name {
         ServerName::Fixed(name) => Some(&**name),
         ServerName::FromAuthority => dial.host,
