@@ -13,6 +13,9 @@
 //! - `names`: the names of clusters, kept resolved
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
+//! - `sockets`: listening sockets from outside, of our own, and for the next process
+//! - `handover`: another process of the program takes over
+//! - `notify`: what the service manager is told
 //! - `log_writer`: the thread that writes the access log
 //! - `signals`: what the operating system asks for
 //! - `unix`: the files of Unix sockets
@@ -24,15 +27,18 @@ mod cpus;
 mod credentials;
 mod descriptors;
 mod gateway;
+mod handover;
 mod jwks;
 mod health;
 pub mod log;
 mod log_writer;
 mod names;
+mod notify;
 mod ports;
 mod resolver;
 mod runtime;
 mod signals;
+mod sockets;
 mod start;
 mod supervise;
 #[cfg(test)]
@@ -43,10 +49,12 @@ pub use cpus::{CpuError, CpuList, Workers};
 pub use credentials::{Condition, Credentials, Reread, Signature, View};
 pub use descriptors::Descriptors;
 pub use gateway::{Bound, Command, DIAGNOSTICS_KEPT, Gateway, LOADS_KEPT, Load, Outcome, Shard, State};
+pub use handover::{Handover, PidFile, Program};
 pub use jwks::KeyState;
 pub use log_writer::{LogStatus, LogTarget};
 pub use ports::{PortMap, PortMapError, Reservation};
 pub use runtime::block_on;
 pub use signals::{Signal, Signals};
+pub use sockets::Sockets;
 pub use start::{Setup, StartError, start};
 pub use supervise::{End, Reports, supervise};

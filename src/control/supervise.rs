@@ -3,10 +3,12 @@
 use super::{
     Command, Gateway, Outcome, Reread, Signal, Signals, State,
     credentials::{Due, Found, Keeper, News},
+    handover::{self, Event, Upgraded, Upgrading},
     health::{self, Checks},
     jwks::{Fetched, KeyWatch},
     log,
     names::{Answer, Names},
+    notify,
     resolver::Resolver,
     unix,
 };
@@ -15,7 +17,6 @@ use crate::{
     shard::{Message, Report, ResolvedEndpoints, ShardId},
     table::Endpoint,
 };
-use sd_notify::NotifyState;
 use std::{
     io,
     net::SocketAddr,
@@ -93,8 +94,19 @@ pub async fn supervise(
     let keeper = Keeper::new(reread);
     let checks = Checks::start(&gateway);
     spawn_local(health::sweep(Rc::clone(&gateway)));
-    let mut life =
-        Life { gateway, names, keys, checks, keeper, is_due: false, give_up: None, cut: 0, end: End::Asked };
+    spawn_local(notify::watchdog(Rc::clone(&gateway)));
+    let mut life = Life {
+        gateway,
+        names,
+        keys,
+        checks,
+        keeper,
+        upgrading: Upgrading::none(),
+        is_due: false,
+        give_up: None,
+        cut: 0,
+        end: End::Asked,
+    };
     while life.gateway.state() != State::Ended {
         let give_up = life.give_up;
         let too_late = async {
@@ -107,6 +119,7 @@ pub async fn supervise(
             Some(report) = reports.0.recv() => life.hear(report),
             signal = signals.next() => life.obey(signal),
             Some(command) = commands.recv() => life.follow(command),
+            event = life.upgrading.next() => life.upgraded(event),
             Some(answer) = answers.recv() => life.learn(answer),
             Some(fetched) = fetched.recv() => life.take_keys(fetched),
             due = life.keeper.due() => life.keep(due),
@@ -123,6 +136,7 @@ struct Life {
     keys: KeyWatch,
     checks: Checks,
     keeper: Keeper,
+    upgrading: Upgrading,
     /// Names have had the time that the start waits for them.
     is_due: bool,
     /// When shards that do not end are left behind.
@@ -182,8 +196,10 @@ impl Life {
 
     fn reload(&mut self, why: &'static str, answer: Option<oneshot::Sender<Outcome>>) {
         log::info(format_args!("{why}: looking for changes of certificates and Secrets"));
+        notify::reloading();
         self.keys.fetch_now();
         self.keep(Due::Look);
+        notify::reloaded("serving");
         tell(
             answer,
             Outcome { is_done: true, text: "looked for changes of certificates and Secrets".into() },
@@ -191,7 +207,14 @@ impl Life {
     }
 
     fn upgrade(&mut self, answer: Option<oneshot::Sender<Outcome>>) {
-        tell(answer, Outcome { is_done: false, text: "this version can't hand over".into() });
+        self.upgrading.begin(&self.gateway, answer);
+    }
+
+    fn upgraded(&mut self, event: Event) {
+        if self.upgrading.take(&self.gateway, event) == Upgraded::Yes {
+            let within = handover::hand_over(&self.gateway);
+            self.give_up = Some(Instant::now() + within + DRAIN_GRACE);
+        }
     }
 
     fn learn(&mut self, answer: Answer) {
@@ -274,7 +297,7 @@ impl Life {
             return;
         }
         gateway.state.set(State::Ready);
-        notify(&[NotifyState::Ready, NotifyState::Status("ready")]);
+        handover::begin(gateway);
         log::info(format_args!(
             "ready: {} on {} after {} ms",
             count(gateway.listeners().len(), "listener"),
@@ -296,6 +319,7 @@ impl Life {
                 None => log::info("SIGUSR1: the access log is off, so there is nothing to open again"),
             },
             Signal::Reload => self.reload("SIGHUP", None),
+            Signal::Upgrade => self.upgrade(None),
         }
     }
 
@@ -334,7 +358,8 @@ impl Life {
         }
         let within = self.gateway.drain_time;
         self.gateway.state.set(State::Draining);
-        notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
+        notify::stopping("draining");
+        self.upgrading.give_up();
         log::info(format_args!("draining for at most {} s, asked for by {why}", within.as_secs_f64()));
         self.give_up = Some(Instant::now() + within + DRAIN_GRACE);
         self.gateway.tell_all(|| Message::Drain(within));
@@ -376,7 +401,8 @@ impl Life {
                 self.gateway.log_target
             ));
         }
-        unix::remove(&self.gateway.listeners());
+        unix::remove(&self.gateway.listeners(), &self.gateway.sockets);
+        self.gateway.handover.end();
         match self.cut {
             0 => log::info("ended; no connection was cut"),
             cut => log::warn(format_args!("ended; {} cut", count(cut, "connection"))),
@@ -390,13 +416,6 @@ fn tell(answer: Option<oneshot::Sender<Outcome>>, outcome: Outcome) {
     if let Some(answer) = answer {
         // Whoever asked may have left.
         let _ = answer.send(outcome);
-    }
-}
-
-/// Tells systemd, if it started this process.
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        log::warn(format_args!("the service manager can't be told: {error}"));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Starting a shard, its tick, its drain.
 
 use super::{
-    drain::{DRAIN_QUIET, Drain, begin_drain},
+    drain::{DRAIN_QUIET, Drain, begin_drain, hand_over},
     mailbox::{self, Inbox, Mailbox, Message},
 };
 use crate::{
@@ -184,6 +184,8 @@ async fn hear(inbox: Inbox, env: Rc<Environment>, drain: Rc<Drain>) {
                 Message::ClientTls(id, context) => env.tls.set_client(id.0, context.as_deref()),
                 Message::TokenKeys(source, keys) => env.routing.borrow().set_keys(source, keys),
                 Message::Update(_) => {}
+                Message::Open => drain.sockets.iter().for_each(|socket| socket.open()),
+                Message::HandOver(within) => hand_over(&env, &drain, within),
                 Message::Drain(within) => begin_drain(&env, &drain, within),
                 Message::Stop => begin_drain(&env, &drain, Duration::ZERO),
             }
