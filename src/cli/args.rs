@@ -1,11 +1,15 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
-//! value that makes no sense. `http2` has the options about clients' connections.
+//! value that makes no sense. `http2` has the options about clients' connections, `asking` the subcommands that ask a
+//! running gateway.
 
+mod asking;
 mod http2;
 
+pub(super) use asking::{AskArgs, DrainArgs, LogLevelArgs, StatusArgs};
 pub(super) use http2::Http2Args;
 
 use crate::{
+    admin::Address,
     compile::{Identity, Locality},
     control::{CpuList, LogTarget, PortMap, log::Level},
     driver::DriverChoice,
@@ -51,6 +55,16 @@ pub enum Subcommand {
     Routes(RoutesArgs),
     /// Serve an example with an origin of its own on port 8080
     Demo(DemoArgs),
+    /// Have a running gateway read its configuration again
+    Reload(AskArgs),
+    /// Have another process of the program take over from a running gateway
+    Upgrade(AskArgs),
+    /// Have a running gateway take no new connections, let the present ones end, and end
+    Drain(DrainArgs),
+    /// Say how a running gateway is
+    Status(StatusArgs),
+    /// Say or change how much a running gateway says on standard error
+    LogLevel(LogLevelArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -157,10 +171,11 @@ pub struct ProcessArgs {
     /// What workers run on: auto, io_uring (or no start), epoll
     #[arg(long, value_name = "DRIVER", default_value = "auto", env = "SLUICEGATE_DRIVER")]
     pub driver: DriverChoice,
-    /// Where the admin pages are: an address with a port, or `off`. They are for the operator only
+    /// Where the admin pages are: an address with a port, `unix:PATH` for a socket that only this user can open, or `off`.
+    /// They are for the operator only
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15000", env = "SLUICEGATE_ADMIN")]
     pub admin: Listen,
-    /// Where /healthz/ready and /healthz/live are: an address with a port, or `off`
+    /// Where /healthz/ready and /healthz/live are: an address with a port, `unix:PATH`, or `off`
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:15021", env = "SLUICEGATE_STATUS")]
     pub status: Listen,
     /// Where access log lines go: a file, `-` for standard output, or `off` [default: what `meshConfig.accessLogFile` of
@@ -301,12 +316,14 @@ pub struct CompletionsArgs {
 }
 
 /// Where a page is: an address, or nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// `off`
     Off,
     /// There.
     At(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
 }
 
 impl FromStr for Listen {
@@ -315,10 +332,11 @@ impl FromStr for Listen {
         if text == "off" {
             return Ok(Listen::Off);
         }
-        let address = text.parse().map(Listen::At);
-        address.map_err(|_| {
-            format!("`{text}` is not an IP address with a port, such as 127.0.0.1:15000, nor `off`")
-        })
+        match text.parse() {
+            Ok(Address::Tcp(address)) => Ok(Listen::At(address)),
+            Ok(Address::Unix(path)) => Ok(Listen::Unix(path)),
+            Err(error) => Err(format!("{error}, nor `off`")),
+        }
     }
 }
 
@@ -474,6 +492,7 @@ mod tests {
             &["--workers", "0"],
             &["--cpus", "3-1"],
             &["--admin", "localhost"],
+            &["--admin", "unix:"],
             &["--drain-time", "30"],
             &["--drain-time", "30d"],
             &["--drain-time", "25h"],

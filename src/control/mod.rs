@@ -50,3 +50,4 @@ pub use runtime::block_on;
 pub use signals::{Signal, Signals};
 pub use start::{Setup, StartError, start};
 pub use supervise::{End, Reports, supervise};
+pub use unix::remove_stale_file;

@@ -2,7 +2,20 @@
 
 use crate::program::{contains, run};
 
-const SUBCOMMANDS: [&str; 7] = ["run", "check", "explain", "routes", "demo", "completions", "man"];
+const SUBCOMMANDS: [&str; 12] = [
+    "run",
+    "check",
+    "explain",
+    "routes",
+    "demo",
+    "reload",
+    "upgrade",
+    "drain",
+    "status",
+    "log-level",
+    "completions",
+    "man",
+];
 
 #[test]
 fn completions_know_every_subcommand() {

@@ -21,7 +21,7 @@ pub(super) use fields::Field;
 pub use fields::Map;
 pub(super) use macros::{choice, object};
 pub use scalars::{ByteSize, Bytes, IntOrString, Opaque, Timestamp};
-pub(super) use suggest::suggestion;
+pub use suggest::suggestion;
 
 /// A type that is read from a value of a file.
 pub(super) trait Decode: Sized {
