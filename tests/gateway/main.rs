@@ -20,6 +20,7 @@
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
 //! - `bookinfo`: the example with its five servers
 //! - `outliers`, `health_checks`: endpoints that fail, and that come back
+//! - `dashboard`: the page for browsers, in a browser
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers; `cases_policy`,
 //!   `cases_upstream`: those of TCP, of TLS and of upstreams that are nowhere else
@@ -72,6 +73,7 @@ mod client;
 mod confined;
 mod connection_pool;
 mod cors;
+mod dashboard;
 mod delegates;
 mod dns;
 mod drain;
