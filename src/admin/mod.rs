@@ -15,6 +15,7 @@
 
 mod breakers;
 mod certs;
+mod dashboard;
 mod dump;
 mod health;
 mod metrics;

@@ -1,6 +1,6 @@
 //! Which pages there are, and what they say.
 
-use super::{certs, dump, health, metrics, overview};
+use super::{certs, dashboard, dump, health, metrics, overview};
 use crate::control::{Command, Gateway, log};
 use crate::table::{ClusterId, Endpoint, Endpoints};
 use serde_json::json;
@@ -36,6 +36,8 @@ pub(super) struct Request<'a> {
     pub(super) query: &'a str,
     /// It has an `origin`: a browser sends it for a page of some site.
     pub(super) from_a_site: bool,
+    /// What it accepts.
+    pub(super) accept: &'a str,
 }
 
 /// What a page says.
@@ -44,6 +46,8 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) content_type: &'static str,
     pub(super) body: Vec<u8>,
+    /// What a browser is told about a page: its `content-security-policy`.
+    pub(super) policy: Option<&'static str>,
     /// With 405.
     pub(super) allow: Option<&'static str>,
 }
@@ -132,15 +136,20 @@ impl fmt::Display for Pages {
 
 impl Reply {
     fn text(status: u16, body: impl Into<String>) -> Reply {
-        Reply { status, content_type: TEXT, body: body.into().into_bytes(), allow: None }
+        Reply { status, content_type: TEXT, body: body.into().into_bytes(), policy: None, allow: None }
     }
 
     fn json(body: Vec<u8>) -> Reply {
-        Reply { status: 200, content_type: JSON, body, allow: None }
+        Reply { status: 200, content_type: JSON, body, policy: None, allow: None }
     }
 }
 
-fn index(gateway: &Gateway, _: &Request<'_>) -> Reply {
+fn index(gateway: &Gateway, request: &Request<'_>) -> Reply {
+    if dashboard::is_for(request.accept) {
+        let page = dashboard::dashboard();
+        let policy = Some(&*page.policy);
+        return Reply { content_type: "text/html; charset=utf-8", policy, ..Reply::text(200, &*page.html) };
+    }
     let mut text = format!("sluicegate {}: {}\n\n", env!("CARGO_PKG_VERSION"), gateway.state());
     for page in ADMIN {
         // Writing to memory can't fail, here and below.

@@ -6,7 +6,10 @@ use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, StatusCode,
     body::{Bytes, Incoming},
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, ORIGIN},
+    header::{
+        ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, ORIGIN,
+        REFERRER_POLICY, VARY,
+    },
     server::conn::http1,
     service::service_fn,
 };
@@ -132,6 +135,7 @@ fn in_short(request: &hyper::Request<Incoming>) -> Request<'_> {
         path: request.uri().path(),
         query: request.uri().query().unwrap_or(""),
         from_a_site: request.headers().contains_key(ORIGIN),
+        accept: request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or(""),
     }
 }
 
@@ -143,6 +147,11 @@ fn in_full(reply: Reply) -> hyper::Response<Full<Bytes>> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    if let Some(policy) = reply.policy {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(VARY, HeaderValue::from_static("accept"));
+    }
     if let Some(allow) = reply.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }

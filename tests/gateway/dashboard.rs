@@ -34,7 +34,8 @@ fn a_browser_sees_what_happens() {
     let rules = virtual_service(RULES);
     let yaml = format!("{GATEWAY}---\n{rules}{}{}", service_entry("good.test", good), moody(good, bad));
     let gateway = Gateway::start(&[80], &yaml);
-    let [admin, port, good, bad] = [gateway.admin(), gateway.port(80), good, bad].map(|port| port.to_string());
+    let [admin, port, good, bad] =
+        [gateway.admin(), gateway.port(80), good, bad].map(|port| port.to_string());
     let configuration = gateway.directory().join("config.yaml").display().to_string();
     let arguments = [admin, port, good, bad, gateway.pid().to_string(), configuration];
     let said = python::cases(ENVIRONMENT, PACKAGES, "dashboard/dashboard.py", arguments);

@@ -69,11 +69,21 @@ mod tests {
         assert!(!page.contains("/*STYLE*/") && !page.contains("/*SCRIPT*/"));
         // A script that had its own end in it would end there.
         assert_eq!((page.matches("</script").count(), page.matches("</style").count()), (1, 1));
-        for other in ["src=\"", "//cdn", "@import", "url(", "innerHTML", "outerHTML", "insertAdjacent", "document.write"] {
+        for other in [
+            "src=\"",
+            "//cdn",
+            "@import",
+            "url(",
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacent",
+            "document.write",
+        ] {
             assert!(!page.contains(other), "{other}");
         }
         let addresses = page.match_indices("http").filter(|(at, _)| page[*at..].contains("://"));
-        let elsewhere = addresses.map(|(at, _)| page[at..].split(['"', '\'', '<', ' ']).next().unwrap_or_default());
+        let elsewhere =
+            addresses.map(|(at, _)| page[at..].split(['"', '\'', '<', ' ']).next().unwrap_or_default());
         let elsewhere: Vec<_> = elsewhere.filter(|found| found.contains("://")).collect();
         // The name of SVG is no place, and the example of a URL is one that nobody asks.
         assert!(
