@@ -155,14 +155,14 @@ pub struct Gateway {
     pub drain_time: Duration,
     /// The last loads of the configuration, the latest one at the end.
     pub loads: RefCell<VecDeque<Load>>,
+    /// What became of spans.
+    pub exports: ExportStatus,
     /// What it did in each of the last seconds, where there are admin pages.
     pub history: RefCell<History>,
     /// Numbers of all loads.
     pub(super) counts: Cell<LoadCounts>,
     /// The snapshot is another one.
     pub(super) replaced: Notify,
-    /// What became of spans.
-    pub exports: ExportStatus,
     pub(super) log: Option<LogWriter>,
     /// Spans from the shards, until the exporter takes them.
     pub(super) spans: RefCell<Option<std::sync::mpsc::Receiver<SpanChunk>>>,

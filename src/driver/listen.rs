@@ -268,15 +268,17 @@ impl Listener {
     /// again by themselves.
     pub fn admit_again(&self) {
         if self.local_address().is_some() {
-            // Nothing to be done where there is no filter.
-            let _ = self.socket.detach_filter();
+            for socket in &*self.sockets.borrow() {
+                // Nothing to be done where there is no filter.
+                let _ = socket.detach_filter();
+            }
         }
     }
 
     /// From now on this side speaks first on its connections.
     pub fn expect(&self, first_word: FirstWord) {
         if self.local_address().is_some() {
-            defer_accept(&self.socket, first_word);
+            self.sockets.borrow().iter().for_each(|socket| defer_accept(socket, first_word));
         }
     }
 

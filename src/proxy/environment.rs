@@ -12,7 +12,7 @@ use crate::{
     proxy_protocol::Behind,
     relay::Pipes,
     table::{ClusterId, Snapshot, TableId},
-    telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts, Spans},
+    telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts, Spans, TrafficCounts},
     tls::{Agreed, Alpn, Contexts, PeerCertificate},
     upstream::{Clusters, Dial, Ended, IDLE_TIMEOUT, Place, Random, ResolvedEndpoints, Succession},
 };
@@ -175,6 +175,8 @@ pub struct Environment {
     pub mongo: MongoCounts,
     /// How often each AuthorizationPolicy matches.
     pub policies: PolicyCounts,
+    /// What is asked of each route and cluster.
+    pub traffic: TrafficCounts,
     /// The access log.
     pub log: AccessLog,
     /// Spans of requests.
@@ -246,6 +248,7 @@ impl Environment {
             deadlines: Deadlines::new(),
             mongo: MongoCounts::new(Arc::clone(&counters)),
             policies: PolicyCounts::new(Arc::clone(&counters)),
+            traffic: TrafficCounts::new(Arc::clone(&counters)),
             counters,
             log,
             spans,

@@ -155,7 +155,11 @@ impl<'a> Exchange<'a> {
                 table::https_location(request, text);
                 return self.reply(LocalReply::Redirect(301), None, "").await;
             }
-            Lookup::Route(_, route) => route,
+            Lookup::Route(host, route) => {
+                let generation = routing.snapshot.generation;
+                self.answer.summary.route = Some(self.env.route_series(generation, host, route));
+                route
+            }
         };
         if let Some(checks) = &route.checks
             && let Some(after) = self.check(checks, route, settings, claims).await
@@ -182,6 +186,8 @@ impl<'a> Exchange<'a> {
         let Some(cluster) = cluster else {
             return self.reply(LocalReply::NoCluster, Some(route), &destination.cluster_name).await;
         };
+        cluster.count_in(&self.env.traffic);
+        self.answer.summary.cluster = Some(Rc::clone(cluster));
         let settings = &routing.snapshot.settings;
         let retry = forward.retry.as_deref().unwrap_or(&settings.retry);
         let way = Way { route, forward, retry, destination, cluster, settings };

@@ -39,6 +39,7 @@
 //! - `client_cert`: what origins are told of the client's certificate
 //! - `tracing`: an exchange's place in a trace
 //! - `trace_record`: the spans of an exchange
+//! - `counting`: what an exchange, or a connection, counts for its route and its cluster
 //! - `record`: the access log's line of an exchange
 
 mod admission;
@@ -52,6 +53,7 @@ mod checks;
 mod choosing;
 mod client;
 mod client_cert;
+mod counting;
 mod download;
 mod download_stream;
 mod downstream;

@@ -28,6 +28,8 @@ const SWEEP_TICKS: u64 = 10;
 
 /// How long connections of a listener that a reload has removed may take to end.
 const RELOAD_DRAIN_TIME: Duration = Duration::from_secs(30);
+/// Series that are not used any more are looked for every so many ticks: every hour.
+const SERIES_TICKS: u64 = 36_000;
 
 /// Which shard, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -255,6 +257,9 @@ async fn tick(members: &Rc<Members>) -> usize {
             bump(&env.counters.upstream_idle_closed, closed);
             bump(&env.counters.upstream_connections_active, closed.wrapping_neg());
             look_at_limits(env);
+        }
+        if count.is_multiple_of(SERIES_TICKS) {
+            env.traffic.sweep();
         }
         let Some(left) = drain.left.get() else { continue };
         // A handshake under way becomes a connection.

@@ -63,8 +63,8 @@ mod route_index;
 mod settings;
 mod source;
 mod tcp;
-mod telemetry;
 mod trace_policy;
+mod telemetry;
 #[cfg(test)]
 mod test_support;
 
@@ -135,8 +135,8 @@ pub struct Snapshot {
     pub client_tls: Vec<ClientSpec>,
     /// Who may do what; nothing where no policy applies.
     pub authorization: Option<Box<Authorization>>,
-    /// What is logged, traced and counted.
-    pub telemetry: Telemetry,
     /// How requests are traced; nothing where they are not.
     pub tracing: Option<Box<TracePolicy>>,
+    /// What is logged, traced and counted.
+    pub telemetry: Telemetry,
 }
