@@ -1,12 +1,16 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
 //! value that makes no sense. `http2` has the options about clients' connections, `doctor` those of
-//! that subcommand, `values` what an option's text is read into.
+//! that subcommand, `drain` those about the end of the process and about the next one, `values` what an option's text is
+//! read into.
 
 mod doctor;
+mod drain;
 mod http2;
 mod values;
 
 pub(super) use doctor::DoctorArgs;
+pub(super) use drain::DrainArgs;
+use drain::duration;
 pub(super) use http2::Http2Args;
 pub(super) use values::{Labels, Networks};
 
@@ -176,9 +180,9 @@ pub struct ProcessArgs {
     /// How much is said on standard error: error, warn, info, debug
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "SLUICEGATE_LOG_LEVEL")]
     pub log_level: Level,
-    /// How long connections in use may go on after SIGTERM, such as `30s`, `2m` or `500ms`
-    #[arg(long, value_name = "TIME", default_value = "30s", env = "SLUICEGATE_DRAIN_TIME", value_parser = duration)]
-    pub drain_time: Duration,
+    /// How it ends.
+    #[command(flatten)]
+    pub drain: DrainArgs,
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake
     #[arg(long, value_name = "TIME", default_value = "15s", env = "SLUICEGATE_HANDSHAKE_TIMEOUT", value_parser = duration, hide_short_help = true)]
     pub handshake_timeout: Duration,
@@ -342,28 +346,6 @@ fn resolver(text: &str) -> Result<SocketAddr, String> {
     with_port.map_err(|_| format!("`{text}` is not an IP address"))
 }
 
-/// The longest drain; a longer one is a mistake in the unit.
-const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(format!("`{text}`: expected a number and ms, s, m or h, such as 30s")),
-    };
-    let number: u64 =
-        number.parse().map_err(|_| format!("`{text}`: expected a number and a unit, such as 30s"))?;
-    let duration = Duration::from_millis(number.saturating_mul(unit_ms));
-    if duration > DRAIN_MAX {
-        return Err(format!("`{text}` is longer than a day"));
-    }
-    Ok(duration)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -424,7 +406,7 @@ mod tests {
         assert_eq!(run.process.admin, Listen::Off);
         assert_eq!(run.process.status, Listen::At("[::1]:9".parse().unwrap()));
         assert_eq!(run.process.access_log, Some(LogTarget::Off));
-        assert_eq!(run.process.drain_time, Duration::from_secs(120));
+        assert_eq!(run.process.drain.drain_time, Duration::from_secs(120));
         assert_eq!(run.process.resolver, Some("127.0.0.1:53".parse().unwrap()));
     }
 
