@@ -1,13 +1,15 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
-//! value that makes no sense. `http2` has the options about clients' connections, `doctor` those of
+//! value that makes no sense. `http2` has the options about clients' connections, `tracing` those about spans, `doctor` those of
 //! that subcommand, `values` what an option's text is read into.
 
 mod doctor;
 mod http2;
+mod tracing;
 mod values;
 
 pub(super) use doctor::DoctorArgs;
 pub(super) use http2::Http2Args;
+pub(super) use tracing::TracingArgs;
 pub(super) use values::{Labels, Networks};
 
 use crate::{
@@ -148,6 +150,9 @@ pub struct RunArgs {
     /// How clients' connections are served.
     #[command(flatten)]
     pub http2: Http2Args,
+    /// Spans.
+    #[command(flatten)]
+    pub tracing: TracingArgs,
 }
 
 /// How the gateway's process runs.

@@ -74,7 +74,8 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
     let (port_map, reserved) =
         args.workload.port_map.clone().unwrap_or_default().reserve().map_err(Failure::Runtime)?;
     let began = SystemTime::now();
-    let loader = loader(&args.config.config, &args.workload, &port_map, args.http2.options());
+    let loader =
+        loader(&args.config.config, &args.workload, &port_map, args.http2.options(), args.tracing.options());
     let mut loaded = loader.load();
     let mut credentials = loaded.credentials().map_err(Failure::Randomness)?;
     if args.process.session_tickets == SessionTickets::Off {
