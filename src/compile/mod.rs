@@ -95,12 +95,10 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let mut report = Report::new(found);
     let report = &mut report;
     unsupported::report_fields(resources, report);
-
     let deployment = workload::deployment(resources, options, report);
     let mesh = mesh::mesh(resources, deployment.as_ref(), report);
     let workload = workload::workload(options, deployment.as_ref(), &mesh);
     let ports = PortMap::new(options, &workload, deployment.as_ref(), resources);
-
     let selection = select::select(resources, &workload, mesh.virtual_service_export_to(), report);
     let policy_selection = PolicySelection::new(&workload, &selection);
     let authentication = authentication::authentication(resources, &policy_selection, report);
@@ -112,7 +110,6 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let http = HttpRules::new(&selection, resources, mesh.virtual_service_export_to(), report);
     delegate::report_unused(resources, report);
     review::report_mesh_rules(resources, (&selection, &http), &workload, report);
-
     let registry = Registry::new(resources, &workload, &mesh, report);
     let export_to = mesh.destination_rule_export_to();
     let policies = Policies::new(resources, &workload, export_to, report);

@@ -154,6 +154,11 @@ impl Listener {
         self.is_kept.set(true);
     }
 
+    /// Whether somebody outside this process has these sockets too.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept.get()
+    }
+
     /// Accepts nobody until [`open`](Self::open): connections wait in the kernel's queue. Until then the sockets may be
     /// those of a process that goes on if this one does not come up, so that they never stop to listen either.
     pub fn hold(&self) {
@@ -261,6 +266,24 @@ impl Listener {
             for socket in &*self.sockets.borrow() {
                 let _ = socket.attach_filter(&filter);
             }
+        }
+    }
+
+    /// Takes new clients again after [`stop_admitting`](Self::stop_admitting). Those whose first packets were dropped come
+    /// again by themselves.
+    pub fn admit_again(&self) {
+        if self.local_address().is_some() {
+            for socket in &*self.sockets.borrow() {
+                // Nothing to be done where there is no filter.
+                let _ = socket.detach_filter();
+            }
+        }
+    }
+
+    /// From now on this side speaks first on its connections.
+    pub fn expect(&self, first_word: FirstWord) {
+        if self.local_address().is_some() {
+            self.sockets.borrow().iter().for_each(|socket| defer_accept(socket, first_word));
         }
     }
 
