@@ -95,7 +95,8 @@ async fn serve(
     let (port_map, reserved) =
         sockets.reserve(&args.workload.port_map.clone().unwrap_or_default()).map_err(Failure::Runtime)?;
     let began = SystemTime::now();
-    let loader = loader(&args.config.config, &args.workload, &port_map, args.http2.options());
+    let loader =
+        loader(&args.config.config, &args.workload, &port_map, args.http2.options(), args.tracing.options());
     let mut loaded = loader.load();
     let mut credentials = loaded.credentials().map_err(Failure::Randomness)?;
     if args.process.session_tickets == SessionTickets::Off {
