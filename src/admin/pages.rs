@@ -14,8 +14,10 @@ use std::{
 pub enum Pages {
     /// For operators: everything. It can end the gateway, so it must not be reachable for others.
     Admin,
-    /// For probes: ready and live.
+    /// For probes: ready and live, and metrics.
     Status,
+    /// For scrapers: metrics.
+    Metrics,
 }
 
 /// What a page is asked with.
@@ -92,6 +94,12 @@ const ADMIN: &[Page] = &[
 const STATUS: &[Page] = &[
     page("/healthz/ready", "whether it serves: 200, or 503 with the reason", ready),
     page("/healthz/live", "that the process lives", live),
+    page("/stats/prometheus", "all numbers, for Prometheus", prometheus),
+];
+
+const METRICS: &[Page] = &[
+    page("/stats/prometheus", "all numbers, for Prometheus", prometheus),
+    page("/metrics", "the same, where Prometheus looks by itself", prometheus),
 ];
 
 impl Pages {
@@ -100,6 +108,7 @@ impl Pages {
         let pages = match self {
             Pages::Admin => ADMIN,
             Pages::Status => STATUS,
+            Pages::Metrics => METRICS,
         };
         let Some(page) = pages.iter().find(|page| page.path == request.path) else {
             return Reply::text(404, "no such page\n");
@@ -126,6 +135,7 @@ impl fmt::Display for Pages {
         f.write_str(match self {
             Pages::Admin => "admin",
             Pages::Status => "status",
+            Pages::Metrics => "metrics",
         })
     }
 }

@@ -1,13 +1,15 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
-//! value that makes no sense. `http2` has the options about clients' connections, `doctor` those of
+//! value that makes no sense. `http2` has the options about clients' connections, `metrics` those about metrics, `doctor` those of
 //! that subcommand, `values` what an option's text is read into.
 
 mod doctor;
 mod http2;
+mod metrics;
 mod values;
 
 pub(super) use doctor::DoctorArgs;
 pub(super) use http2::Http2Args;
+pub(super) use metrics::MetricsArgs;
 pub(super) use values::{Labels, Networks};
 
 use crate::{
@@ -169,6 +171,9 @@ pub struct ProcessArgs {
     /// Where /healthz/ready and /healthz/live are: an address with a port, or `off`
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:15021", env = "SLUICEGATE_STATUS")]
     pub status: Listen,
+    /// Metrics.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// Where access log lines go: a file, `-` for standard output, or `off` [default: what `meshConfig.accessLogFile` of
     /// an IstioOperator says, else standard output]
     #[arg(long, value_name = "PATH", env = "SLUICEGATE_ACCESS_LOG", value_parser = access_log)]

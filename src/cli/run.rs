@@ -8,10 +8,11 @@ use super::{
     usage_error,
 };
 use crate::admin::{self, Pages};
+use crate::compile::Workload;
 use crate::config::Severity;
 use crate::control::{
-    self, Credentials, Descriptors, End, Gateway, Living, Load, LogTarget, Reports, Reservation, Setup,
-    Signals, Workers, log,
+    self, Credentials, Descriptors, End, Gateway, Living, Load, LogTarget, MetricsWorkload, Reports,
+    Reservation, Setup, Signals, Workers, log,
 };
 use crate::tls::TicketError;
 use std::{io, net::SocketAddr, process, rc::Rc, time::SystemTime};
@@ -114,7 +115,12 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
 /// Takes the addresses of the pages, and says where they are.
 fn bind_pages(process: &ProcessArgs) -> Result<Vec<admin::Server>, Failure> {
     let mut servers = Vec::new();
-    for (pages, listen) in [(Pages::Admin, process.admin), (Pages::Status, process.status)] {
+    let all = [
+        (Pages::Admin, process.admin),
+        (Pages::Status, process.status),
+        (Pages::Metrics, process.metrics.at(process.status)),
+    ];
+    for (pages, listen) in all {
         let Listen::At(address) = listen else { continue };
         let server = admin::bind(pages, address).map_err(|error| Failure::Pages(pages, address, error))?;
         log::info(format_args!("{pages} pages on http://{}/", server.address()));
@@ -154,9 +160,24 @@ fn setup(
         descriptors,
         log_target,
         drain_time: args.process.drain_time,
+        workload: metrics_workload(args, loaded.compiled.workload),
         handshake_timeout: args.process.handshake_timeout,
         reserved,
         load,
+    }
+}
+
+/// Who the gateway is in metrics: what Istio's deployment would be called.
+fn metrics_workload(args: &RunArgs, workload: Workload) -> MetricsWorkload {
+    let labels = workload.labels.unwrap_or_default();
+    let named = ["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"];
+    let label = named.iter().find_map(|name| labels.get(*name)).cloned();
+    let name = args.workload.gateway.clone().or(label).unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned());
+    MetricsWorkload {
+        name,
+        namespace: workload.namespace,
+        labels,
+        durations: args.process.metrics.durations(),
     }
 }
 

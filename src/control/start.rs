@@ -1,8 +1,8 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, KeyState, Load, LoadCounts, LogTarget, Shard, State,
-    Workers, health,
+    Bound, Command, Credentials, Descriptors, Gateway, KeyState, Load, LoadCounts, LogTarget,
+    MetricsWorkload, Shard, State, Workers, health,
     log_writer::LogWriter,
     otlp::{self, ExportStatus},
     ports::Reservation,
@@ -50,6 +50,8 @@ pub struct Setup {
     pub log_target: LogTarget,
     /// How long a drain may take.
     pub drain_time: Duration,
+    /// Who it is in metrics.
+    pub workload: MetricsWorkload,
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake.
     pub handshake_timeout: Duration,
     /// Ports that are kept for the listeners until those are bound.
@@ -143,6 +145,7 @@ pub fn start(
         connections_per_worker: connections,
         log_target: setup.log_target,
         drain_time: setup.drain_time,
+        workload: Arc::new(setup.workload),
         log,
         spans: RefCell::new(Some(to_export)),
         exports: ExportStatus::default(),
