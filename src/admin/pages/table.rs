@@ -14,6 +14,13 @@ const LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 const NOT_DONE: (u16, &str) = (409, "it was not done; the text says why");
 const NOT_READY: (u16, &str) = (503, "it does not serve; the text says why");
 
+const PROMETHEUS: Endpoint = Endpoint::get(
+    "/stats/prometheus",
+    "all numbers, for Prometheus",
+    &[Format::Prometheus],
+    Now(state::prometheus),
+);
+
 pub(super) const ADMIN: &[Endpoint] = &[
     Endpoint::get("/", "the list of pages; in a browser the dashboard", PAGE, Now(about::index)),
     Endpoint::get("/help", "the list of pages with their parameters", TEXT, Now(about::help)),
@@ -32,12 +39,7 @@ pub(super) const ADMIN: &[Endpoint] = &[
         Kind::Text,
         "only names with this in them",
     )]),
-    Endpoint::get(
-        "/stats/prometheus",
-        "all numbers, for Prometheus",
-        &[Format::Prometheus],
-        Now(state::prometheus),
-    ),
+    PROMETHEUS,
     Endpoint::get(
         "/config_dump",
         "listeners, route tables and clusters as they are served",
@@ -100,4 +102,10 @@ pub(super) const ADMIN: &[Endpoint] = &[
 pub(super) const STATUS: &[Endpoint] = &[
     Endpoint::get("/healthz/ready", "whether it serves", TEXT, Now(state::ready)).or(&[NOT_READY]),
     Endpoint::get("/healthz/live", "that the process lives", TEXT, Now(state::live)),
+    PROMETHEUS,
+];
+
+pub(super) const METRICS: &[Endpoint] = &[
+    PROMETHEUS,
+    Endpoint { path: "/metrics", about: "the same, where Prometheus looks by itself", ..PROMETHEUS },
 ];
