@@ -1,6 +1,8 @@
 //! Status, metrics and what is served: pages for operators and probes, on the control thread.
 //!
 //! - `server`: HTTP for the pages
+//! - `overview`: everything live in one document
+//! - `dashboard`: the same for people, in a browser
 //! - `pages`: which pages there are, and what they say
 //! - `metrics`: numbers for Prometheus, and for people
 //! - `health`: which endpoints are good
@@ -17,6 +19,7 @@ mod dump;
 mod health;
 mod metrics;
 mod mongo;
+mod overview;
 mod pages;
 mod routes;
 mod secure;

@@ -1,6 +1,6 @@
 //! Which pages there are, and what they say.
 
-use super::{certs, dump, health, metrics};
+use super::{certs, dump, health, metrics, overview};
 use crate::control::{Command, Gateway, log};
 use crate::table::{ClusterId, Endpoint, Endpoints};
 use serde_json::json;
@@ -77,6 +77,7 @@ const ADMIN: &[Page] = &[
         "certificates of servers and upstreams, until when they hold, and what is wrong, as JSON",
         certificates,
     ),
+    page("/api/overview", "everything live in one document, as JSON: what the dashboard shows", overview),
     page("/clusters", "clusters and their endpoints at present", clusters),
     page("/listeners", "where it listens", listeners),
     Page {
@@ -201,6 +202,10 @@ fn prometheus(gateway: &Gateway, _: &Request<'_>) -> Reply {
 
 fn config_dump(gateway: &Gateway, _: &Request<'_>) -> Reply {
     Reply::json(dump::dump(gateway))
+}
+
+fn overview(gateway: &Gateway, request: &Request<'_>) -> Reply {
+    Reply::json(overview::overview(gateway, request.query))
 }
 
 fn certificates(gateway: &Gateway, _: &Request<'_>) -> Reply {

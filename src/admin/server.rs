@@ -1,7 +1,8 @@
 //! HTTP for the pages. It has a library do the protocol, and a limit on everything that a client can hold.
 
 use super::pages::{Pages, Reply, Request};
-use crate::control::{Gateway, log};
+use crate::control::{Gateway, Sockets, keep_history, log};
+use crate::table::BindAddress;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, StatusCode,
@@ -37,12 +38,20 @@ pub struct Server {
     address: SocketAddr,
 }
 
-/// Takes the address for a set of pages. Port 0 lets the kernel choose.
+/// Takes the address for a set of pages; somebody else may have bound it for this process. Port 0 lets the kernel choose.
 ///
 /// # Errors
 /// What `bind(2)` says.
-pub fn bind(pages: Pages, address: SocketAddr) -> io::Result<Server> {
-    let listener = TcpListener::bind(address)?;
+pub fn bind(pages: Pages, address: SocketAddr, sockets: &Sockets) -> io::Result<Server> {
+    let (name, at) = (pages.to_string(), BindAddress::Tcp(address));
+    let listener = match sockets.page(&name, &at) {
+        Some(passed) => TcpListener::from(passed),
+        None => {
+            let listener = TcpListener::bind(address)?;
+            sockets.bound_page(&name, &at, &listener);
+            listener
+        }
+    };
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     Ok(Server { pages, listener, address })
@@ -60,6 +69,9 @@ impl Server {
     /// The runtime does not take the socket.
     pub fn start(self, gateway: Rc<Gateway>) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        if self.pages == Pages::Admin {
+            spawn_local(keep_history(Rc::clone(&gateway)));
+        }
         spawn_local(accept(self.pages, listener, gateway));
         Ok(())
     }
@@ -67,8 +79,14 @@ impl Server {
 
 async fn accept(pages: Pages, listener: tokio::net::TcpListener, gateway: Rc<Gateway>) {
     let open = Rc::new(Cell::new(0usize));
+    // Another process has the same socket before this one serves, and after the next one does.
+    gateway.handover.here().await;
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = gateway.handover.left() => return,
+        };
+        match accepted {
             Ok(_) if open.get() >= CONNECTIONS_MAX => {}
             Ok((stream, _)) => {
                 let (gateway, held) = (Rc::clone(&gateway), Held::new(&open));

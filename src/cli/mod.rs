@@ -4,12 +4,13 @@
 //! - `load`: files to a snapshot, with every diagnostic printed
 //! - `output`: results to standard output, problems to standard error
 //! - `place`: what stands at a place in the user's files
-//! - `run`, `check`, `explain`, `routes`, `demo`, `completions`, `man`: one subcommand each
+//! - `run`, `check`, `explain`, `routes`, `doctor`, `demo`, `completions`, `man`: one subcommand each
 
 mod args;
 mod check;
 mod completions;
 mod demo;
+mod doctor;
 mod explain;
 mod load;
 mod man;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Subcommand::Check(args) => check::run(&args),
         Subcommand::Explain(args) => explain::run(&args),
         Subcommand::Routes(args) => routes::run(&args),
+        Subcommand::Doctor(args) => doctor::run(&args),
         Subcommand::Demo(args) => demo::run(&args),
         Subcommand::Completions(args) => completions::run(&args),
         Subcommand::Man => man::run(),

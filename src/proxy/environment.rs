@@ -12,7 +12,7 @@ use crate::{
     proxy_protocol::Behind,
     relay::Pipes,
     table::{ClusterId, Snapshot, TableId},
-    telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts},
+    telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts, Spans, TrafficCounts},
     tls::{Agreed, Alpn, Contexts, PeerCertificate},
     upstream::{Clusters, Dial, Ended, IDLE_TIMEOUT, Place, Random, ResolvedEndpoints, Succession},
 };
@@ -175,8 +175,12 @@ pub struct Environment {
     pub mongo: MongoCounts,
     /// How often each AuthorizationPolicy matches.
     pub policies: PolicyCounts,
+    /// What is asked of each route and cluster.
+    pub traffic: TrafficCounts,
     /// The access log.
     pub log: AccessLog,
+    /// Spans of requests.
+    pub spans: Spans,
     /// Randomness for balancing and request ids.
     pub random: Random,
     /// The time.
@@ -232,6 +236,7 @@ impl Environment {
         routing: Routing,
         counters: Arc<Counters>,
         log: AccessLog,
+        spans: Spans,
         limits: Limits,
         hostname: Box<str>,
     ) -> Environment {
@@ -243,8 +248,10 @@ impl Environment {
             deadlines: Deadlines::new(),
             mongo: MongoCounts::new(Arc::clone(&counters)),
             policies: PolicyCounts::new(Arc::clone(&counters)),
+            traffic: TrafficCounts::new(Arc::clone(&counters)),
             counters,
             log,
+            spans,
             random: Random::default(),
             clock: Clock::new(),
             downstream_terms: downstream_terms(&limits),
@@ -335,6 +342,16 @@ impl Clock {
     pub fn unix_ms(&self, at: Instant) -> u64 {
         let (base, unix_ms) = self.base.get();
         unix_ms.saturating_add(at.saturating_duration_since(base).as_millis() as u64)
+    }
+
+    /// Unix time in nanoseconds at this instant.
+    pub fn unix_ns(&self, at: Instant) -> u64 {
+        let (base, unix_ms) = self.base.get();
+        let base_ns = unix_ms.saturating_mul(1_000_000);
+        match at.checked_duration_since(base) {
+            Some(since) => base_ns.saturating_add(since.as_nanos() as u64),
+            None => base_ns.saturating_sub(base.saturating_duration_since(at).as_nanos() as u64),
+        }
     }
 
     /// Follows steps of the wall clock. Called at every tick.

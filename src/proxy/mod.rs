@@ -37,6 +37,9 @@
 //! - `reply`: answers made here
 //! - `standard`: the header fields that every gateway adds, sets and removes
 //! - `client_cert`: what origins are told of the client's certificate
+//! - `tracing`: an exchange's place in a trace
+//! - `trace_record`: the spans of an exchange
+//! - `counting`: what an exchange, or a connection, counts for its route and its cluster
 //! - `record`: the access log's line of an exchange
 
 mod admission;
@@ -50,6 +53,7 @@ mod checks;
 mod choosing;
 mod client;
 mod client_cert;
+mod counting;
 mod download;
 mod download_stream;
 mod downstream;
@@ -72,6 +76,8 @@ mod stream_body;
 mod tcp;
 mod tcp_post;
 mod timing;
+mod trace_record;
+mod tracing;
 mod tries;
 mod tunnel;
 mod tunnel_stream;

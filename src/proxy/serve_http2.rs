@@ -114,7 +114,7 @@ impl Connection {
     /// A request that was reset because it breaks a rule.
     fn malformed(&self, arrival: Arrival) {
         let Verdict::Malformed(details) = arrival.verdict else { return };
-        self.protocol_error(arrival.head, details, "");
+        self.protocol_error(arrival.head, details, "", false);
     }
 
     /// The client did what its connection could not survive.
@@ -122,11 +122,11 @@ impl Connection {
         if let Some(flood) = error.flood {
             bump(self.env.counters.http2_floods.of(flood as usize), 1);
         }
-        self.protocol_error(RequestHead::default(), error.reason, error.code.as_str());
+        self.protocol_error(RequestHead::default(), error.reason, error.code.as_str(), true);
     }
 
     /// Counts what the client did, and writes its line of the access log.
-    fn protocol_error(&self, request: RequestHead, details: &'static str, code: &str) {
+    fn protocol_error(&self, request: RequestHead, details: &'static str, code: &str, is_connection: bool) {
         bump(&self.env.counters.protocol_errors, 1);
         let mut scratch = self.env.take_scratch();
         scratch.request = request;
@@ -134,6 +134,7 @@ impl Connection {
         let mut summary = Summary::new(Instant::now());
         (summary.flag, summary.details) = (Some(Flag::DownstreamProtocolError), details);
         summary.transport_failure = code.to_owned();
+        summary.is_connection = is_connection;
         summary.write(&self.env, &self.info, &scratch, "", "");
         self.env.keep_scratch(scratch);
     }

@@ -2,7 +2,7 @@
 
 use super::{
     ConnectionInfo, Environment, ListenerState, Routing, Served, authorize, choosing::hash_of_connection,
-    listener_state::Known, mongo, tcp_post,
+    counting::TcpCount, listener_state::Known, mongo, tcp_post,
 };
 use crate::{
     buffer::Buffer,
@@ -123,15 +123,20 @@ impl Session {
         match target {
             // Closed with what has come of it unread.
             Target::Denied(denial) => {
+                let count = TcpCount::begin(&self.env, &self.env.traffic.cluster(""));
+                count.end(&self.env, None);
                 self.record("", &Summary { denial: Some(denial), ..Summary::default() })
             }
             Target::Missing(name) => {
                 bump(&self.env.counters.tcp_no_route, 1);
+                let count = TcpCount::begin(&self.env, &self.env.traffic.cluster(&name));
+                count.end(&self.env, Some(Flag::NoCluster));
                 self.record(&name, &Summary { flag: Some(Flag::NoCluster), ..Summary::default() });
             }
             Target::Cluster(cluster) => {
+                let count = TcpCount::begin(&self.env, cluster.count_in(&self.env.traffic));
                 let summary = match self.connect(&cluster).await {
-                    Ok(stream) => self.relay(stream, &cluster, protocol).await,
+                    Ok(stream) => self.relay(stream, &cluster, protocol, &count).await,
                     Err(Unreachable { flag, error, last }) => Summary {
                         flag: Some(flag),
                         transport_failure: error,
@@ -139,6 +144,7 @@ impl Session {
                         ..Summary::default()
                     },
                 };
+                count.end(&self.env, summary.flag);
                 self.record(&cluster.name, &summary);
             }
         }
@@ -188,21 +194,27 @@ impl Session {
         Err(Unreachable { flag, error, last: tried.pop() })
     }
 
-    async fn relay(&mut self, stream: Stream, cluster: &Cluster, protocol: TcpProtocol) -> Summary {
-        let Stream { deadline, read, write, endpoint, active, local, tunneled, slot, .. } = stream;
+    async fn relay(
+        &mut self,
+        stream: Stream,
+        cluster: &Cluster,
+        protocol: TcpProtocol,
+        count: &TcpCount,
+    ) -> Summary {
+        let Stream { deadline, read, write, endpoint, active, local, tunneled, counted, slot, .. } = stream;
         let mut upstream = Ends { deadline, read, write };
         let tunneled = tunneled.map(|tunneled| *tunneled);
         let env = Rc::clone(&self.env);
         let relayed = match protocol {
-            TcpProtocol::Opaque => self.pass(&mut upstream, (Blind, Blind), cluster, tunneled).await,
+            TcpProtocol::Opaque => self.pass(&mut upstream, (Blind, Blind), (cluster, count), tunneled).await,
             TcpProtocol::Mongo => {
                 let watch = mongo::Watch::new(&env);
-                self.pass(&mut upstream, watch.taps(), cluster, tunneled).await
+                self.pass(&mut upstream, watch.taps(), (cluster, count), tunneled).await
             }
         };
         drop((active, upstream));
         // The connection is closed by now; the next may be opened.
-        drop(slot);
+        drop((counted, slot));
         bump(&env.counters.upstream_connections_active, 1u64.wrapping_neg());
         let termination = self.termination(relayed.ended);
         let upstream = Some((endpoint, local));
@@ -215,7 +227,7 @@ impl Session {
         &mut self,
         upstream: &mut Ends,
         mut taps: (T, T),
-        cluster: &Cluster,
+        (cluster, count): (&Cluster, &TcpCount),
         tunneled: Option<Tunneled>,
     ) -> Relayed {
         let (env, TcpConnection { deadline, read, write, kept, .. }) = (&self.env, &mut self.connection);
@@ -227,8 +239,8 @@ impl Session {
             lifetime: lifetime.as_ref(),
             buffers: &env.buffers,
             pipes: &env.pipes,
-            up_bytes: &env.counters.tcp_bytes_received,
-            down_bytes: &env.counters.tcp_bytes_sent,
+            up_bytes: [&env.counters.tcp_bytes_received, &count.open.received],
+            down_bytes: [&env.counters.tcp_bytes_sent, &count.open.sent],
         };
         let early = match tunneled {
             None => env.buffers.empty(),
@@ -247,8 +259,8 @@ impl Session {
         if down > 0 && write.send(early).await.0.is_err() {
             return Relayed { up, down: 0, ended: Ended::DownstreamBroke };
         }
-        bump(terms.up_bytes, up);
-        bump(terms.down_bytes, down);
+        terms.up_bytes.iter().for_each(|counter| bump(counter, up));
+        terms.down_bytes.iter().for_each(|counter| bump(counter, down));
         let client = End { read, write, deadline };
         let relayed = relay::both(client, upstream.end(), taps, &terms).await;
         Relayed { up: relayed.up + up, down: relayed.down + down, ..relayed }

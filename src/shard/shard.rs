@@ -1,7 +1,7 @@
 //! Starting a shard, its tick, its drain.
 
 use super::{
-    drain::{DRAIN_QUIET, Drain, begin_drain},
+    drain::{DRAIN_QUIET, Drain, begin_drain, hand_over},
     listeners::Listeners,
     mailbox::{self, Inbox, Mailbox, Message},
     update::Members,
@@ -10,7 +10,7 @@ use crate::{
     driver::{self, Bells, Driver, DriverChoice, LadderStep, RuntimeError, Ticker},
     proxy::{Environment, Limits, Remains, Routing},
     table::{BindAddress, Chain, Snapshot},
-    telemetry::{AccessLog, Counters, LogSink, bump},
+    telemetry::{AccessLog, Counters, LogSink, SpanSink, Spans, bump},
     tls::{ClientContext, Contexts, ServerContext},
     upstream::Place,
 };
@@ -28,6 +28,8 @@ const SWEEP_TICKS: u64 = 10;
 
 /// How long connections of a listener that a reload has removed may take to end.
 const RELOAD_DRAIN_TIME: Duration = Duration::from_secs(30);
+/// Series that are not used any more are looked for every so many ticks: every hour.
+const SERIES_TICKS: u64 = 36_000;
 
 /// Which shard, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,6 +65,8 @@ pub struct Plan {
     pub hostname: Box<str>,
     /// Where access log lines go.
     pub log: Option<LogSink>,
+    /// Where spans go.
+    pub spans: Option<SpanSink>,
     /// Where its reports go.
     pub reports: Sender<Report>,
     /// The bells of all shards.
@@ -155,11 +159,12 @@ fn live(plan: Plan, inbox: Inbox, counters: Arc<Counters>) {
 
 async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Report) {
     let log = AccessLog::new(plan.log, Arc::clone(&counters));
+    let spans = Spans::new(plan.spans, Arc::clone(&counters));
     let tls = Contexts::new(plan.tls.servers, &plan.tls.clients, None);
     let place = Place { shard: plan.id.0, bells: plan.bells };
     let remains = Rc::new(Remains::default());
     let routing = Routing::new(plan.snapshot, tls, &place, &remains);
-    let env = Rc::new(Environment::new(routing, counters, log, plan.limits, plan.hostname));
+    let env = Rc::new(Environment::new(routing, counters, log, spans, plan.limits, plan.hostname));
     let listeners = Rc::new(Listeners::default());
     plan.listeners.into_iter().for_each(|listener| listeners.add(listener, &env));
     let drain = Drain { left: Cell::new(None), closes_in: Cell::new(0), listeners: Rc::clone(&listeners) };
@@ -182,6 +187,7 @@ async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Repor
     let _ = plan.reports.send(started);
     let cut = tick(&members).await;
     env.log.flush();
+    env.spans.flush();
     let _ = plan.reports.send(Report::Ended { id: plan.id, cut });
     // The process ends, and with it the ring: to drop it here, with operations in flight, would free their buffers.
     std::future::pending::<()>().await;
@@ -202,6 +208,8 @@ impl Members {
         match message {
             Message::Drain(within) => begin_drain(&self.env, &self.drain, within),
             Message::Stop => begin_drain(&self.env, &self.drain, Duration::ZERO),
+            Message::Open => self.listeners.sockets().iter().for_each(|socket| socket.open()),
+            Message::HandOver(within) => hand_over(&self.env, &self.drain, within),
             // It may be said of what the update brings.
             message if self.is_updating.get() => self.waiting.borrow_mut().push_back(message),
             Message::Resolved(answer) => self.env.routing.borrow().clusters.resolved(&answer),
@@ -240,6 +248,7 @@ async fn tick(members: &Rc<Members>) -> usize {
         env.clock.adjust();
         env.deadlines.tick();
         env.log.flush();
+        env.spans.flush();
         members.remains.free();
         for state in members.listeners.tick() {
             let members = Rc::clone(members);
@@ -250,6 +259,9 @@ async fn tick(members: &Rc<Members>) -> usize {
             bump(&env.counters.upstream_idle_closed, closed);
             bump(&env.counters.upstream_connections_active, closed.wrapping_neg());
             look_at_limits(env);
+        }
+        if count.is_multiple_of(SERIES_TICKS) {
+            env.traffic.sweep();
         }
         let Some(left) = drain.left.get() else { continue };
         // A handshake under way becomes a connection.

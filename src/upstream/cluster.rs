@@ -8,10 +8,11 @@ use crate::{
         self, Balance, ClusterHealth, DnsKind, Endpoints, Http2Keepalive, ProxyVersion, Tunnel,
         UpstreamProtocol, UpstreamTls,
     },
+    telemetry::{ClusterSeries, Counter, TrafficCounts, bump},
     tls::{ClientContext, ClientPlace, Contexts},
 };
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::HashSet,
     rc::Rc,
     sync::Arc,
@@ -54,6 +55,8 @@ pub struct Cluster {
     pub(super) seen: Cell<u64>,
     /// Idle connections that were closed with their endpoints since the last sweep.
     closed: Cell<usize>,
+    /// What is asked of it, from the first time.
+    series: OnceCell<Arc<ClusterSeries>>,
 }
 
 impl Cluster {
@@ -109,6 +112,7 @@ impl Cluster {
             health: compiled.health.clone(),
             seen: Cell::new(0),
             closed: Cell::new(0),
+            series: OnceCell::new(),
         }
     }
 
@@ -163,6 +167,23 @@ impl Cluster {
     /// Whether a request that came in this version goes on as HTTP/2.
     pub fn speaks_http2(&self, client: Version) -> bool {
         self.protocol.is_http2_for(client)
+    }
+
+    /// What is asked of it is counted there from now on.
+    pub fn count_in(&self, traffic: &TrafficCounts) -> &Arc<ClusterSeries> {
+        self.series.get_or_init(|| traffic.cluster(&self.name))
+    }
+
+    /// Where it is counted what is asked of it; nothing before the first time.
+    pub fn series(&self) -> Option<&Arc<ClusterSeries>> {
+        self.series.get()
+    }
+
+    /// Counts something that was asked of it, or came of that.
+    pub fn count(&self, what: impl FnOnce(&ClusterSeries) -> &Counter) {
+        if let Some(series) = self.series.get() {
+            bump(what(series), 1);
+        }
     }
 
     /// What of a request decides which endpoint it goes to; nothing if nothing of it does.

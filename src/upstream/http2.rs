@@ -393,7 +393,7 @@ impl Endpoint {
         dial: &Dial<'_>,
         terms: Http2Terms<'_>,
     ) {
-        let Stream { read, write, deadline, local, server_name, behind, slot, .. } = stream;
+        let Stream { read, write, deadline, local, server_name, behind, counted, slot, .. } = stream;
         let config = Config {
             stream_window: STREAM_WINDOW,
             stream_window_first: STREAM_WINDOW,
@@ -431,7 +431,7 @@ impl Endpoint {
             state.sessions.open.borrow_mut().retain(|other| !Rc::ptr_eq(other, &open));
             bump(&counters.upstream_connections_active, 1u64.wrapping_neg());
             // The socket is closed by now; the next may open one.
-            drop(slot);
+            drop((counted, slot));
         });
     }
 }

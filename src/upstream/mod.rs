@@ -7,6 +7,7 @@
 //! - `outlier`: which endpoints are good
 //! - `connection`: one connection to an endpoint
 //! - `limits`: who may have a connection, who waits for one, and who is next
+//! - `counted`: connections as they are counted for their cluster
 //! - `outcome`: what a try has shown of its endpoint
 //! - `stream`: opening a connection, whatever is spoken on it
 //! - `tunnel`: asking an HTTP proxy for a tunnel
@@ -18,6 +19,7 @@ mod cluster;
 mod clusters;
 mod connection;
 mod endpoint;
+mod counted;
 mod http2;
 mod outlier;
 mod limits;
@@ -30,6 +32,7 @@ pub use balance::{Pick, Random};
 pub use cluster::Cluster;
 pub use clusters::{Clusters, Ended, ResolvedEndpoints, Succession};
 pub use connection::{Connection, HEADROOM, Offer, Reader};
+pub use counted::Counted;
 pub use endpoint::{Active, Ailment, Endpoint};
 pub use http2::{Http2Terms, OriginStream};
 pub use limits::{Limits, NoConnection, Permit, Place, Slot, Ticket, WAITING_MAX};

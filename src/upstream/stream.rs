@@ -1,7 +1,7 @@
 //! Opening a connection to an endpoint, whatever is spoken on it: plain or TLS.
 
 use super::{
-    Active, Cluster, Endpoint, NoConnection, Ticket,
+    Active, Cluster, Counted, Endpoint, NoConnection, Ticket,
     limits::Slot,
     tunnel::{self, Tunneled},
 };
@@ -34,6 +34,8 @@ pub struct Stream {
     pub server_name: Option<Box<str>>,
     /// What the HTTP proxy said that it goes through, where it goes through one.
     pub tunneled: Option<Box<Tunneled>>,
+    /// Counts as open.
+    pub counted: Counted,
     /// Its place among the cluster's connections; the last to be dropped.
     pub slot: Option<Slot>,
 }
@@ -94,6 +96,20 @@ pub(super) async fn open_stream(
     dial: &Dial<'_>,
     slot: Option<Slot>,
 ) -> io::Result<Stream> {
+    let opened = try_to_open(cluster, endpoint, dial, slot).await;
+    // The end of the request's own time tells nothing of the cluster.
+    if opened.is_err() && !dial.due.is_some_and(|due| due <= Instant::now()) {
+        cluster.count(|series| &series.connect_failures);
+    }
+    opened
+}
+
+async fn try_to_open(
+    cluster: &Cluster,
+    endpoint: &Rc<Endpoint>,
+    dial: &Dial<'_>,
+    slot: Option<Slot>,
+) -> io::Result<Stream> {
     let active = endpoint.begin();
     let keepalive = cluster.limits.as_ref().and_then(|limits| limits.keepalive());
     let (read, mut write, deadline, local) = driver::connect(
@@ -130,7 +146,20 @@ pub(super) async fn open_stream(
         }
     };
     end_dial(&deadline, dial);
-    Ok(Stream { deadline, read, write, endpoint, active, local, behind, server_name, tunneled: None, slot })
+    let (counted, tunneled) = (Counted::opened(cluster), None);
+    Ok(Stream {
+        deadline,
+        read,
+        write,
+        endpoint,
+        active,
+        local,
+        behind,
+        server_name,
+        tunneled,
+        counted,
+        slot,
+    })
 }
 
 /// The connection is there: its request's time does not end it any more.

@@ -4,6 +4,7 @@
 //! - `check`: every problem in one run
 //! - `delegates`: rules of other VirtualServices
 //! - `explain`: the way of a request, from files to words
+//! - `doctor`: whether this host is fit
 //! - `routes`: the table
 //! - `shell`: completions, the manual page, versions, wrong usage
 //! - `demo`: every line that the demo prints works
@@ -13,6 +14,7 @@
 mod check;
 mod delegates;
 mod demo;
+mod doctor;
 mod explain;
 mod program;
 mod routes;
