@@ -167,7 +167,12 @@ async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Repor
     let env = Rc::new(Environment::new(routing, counters, log, spans, plan.limits, plan.hostname));
     let listeners = Rc::new(Listeners::default());
     plan.listeners.into_iter().for_each(|listener| listeners.add(listener, &env));
-    let drain = Drain { left: Cell::new(None), closes_in: Cell::new(0), listeners: Rc::clone(&listeners) };
+    let drain = Drain {
+        left: Cell::new(None),
+        within: Cell::new(0),
+        closes_in: Cell::new(0),
+        listeners: Rc::clone(&listeners),
+    };
     let members = Rc::new(Members {
         id: plan.id,
         env: Rc::clone(&env),
@@ -278,6 +283,7 @@ async fn tick(members: &Rc<Members>) -> usize {
         }
         drain.left.set(Some(left - 1));
         env.deadlines.end_idle(DRAIN_QUIET);
+        drain.end_tunnels(env, left);
     }
     0
 }
