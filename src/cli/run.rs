@@ -176,6 +176,8 @@ fn setup(
         descriptors,
         log_target,
         drain_time: args.process.drain.drain_time,
+        drain_accept: args.process.drain.drain_accept,
+        reload_drain_time: args.process.drain.reload_drain_time,
         sockets: Rc::clone(sockets),
         handover: handover(&args.process.drain, sockets),
         handshake_timeout: args.process.handshake_timeout,

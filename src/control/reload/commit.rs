@@ -28,13 +28,14 @@ impl Life {
     pub(in crate::control) fn reload(&mut self, request: Request) {
         match (self.gateway.state(), &self.reloads.stage) {
             (State::Draining | State::Ended, _) => refuse(request),
-            (State::Ready, Stage::Idle) => self.begin(request),
+            (State::Ready, Stage::Idle) if !self.upgrading.is_under_way() => self.begin(request),
             _ => self.reloads.wait(request),
         }
     }
 
     /// Does what was asked for meanwhile.
     pub(in crate::control) fn reload_next(&mut self) {
+        self.upgrade_next();
         if let Some(request) = self.reloads.waiting.take() {
             self.reload(request);
         }
