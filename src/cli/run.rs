@@ -183,6 +183,8 @@ fn setup(
         descriptors,
         log_target,
         drain_time: args.process.drain.drain_time,
+        drain_accept: args.process.drain.drain_accept,
+        reload_drain_time: args.process.drain.reload_drain_time,
         sockets: Rc::clone(sockets),
         handover: handover(&args.process.drain, sockets),
         workload: metrics_workload(args, loaded.compiled.workload),

@@ -37,6 +37,7 @@ impl Life {
 
     /// Does what was asked for meanwhile.
     pub(in crate::control) fn reload_next(&mut self) {
+        self.upgrade_next();
         if let Some(request) = self.reloads.waiting.take() {
             self.reload(request);
         }

@@ -160,6 +160,11 @@ impl Reloads {
     }
 
     /// Takes the present reload away.
+    /// Whether none is under way.
+    pub(in crate::control) fn is_idle(&self) -> bool {
+        matches!(self.stage, Stage::Idle)
+    }
+
     pub(super) fn take(&mut self) -> Stage {
         std::mem::replace(&mut self.stage, Stage::Idle)
     }
