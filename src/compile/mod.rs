@@ -65,7 +65,7 @@ pub use locality::Locality;
 pub use options::{Compiled, Http2Options, Identity, Misdirected, Options, Workload};
 pub use tables::ServerState;
 
-use crate::{config::Resources, table::Snapshot, tls::Secrets};
+use crate::{config::Resources, table::Snapshot};
 use clusters::{Clusters, Policies};
 use delegate::HttpRules;
 use origin::Origins;
@@ -74,13 +74,6 @@ use report::Report;
 use rules::RuleCompiler;
 use services::Registry;
 use workload::PortMap;
-
-/// The content of the Secrets that this gateway may use, of those that have no error.
-pub fn secrets(resources: &Resources, workload: &Workload) -> Secrets {
-    let mut only = Resources::default();
-    only.secrets.clone_from(&resources.secrets);
-    tls::extract(&only, workload, &Report::new(validate::validate(&only)))
-}
 
 /// Makes a snapshot of the objects that have no error, and reports everything that is wrong or surprising.
 ///
