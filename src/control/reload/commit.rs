@@ -334,9 +334,7 @@ impl Life {
     /// Listeners that were to end and go on do so unless a shard was very late to hear of it. Where nobody listens after all
     /// they are bound anew.
     fn look_at_revived(&mut self, revived: &[BindAddress]) {
-        let is_free = |bind: &&BindAddress| {
-            matches!(bind, BindAddress::Tcp(address) if driver::Listener::check_free(*address).is_ok())
-        };
+        let is_free = |bind: &&BindAddress| matches!(bind, BindAddress::Tcp(address) if driver::Listener::check_free(*address).is_ok());
         let lost: Vec<&BindAddress> = revived.iter().filter(is_free).collect();
         if let Some(first) = lost.first() {
             log::warn(format_args!("{first} was closed before it was to go on: it is bound again"));

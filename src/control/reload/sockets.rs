@@ -60,11 +60,7 @@ impl Sockets {
     ///
     /// # Errors
     /// An address can't be had. Then none is taken.
-    pub(super) fn bind(
-        snapshot: &Snapshot,
-        present: &Present,
-        workers: usize,
-    ) -> Result<Sockets, BindError> {
+    pub(super) fn bind(snapshot: &Snapshot, present: &Present, workers: usize) -> Result<Sockets, BindError> {
         let known: HashSet<&BindAddress> = present.open.iter().collect();
         let mut bound = Sockets::default();
         for (position, listener) in snapshot.listeners.iter().enumerate() {
