@@ -7,6 +7,8 @@
 //! - `reply`: what an endpoint says
 //! - `readable`: JSON as lines for people
 //! - `pieces`: answers that are too large to be held
+//! - `overview`: everything live in one document
+//! - `dashboard`: the same for people, in a browser
 //! - `pages`: which pages there are, and what they say
 //! - `ask`: a client of the pages, for the command line
 //! - `metrics`: numbers for Prometheus, and for people
@@ -21,12 +23,14 @@
 mod ask;
 mod breakers;
 mod certs;
+mod dashboard;
 mod dump;
 mod endpoint;
 mod guard;
 mod health;
 mod metrics;
 mod mongo;
+mod overview;
 mod pages;
 mod pieces;
 mod readable;

@@ -21,6 +21,8 @@ pub(super) struct Reply {
     pub(super) content: Content,
     /// With 405: the methods that there are.
     pub(super) allow: Option<String>,
+    /// What a browser may do with a page of HTML.
+    pub(super) policy: Option<String>,
 }
 
 /// The content of an answer.
@@ -41,7 +43,7 @@ impl Reply {
     /// In a format.
     pub(super) fn whole(status: u16, format: Format, content: Vec<u8>) -> Reply {
         let content = Content::Whole(content.into());
-        Reply { status, content_type: format.content_type(), content, allow: None }
+        Reply { status, content_type: format.content_type(), content, allow: None, policy: None }
     }
 
     /// As JSON, or as the text that `text` makes.

@@ -1,12 +1,20 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
-//! value that makes no sense. `http2` has the options about clients' connections, `asking` the subcommands that ask a
-//! running gateway.
+//! value that makes no sense. `http2` has the options about clients' connections, `doctor` those of
+//! that subcommand, `drain` those about the end of the process and about the next one, `asking` the subcommands that ask a running gateway, `values` what an option's text is
+//! read into.
 
 mod asking;
+mod doctor;
+mod drain;
 mod http2;
+mod values;
 
-pub(super) use asking::{AskArgs, DrainArgs, LogLevelArgs, StatusArgs};
+pub(super) use asking::{AskArgs, LogLevelArgs, StatusArgs, StopArgs};
+pub(super) use doctor::DoctorArgs;
+pub(super) use drain::DrainArgs;
+use drain::duration;
 pub(super) use http2::Http2Args;
+pub(super) use values::{Labels, Networks};
 
 use crate::{
     admin::Address,
@@ -16,7 +24,6 @@ use crate::{
 };
 use clap::{Args, Parser, Subcommand as ClapSubcommand, ValueEnum};
 use std::{
-    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
@@ -53,6 +60,8 @@ pub enum Subcommand {
     Explain(ExplainArgs),
     /// List all routes, one a line
     Routes(RoutesArgs),
+    /// Look at this host: whether the kernel and its limits are fit for it, and what to do where not
+    Doctor(Box<DoctorArgs>),
     /// Serve an example with an origin of its own on port 8080
     Demo(DemoArgs),
     /// Have a running gateway read its configuration again
@@ -60,7 +69,7 @@ pub enum Subcommand {
     /// Have another process of the program take over from a running gateway
     Upgrade(AskArgs),
     /// Have a running gateway take no new connections, let the present ones end, and end
-    Drain(DrainArgs),
+    Drain(StopArgs),
     /// Say how a running gateway is
     Status(StatusArgs),
     /// Say or change how much a running gateway says on standard error
@@ -185,9 +194,9 @@ pub struct ProcessArgs {
     /// How much is said on standard error: error, warn, info, debug
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "SLUICEGATE_LOG_LEVEL")]
     pub log_level: Level,
-    /// How long connections in use may go on after SIGTERM, such as `30s`, `2m` or `500ms`
-    #[arg(long, value_name = "TIME", default_value = "30s", env = "SLUICEGATE_DRAIN_TIME", value_parser = duration)]
-    pub drain_time: Duration,
+    /// How it ends.
+    #[command(flatten)]
+    pub drain: DrainArgs,
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake
     #[arg(long, value_name = "TIME", default_value = "15s", env = "SLUICEGATE_HANDSHAKE_TIMEOUT", value_parser = duration, hide_short_help = true)]
     pub handshake_timeout: Duration,
@@ -340,51 +349,6 @@ impl FromStr for Listen {
     }
 }
 
-/// `app=web,tier=edge`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels(pub BTreeMap<String, String>);
-
-impl FromStr for Labels {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut labels = BTreeMap::new();
-        for label in text.split(',').filter(|label| !label.is_empty()) {
-            let Some((key, value)) = label.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
-                return Err(format!("`{label}`: expected KEY=VALUE"));
-            };
-            if labels.insert(key.trim().to_owned(), value.trim().to_owned()).is_some() {
-                return Err(format!("`{}` is there twice", key.trim()));
-            }
-        }
-        Ok(Labels(labels))
-    }
-}
-
-/// `10.0.0.0/8,192.168.1.1,fd00::/8`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Networks(pub Vec<(IpAddr, u8)>);
-
-impl FromStr for Networks {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let list: Vec<_> = text.split(',').map(network).collect::<Result<_, _>>()?;
-        Ok(Networks(list))
-    }
-}
-
-/// An address alone is a network of one.
-fn network(text: &str) -> Result<(IpAddr, u8), String> {
-    let (address, length) = match text.trim().split_once('/') {
-        Some((address, length)) => (address, Some(length)),
-        None => (text.trim(), None),
-    };
-    let wrong = || format!("`{text}`: expected an address and a length, such as 10.0.0.0/8");
-    let address: IpAddr = address.parse().map_err(|_| wrong())?;
-    let longest = if address.is_ipv4() { 32 } else { 128 };
-    let length = length.map_or(Ok(longest), |length| length.parse()).map_err(|_| wrong())?;
-    if length > longest { Err(wrong()) } else { Ok((address, length)) }
-}
-
 fn access_log(text: &str) -> Result<LogTarget, String> {
     match text {
         "" => Err("expected a path, `-` or `off`".into()),
@@ -397,28 +361,6 @@ fn access_log(text: &str) -> Result<LogTarget, String> {
 fn resolver(text: &str) -> Result<SocketAddr, String> {
     let with_port = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)));
     with_port.map_err(|_| format!("`{text}` is not an IP address"))
-}
-
-/// The longest drain; a longer one is a mistake in the unit.
-const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(format!("`{text}`: expected a number and ms, s, m or h, such as 30s")),
-    };
-    let number: u64 =
-        number.parse().map_err(|_| format!("`{text}`: expected a number and a unit, such as 30s"))?;
-    let duration = Duration::from_millis(number.saturating_mul(unit_ms));
-    if duration > DRAIN_MAX {
-        return Err(format!("`{text}` is longer than a day"));
-    }
-    Ok(duration)
 }
 
 #[cfg(test)]
@@ -481,7 +423,7 @@ mod tests {
         assert_eq!(run.process.admin, Listen::Off);
         assert_eq!(run.process.status, Listen::At("[::1]:9".parse().unwrap()));
         assert_eq!(run.process.access_log, Some(LogTarget::Off));
-        assert_eq!(run.process.drain_time, Duration::from_secs(120));
+        assert_eq!(run.process.drain.drain_time, Duration::from_secs(120));
         assert_eq!(run.process.resolver, Some("127.0.0.1:53".parse().unwrap()));
     }
 

@@ -63,7 +63,7 @@ fn summary(loaded: &Loaded, counts: Counts) -> String {
     parts.join(", ")
 }
 
-fn kinds(resources: &Resources) -> [(usize, &'static str); 13] {
+fn kinds(resources: &Resources) -> [(usize, &'static str); 14] {
     [
         (resources.gateways.len(), "Gateway"),
         (resources.virtual_services.len(), "VirtualService"),
@@ -72,6 +72,7 @@ fn kinds(resources: &Resources) -> [(usize, &'static str); 13] {
         (resources.workload_entries.len(), "WorkloadEntry"),
         (resources.request_authentications.len(), "RequestAuthentication"),
         (resources.authorization_policies.len(), "AuthorizationPolicy"),
+        (resources.telemetries.len(), "Telemetry"),
         (resources.istio_operators.len(), "IstioOperator"),
         (resources.services.len(), "Service"),
         (resources.endpoints.len(), "Endpoints"),

@@ -5,13 +5,14 @@
 //! - `output`: results to standard output, problems to standard error
 //! - `place`: what stands at a place in the user's files
 //! - `ask`: the subcommands that ask a running gateway: `reload`, `upgrade`, `drain`, `status`, `log-level`
-//! - `run`, `check`, `explain`, `routes`, `demo`, `completions`, `man`: one subcommand each
+//! - `run`, `check`, `explain`, `routes`, `doctor`, `demo`, `completions`, `man`: one subcommand each
 
 mod args;
 mod ask;
 mod check;
 mod completions;
 mod demo;
+mod doctor;
 mod explain;
 mod load;
 mod man;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Subcommand::Check(args) => check::run(&args),
         Subcommand::Explain(args) => explain::run(&args),
         Subcommand::Routes(args) => routes::run(&args),
+        Subcommand::Doctor(args) => doctor::run(&args),
         Subcommand::Demo(args) => demo::run(&args),
         Subcommand::Reload(args) => ask::reload(&args),
         Subcommand::Upgrade(args) => ask::upgrade(&args),

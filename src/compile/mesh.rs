@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     config::{
-        Diagnostic, Resource, Resources, Spanned,
+        Diagnostic, ObjectRef, Resource, Resources, Spanned,
         resources::{
             ConnectionPoolSettings, ForwardClientCertDetails, IstioOperator, LocalityLbSetting, MeshConfig,
             MeshH2UpgradePolicy, MeshTlsConfig, NormalizationType, OutlierDetection, ProxyConfig,
@@ -25,6 +25,10 @@ use std::time::Duration;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Mesh<'r> {
     pub(super) config: Option<&'r MeshConfig>,
+    /// Whose it is.
+    pub(super) object: Option<&'r ObjectRef>,
+    /// It is in `values`, where it used to be.
+    is_of_values: bool,
     /// The deployment's environment says that HTTP/1.0 is spoken.
     http10: bool,
 }
@@ -41,7 +45,7 @@ pub(super) fn mesh<'r>(
     let chosen = own.or_else(|| all.first().copied());
     let Some((operator, config)) = chosen.and_then(|operator| Some((operator, mesh_config(operator)?)))
     else {
-        return Mesh { config: None, http10: deployment.is_some_and(http10_in_environment) };
+        return Mesh { http10: deployment.is_some_and(http10_in_environment), ..Mesh::default() };
     };
     for loser in all.into_iter().filter(|other| other.object != operator.object) {
         let Some(unused) = mesh_config(loser) else { continue };
@@ -56,7 +60,8 @@ pub(super) fn mesh<'r>(
     report_old_place(operator, report);
     let http10 = deployment.is_some_and(http10_in_environment)
         || config.default_config.as_ref().is_some_and(|proxy| http10_in_metadata(proxy));
-    Mesh { config: Some(config), http10 }
+    let is_of_values = operator.spec.mesh_config.is_none();
+    Mesh { config: Some(config), object: Some(&operator.object), is_of_values, http10 }
 }
 
 fn mesh_config(operator: &Resource<IstioOperator>) -> Option<&Spanned<MeshConfig>> {
@@ -100,6 +105,11 @@ impl<'r> Mesh<'r> {
     pub(super) fn root_namespace(&self) -> Option<&'r str> {
         let namespace = self.config?.root_namespace.as_ref()?;
         Some(namespace.value.as_str()).filter(|namespace| !namespace.is_empty())
+    }
+
+    /// The path to it in its object.
+    pub(super) fn path(&self) -> &'static str {
+        if self.is_of_values { "spec.values.meshConfig" } else { "spec.meshConfig" }
     }
 
     /// The name of the trust domain, and its other names.

@@ -9,6 +9,7 @@
 //! - `policy_selection`: which policies of security.istio.io apply
 //! - `authentication`: RequestAuthentications to the rules for tokens
 //! - `authorization`: AuthorizationPolicies to the rules by which requests and connections are let in
+//! - `telemetry`: what Telemetry resources say of logs, spans and metrics
 //! - `merge`: servers to listeners; who wins a port and a host
 //! - `attach`: which VirtualServices are on which servers, with which hosts
 //! - `delegate`: rules that are another VirtualService's, in the place of the rule that delegates
@@ -49,6 +50,7 @@ mod select;
 mod services;
 mod shadow;
 mod tables;
+mod telemetry;
 mod tls;
 mod unsupported;
 mod validate;
@@ -111,9 +113,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let export_to = mesh.destination_rule_export_to();
     let policies = Policies::new(resources, &workload, export_to, report);
     review::report_destination_rules(resources, &workload, (&registry, &policies), export_to, report);
-
     clusters::report_unknown_place(resources, &workload, report);
-
     let origins = Origins::new(resources);
     let inputs =
         tls::TlsInputs { workload: &workload, mesh, identity: options.identity.as_ref(), origins: &origins };
@@ -133,6 +133,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let servers = (tables.listeners.as_slice(), server_tls.as_slice());
     let policies = authorization::Inputs { resources, policies: &policy_selection, around, servers };
     let authorization = authorization::authorization(&policies, &origins, report);
+    let telemetry = telemetry::telemetry(resources, (mesh, &policy_selection, &origins), report);
 
     Compiled {
         snapshot: Snapshot {
@@ -145,6 +146,8 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
             authentication,
             client_tls,
             authorization,
+            tracing: None,
+            telemetry,
         },
         diagnostics: std::mem::take(report).finish(),
         access_log_file: mesh.access_log_file(),

@@ -129,6 +129,11 @@ impl<'w> PolicySelection<'w> {
         self.workload
     }
 
+    /// Whether a policy is for this workload, for those who say themselves what is to be said if it is not.
+    pub(super) fn is_for_workload<P: Targeted>(&self, policy: &Resource<P>) -> bool {
+        self.why_not(policy).is_none()
+    }
+
     /// Whether any of these applies.
     pub(super) fn has_any<P: Targeted>(&self, list: &[Resource<P>]) -> bool {
         list.iter().any(|policy| self.why_not(policy).is_none())

@@ -36,6 +36,7 @@ const KINDS: &[Kind] = &[
     istio("WorkloadEntry", "networking.istio.io", NETWORKING),
     istio("RequestAuthentication", "security.istio.io", SECURITY),
     istio("AuthorizationPolicy", "security.istio.io", SECURITY),
+    istio("Telemetry", "telemetry.istio.io", &["v1", "v1alpha1"]),
     istio("IstioOperator", "install.istio.io", &["v1alpha1"]),
     kubernetes("Service", ""),
     kubernetes("Endpoints", ""),

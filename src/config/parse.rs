@@ -206,6 +206,7 @@ impl Reader {
             "WorkloadEntry" => object.with_spec(|resources| &mut resources.workload_entries),
             "RequestAuthentication" => object.with_spec(|resources| &mut resources.request_authentications),
             "AuthorizationPolicy" => object.with_spec(|resources| &mut resources.authorization_policies),
+            "Telemetry" => object.with_spec(|resources| &mut resources.telemetries),
             "IstioOperator" => object.with_spec(|resources| &mut resources.istio_operators),
             "Service" => object.with_spec(|resources| &mut resources.services),
             "Endpoints" => object.without_spec(|resources| &mut resources.endpoints),

@@ -1,32 +1,29 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, KeyState, LogTarget, Shard, State, Workers, health,
-    log_writer::LogWriter, ports::Reservation, unix,
+    Bound, Command, Credentials, Descriptors, Gateway, Handover, KeyState, Load, LoadCounts, LogTarget,
+    Shard, Sockets, State, Workers, health,
+    log_writer::LogWriter,
+    otlp::{self, ExportStatus},
+    ports::Reservation,
 };
 use crate::{
     driver::{self, Bells, DriverChoice},
-    listener::{self, BindError},
+    listener::BindError,
     shard::{self, Limits, Plan, Report, ShardId, ShardListener},
-    table::{Listener, Snapshot},
+    table::Snapshot,
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
     fmt, io,
     rc::Rc,
     sync::{Arc, mpsc::Sender},
-    thread,
     time::{Duration, Instant, SystemTime},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Commands of pages that may wait. One does what ten do.
 const COMMANDS_MAX: usize = 8;
-
-/// A port that is taken is tried so many times more, a second in all.
-const BIND_TRIES: u32 = 20;
-/// Between two tries.
-const BIND_PAUSE: Duration = Duration::from_millis(50);
 
 /// Everything a gateway starts with.
 pub struct Setup {
@@ -48,8 +45,14 @@ pub struct Setup {
     pub drain_time: Duration,
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake.
     pub handshake_timeout: Duration,
+    /// Its listening sockets: those from outside, to begin with.
+    pub sockets: Rc<Sockets>,
+    /// The processes before and after this one.
+    pub handover: Handover,
     /// Ports that are kept for the listeners until those are bound.
     pub reserved: Reservation,
+    /// How the configuration was loaded.
+    pub load: Load,
 }
 
 /// Why a gateway can't start. Nothing runs then.
@@ -88,7 +91,8 @@ pub fn start(
     let mut snapshot = Snapshot { generation: 1, ..setup.snapshot };
     health::attach(&mut snapshot, Instant::now());
     let snapshot = Arc::new(snapshot);
-    let (listeners, per_shard) = bind_all(&snapshot, workers).map_err(StartError::Bind)?;
+    let (listeners, per_shard) = bind_all(&snapshot, &setup.sockets, workers).map_err(StartError::Bind)?;
+    setup.sockets.close_unused();
     drop(setup.reserved);
     let log = LogWriter::start(&setup.log_target, workers);
     let log = log.map_err(|error| StartError::Log(setup.log_target.clone(), error))?;
@@ -96,6 +100,7 @@ pub fn start(
     let defaults = Limits::default();
     let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
     let handshake_timeout = setup.handshake_timeout;
+    let (spans, to_export) = otlp::channel(workers);
     let mut shards = Vec::new();
     let bells = Arc::new(Bells::new(workers));
     for ((id, listeners), cpu) in per_shard.into_iter().enumerate().zip(setup.workers.cpus) {
@@ -109,6 +114,7 @@ pub fn start(
             limits: Limits { connections, handshake_timeout, ..defaults.clone() },
             hostname: hostname(),
             log: sinks.pop(),
+            spans: Some(spans.clone()),
             reports: reports.clone(),
             bells: Arc::clone(&bells),
         };
@@ -117,11 +123,14 @@ pub fn start(
     }
     let (commands, asked) = mpsc::channel(COMMANDS_MAX);
     let gateway = Gateway {
-        token_keys: RefCell::new(KeyState::all(snapshot.authentication.as_deref())),
+        token_keys: RefCell::new(KeyState::all(snapshot.authentication.as_deref(), &[])),
         snapshot: RefCell::new(snapshot),
         inputs: setup.inputs,
         listeners: RefCell::new(listeners.into()),
         loads: RefCell::default(),
+        history: RefCell::default(),
+        counts: Cell::new(LoadCounts::default()),
+        replaced: Notify::new(),
         shards,
         credentials: RefCell::new(setup.credentials),
         resolved: RefCell::default(),
@@ -132,21 +141,26 @@ pub fn start(
         connections_per_worker: connections,
         log_target: setup.log_target,
         drain_time: setup.drain_time,
+        sockets: setup.sockets,
+        handover: setup.handover,
         log,
+        spans: RefCell::new(Some(to_export)),
+        exports: ExportStatus::default(),
         state: Cell::new(State::Starting),
         commands,
     };
+    gateway.record(setup.load);
     Ok((Rc::new(gateway), asked))
 }
 
 /// The listeners with their addresses, and every shard's sockets.
-type Sockets = (Vec<Bound>, Vec<Vec<ShardListener>>);
+type AllBound = (Vec<Bound>, Vec<Vec<ShardListener>>);
 
-fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Sockets, BindError> {
+fn bind_all(snapshot: &Snapshot, from: &Sockets, workers: usize) -> Result<AllBound, BindError> {
     let (mut bound, mut per_shard) = (Vec::new(), Vec::new());
     per_shard.resize_with(workers, Vec::new);
     for listener in &snapshot.listeners {
-        let sockets = bind(listener, workers)?;
+        let sockets = from.bind(listener, workers)?;
         let address = sockets.first().and_then(driver::Listener::local_address);
         bound.push(Bound { listener: listener.clone(), address });
         for (socket, shard) in sockets.into_iter().zip(&mut per_shard) {
@@ -163,17 +177,4 @@ fn hostname() -> Box<str> {
         "" => "localhost".into(),
         name => name.into(),
     }
-}
-
-/// Binds a listener. The kernel takes the rings of a process that was killed apart after its end, and its sockets with
-/// them: one that was started again at once would find its own port taken, so a taken port is tried a few times.
-fn bind(listener: &Listener, workers: usize) -> Result<Vec<driver::Listener>, BindError> {
-    for _ in 0..BIND_TRIES {
-        unix::remove_stale(&listener.bind);
-        match listener::bind(listener, workers) {
-            Err(error) if error.error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
-            bound => return bound,
-        }
-    }
-    listener::bind(listener, workers)
 }

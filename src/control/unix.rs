@@ -1,6 +1,6 @@
 //! The files of Unix sockets: they stay behind when a process ends, and are in the way of the next one.
 
-use super::{Bound, log};
+use super::{Bound, Sockets, log};
 use crate::table::BindAddress;
 use std::{
     fs, io,
@@ -30,9 +30,15 @@ pub fn remove_stale_file(path: &Path) {
     }
 }
 
-/// Removes the files of all listeners' sockets, at the end.
-pub(super) fn remove(listeners: &[Bound]) {
-    for path in listeners.iter().filter_map(|bound| file_of(&bound.listener.bind)) {
+/// Removes the files of all listeners' sockets, at the end; not those of sockets that somebody else has.
+pub(super) fn remove(listeners: &[Bound], sockets: &Sockets) {
+    let binds = listeners.iter().map(|bound| &bound.listener.bind).filter(|bind| sockets.is_ours(bind));
+    binds.for_each(remove_file);
+}
+
+/// Removes the file of a socket, if it has one.
+pub(super) fn remove_file(bind: &BindAddress) {
+    if let Some(path) = file_of(bind) {
         // Somebody else may have removed it already.
         let _ = fs::remove_file(path);
     }

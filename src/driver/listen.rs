@@ -1,14 +1,22 @@
-//! Binding with `SO_REUSEPORT`, and accepting.
+//! Binding with `SO_REUSEPORT`, taking over sockets that others have bound, and accepting.
 
 use super::{Deadline, Deadlines, ReadHalf, WriteHalf, runtime, stream};
-use monoio::net::{TcpListener, TcpStream, UnixListener};
+use monoio::{
+    io::{CancelHandle, Canceller},
+    net::{TcpListener, TcpStream, UnixListener},
+};
 use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
     io,
     net::SocketAddr,
     os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
     path::Path,
+    pin::{Pin, pin},
     rc::Rc,
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Poll, Waker},
 };
 
 /// Connections that the kernel keeps until they are accepted. The kernel lowers it to `net.core.somaxconn`.
@@ -47,12 +55,41 @@ pub struct Accepted {
 }
 
 /// A listening socket, bound but not yet part of any shard: binding is done on the control thread, where it may fail.
+///
+/// It may be several sockets of one address, which are served as one: a process that has taken over those of more workers
+/// than it has itself serves them all, so that nobody waits in a queue that nobody looks at.
 pub struct Listener {
-    socket: Socket,
+    /// None when they have been left.
+    sockets: RefCell<Vec<Socket>>,
     wildcard: bool,
+    /// Somebody outside this process has the sockets too, and goes on with them.
+    is_kept: Cell<bool>,
+    gate: Cell<Gate>,
+    /// The task that accepts, while it waits.
+    waiting: Cell<Option<Waker>>,
+}
+
+/// Whether connections are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    /// Not yet: they wait in the kernel's queue.
+    Held,
+    Open,
+    /// Not any more, while the sockets listen on: they belong to somebody else.
+    Left,
 }
 
 impl Listener {
+    fn new(socket: Socket, wildcard: bool) -> Listener {
+        Listener {
+            sockets: RefCell::new(vec![socket]),
+            wildcard,
+            is_kept: Cell::new(false),
+            gate: Cell::new(Gate::Open),
+            waiting: Cell::new(None),
+        }
+    }
+
     /// Binds a TCP address. Every shard binds one of its own (`SO_REUSEPORT`); the kernel spreads connections.
     ///
     /// `TCP_NODELAY` is set here and inherited by what is accepted: one system call a listener, not one a connection.
@@ -66,11 +103,99 @@ impl Listener {
         }
         socket.set_tcp_nodelay(true)?;
         if first_word == FirstWord::Client {
-            defer_accept(&socket);
+            defer_accept(&socket, first_word);
         }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        Ok(Listener { socket, wildcard: address.ip().is_unspecified() })
+        Ok(Listener::new(socket, address.ip().is_unspecified()))
+    }
+
+    /// A listening socket that somebody else has bound: the service manager, or the process before this one. It gets the
+    /// options that our own have.
+    ///
+    /// # Errors
+    /// It is no stream socket, or what `listen(2)` and `setsockopt(2)` say.
+    pub fn inherited(socket: OwnedFd, first_word: FirstWord) -> io::Result<Listener> {
+        let socket = Socket::from(socket);
+        if socket.r#type()? != Type::STREAM {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no stream socket"));
+        }
+        let address = socket.local_addr()?.as_socket();
+        if address.is_some() {
+            socket.set_tcp_nodelay(true)?;
+            defer_accept(&socket, first_word);
+        }
+        // A socket that listens already gets our length of its queue.
+        socket.listen(BACKLOG)?;
+        Ok(Listener::new(socket, address.is_some_and(|address| address.ip().is_unspecified())))
+    }
+
+    /// Serves the sockets of another listener of the same address too.
+    pub fn and(&self, other: Listener) {
+        self.sockets.borrow_mut().append(&mut other.sockets.take());
+    }
+
+    /// Whether others may bind the same address.
+    pub fn is_port_shared(&self) -> bool {
+        let sockets = self.sockets.borrow();
+        !sockets.is_empty() && sockets.iter().all(|socket| socket.reuse_port().unwrap_or(false))
+    }
+
+    /// Who speaks first from now on.
+    pub fn set_first_word(&self, first_word: FirstWord) {
+        if self.local_address().is_some() {
+            self.sockets.borrow().iter().for_each(|socket| defer_accept(socket, first_word));
+        }
+    }
+
+    /// Somebody outside this process has these sockets too and goes on with them, so they never stop to listen:
+    /// [`stop_admitting`](Self::stop_admitting) and [`close`](Self::close) do what [`leave`](Self::leave) does.
+    pub fn keep(&self) {
+        self.is_kept.set(true);
+    }
+
+    /// Whether somebody outside this process has these sockets too.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept.get()
+    }
+
+    /// Accepts nobody until [`open`](Self::open): connections wait in the kernel's queue. Until then the sockets may be
+    /// those of a process that goes on if this one does not come up, so that they never stop to listen either.
+    pub fn hold(&self) {
+        self.gate.set(Gate::Held);
+    }
+
+    /// Accepts from now on.
+    pub fn open(&self) {
+        if self.gate.get() == Gate::Held {
+            self.pass(Gate::Open);
+        }
+    }
+
+    /// Accepts nobody any more and gives the sockets up, which listen on with somebody else: what is in their queues is
+    /// theirs. An accept that is done at this moment still counts here.
+    pub fn leave(&self) {
+        self.sockets.borrow_mut().clear();
+        self.pass(Gate::Left);
+    }
+
+    fn is_others(&self) -> bool {
+        self.is_kept.get() || self.gate.get() == Gate::Held
+    }
+
+    fn pass(&self, gate: Gate) {
+        self.gate.set(gate);
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
+        }
+    }
+
+    /// Other handles to the sockets, for another process.
+    ///
+    /// # Errors
+    /// No more file descriptors.
+    pub fn handles(&self) -> io::Result<Vec<OwnedFd>> {
+        self.sockets.borrow().iter().map(|socket| Ok(OwnedFd::from(socket.try_clone()?))).collect()
     }
 
     /// Whether nobody listens on an address: `SO_REUSEPORT` alone would let two gateways of one user share a port, and
@@ -94,23 +219,34 @@ impl Listener {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.bind(&unix_address(path)?)?;
         socket.listen(BACKLOG)?;
-        Ok(Listener { socket, wildcard: false })
+        Ok(Listener::new(socket, false))
     }
 
-    /// Another handle to the same socket.
+    /// Another handle to the same sockets.
     pub fn duplicate(&self) -> io::Result<Listener> {
-        Ok(Listener { socket: self.socket.try_clone()?, wildcard: self.wildcard })
+        let sockets: io::Result<Vec<Socket>> = self.sockets.borrow().iter().map(Socket::try_clone).collect();
+        Ok(Listener {
+            sockets: RefCell::new(sockets?),
+            wildcard: self.wildcard,
+            is_kept: self.is_kept.clone(),
+            gate: self.gate.clone(),
+            waiting: Cell::new(None),
+        })
     }
 
     /// The address it is bound to: the port that the kernel chose, where 0 was asked for.
     pub fn local_address(&self) -> Option<SocketAddr> {
-        self.socket.local_addr().ok().and_then(|address| address.as_socket())
+        let sockets = self.sockets.borrow();
+        sockets.first()?.local_addr().ok().and_then(|address| address.as_socket())
     }
 
     /// Takes no new clients, while those whose handshake is done or under way can still be accepted: their first packets
     /// are dropped, so they come again later and find somebody else, or nobody. Closing at once would reset connections
     /// that their clients hold for open. Nothing changes on a Unix socket, which hands out what it has after closing.
     pub fn stop_admitting(&self) {
+        if self.is_others() {
+            return self.leave();
+        }
         // In the TCP header (RFC 9293 section 3.1) byte 13 has the flags, of which a first packet has SYN without ACK.
         const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
         const AND: u16 = (libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16;
@@ -127,14 +263,39 @@ impl Listener {
         ];
         if self.local_address().is_some() {
             // Where a sandbox forbids it new clients go on being accepted until the listener closes.
-            let _ = self.socket.attach_filter(&filter);
+            for socket in &*self.sockets.borrow() {
+                let _ = socket.attach_filter(&filter);
+            }
+        }
+    }
+
+    /// Takes new clients again after [`stop_admitting`](Self::stop_admitting). Those whose first packets were dropped come
+    /// again by themselves.
+    pub fn admit_again(&self) {
+        if self.local_address().is_some() {
+            for socket in &*self.sockets.borrow() {
+                // Nothing to be done where there is no filter.
+                let _ = socket.detach_filter();
+            }
+        }
+    }
+
+    /// From now on this side speaks first on its connections.
+    pub fn expect(&self, first_word: FirstWord) {
+        if self.local_address().is_some() {
+            self.sockets.borrow().iter().for_each(|socket| defer_accept(socket, first_word));
         }
     }
 
     /// Stops to listen. Accepting ends with an error, on every handle.
     pub fn close(&self) {
-        // Nothing to be done where it is closed already.
-        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+        if self.is_others() {
+            return self.leave();
+        }
+        for socket in &*self.sockets.borrow() {
+            // Nothing to be done where it is closed already.
+            let _ = socket.shutdown(std::net::Shutdown::Both);
+        }
     }
 
     /// Accepts connections on the shard's thread until listening ends. `accepted` is called for each, and for each
@@ -142,25 +303,78 @@ impl Listener {
     pub async fn accept_all<P: Future<Output = ()>>(
         &self,
         deadlines: &Rc<Deadlines>,
-        mut accepted: impl FnMut(io::Result<Accepted>),
+        accepted: impl FnMut(io::Result<Accepted>),
         pause: impl Fn() -> P,
     ) -> io::Result<()> {
-        let acceptor = Acceptor::new(self.socket.try_clone()?)?;
-        loop {
-            match acceptor.accept().await {
+        self.opened().await;
+        let sockets: io::Result<Vec<Acceptor>> =
+            self.sockets.borrow().iter().map(|socket| Acceptor::new(socket.try_clone()?)).collect();
+        let accepted = RefCell::new(accepted);
+        let each = |acceptor| self.accept_from(acceptor, deadlines, &accepted, &pause);
+        let mut accepting: Vec<Pin<Box<_>>> = sockets?.into_iter().map(|one| Box::pin(each(one))).collect();
+        // Hardly ever more than one: to ask all of them costs nothing.
+        poll_fn(|cx| {
+            accepting.retain_mut(|one| one.as_mut().poll(cx).is_pending());
+            if accepting.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    async fn opened(&self) {
+        poll_fn(|cx| {
+            if self.gate.get() != Gate::Held {
+                return Poll::Ready(());
+            }
+            self.waiting.set(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    async fn accept_from<P: Future<Output = ()>>(
+        &self,
+        acceptor: Acceptor,
+        deadlines: &Rc<Deadlines>,
+        accepted: &RefCell<impl FnMut(io::Result<Accepted>)>,
+        pause: &impl Fn() -> P,
+    ) {
+        let mut canceller = Some(Canceller::new());
+        while self.gate.get() != Gate::Left {
+            match self.accept(&acceptor, &mut canceller).await {
                 Ok((stream, peer)) => {
                     let local = if self.wildcard { stream.local_addr().ok() } else { None };
                     let (read, write, deadline) = stream::split(stream, deadlines);
-                    accepted(Ok(Accepted { read, write, deadline, peer, local }));
+                    (accepted.borrow_mut())(Ok(Accepted { read, write, deadline, peer, local }));
                 }
-                Err(error) if ended(&error) => return Ok(()),
+                Err(error) if ended(&error) => return,
                 Err(error) if aborted(&error) => {}
                 Err(error) => {
-                    accepted(Err(error));
+                    (accepted.borrow_mut())(Err(error));
                     pause().await;
                 }
             }
         }
+    }
+
+    /// Accepts one connection. When the sockets are left it asks the kernel to give up, and takes what it says then: an
+    /// accept whose future is dropped would lose the connection that it gets.
+    async fn accept(
+        &self,
+        acceptor: &Acceptor,
+        canceller: &mut Option<Canceller>,
+    ) -> io::Result<(TcpStream, Peer)> {
+        let handle = canceller.as_ref().map(Canceller::handle);
+        let handle = handle.ok_or_else(|| io::Error::from_raw_os_error(libc::ECANCELED))?;
+        let mut accept = pin!(acceptor.accept(handle));
+        poll_fn(|cx| {
+            if self.gate.get() != Gate::Left {
+                self.waiting.set(Some(cx.waker().clone()));
+            } else if let Some(canceller) = canceller.take() {
+                canceller.cancel();
+            }
+            accept.as_mut().poll(cx)
+        })
+        .await
     }
 }
 
@@ -169,9 +383,9 @@ fn ended(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EBADF))
 }
 
-/// The client was gone before it was accepted (`accept(2)`: treat like no connection).
+/// The client was gone before it was accepted (`accept(2)`: treat like no connection), or accepting was cancelled.
 fn aborted(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ECONNABORTED | libc::EINTR | libc::EPROTO))
+    matches!(error.raw_os_error(), Some(libc::ECONNABORTED | libc::EINTR | libc::EPROTO | libc::ECANCELED))
 }
 
 enum Acceptor {
@@ -188,14 +402,14 @@ impl Acceptor {
         Ok(Acceptor::Tcp(TcpListener::from_std(socket.into())?))
     }
 
-    async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
+    async fn accept(&self, handle: CancelHandle) -> io::Result<(TcpStream, Peer)> {
         match self {
             Acceptor::Tcp(listener) => {
-                let (stream, peer) = listener.accept().await?;
+                let (stream, peer) = listener.cancelable_accept(handle).await?;
                 Ok((stream, Peer::Tcp(peer)))
             }
             Acceptor::Unix(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, _) = listener.cancelable_accept(handle).await?;
                 Ok((TcpStream::from_std(adopt(stream)?)?, Peer::Unix))
             }
         }
@@ -213,8 +427,11 @@ fn adopt(stream: monoio::net::UnixStream) -> io::Result<std::net::TcpStream> {
 const DEFER_ACCEPT_SECONDS: i32 = 1;
 
 #[allow(unsafe_code)]
-fn defer_accept(socket: &Socket) {
-    let seconds = DEFER_ACCEPT_SECONDS;
+fn defer_accept(socket: &Socket, first_word: FirstWord) {
+    let seconds = match first_word {
+        FirstWord::Client => DEFER_ACCEPT_SECONDS,
+        FirstWord::Either => 0,
+    };
     // SAFETY: the descriptor is open, and the value outlives the call. A kernel that refuses loses nothing but speed.
     unsafe {
         libc::setsockopt(
@@ -231,6 +448,27 @@ fn defer_accept(socket: &Socket) {
 fn own(fd: i32) -> OwnedFd {
     // SAFETY: the descriptor was just given up by the stream that owned it.
     unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// The first descriptor that a service manager passes: `SD_LISTEN_FDS_START` of `sd_listen_fds(3)`.
+const FIRST_PASSED: i32 = 3;
+
+/// The descriptors that the service manager passed to this process when it started it, `count` of them. Only the first call
+/// gets them. They are closed in programs that this process starts. Those that are not open are left out.
+#[allow(unsafe_code)]
+pub fn passed_descriptors(count: u16) -> Vec<Option<OwnedFd>> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Vec::new();
+    }
+    let take = |fd| {
+        // SAFETY: this only changes a flag of a descriptor, and fails on one that is not open.
+        let is_open = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } == 0;
+        // SAFETY: it is open, and was passed to this process for it to own (`sd_listen_fds(3)`): nothing in here has
+        // opened it, and it is taken once.
+        is_open.then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+    };
+    (FIRST_PASSED..FIRST_PASSED + i32::from(count)).map(take).collect()
 }
 
 /// The address of a Unix socket: a path, or a name in the abstract namespace if it begins with `@`.

@@ -4,7 +4,7 @@
 //! - `runtime`: the ladder of ring flags down to epoll; running a shard's main future; spawning
 //! - `stream`: a connected socket in two halves that own their buffers while they work
 //! - `connect`: opening a connection to an endpoint
-//! - `listen`: binding with `SO_REUSEPORT`, accepting
+//! - `listen`: binding with `SO_REUSEPORT`, sockets from outside, accepting
 //! - `deadline`: one deadline a connection, swept by a tick
 //! - `alarm`: deadlines that are exact to the millisecond
 //! - `memory`: how the process's memory is mapped
@@ -23,7 +23,7 @@ mod tick;
 
 pub use connect::{Keepalive, connect};
 pub use deadline::{Deadline, Deadlines, Phase, Remote, TICK, pause};
-pub use listen::{Accepted, FirstWord, Listener, Peer, unix_address};
+pub use listen::{Accepted, FirstWord, Listener, Peer, passed_descriptors, unix_address};
 pub use memory::without_huge_pages;
 pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};
 pub use splice::{PIPE_BYTES, Pipe};

@@ -8,6 +8,7 @@
 //! - `cors`: `corsPolicy`
 //! - `networks`, `rate_limit`, `sticky`: the gateway's own annotations of these names
 //! - `request_key`: something of a request that tells clients apart
+//! - `trace_context`: what a request says about its trace, and what its origin is told
 //! - `template`: header values with substitution commands such as `%PROTOCOL%`
 
 mod authentication;
@@ -21,6 +22,7 @@ mod rate_limit;
 mod request_key;
 pub mod sticky;
 mod template;
+mod trace_context;
 
 pub use authentication::{
     Authentication, CACHE_BYTES_MAX, CACHE_TOKENS_MAX, ClaimField, KeySource, KeySourceId, Keys, Location,
@@ -34,3 +36,4 @@ pub use networks::{NetworkPolicy, Networks, parse_network};
 pub use rate_limit::{KEYED_RATE_MAX, RateLimit, retry_after_seconds};
 pub use request_key::{RequestKey, cookie};
 pub use template::{Address, Context, Peer, SUPPORTED_COMMANDS, Template, TemplateError, Tls};
+pub use trace_context::{IncomingTrace, TraceForm};

@@ -171,6 +171,15 @@ impl EndpointHealth {
         ejection.is_out().then(|| (reason, outlier.ejection_time(ejection.times)))
     }
 
+    /// How much of its ejection is left, if it is out. It comes back with the first look of `interval` after that.
+    pub fn ejection_left(&self, now: Instant) -> Option<Duration> {
+        let outlier = self.cluster.outlier.as_ref()?;
+        let ejection = Ejection::unpack(self.ejection.load(SeqCst));
+        let since = ejection.since.filter(|_| ejection.is_out())?;
+        let out = Duration::from_millis(self.cluster.ms(now).saturating_sub(since));
+        Some(outlier.ejection_time(ejection.times).saturating_sub(out))
+    }
+
     /// Learns from an attempt. `endpoints` is how many the cluster has.
     pub fn learn(&self, evidence: Evidence, endpoints: usize, now: Instant) {
         let Some(outlier) = &self.cluster.outlier else { return };

@@ -3,7 +3,7 @@
 //! Each counter has one writer, so a plain load and store with relaxed order counts right and costs what an ordinary
 //! memory access costs. The reader sums over the shards.
 
-use super::{MongoTable, PolicyTable};
+use super::{MongoTable, PolicyTable, TrafficTable};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A counter or gauge with one writing thread.
@@ -47,6 +47,8 @@ macro_rules! counters {
             pub policies: PolicyTable,
             /// HTTP/2 connections of clients that did too much of something.
             pub http2_floods: Floods,
+            /// What was asked of each route and cluster.
+            pub traffic: TrafficTable,
         }
 
         /// Name, kind and meaning of each counter, in the order of [`Counters::values`].
@@ -212,6 +214,20 @@ counters! {
     ticks: Counter = "sluicegate_shard_ticks_total",
     /// Access log lines lost because the writer could not keep up.
     log_lines_dropped: Counter = "sluicegate_access_log_dropped_total",
+    /// How often a series of requests was wanted and as many as may be were there, so that `other` counts them.
+    traffic_overflow: Counter = "sluicegate_metric_series_overflow_total",
+    /// Requests whose trace is recorded because the rate of sampling says so.
+    traces_sampled: Counter = "envoy_http_tracing_random_sampling",
+    /// Requests whose trace is recorded because the client asked for it (`x-client-trace-id`).
+    traces_asked_for: Counter = "envoy_http_tracing_client_enabled",
+    /// Requests whose trace is recorded because whoever sent them records it.
+    traces_continued: Counter = "sluicegate_tracing_continued_total",
+    /// Requests whose trace is not recorded, where tracing is on.
+    traces_not_recorded: Counter = "envoy_http_tracing_not_traceable",
+    /// Spans made.
+    spans: Counter = "sluicegate_tracing_spans_total",
+    /// Spans lost because the exporter could not keep up.
+    spans_dropped: Counter = "sluicegate_tracing_spans_dropped_total",
 }
 
 /// Connections that were ended for each kind of flood, in the order of [`Floods::KINDS`].

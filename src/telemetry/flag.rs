@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Why a request ended as it did (specification appendix B).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flag {
     /// `NR`: no virtual host, or no route.
     NoRoute,
@@ -46,6 +46,29 @@ pub enum Flag {
 }
 
 impl Flag {
+    /// All of them, in the order in which they are declared.
+    pub const ALL: [Flag; 19] = [
+        Flag::NoRoute,
+        Flag::NoCluster,
+        Flag::NoHealthyUpstream,
+        Flag::UpstreamConnectFailure,
+        Flag::ConnectAttemptsExceeded,
+        Flag::UpstreamConnectionTermination,
+        Flag::UpstreamRemoteReset,
+        Flag::UpstreamOverflow,
+        Flag::UpstreamProtocolError,
+        Flag::UpstreamTimeout,
+        Flag::RetryLimitExceeded,
+        Flag::DownstreamDisconnect,
+        Flag::DownstreamRemoteReset,
+        Flag::DurationTimeout,
+        Flag::DownstreamProtocolError,
+        Flag::StreamIdleTimeout,
+        Flag::FaultInjected,
+        Flag::RateLimited,
+        Flag::Overload,
+    ];
+
     /// The letters.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -75,5 +98,15 @@ impl Flag {
 impl fmt::Display for Flag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_in_their_order() {
+        assert!(Flag::ALL.iter().enumerate().all(|(place, flag)| *flag as usize == place));
     }
 }

@@ -5,6 +5,7 @@
 //! - `check`: every problem in one run
 //! - `delegates`: rules of other VirtualServices
 //! - `explain`: the way of a request, from files to words
+//! - `doctor`: whether this host is fit
 //! - `routes`: the table
 //! - `shell`: completions, the manual page, versions, wrong usage
 //! - `demo`: every line that the demo prints works
@@ -15,6 +16,7 @@ mod admin;
 mod check;
 mod delegates;
 mod demo;
+mod doctor;
 mod explain;
 mod program;
 mod routes;

@@ -52,6 +52,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) variables: &'a [(&'a str, &'a str)],
     /// Nobody reads its standard output, a pipe that is full at some time.
     pub(crate) unread: bool,
+    /// A program with arguments that becomes this one, which it gets as its last arguments.
+    pub(crate) under: &'a [&'a str],
 }
 
 /// A folder for files of a test, removed when it is dropped.
@@ -156,7 +158,14 @@ impl Gateway {
         let (map, reserved) = wanted.parse::<PortMap>().unwrap().reserve().unwrap();
         let mut ports: BTreeMap<u16, u16> = map.entries().iter().copied().collect();
         let (admin, status) = (ports.remove(&65534).unwrap(), ports.remove(&65535).unwrap());
-        let mut command = program();
+        let mut command = match launch.under {
+            [] => program(),
+            [first, rest @ ..] => {
+                let mut command = cleaned(first);
+                command.args(rest).arg(env!("CARGO_BIN_EXE_sluicegate"));
+                command
+            }
+        };
         command.arg("run").arg("-c").arg(files.join("config.yaml")).current_dir(&files);
         let text = ports.iter().map(|(from, to)| format!("{from}={to}")).collect::<Vec<_>>().join(",");
         if !text.is_empty() {
@@ -343,7 +352,11 @@ pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 
 /// The program, without options from this process's environment.
 pub(crate) fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
+    cleaned(env!("CARGO_BIN_EXE_sluicegate"))
+}
+
+fn cleaned(program: &str) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SLUICEGATE_")) {
         command.env_remove(name);
     }

@@ -71,6 +71,7 @@ mod cases_upstream;
 mod certificates;
 mod circuit_breakers;
 mod client;
+mod confined;
 mod connection_pool;
 mod cors;
 mod delegates;

@@ -2,7 +2,7 @@
 
 use crate::admin::endpoint::Format;
 use crate::{
-    admin::{metrics, reply::Reply, request::Asked},
+    admin::{metrics, overview, reply::Reply, request::Asked},
     control::{Gateway, Load, log},
     telemetry::TimestampCache,
 };
@@ -52,6 +52,10 @@ pub(super) fn server_info(gateway: &Gateway, asked: &Asked) -> Reply {
         "drain_seconds": gateway.drain_time.as_secs_f64(),
     });
     Reply::value(asked.format, info)
+}
+
+pub(super) fn overview(gateway: &Gateway, asked: &Asked) -> Reply {
+    Reply::whole(200, Format::Json, overview::overview(gateway, &asked.query))
 }
 
 /// The last loads of the configuration, the latest one first.

@@ -6,6 +6,9 @@ use crate::admin::endpoint::{Answer::*, Endpoint, Format, JSON, Kind, Parameter,
 
 use crate::control::LOADS_KEPT;
 
+/// A browser prefers HTML, and says so.
+const INDEX: &[Format] = &[Format::Text, Format::Html, Format::Json];
+
 const LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
 /// A command that the gateway refuses, or could not do.
@@ -13,7 +16,19 @@ const NOT_DONE: (u16, &str) = (409, "it was not done; the text says why");
 const NOT_READY: (u16, &str) = (503, "it does not serve; the text says why");
 
 pub(super) const ADMIN: &[Endpoint] = &[
-    Endpoint::get("/", "the list of pages", TEXT, Now(about::index)),
+    Endpoint::get("/", "the list of pages; for a browser, the dashboard", INDEX, Now(about::index)),
+    Endpoint::get(
+        "/api/overview",
+        "everything live in one document: what the dashboard shows",
+        &[Format::Json],
+        Now(state::overview),
+    )
+    .takes(&[
+        Parameter::new("routes", Kind::Text, "only routes with this in their name, host or source"),
+        Parameter::new("clusters", Kind::Text, "only clusters with this in their name or source"),
+        Parameter::new("history", Kind::OneOf(&["0", "1"]), "with the last five minutes, second by second"),
+        Parameter::new("loads_since", Kind::Number(0, u64::MAX), "only loads after this Unix time, in ms"),
+    ]),
     Endpoint::get("/help", "the list of pages with their parameters", TEXT, Now(about::help)),
     Endpoint::get("/openapi.json", "this API, as OpenAPI 3.1 has it", &[Format::Json], Now(about::openapi)),
     Endpoint::get("/ready", "whether it serves", TEXT, Now(state::ready)).or(&[NOT_READY]),

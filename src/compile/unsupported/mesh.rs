@@ -27,7 +27,7 @@ fn report_mesh(mesh: &MeshConfig, path: &str, fields: &mut Fields<'_>) {
     }
 }
 
-fn mesh_fields(mesh: &MeshConfig) -> [Field; 12] {
+fn mesh_fields(mesh: &MeshConfig) -> [Field; 10] {
     let json = mesh.access_log_encoding.as_ref().filter(|e| e.value == AccessLogEncoding::Json);
     let format = mesh.access_log_format.as_ref().filter(|format| !format.is_empty());
     let no_ingress = "Ingress objects are not served";
@@ -45,8 +45,6 @@ fn mesh_fields(mesh: &MeshConfig) -> [Field; 12] {
             at(&mesh.compliance_policy),
             "versions, suites and curves of TLS are those of `tlsDefaults` and of the servers",
         ),
-        ("extensionProviders", at(&mesh.extension_providers), "no provider is called"),
-        ("defaultProviders", at(&mesh.default_providers), "no provider is called"),
         (
             "enableEnvoyAccessLogService",
             at(&mesh.enable_envoy_access_log_service),

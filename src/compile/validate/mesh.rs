@@ -2,7 +2,7 @@
 
 use super::{
     destination_rule::{check_keepalive, check_locality, check_outlier_detection, check_pool},
-    names,
+    extension_provider, names,
     place::{Place, text},
     scalars::{
         OMIT_FOR_DEFAULT, check_dns_label, check_duration, check_export_to, check_not_negative, check_port,
@@ -51,6 +51,7 @@ pub(super) fn check(mesh: &MeshConfig, at: &Place<'_>) {
         // Whether endpoints are left out is up to each DestinationRule.
         check_locality(locality, true, &at.field("localityLbSetting", locality));
     }
+    extension_provider::check(mesh, at);
     check_names(mesh, at);
     if let Some(proxy) = &mesh.default_config {
         check_proxy(proxy, &at.field("defaultConfig", proxy));

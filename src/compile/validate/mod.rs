@@ -13,11 +13,13 @@
 //! - `virtual_service`, `destination_rule`, `service_entry`, `workload_entry`: the kinds of these names
 //! - `policy_target`, `request_authentication`, `authorization_policy`: what a policy is for, and the kinds of these names
 //! - `kubernetes`: `Service`, `Endpoints`, `EndpointSlice`, `Secret`, `ConfigMap`
-//! - `operator`, `mesh`: `IstioOperator` and its `meshConfig`
+//! - `telemetry`: `Telemetry`
+//! - `operator`, `mesh`, `extension_provider`: `IstioOperator` and its `meshConfig`
 
 mod annotations;
 mod authorization_policy;
 mod destination_rule;
+mod extension_provider;
 mod gateway;
 mod health_check;
 mod kubernetes;
@@ -34,6 +36,7 @@ mod request_authentication;
 mod scalars;
 mod server_tls;
 mod service_entry;
+mod telemetry;
 #[cfg(test)]
 mod testing;
 mod tls_parameters;
@@ -56,6 +59,7 @@ pub(super) fn validate(resources: &Resources) -> Vec<Diagnostic> {
     istio(&resources.workload_entries, workload_entry::check, &mut diagnostics);
     istio(&resources.request_authentications, request_authentication::check, &mut diagnostics);
     each(&resources.authorization_policies, authorization_policy::check, &mut diagnostics);
+    istio(&resources.telemetries, telemetry::check, &mut diagnostics);
     each(&resources.istio_operators, operator::check, &mut diagnostics);
     each(&resources.services, kubernetes::check_service, &mut diagnostics);
     each(&resources.endpoints, kubernetes::check_endpoints, &mut diagnostics);

@@ -3,12 +3,14 @@
 //! - `macros`: `object!` and `choice!`, which define a struct or an enum together with how it is read
 //! - `fields`: what a field may be: optional, a list, a map
 //! - `scalars`: strings, numbers, durations, bytes
+//! - `structure`: values of any form
 //! - `suggest`: did you mean ...?
 
 mod fields;
 #[macro_use]
 mod macros;
 mod scalars;
+mod structure;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,7 @@ pub(super) use fields::Field;
 pub use fields::Map;
 pub(super) use macros::{choice, object};
 pub use scalars::{ByteSize, Bytes, IntOrString, Opaque, Timestamp};
+pub use structure::{STRUCTURE_DEPTH_MAX, Structure};
 pub use suggest::suggestion;
 
 /// A type that is read from a value of a file.

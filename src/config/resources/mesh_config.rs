@@ -1,7 +1,8 @@
 //! `meshConfig`: what is the same for the whole mesh. `proxy_config` has its `defaultConfig`.
 
 use super::{
-    ConnectionPoolSettings, HttpRetry, LocalityLbSetting, OutlierDetection, ProxyConfig, TcpKeepalive,
+    ConnectionPoolSettings, DefaultProviders, ExtensionProvider, HttpRetry, LocalityLbSetting,
+    OutlierDetection, ProxyConfig, TcpKeepalive,
 };
 use crate::config::{
     Spanned,
@@ -100,10 +101,10 @@ object! {
         verify_certificate_at_client: Option<Spanned<Opaque>> = "verifyCertificateAtClient",
         /// Known; for sidecars or the control plane.
         ca: Option<Spanned<Opaque>> = "ca",
-        /// Known; for sidecars or the control plane.
-        extension_providers: Option<Spanned<Opaque>> = "extensionProviders",
-        /// Known; for sidecars or the control plane.
-        default_providers: Option<Spanned<Opaque>> = "defaultProviders",
+        /// Who gets logs, spans and metrics, and who is asked for permission.
+        extension_providers: Vec<Spanned<ExtensionProvider>> = "extensionProviders",
+        /// Who is meant where a `Telemetry` names nobody.
+        default_providers: Option<Spanned<DefaultProviders>> = "defaultProviders",
         /// Known; for sidecars or the control plane.
         discovery_selectors: Option<Spanned<Opaque>> = "discoverySelectors",
         /// Known; for sidecars or the control plane.

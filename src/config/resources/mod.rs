@@ -6,7 +6,8 @@
 //! - `gateway`, `virtual_service`, `http_route`, `http_policy`, `destination_rule`, `load_balancer`, `service_entry`:
 //!   networking.istio.io
 //! - `request_authentication`, `authorization_policy`, `policy_target`: security.istio.io, and what its policies are for
-//! - `istio_operator`, `mesh_config`, `proxy_config`: install.istio.io
+//! - `telemetry`: telemetry.istio.io
+//! - `istio_operator`, `mesh_config`, `proxy_config`, `extension_provider`: install.istio.io
 //! - `kubernetes`: Services, endpoints, Secrets and ConfigMaps
 //! - `metadata`: what every object has
 //! - `annotations`, `traffic_annotations`, `health_annotations`: what this gateway takes besides, in annotations
@@ -14,6 +15,7 @@
 mod annotations;
 mod authorization_policy;
 mod destination_rule;
+mod extension_provider;
 mod gateway;
 mod health_annotations;
 mod http_policy;
@@ -27,13 +29,17 @@ mod policy_target;
 mod proxy_config;
 mod request_authentication;
 mod service_entry;
+mod telemetry;
 mod traffic_annotations;
 mod virtual_service;
 
-pub use super::decode::{ByteSize, Bytes, IntOrString, Map, Opaque, Timestamp};
+pub use super::decode::{
+    ByteSize, Bytes, IntOrString, Map, Opaque, STRUCTURE_DEPTH_MAX, Structure, Timestamp,
+};
 pub use annotations::*;
 pub use authorization_policy::*;
 pub use destination_rule::*;
+pub use extension_provider::*;
 pub use gateway::*;
 pub use health_annotations::*;
 pub use http_policy::*;
@@ -47,6 +53,7 @@ pub use policy_target::*;
 pub use proxy_config::*;
 pub use request_authentication::*;
 pub use service_entry::*;
+pub use telemetry::*;
 pub use traffic_annotations::*;
 pub use virtual_service::*;
 
@@ -83,6 +90,8 @@ pub struct Resources {
     pub request_authentications: Vec<Resource<RequestAuthentication>>,
     /// `AuthorizationPolicy`
     pub authorization_policies: Vec<Resource<AuthorizationPolicy>>,
+    /// `Telemetry`
+    pub telemetries: Vec<Resource<Telemetry>>,
     /// `IstioOperator`
     pub istio_operators: Vec<Resource<IstioOperator>>,
     /// `Service`

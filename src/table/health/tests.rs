@@ -63,6 +63,19 @@ fn so_many_in_a_row_and_not_one_less() {
 }
 
 #[test]
+fn what_is_left_of_an_ejection() {
+    let mut site = site(all_may_go(), 1);
+    let left = |site: &Site| site.endpoints[0].ejection_left(site.now).map(|left| left.as_secs());
+    assert_eq!(left(&site), None);
+    site.learn(0, &[BAD; 3]);
+    assert_eq!(left(&site), Some(30));
+    site.pass(20);
+    assert_eq!(left(&site), Some(10));
+    site.pass(10);
+    assert_eq!(left(&site), None);
+}
+
+#[test]
 fn what_fails_here_counts_as_an_answer() {
     let site = site(all_may_go(), 2);
     site.learn(0, &[Evidence::Failed, Evidence::TimedOut, Evidence::Answered(503)]);
