@@ -15,7 +15,7 @@ use hyper::{
     body::Incoming,
     header::{
         ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
-        ORIGIN,
+        ORIGIN, REFERRER_POLICY, VARY,
     },
     server::conn::http1,
     service::service_fn,
