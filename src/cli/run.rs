@@ -177,6 +177,7 @@ fn setup(
     log::info(format_args!("access log: {log_target}"));
     Setup {
         snapshot: loaded.compiled.snapshot,
+        known: loaded.served.known,
         credentials,
         inputs: args.config.config.iter().map(|path| path.display().to_string()).collect(),
         workers,
