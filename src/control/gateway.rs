@@ -2,7 +2,9 @@
 
 use super::{
     Credentials, Descriptors, ExportStatus, History, KeyState, LogStatus,
+    handover::Handover,
     log_writer::{LogTarget, LogWriter},
+    sockets::Sockets,
 };
 use crate::{
     driver::Driver,
@@ -153,6 +155,10 @@ pub struct Gateway {
     pub log_target: LogTarget,
     /// How long a drain may take.
     pub drain_time: Duration,
+    /// Its listening sockets.
+    pub sockets: Rc<Sockets>,
+    /// The processes before and after this one.
+    pub handover: Handover,
     /// The last loads of the configuration, the latest one at the end.
     pub loads: RefCell<VecDeque<Load>>,
     /// What became of spans.

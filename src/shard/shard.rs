@@ -1,7 +1,7 @@
 //! Starting a shard, its tick, its drain.
 
 use super::{
-    drain::{DRAIN_QUIET, Drain, begin_drain},
+    drain::{DRAIN_QUIET, Drain, begin_drain, hand_over},
     listeners::Listeners,
     mailbox::{self, Inbox, Mailbox, Message},
     update::Members,
@@ -208,6 +208,8 @@ impl Members {
         match message {
             Message::Drain(within) => begin_drain(&self.env, &self.drain, within),
             Message::Stop => begin_drain(&self.env, &self.drain, Duration::ZERO),
+            Message::Open => self.listeners.sockets().iter().for_each(|socket| socket.open()),
+            Message::HandOver(within) => hand_over(&self.env, &self.drain, within),
             // It may be said of what the update brings.
             message if self.is_updating.get() => self.waiting.borrow_mut().push_back(message),
             Message::Resolved(answer) => self.env.routing.borrow().clusters.resolved(&answer),

@@ -8,16 +8,17 @@
 //! - `style.css`: how it looks
 //! - `words.js`, `model.js`, `draw.js`, `chart.js`, `parts.js`, `lists.js`, `page.js`: the script, in this order
 
+use super::{endpoint::Format, reply::Reply};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::sync::LazyLock;
 
 /// The page and what a browser is told about it.
-pub(super) struct Dashboard {
+struct Dashboard {
     /// The page.
-    pub(super) html: String,
+    html: String,
     /// Its `content-security-policy`.
-    pub(super) policy: String,
+    policy: String,
 }
 
 const HTML: &str = include_str!("page.html");
@@ -44,19 +45,15 @@ static DASHBOARD: LazyLock<Dashboard> = LazyLock::new(|| Dashboard {
     ),
 });
 
-/// The page.
-pub(super) fn dashboard() -> &'static Dashboard {
-    &DASHBOARD
+/// The page as an answer.
+pub(super) fn page() -> Reply {
+    let reply = Reply::whole(200, Format::Html, DASHBOARD.html.clone().into_bytes());
+    Reply { policy: Some(&DASHBOARD.policy), ..reply }
 }
 
 /// What a policy names a style or a script by.
 fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(digest(&SHA256, text.as_bytes())))
-}
-
-/// Whether a client that accepts this is a browser that wants a page, not a program that takes everything.
-pub(super) fn is_for(accept: &str) -> bool {
-    accept.split(',').any(|range| range.split(';').next().unwrap_or_default().trim() == "text/html")
 }
 
 #[cfg(test)]
@@ -65,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_page_is_whole_and_takes_nothing_from_elsewhere() {
-        let page = &dashboard().html;
+        let page = &DASHBOARD.html;
         assert!(!page.contains("/*STYLE*/") && !page.contains("/*SCRIPT*/"));
         // A script that had its own end in it would end there.
         assert_eq!((page.matches("</script").count(), page.matches("</style").count()), (1, 1));
@@ -90,11 +87,5 @@ mod tests {
             elsewhere.iter().all(|found| found.contains("www.w3.org") || found.contains("shop.example")),
             "{elsewhere:?}"
         );
-    }
-
-    #[test]
-    fn browsers_get_the_page_and_programs_the_text() {
-        assert!(is_for("text/html,application/xhtml+xml,*/*;q=0.8") && is_for("a/b, text/html;q=0.9"));
-        assert!(!is_for("*/*") && !is_for("") && !is_for("text/plain") && !is_for("application/json"));
     }
 }

@@ -56,10 +56,12 @@ mod query;
 mod traffic;
 mod workers;
 
+use super::request::Asked;
 use crate::{
     control::{Gateway, Sample},
     telemetry::{Counter, Counters},
 };
+pub(super) use query::PARAMETERS;
 use query::Query;
 use rustix::param;
 use serde_json::{Value, json};
@@ -69,9 +71,9 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// The document, for a request with this query.
-pub(super) fn overview(gateway: &Gateway, query: &str) -> Vec<u8> {
-    let query = Query::parse(query);
+/// The document, as far as a request asks for it.
+pub(super) fn overview(gateway: &Gateway, asked: &Asked) -> Value {
+    let query = Query::of(asked);
     let now = Instant::now();
     let traffic = traffic::Traffic::of(gateway);
     let mut document = json!({
@@ -92,9 +94,7 @@ pub(super) fn overview(gateway: &Gateway, query: &str) -> Vec<u8> {
     if query.history {
         document["history"] = history(gateway);
     }
-    let mut text = document.to_string().into_bytes();
-    text.push(b'\n');
-    text
+    document
 }
 
 fn process(gateway: &Gateway, now: Instant) -> Value {
