@@ -1,12 +1,13 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
 //! value that makes no sense. `http2` has the options about clients' connections, `doctor` those of
 //! that subcommand, `drain` those about the end of the process and about the next one, `asking` the subcommands that ask a
-//! running gateway, `values` what an option's text is read into.
+//! running gateway, `top` that which goes on asking, `values` what an option's text is read into.
 
 mod asking;
 mod doctor;
 mod drain;
 mod http2;
+mod top;
 mod values;
 
 pub(super) use asking::{AskArgs, AskDrainArgs, LogLevelArgs, StatusArgs};
@@ -14,6 +15,7 @@ pub(super) use doctor::DoctorArgs;
 pub(super) use drain::DrainArgs;
 use drain::duration;
 pub(super) use http2::Http2Args;
+pub(super) use top::TopArgs;
 pub(super) use values::{Labels, Networks};
 
 use crate::{
@@ -74,6 +76,8 @@ pub enum Subcommand {
     Status(StatusArgs),
     /// Say or change how much a running gateway says on standard error
     LogLevel(LogLevelArgs),
+    /// Show a running gateway live in the terminal: requests, routes, workers, clusters, reloads
+    Top(TopArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Print the manual page

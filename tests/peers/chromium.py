@@ -107,6 +107,7 @@ class Browser:
 
     def screenshot(self, path):
         """All of the page, as a PNG."""
+        self.run("scrollTo(0, 0)")
         image = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
         with open(path, "wb") as file:
             file.write(base64.b64decode(image))
