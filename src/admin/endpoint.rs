@@ -21,10 +21,10 @@ pub(super) enum Format {
     Text,
     /// For programs.
     Json,
+    /// For people with a browser.
+    Html,
     /// The text format of Prometheus, version 0.0.4.
     Prometheus,
-    /// A page for browsers.
-    Html,
 }
 
 /// What a parameter may be.
@@ -81,9 +81,6 @@ pub(super) struct Endpoint {
 pub(super) const TEXT: &[Format] = &[Format::Text, Format::Json];
 /// JSON, unless text is asked for.
 pub(super) const JSON: &[Format] = &[Format::Json, Format::Text];
-
-/// Text, unless JSON is asked for, or a browser asks for a page.
-pub(super) const PAGE: &[Format] = &[Format::Text, Format::Json, Format::Html];
 
 /// The parameter that every endpoint with several formats has.
 pub(super) const FORMAT: &str = "format";
@@ -157,8 +154,8 @@ impl Format {
         match self {
             Format::Text => "text",
             Format::Json => "json",
-            Format::Prometheus => "prometheus",
             Format::Html => "html",
+            Format::Prometheus => "prometheus",
         }
     }
 
@@ -176,8 +173,8 @@ impl Format {
         match self {
             Format::Text => "text/plain; charset=utf-8",
             Format::Json => "application/json",
-            Format::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
             Format::Html => "text/html; charset=utf-8",
+            Format::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
         }
     }
 }

@@ -53,8 +53,8 @@ where
         status: 200,
         content_type: format.content_type(),
         content: Content::Pieces(pieces),
-        allow: None,
         policy: None,
+        allow: None,
     }
 }
 

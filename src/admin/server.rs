@@ -289,11 +289,10 @@ fn in_full(reply: Reply) -> hyper::Response<Content> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    // Most pages have several formats.
-    headers.insert(VARY, HeaderValue::from_static("accept"));
     if let Some(policy) = reply.policy {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(VARY, HeaderValue::from_static("accept"));
     }
     if let Some(allow) = reply.allow.and_then(|methods| HeaderValue::from_str(&methods).ok()) {
         headers.insert(ALLOW, allow);

@@ -53,7 +53,13 @@ fn one_look_from_a_terminal() {
     gateway.until("it is counted", || gateway.metric("sluicegate_responses_2xx_total") == 1.0);
     let (code, out, err) = run(&["top", "--once", "--admin", &format!("127.0.0.1:{}", gateway.admin())]);
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
-    for part in [": ready, serving generation 1 for ", "/s, 1 since the start\n", "ROUTES (1)\n", " *\n", "CLUSTERS (0)\n"] {
+    for part in [
+        ": ready, serving generation 1 for ",
+        "/s, 1 since the start\n",
+        "ROUTES (1)\n",
+        " *\n",
+        "CLUSTERS (0)\n",
+    ] {
         assert!(out.contains(part), "no {part:?} in\n{out}");
     }
     gateway.stop();

@@ -8,17 +8,16 @@
 //! - `style.css`: how it looks
 //! - `words.js`, `model.js`, `draw.js`, `chart.js`, `parts.js`, `lists.js`, `page.js`: the script, in this order
 
-use super::{endpoint::Format, reply::Reply};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::sync::LazyLock;
 
 /// The page and what a browser is told about it.
-struct Dashboard {
+pub(super) struct Dashboard {
     /// The page.
-    html: String,
+    pub(super) html: String,
     /// Its `content-security-policy`.
-    policy: String,
+    pub(super) policy: String,
 }
 
 const HTML: &str = include_str!("page.html");
@@ -45,10 +44,9 @@ static DASHBOARD: LazyLock<Dashboard> = LazyLock::new(|| Dashboard {
     ),
 });
 
-/// The page as an answer.
-pub(super) fn page() -> Reply {
-    let reply = Reply::whole(200, Format::Html, DASHBOARD.html.clone().into_bytes());
-    Reply { policy: Some(&DASHBOARD.policy), ..reply }
+/// The page.
+pub(super) fn dashboard() -> &'static Dashboard {
+    &DASHBOARD
 }
 
 /// What a policy names a style or a script by.
@@ -62,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_page_is_whole_and_takes_nothing_from_elsewhere() {
-        let page = &DASHBOARD.html;
+        let page = &dashboard().html;
         assert!(!page.contains("/*STYLE*/") && !page.contains("/*SCRIPT*/"));
         // A script that had its own end in it would end there.
         assert_eq!((page.matches("</script").count(), page.matches("</style").count()), (1, 1));

@@ -56,12 +56,11 @@ mod query;
 mod traffic;
 mod workers;
 
-use super::request::Asked;
 use crate::{
+    admin::request::Asked,
     control::{Gateway, Sample},
     telemetry::{Counter, Counters},
 };
-pub(super) use query::PARAMETERS;
 use query::Query;
 use rustix::param;
 use serde_json::{Value, json};
@@ -71,8 +70,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// The document, as far as a request asks for it.
-pub(super) fn overview(gateway: &Gateway, asked: &Asked) -> Value {
+/// The document, for a request with this query.
+pub(super) fn overview(gateway: &Gateway, asked: &Asked) -> Vec<u8> {
     let query = Query::of(asked);
     let now = Instant::now();
     let traffic = traffic::Traffic::of(gateway);
@@ -94,7 +93,9 @@ pub(super) fn overview(gateway: &Gateway, asked: &Asked) -> Value {
     if query.history {
         document["history"] = history(gateway);
     }
-    document
+    let mut text = document.to_string().into_bytes();
+    text.push(b'\n');
+    text
 }
 
 fn process(gateway: &Gateway, now: Instant) -> Value {

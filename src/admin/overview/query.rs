@@ -1,21 +1,6 @@
 //! What a request asks for.
 
-use crate::admin::{
-    endpoint::{Kind, Parameter},
-    request::Asked,
-};
-
-/// What a request may ask for.
-pub(in crate::admin) const PARAMETERS: &[Parameter] = &[
-    Parameter::new("routes", Kind::Text, "only routes with this in their name or host"),
-    Parameter::new("clusters", Kind::Text, "only clusters with this in their name or source"),
-    Parameter::new("history", Kind::OneOf(&["0", "1"]), "1: the last five minutes, second by second"),
-    Parameter::new(
-        "loads_since",
-        Kind::Number(0, u64::MAX),
-        "only loads of the configuration that began later, Unix time in milliseconds",
-    ),
-];
+use crate::admin::request::Asked;
 
 /// The parameters of the document.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,14 +16,16 @@ pub(super) struct Query {
 }
 
 impl Query {
-    /// What a request asks for.
+    /// Out of the parameters of a request.
     pub(super) fn of(asked: &Asked) -> Query {
-        let text =
-            |name| asked.get(name).map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty());
+        let text = |name| {
+            let text = asked.get(name)?.trim().to_lowercase();
+            Some(text).filter(|text| !text.is_empty())
+        };
         Query {
             routes: text("routes"),
             clusters: text("clusters"),
-            history: asked.get("history") == Some("1"),
+            history: asked.get("history").is_some(),
             loads_since: asked.get("loads_since").and_then(|since| since.parse().ok()).unwrap_or(0),
         }
     }

@@ -16,7 +16,9 @@ use std::fmt::Write;
 /// The pages, one a line.
 pub(super) fn index(gateway: &Gateway, asked: &Asked) -> Reply {
     if asked.format == Format::Html {
-        return dashboard::page();
+        let page = dashboard::dashboard();
+        let reply = Reply::whole(200, Format::Html, page.html.clone().into_bytes());
+        return Reply { policy: Some(&page.policy), ..reply };
     }
     let text = || {
         let mut text = title(gateway);
@@ -162,7 +164,7 @@ fn response(about: &str, formats: &[Format]) -> Value {
     for format in formats {
         let schema = match format {
             Format::Json => json!({ "type": "object" }),
-            Format::Text | Format::Prometheus | Format::Html => json!({ "type": "string" }),
+            Format::Text | Format::Html | Format::Prometheus => json!({ "type": "string" }),
         };
         content.insert(format.media_type().into(), json!({ "schema": schema }));
     }

@@ -23,6 +23,11 @@ pub(super) fn ready(gateway: &Gateway, asked: &Asked) -> Reply {
     })
 }
 
+/// Everything live.
+pub(super) fn overview(gateway: &Gateway, asked: &Asked) -> Reply {
+    Reply::whole(200, Format::Json, overview::overview(gateway, asked))
+}
+
 pub(super) fn live(_: &Gateway, asked: &Asked) -> Reply {
     Reply::either(200, asked.format, || json!({ "live": true }), || "live\n".to_owned())
 }
@@ -145,13 +150,4 @@ pub(super) fn logging(_: &Gateway, asked: &Asked) -> Reply {
 pub(super) fn level(asked: &Asked) -> Reply {
     let level = log::level().to_string();
     Reply::either(200, asked.format, || json!({ "level": level }), || format!("level: {level}\n"))
-}
-
-/// Everything live. Without the blanks of other pages: it is asked for every second.
-pub(super) fn overview(gateway: &Gateway, asked: &Asked) -> Reply {
-    let document = overview::overview(gateway, asked);
-    match asked.format {
-        Format::Json => Reply::whole(200, Format::Json, format!("{document}\n").into_bytes()),
-        format => Reply::value(format, document),
-    }
 }
