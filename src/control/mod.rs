@@ -57,7 +57,8 @@ pub use cpus::{CpuError, CpuList, Workers};
 pub use credentials::{Condition, Credentials, Reread, Signature, View};
 pub use descriptors::Descriptors;
 pub use gateway::{
-    Bound, Command, DIAGNOSTICS_KEPT, Gateway, LOADS_KEPT, Load, LoadCounts, Outcome, Shard, State,
+    Bound, Command, DIAGNOSTICS_KEPT, DurationUnits, Gateway, LOADS_KEPT, Load, LoadCounts, MetricsWorkload,
+    Outcome, Shard, State,
 };
 pub use handover::{Handover, PidFile, Program};
 pub use history::{History, SAMPLES_KEPT, Sample, keep_history};

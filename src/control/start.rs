@@ -2,7 +2,7 @@
 
 use super::{
     Bound, Command, Credentials, Descriptors, Gateway, Handover, KeyState, Load, LoadCounts, LogTarget,
-    Shard, Sockets, State, Workers, health,
+    MetricsWorkload, Shard, Sockets, State, Workers, health,
     log_writer::LogWriter,
     otlp::{self, ExportStatus},
     ports::Reservation,
@@ -43,6 +43,8 @@ pub struct Setup {
     pub log_target: LogTarget,
     /// How long a drain may take.
     pub drain_time: Duration,
+    /// Who it is in metrics.
+    pub workload: MetricsWorkload,
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake.
     pub handshake_timeout: Duration,
     /// Its listening sockets: those from outside, to begin with.
@@ -143,6 +145,7 @@ pub fn start(
         drain_time: setup.drain_time,
         sockets: setup.sockets,
         handover: setup.handover,
+        workload: Arc::new(setup.workload),
         log,
         spans: RefCell::new(Some(to_export)),
         exports: ExportStatus::default(),

@@ -158,7 +158,7 @@ pub(super) struct Life {
     pub(super) checks: Checks,
     pub(super) keeper: Keeper,
     pub(super) reloads: Reloads,
-    upgrading: Upgrading,
+    pub(super) upgrading: Upgrading,
     /// Names have had the time that the start waits for them.
     is_due: bool,
     /// When shards that do not end are left behind.
@@ -231,6 +231,9 @@ impl Life {
         if self.upgrading.take(&self.gateway, event) == Upgraded::Yes {
             let within = handover::hand_over(&self.gateway);
             self.give_up = Some(Instant::now() + within + DRAIN_GRACE);
+            self.refuse_reloads();
+        } else {
+            self.reload_next();
         }
     }
 

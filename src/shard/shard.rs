@@ -20,7 +20,7 @@ use std::{
     rc::Rc,
     sync::{Arc, mpsc::Sender},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Idle upstream connections are looked at every so many ticks.
@@ -242,9 +242,14 @@ async fn tick(members: &Rc<Members>) -> usize {
     let (env, drain) = (&members.env, &members.drain);
     let Ok(mut ticker) = Ticker::new() else { return 0 };
     let mut count: u64 = 0;
+    let mut before = Instant::now();
     while ticker.next().await.is_ok() {
         count += 1;
         bump(&env.counters.ticks, 1);
+        let now = Instant::now();
+        let delay = now.duration_since(before).saturating_sub(driver::TICK);
+        env.counters.tick_delays.record(delay.as_micros() as u64);
+        before = now;
         env.clock.adjust();
         env.deadlines.tick();
         env.log.flush();

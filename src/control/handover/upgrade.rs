@@ -123,6 +123,11 @@ impl Upgrading {
         }
     }
 
+    /// Whether another process is about to take over.
+    pub(in crate::control) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
     /// Begins one; refused with a reason where that can't be.
     pub(in crate::control) fn begin(&mut self, gateway: &Gateway, answer: Option<oneshot::Sender<Outcome>>) {
         match self.start(gateway) {
