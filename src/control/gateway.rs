@@ -192,6 +192,8 @@ pub struct Gateway {
     pub log_target: LogTarget,
     /// How long a drain may take.
     pub drain_time: Duration,
+    /// For how long clients are accepted after ready has begun to say no.
+    pub drain_accept: Duration,
     /// Its listening sockets.
     pub sockets: Rc<Sockets>,
     /// The processes before and after this one.
