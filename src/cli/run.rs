@@ -14,7 +14,7 @@ use crate::control::{
     Reports, Reservation, Setup, Signals, Sockets, Workers, log,
 };
 use crate::tls::TicketError;
-use std::{fmt, io, net::SocketAddr, process, rc::Rc, time::SystemTime};
+use std::{fmt, io, process, rc::Rc, time::SystemTime};
 
 /// Runs the subcommand; returns the exit code.
 pub(super) fn run(args: &RunArgs) -> u8 {
@@ -53,7 +53,7 @@ enum Failure {
     /// The operating system does not give what the control thread needs.
     Runtime(io::Error),
     /// The address of these pages can't be had.
-    Pages(Pages, SocketAddr, io::Error),
+    Pages(Pages, String, io::Error),
     /// There are no keys for session tickets.
     Randomness(TicketError),
     /// Something can't be started.
@@ -95,7 +95,8 @@ async fn serve(
     let (port_map, reserved) =
         sockets.reserve(&args.workload.port_map.clone().unwrap_or_default()).map_err(Failure::Runtime)?;
     let began = SystemTime::now();
-    let loader = loader(&args.config.config, &args.workload, &port_map, args.http2.options());
+    let loader =
+        loader(&args.config.config, &args.workload, &port_map, args.http2.options(), args.tracing.options());
     let mut loaded = loader.load();
     let mut credentials = loaded.credentials().map_err(Failure::Randomness)?;
     if args.process.session_tickets == SessionTickets::Off {
@@ -135,12 +136,15 @@ async fn serve(
 /// Takes the addresses of the pages, and says where they are.
 fn bind_pages(process: &ProcessArgs, sockets: &Sockets) -> Result<Vec<admin::Server>, Failure> {
     let mut servers = Vec::new();
-    for (pages, listen) in [(Pages::Admin, process.admin), (Pages::Status, process.status)] {
-        let Listen::At(address) = listen else { continue };
-        let server =
-            admin::bind(pages, address, sockets).map_err(|error| Failure::Pages(pages, address, error))?;
-        log::info(format_args!("{pages} pages on http://{}/", server.address()));
-        if pages == Pages::Admin && !address.ip().is_loopback() {
+    for (pages, listen) in [(Pages::Admin, &process.admin), (Pages::Status, &process.status)] {
+        let (server, address) = match listen {
+            Listen::Off => continue,
+            Listen::At(address) => (admin::bind(pages, *address, sockets), address.to_string()),
+            Listen::Unix(path) => (admin::bind_unix(pages, path, sockets), path.display().to_string()),
+        };
+        let server = server.map_err(|error| Failure::Pages(pages, address, error))?;
+        log::info(format_args!("{pages} pages on {server}"));
+        if pages == Pages::Admin && matches!(listen, Listen::At(address) if !address.ip().is_loopback()) {
             log::warn(
                 "whoever can reach the admin pages can end this process: --admin should be a loopback address",
             );
@@ -189,7 +193,7 @@ fn setup(
 fn handover(options: &DrainArgs, sockets: &Sockets) -> Handover {
     let pid_file = options.pid_file.clone().map(PidFile::at);
     let times = (options.upgrade_timeout, options.upgrade_drain_time);
-    Handover::new(Program::this(), pid_file, times, sockets.is_taking_over())
+    Handover::new(Program::this(), pid_file, times, sockets.upgrades())
 }
 
 /// The option is stronger than `meshConfig.accessLogFile`, whose empty value means off.

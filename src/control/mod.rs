@@ -73,3 +73,4 @@ pub use signals::{Signal, Signals};
 pub use sockets::Sockets;
 pub use start::{Setup, StartError, start};
 pub use supervise::{End, Living, Reports, supervise};
+pub use unix::remove_stale_file;

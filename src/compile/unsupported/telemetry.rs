@@ -8,7 +8,6 @@ pub(super) fn report(resource: &Resource<Telemetry>, fields: &mut Fields<'_>) {
     fields.report(
         &|| "spec".to_owned(),
         &[
-            ("tracing", spec.tracing.first().map(|rule| rule.span), "no spans are made"),
             ("metrics", spec.metrics.first().map(|rule| rule.span), "metrics are as they are"),
             (
                 "accessLogging",
