@@ -1,18 +1,25 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
 //! value that makes no sense. `http2` has the options about clients' connections, `metrics` those about metrics, `doctor` those of
-//! that subcommand, `values` what an option's text is read into.
+//! that subcommand, `drain` those about the end of the process and about the next one, `asking` the subcommands that ask a
+//! running gateway, `values` what an option's text is read into.
 
+mod asking;
 mod doctor;
+mod drain;
 mod http2;
 mod metrics;
 mod values;
 
+pub(super) use asking::{AskArgs, AskDrainArgs, LogLevelArgs, StatusArgs};
 pub(super) use doctor::DoctorArgs;
+pub(super) use drain::DrainArgs;
+use drain::duration;
 pub(super) use http2::Http2Args;
 pub(super) use metrics::MetricsArgs;
 pub(super) use values::{Labels, Networks};
 
 use crate::{
+    admin::Address,
     compile::{Identity, Locality},
     control::{CpuList, LogTarget, PortMap, log::Level},
     driver::DriverChoice,
@@ -59,6 +66,16 @@ pub enum Subcommand {
     Doctor(Box<DoctorArgs>),
     /// Serve an example with an origin of its own on port 8080
     Demo(DemoArgs),
+    /// Have a running gateway read its configuration again
+    Reload(AskArgs),
+    /// Have another process of the program take over from a running gateway
+    Upgrade(AskArgs),
+    /// Have a running gateway take no new connections, let the present ones end, and end
+    Drain(AskDrainArgs),
+    /// Say how a running gateway is
+    Status(StatusArgs),
+    /// Say or change how much a running gateway says on standard error
+    LogLevel(LogLevelArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -165,10 +182,11 @@ pub struct ProcessArgs {
     /// What workers run on: auto, io_uring (or no start), epoll
     #[arg(long, value_name = "DRIVER", default_value = "auto", env = "SLUICEGATE_DRIVER")]
     pub driver: DriverChoice,
-    /// Where the admin pages are: an address with a port, or `off`. They are for the operator only
+    /// Where the admin pages are: an address with a port, `unix:PATH` for a socket that only this user can open, or `off`.
+    /// They are for the operator only
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15000", env = "SLUICEGATE_ADMIN")]
     pub admin: Listen,
-    /// Where /healthz/ready and /healthz/live are: an address with a port, or `off`
+    /// Where /healthz/ready and /healthz/live are: an address with a port, `unix:PATH`, or `off`
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:15021", env = "SLUICEGATE_STATUS")]
     pub status: Listen,
     /// Metrics.
@@ -181,9 +199,9 @@ pub struct ProcessArgs {
     /// How much is said on standard error: error, warn, info, debug
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "SLUICEGATE_LOG_LEVEL")]
     pub log_level: Level,
-    /// How long connections in use may go on after SIGTERM, such as `30s`, `2m` or `500ms`
-    #[arg(long, value_name = "TIME", default_value = "30s", env = "SLUICEGATE_DRAIN_TIME", value_parser = duration)]
-    pub drain_time: Duration,
+    /// How it ends.
+    #[command(flatten)]
+    pub drain: DrainArgs,
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake
     #[arg(long, value_name = "TIME", default_value = "15s", env = "SLUICEGATE_HANDSHAKE_TIMEOUT", value_parser = duration, hide_short_help = true)]
     pub handshake_timeout: Duration,
@@ -312,12 +330,14 @@ pub struct CompletionsArgs {
 }
 
 /// Where a page is: an address, or nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// `off`
     Off,
     /// There.
     At(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
 }
 
 impl FromStr for Listen {
@@ -326,10 +346,11 @@ impl FromStr for Listen {
         if text == "off" {
             return Ok(Listen::Off);
         }
-        let address = text.parse().map(Listen::At);
-        address.map_err(|_| {
-            format!("`{text}` is not an IP address with a port, such as 127.0.0.1:15000, nor `off`")
-        })
+        match text.parse() {
+            Ok(Address::Tcp(address)) => Ok(Listen::At(address)),
+            Ok(Address::Unix(path)) => Ok(Listen::Unix(path)),
+            Err(error) => Err(format!("{error}, nor `off`")),
+        }
     }
 }
 
@@ -345,28 +366,6 @@ fn access_log(text: &str) -> Result<LogTarget, String> {
 fn resolver(text: &str) -> Result<SocketAddr, String> {
     let with_port = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)));
     with_port.map_err(|_| format!("`{text}` is not an IP address"))
-}
-
-/// The longest drain; a longer one is a mistake in the unit.
-const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(format!("`{text}`: expected a number and ms, s, m or h, such as 30s")),
-    };
-    let number: u64 =
-        number.parse().map_err(|_| format!("`{text}`: expected a number and a unit, such as 30s"))?;
-    let duration = Duration::from_millis(number.saturating_mul(unit_ms));
-    if duration > DRAIN_MAX {
-        return Err(format!("`{text}` is longer than a day"));
-    }
-    Ok(duration)
 }
 
 #[cfg(test)]
@@ -429,7 +428,7 @@ mod tests {
         assert_eq!(run.process.admin, Listen::Off);
         assert_eq!(run.process.status, Listen::At("[::1]:9".parse().unwrap()));
         assert_eq!(run.process.access_log, Some(LogTarget::Off));
-        assert_eq!(run.process.drain_time, Duration::from_secs(120));
+        assert_eq!(run.process.drain.drain_time, Duration::from_secs(120));
         assert_eq!(run.process.resolver, Some("127.0.0.1:53".parse().unwrap()));
     }
 
@@ -440,6 +439,7 @@ mod tests {
             &["--workers", "0"],
             &["--cpus", "3-1"],
             &["--admin", "localhost"],
+            &["--admin", "unix:"],
             &["--drain-time", "30"],
             &["--drain-time", "30d"],
             &["--drain-time", "25h"],

@@ -2,7 +2,7 @@
 
 use super::{
     FAILED, GOOD,
-    args::{Listen, ProcessArgs, RunArgs, SessionTickets},
+    args::{DrainArgs, Listen, ProcessArgs, RunArgs, SessionTickets},
     load::{Loaded, loader},
     output::report,
     usage_error,
@@ -11,11 +11,11 @@ use crate::admin::{self, Pages};
 use crate::compile::Workload;
 use crate::config::Severity;
 use crate::control::{
-    self, Credentials, Descriptors, End, Gateway, Living, Load, LogTarget, MetricsWorkload, Reports,
-    Reservation, Setup, Signals, Workers, log,
+    self, Credentials, Descriptors, End, Gateway, Handover, Living, Load, LogTarget, MetricsWorkload,
+    PidFile, Program, Reports, Reservation, Setup, Signals, Sockets, Workers, log,
 };
 use crate::tls::TicketError;
-use std::{io, net::SocketAddr, process, rc::Rc, time::SystemTime};
+use std::{fmt, io, process, rc::Rc, time::SystemTime};
 
 /// Runs the subcommand; returns the exit code.
 pub(super) fn run(args: &RunArgs) -> u8 {
@@ -30,10 +30,16 @@ pub(super) fn run_and(args: &RunArgs, listening: impl FnOnce(&Gateway)) -> u8 {
         Ok(workers) => workers,
         Err(error) => return usage_error(error),
     };
-    match control::block_on(serve(args, workers, listening)) {
-        Ok(served) => served.unwrap_or_else(|failure| failure.code()),
-        Err(error) => Failure::Runtime(error).code(),
-    }
+    let sockets = match Sockets::receive() {
+        Ok(sockets) => Rc::new(sockets),
+        Err(error) => return Failure::Sockets(error).code(),
+    };
+    let served = control::block_on(serve(args, workers, &sockets, listening));
+    let served = served.unwrap_or_else(|error| Err(Failure::Runtime(error)));
+    served.unwrap_or_else(|failure| {
+        sockets.failed(&failure.to_string());
+        failure.code()
+    })
 }
 
 /// A limit of open files below this is said to be too low: two for a connection, and as many again for the process.
@@ -43,10 +49,12 @@ const OPEN_FILES_MIN: u64 = 4096;
 enum Failure {
     /// The configuration has errors, which have been printed.
     Configuration,
+    /// What the process before this one says can't be understood.
+    Sockets(io::Error),
     /// The operating system does not give what the control thread needs.
     Runtime(io::Error),
     /// The address of these pages can't be had.
-    Pages(Pages, SocketAddr, io::Error),
+    Pages(Pages, String, io::Error),
     /// There are no keys for session tickets.
     Randomness(TicketError),
     /// Something can't be started.
@@ -55,25 +63,38 @@ enum Failure {
 
 impl Failure {
     fn code(&self) -> u8 {
-        match self {
-            Failure::Configuration => log::error("the configuration has errors; nothing is served"),
-            Failure::Runtime(error) => log::error(format_args!("can't start: {error}")),
-            Failure::Pages(pages, address, error) => log::error(format_args!(
-                "can't listen on {address} for the {pages} pages: {error}\n  help: choose another address with --{pages}, \
-                 or turn them off with --{pages} off"
-            )),
-            Failure::Randomness(error) => log::error(format_args!("can't start: {error}")),
-            Failure::Start(error) => log::error(error),
-        }
+        log::error(self);
         FAILED
     }
 }
 
-async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway)) -> Result<u8, Failure> {
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Configuration => f.write_str("the configuration has errors; nothing is served"),
+            Failure::Sockets(error) => write!(f, "can't take over from the process before this one: {error}"),
+            Failure::Runtime(error) => write!(f, "can't start: {error}"),
+            Failure::Pages(pages, address, error) => write!(
+                f,
+                "can't listen on {address} for the {pages} pages: {error}\n  help: choose another address with --{pages}, \
+                 or turn them off with --{pages} off"
+            ),
+            Failure::Randomness(error) => write!(f, "can't start: {error}"),
+            Failure::Start(error) => error.fmt(f),
+        }
+    }
+}
+
+async fn serve(
+    args: &RunArgs,
+    workers: Workers,
+    sockets: &Rc<Sockets>,
+    listening: impl FnOnce(&Gateway),
+) -> Result<u8, Failure> {
     // First, so that a signal that comes while files are read is not lost, and none ends the process by default.
     let signals = Signals::new().map_err(Failure::Runtime)?;
     let (port_map, reserved) =
-        args.workload.port_map.clone().unwrap_or_default().reserve().map_err(Failure::Runtime)?;
+        sockets.reserve(&args.workload.port_map.clone().unwrap_or_default()).map_err(Failure::Runtime)?;
     let began = SystemTime::now();
     let loader = loader(&args.config.config, &args.workload, &port_map, args.http2.options());
     let mut loaded = loader.load();
@@ -89,10 +110,10 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
     if !port_map.entries().is_empty() {
         log::info(format_args!("ports: {port_map}"));
     }
-    let servers = bind_pages(&args.process)?;
+    let servers = bind_pages(&args.process, sockets)?;
     let served = loaded.served.clone();
     let load = loaded.record(began, "start", Some(1));
-    let setup = setup(args, workers, (loaded, load), (credentials, reserved));
+    let setup = setup(args, workers, (loaded, load), (credentials, reserved, sockets));
     let (reports_to, reports) = Reports::new().map_err(Failure::Runtime)?;
     let (gateway, commands) = control::start(setup, &reports_to).map_err(Failure::Start)?;
     log::info(format_args!("connections: at most {} for each worker", gateway.connections_per_worker));
@@ -113,18 +134,19 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
 }
 
 /// Takes the addresses of the pages, and says where they are.
-fn bind_pages(process: &ProcessArgs) -> Result<Vec<admin::Server>, Failure> {
+fn bind_pages(process: &ProcessArgs, sockets: &Sockets) -> Result<Vec<admin::Server>, Failure> {
     let mut servers = Vec::new();
-    let all = [
-        (Pages::Admin, process.admin),
-        (Pages::Status, process.status),
-        (Pages::Metrics, process.metrics.at(process.status)),
-    ];
+    let metrics = process.metrics.at(&process.status);
+    let all = [(Pages::Admin, &process.admin), (Pages::Status, &process.status), (Pages::Metrics, &metrics)];
     for (pages, listen) in all {
-        let Listen::At(address) = listen else { continue };
-        let server = admin::bind(pages, address).map_err(|error| Failure::Pages(pages, address, error))?;
-        log::info(format_args!("{pages} pages on http://{}/", server.address()));
-        if pages == Pages::Admin && !address.ip().is_loopback() {
+        let (server, address) = match listen {
+            Listen::Off => continue,
+            Listen::At(address) => (admin::bind(pages, *address, sockets), address.to_string()),
+            Listen::Unix(path) => (admin::bind_unix(pages, path, sockets), path.display().to_string()),
+        };
+        let server = server.map_err(|error| Failure::Pages(pages, address, error))?;
+        log::info(format_args!("{pages} pages on {server}"));
+        if pages == Pages::Admin && matches!(listen, Listen::At(address) if !address.ip().is_loopback()) {
             log::warn(
                 "whoever can reach the admin pages can end this process: --admin should be a loopback address",
             );
@@ -138,7 +160,7 @@ fn setup(
     args: &RunArgs,
     workers: Workers,
     (loaded, load): (Loaded, Load),
-    (credentials, reserved): (Credentials, Reservation),
+    (credentials, reserved, sockets): (Credentials, Reservation, &Rc<Sockets>),
 ) -> Setup {
     let descriptors = Descriptors::raise();
     log::info(format_args!("open files: at most {}, raised from {}", descriptors.limit, descriptors.before));
@@ -159,8 +181,10 @@ fn setup(
         driver: args.process.driver,
         descriptors,
         log_target,
-        drain_time: args.process.drain_time,
         workload: metrics_workload(args, loaded.compiled.workload),
+        drain_time: args.process.drain.drain_time,
+        sockets: Rc::clone(sockets),
+        handover: handover(&args.process.drain, sockets),
         handshake_timeout: args.process.handshake_timeout,
         reserved,
         load,
@@ -179,6 +203,12 @@ fn metrics_workload(args: &RunArgs, workload: Workload) -> MetricsWorkload {
         labels,
         durations: args.process.metrics.durations(),
     }
+}
+
+fn handover(options: &DrainArgs, sockets: &Sockets) -> Handover {
+    let pid_file = options.pid_file.clone().map(PidFile::at);
+    let times = (options.upgrade_timeout, options.upgrade_drain_time);
+    Handover::new(Program::this(), pid_file, times, sockets.is_taking_over())
 }
 
 /// The option is stronger than `meshConfig.accessLogFile`, whose empty value means off.

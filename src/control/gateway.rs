@@ -2,7 +2,9 @@
 
 use super::{
     Credentials, Descriptors, ExportStatus, History, KeyState, LogStatus,
+    handover::Handover,
     log_writer::{LogTarget, LogWriter},
+    sockets::Sockets,
 };
 use crate::{
     driver::Driver,
@@ -192,6 +194,10 @@ pub struct Gateway {
     pub drain_time: Duration,
     /// Who it is in metrics.
     pub workload: Arc<MetricsWorkload>,
+    /// Its listening sockets.
+    pub sockets: Rc<Sockets>,
+    /// The processes before and after this one.
+    pub handover: Handover,
     /// The last loads of the configuration, the latest one at the end.
     pub loads: RefCell<VecDeque<Load>>,
     /// What became of spans.

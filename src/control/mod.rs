@@ -16,6 +16,9 @@
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
 //! - `history`: what the whole gateway did in each of the last seconds
+//! - `sockets`: listening sockets from outside, of our own, and for the next process
+//! - `handover`: another process of the program takes over
+//! - `notify`: what the service manager is told
 //! - `log_writer`: the thread that writes the access log
 //! - `signals`: what the operating system asks for
 //! - `unix`: the files of Unix sockets
@@ -30,17 +33,20 @@ mod descriptors;
 mod gateway;
 mod fetch;
 mod history;
+mod handover;
 mod jwks;
 mod health;
 pub mod log;
 mod log_writer;
 mod names;
 mod otlp;
+mod notify;
 mod ports;
 mod reload;
 mod resolver;
 mod runtime;
 mod signals;
+mod sockets;
 mod start;
 mod supervise;
 #[cfg(test)]
@@ -54,6 +60,7 @@ pub use gateway::{
     Bound, Command, DIAGNOSTICS_KEPT, DurationUnits, Gateway, LOADS_KEPT, Load, LoadCounts, MetricsWorkload,
     Outcome, Shard, State,
 };
+pub use handover::{Handover, PidFile, Program};
 pub use history::{History, SAMPLES_KEPT, Sample, keep_history};
 pub use jwks::KeyState;
 pub use log_writer::{LogStatus, LogTarget};
@@ -62,5 +69,7 @@ pub use ports::{PortMap, PortMapError, Reservation};
 pub use reload::{Loaded, Loader, Served};
 pub use runtime::block_on;
 pub use signals::{Signal, Signals};
+pub use sockets::Sockets;
 pub use start::{Setup, StartError, start};
 pub use supervise::{End, Living, Reports, supervise};
+pub use unix::remove_stale_file;

@@ -1,36 +1,29 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, KeyState, Load, LoadCounts, LogTarget,
-    MetricsWorkload, Shard, State, Workers, health,
+    Bound, Command, Credentials, Descriptors, Gateway, Handover, KeyState, Load, LoadCounts, LogTarget,
+    MetricsWorkload, Shard, Sockets, State, Workers, health,
     log_writer::LogWriter,
     otlp::{self, ExportStatus},
     ports::Reservation,
-    unix,
 };
 use crate::{
     driver::{self, Bells, DriverChoice},
-    listener::{self, BindError},
+    listener::BindError,
     shard::{self, Limits, Plan, Report, ShardId, ShardListener},
-    table::{Listener, Snapshot},
+    table::Snapshot,
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
     fmt, io,
     rc::Rc,
     sync::{Arc, mpsc::Sender},
-    thread,
     time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::{Notify, mpsc};
 
 /// Commands of pages that may wait. One does what ten do.
 const COMMANDS_MAX: usize = 8;
-
-/// A port that is taken is tried so many times more, a second in all.
-const BIND_TRIES: u32 = 20;
-/// Between two tries.
-const BIND_PAUSE: Duration = Duration::from_millis(50);
 
 /// Everything a gateway starts with.
 pub struct Setup {
@@ -54,6 +47,10 @@ pub struct Setup {
     pub workload: MetricsWorkload,
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake.
     pub handshake_timeout: Duration,
+    /// Its listening sockets: those from outside, to begin with.
+    pub sockets: Rc<Sockets>,
+    /// The processes before and after this one.
+    pub handover: Handover,
     /// Ports that are kept for the listeners until those are bound.
     pub reserved: Reservation,
     /// How the configuration was loaded.
@@ -96,7 +93,8 @@ pub fn start(
     let mut snapshot = Snapshot { generation: 1, ..setup.snapshot };
     health::attach(&mut snapshot, Instant::now());
     let snapshot = Arc::new(snapshot);
-    let (listeners, per_shard) = bind_all(&snapshot, workers).map_err(StartError::Bind)?;
+    let (listeners, per_shard) = bind_all(&snapshot, &setup.sockets, workers).map_err(StartError::Bind)?;
+    setup.sockets.close_unused();
     drop(setup.reserved);
     let log = LogWriter::start(&setup.log_target, workers);
     let log = log.map_err(|error| StartError::Log(setup.log_target.clone(), error))?;
@@ -146,6 +144,8 @@ pub fn start(
         log_target: setup.log_target,
         drain_time: setup.drain_time,
         workload: Arc::new(setup.workload),
+        sockets: setup.sockets,
+        handover: setup.handover,
         log,
         spans: RefCell::new(Some(to_export)),
         exports: ExportStatus::default(),
@@ -157,13 +157,13 @@ pub fn start(
 }
 
 /// The listeners with their addresses, and every shard's sockets.
-type Sockets = (Vec<Bound>, Vec<Vec<ShardListener>>);
+type AllBound = (Vec<Bound>, Vec<Vec<ShardListener>>);
 
-fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Sockets, BindError> {
+fn bind_all(snapshot: &Snapshot, from: &Sockets, workers: usize) -> Result<AllBound, BindError> {
     let (mut bound, mut per_shard) = (Vec::new(), Vec::new());
     per_shard.resize_with(workers, Vec::new);
     for listener in &snapshot.listeners {
-        let sockets = bind(listener, workers, false)?;
+        let sockets = from.bind(listener, workers)?;
         let address = sockets.first().and_then(driver::Listener::local_address);
         bound.push(Bound { listener: listener.clone(), address });
         for (socket, shard) in sockets.into_iter().zip(&mut per_shard) {
@@ -180,26 +180,4 @@ fn hostname() -> Box<str> {
         "" => "localhost".into(),
         name => name.into(),
     }
-}
-
-/// Binds a listener. The kernel takes the rings of a process that was killed apart after its end, and its sockets with
-/// them: one that was started again at once would find its own port taken, so a taken port is tried a few times.
-/// `is_beside_own`: a socket of this process may be in the way, and is welcome there.
-pub(super) fn bind(
-    listener: &Listener,
-    workers: usize,
-    is_beside_own: bool,
-) -> Result<Vec<driver::Listener>, BindError> {
-    let bind = || match is_beside_own {
-        true => listener::bind_beside(listener, workers),
-        false => listener::bind(listener, workers),
-    };
-    for _ in 0..BIND_TRIES {
-        unix::remove_stale(&listener.bind);
-        match bind() {
-            Err(error) if error.error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
-            bound => return bound,
-        }
-    }
-    bind()
 }

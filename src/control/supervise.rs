@@ -3,10 +3,12 @@
 use super::{
     Command, Gateway, Loader, Outcome, Signal, Signals, State,
     credentials::{Due, Found, Keeper},
+    handover::{self, Event, Upgraded, Upgrading},
     health::{self, Checks},
     jwks::{Fetched, KeyWatch},
     log,
     names::{Answer, Names},
+    notify,
     otlp::Exporter,
     reload::{Reloads, Request, Served},
     resolver::Resolver,
@@ -17,7 +19,6 @@ use crate::{
     shard::{Message, Report, ResolvedEndpoints, ShardId},
     table::Endpoint,
 };
-use sd_notify::NotifyState;
 use std::{
     io,
     net::SocketAddr,
@@ -117,9 +118,11 @@ pub async fn supervise(gateway: Rc<Gateway>, living: Living) -> io::Result<End> 
     let keeper = Keeper::new(Some(served.reread));
     let checks = Checks::start(&gateway);
     spawn_local(health::sweep(Rc::clone(&gateway)));
+    spawn_local(notify::watchdog(Rc::clone(&gateway)));
     let exporter = Exporter::start(&gateway, &resolver);
-    let (is_due, give_up, cut, end) = (false, None, 0, End::Asked);
-    let mut life = Life { gateway, names, keys, checks, keeper, reloads, is_due, give_up, cut, end };
+    let (is_due, give_up, cut, end, upgrading) = (false, None, 0, End::Asked, Upgrading::none());
+    let mut life =
+        Life { gateway, names, keys, checks, keeper, reloads, upgrading, is_due, give_up, cut, end };
     while life.gateway.state() != State::Ended {
         let give_up = life.give_up;
         let too_late = async {
@@ -132,6 +135,7 @@ pub async fn supervise(gateway: Rc<Gateway>, living: Living) -> io::Result<End> 
             Some(report) = reports.0.recv() => life.hear(report),
             signal = signals.next() => life.obey(signal),
             Some(command) = commands.recv() => life.follow(command),
+            event = life.upgrading.next() => life.upgraded(event),
             Some(answer) = answers.recv() => life.learn(answer),
             Some(fetched) = fetched.recv() => life.take_keys(&fetched),
             step = life.reloads.step() => life.step(step),
@@ -154,6 +158,7 @@ pub(super) struct Life {
     pub(super) checks: Checks,
     pub(super) keeper: Keeper,
     pub(super) reloads: Reloads,
+    upgrading: Upgrading,
     /// Names have had the time that the start waits for them.
     is_due: bool,
     /// When shards that do not end are left behind.
@@ -219,7 +224,14 @@ impl Life {
     }
 
     fn upgrade(&mut self, answer: Option<oneshot::Sender<Outcome>>) {
-        tell(answer, Outcome { is_done: false, text: "this version can't hand over".into() });
+        self.upgrading.begin(&self.gateway, answer);
+    }
+
+    fn upgraded(&mut self, event: Event) {
+        if self.upgrading.take(&self.gateway, event) == Upgraded::Yes {
+            let within = handover::hand_over(&self.gateway);
+            self.give_up = Some(Instant::now() + within + DRAIN_GRACE);
+        }
     }
 
     fn learn(&mut self, answer: Answer) {
@@ -303,7 +315,7 @@ impl Life {
             return;
         }
         gateway.state.set(State::Ready);
-        notify(&[NotifyState::Ready, NotifyState::Status("ready")]);
+        handover::begin(gateway);
         log::info(format_args!(
             "ready: {} on {} after {} ms",
             count(gateway.listeners().len(), "listener"),
@@ -326,6 +338,7 @@ impl Life {
                 None => log::info("SIGUSR1: the access log is off, so there is nothing to open again"),
             },
             Signal::Reload => self.reload_all("SIGHUP", Vec::new()),
+            Signal::Upgrade => self.upgrade(None),
         }
     }
 
@@ -356,7 +369,8 @@ impl Life {
         }
         let within = self.gateway.drain_time;
         self.gateway.state.set(State::Draining);
-        notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
+        notify::stopping("draining");
+        self.upgrading.give_up();
         log::info(format_args!("draining for at most {} s, asked for by {why}", within.as_secs_f64()));
         self.give_up = Some(Instant::now() + within + DRAIN_GRACE);
         self.gateway.tell_all(|| Message::Drain(within));
@@ -400,27 +414,13 @@ impl Life {
                 self.gateway.log_target
             ));
         }
-        unix::remove(&self.gateway.listeners());
+        unix::remove(&self.gateway.listeners(), &self.gateway.sockets);
+        self.gateway.handover.end();
         match self.cut {
             0 => log::info("ended; no connection was cut"),
             cut => log::warn(format_args!("ended; {} cut", count(cut, "connection"))),
         }
         self.end
-    }
-}
-
-/// Tells whoever asked for something what became of it, if anybody still waits.
-fn tell(answer: Option<oneshot::Sender<Outcome>>, outcome: Outcome) {
-    if let Some(answer) = answer {
-        // Whoever asked may have left.
-        let _ = answer.send(outcome);
-    }
-}
-
-/// Tells systemd, if it started this process.
-pub(super) fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        log::warn(format_args!("the service manager can't be told: {error}"));
     }
 }
 

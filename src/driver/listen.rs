@@ -154,6 +154,11 @@ impl Listener {
         self.is_kept.set(true);
     }
 
+    /// Whether somebody outside this process has these sockets too.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept.get()
+    }
+
     /// Accepts nobody until [`open`](Self::open): connections wait in the kernel's queue. Until then the sockets may be
     /// those of a process that goes on if this one does not come up, so that they never stop to listen either.
     pub fn hold(&self) {

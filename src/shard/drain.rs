@@ -33,6 +33,12 @@ pub(super) fn begin_drain(env: &Environment, drain: &Drain, within: Duration) {
     }
 }
 
+/// Drains, with the sockets left to another process.
+pub(super) fn hand_over(env: &Environment, drain: &Drain, within: Duration) {
+    drain.listeners.sockets().iter().for_each(|socket| socket.leave());
+    begin_drain(env, drain, within);
+}
+
 impl Drain {
     fn close(&self) {
         self.closes_in.set(0);

@@ -34,6 +34,11 @@ pub enum Message {
     TokenKeys(KeySourceId, Arc<KeySet>),
     /// Another configuration from now on.
     Update(Box<Update>),
+    /// Accept, where that was held.
+    Open,
+    /// Drain as with [`Message::Drain`], but leave the sockets to another process at once: what waits in their queues is its
+    /// own.
+    HandOver(Duration),
     /// Take no new connections, end those that are idle, let the others finish within this time.
     Drain(Duration),
     /// End everything now.

@@ -21,6 +21,7 @@
 //! - `bookinfo`: the example with its five servers
 //! - `outliers`, `health_checks`: endpoints that fail, and that come back
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
+//! - `admin`: the admin address, page by page, and the subcommands that ask it
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers; `cases_policy`,
 //!   `cases_upstream`: those of TCP, of TLS and of upstreams that are nowhere else
 //! - `faults`, `cors`, `limits`: what is decided between a rule and its action
@@ -52,6 +53,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_log;
+mod admin;
 mod authorization;
 mod authorization_connections;
 mod balancing;
@@ -112,6 +114,7 @@ mod jwt_keys;
 mod large_bodies;
 mod life;
 mod limits;
+mod metrics;
 mod mirrors;
 mod mongo;
 mod mongo_counts;

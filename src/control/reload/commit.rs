@@ -10,14 +10,13 @@ use crate::{
     control::{
         Bound, Gateway, KeyState, Load, Outcome, State,
         credentials::{Found, News},
-        health, log,
-        supervise::{FIRST_ANSWERS, Life, count, notify},
+        health, log, notify,
+        supervise::{FIRST_ANSWERS, Life, count},
         unix,
     },
     shard::{Message, ResolvedEndpoints, ShardId, Update},
     table::{BindAddress, Cluster, ClusterId, Endpoint, Endpoints, Snapshot},
 };
-use sd_notify::NotifyState;
 use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::SystemTime};
 use tokio::time::{Duration, Instant};
 
@@ -44,10 +43,7 @@ impl Life {
     fn begin(&mut self, request: Request) {
         let gateway = &self.gateway;
         log::debug(format_args!("{}: the configuration is read", request.why));
-        let mut told = vec![NotifyState::Reloading];
-        // Without it systemd waits for nothing, which is its default anyway.
-        told.extend(NotifyState::monotonic_usec_now().ok());
-        notify(&told);
+        notify::reloading();
         let before = Before {
             why: request.why,
             at: SystemTime::now(),
@@ -85,7 +81,7 @@ impl Life {
                 let text = "the thread for reloads is gone: only a restart helps".to_owned();
                 log::error(&text);
                 request.answer(&Outcome { is_done: false, text });
-                notify(&[NotifyState::Ready]);
+                notify::reloaded("serving");
             }
             (Stage::Resolving(request, prepared, _), _) => {
                 let unanswered = self.names.unanswered() + self.keys.unanswered();
@@ -142,7 +138,7 @@ impl Life {
             }
         };
         request.answer(&outcome);
-        notify(&[NotifyState::Ready]);
+        notify::reloaded("serving");
         self.reload_next();
     }
 
@@ -158,6 +154,7 @@ impl Life {
         let resolved = self.resolved_after(&before, &snapshot, &carried);
         credentials.follow(&gateway.credentials.borrow());
         *gateway.credentials.borrow_mut() = credentials;
+        sockets.hold_in(&gateway.sockets);
         let listeners = listeners(&gateway, &snapshot, &sockets);
         let removed = removed(&gateway, &listeners);
         *gateway.listeners.borrow_mut() = listeners.into();
@@ -266,7 +263,8 @@ impl Life {
 
     fn finish_reload(&mut self, request: Request, spreading: Spreading) {
         let Spreading { load, text, before, removed, .. } = spreading;
-        unix::remove(&removed);
+        unix::remove(&removed, &self.gateway.sockets);
+        removed.iter().for_each(|bound| self.gateway.sockets.forget(&bound.listener.bind));
         for bound in &removed {
             log::info(format_args!("no longer listening on {}", bound.text()));
         }
@@ -282,7 +280,7 @@ impl Life {
         self.reloads.retire(before);
         request.answer(&Outcome { is_done: true, text });
         if self.gateway.state() == State::Ready {
-            notify(&[NotifyState::Ready]);
+            notify::reloaded("serving");
         }
         self.reload_next();
     }

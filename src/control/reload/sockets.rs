@@ -1,7 +1,7 @@
 //! The sockets of listeners that are new.
 
 use crate::{
-    control::{start, unix},
+    control::{self, sockets::bind_new, unix},
     driver,
     listener::BindError,
     shard::ListenerUpdate,
@@ -49,7 +49,7 @@ impl Sockets {
             }
             // A socket of ours for a part of the address, or for more than it, is no obstacle, and may be about to go.
             let is_beside_own = present.iter().any(|other| overlap(&listener.bind, other));
-            let sockets = start::bind(listener, workers, is_beside_own)?;
+            let sockets = bind_new(listener, workers, is_beside_own)?;
             let address = sockets.first().and_then(driver::Listener::local_address);
             let bind = listener.bind.clone();
             bound.0.push(New { position, bind, address, sockets, is_taken: false });
@@ -60,6 +60,11 @@ impl Sockets {
     /// The address that a new listener got.
     pub(super) fn address(&self, position: usize) -> Option<SocketAddr> {
         self.0.iter().find(|new| new.position == position)?.address
+    }
+
+    /// Keeps another handle to each of them, for the process that takes over from this one.
+    pub(super) fn hold_in(&self, held: &control::Sockets) {
+        self.0.iter().for_each(|new| held.hold(&new.bind, &new.sockets));
     }
 
     /// What one more shard is told of all listeners.
