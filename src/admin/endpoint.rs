@@ -21,6 +21,8 @@ pub(super) enum Format {
     Text,
     /// For programs.
     Json,
+    /// For people with a browser.
+    Html,
     /// The text format of Prometheus, version 0.0.4.
     Prometheus,
 }
@@ -152,6 +154,7 @@ impl Format {
         match self {
             Format::Text => "text",
             Format::Json => "json",
+            Format::Html => "html",
             Format::Prometheus => "prometheus",
         }
     }
@@ -161,6 +164,7 @@ impl Format {
         match self {
             Format::Text | Format::Prometheus => "text/plain",
             Format::Json => "application/json",
+            Format::Html => "text/html",
         }
     }
 
@@ -169,6 +173,7 @@ impl Format {
         match self {
             Format::Text => "text/plain; charset=utf-8",
             Format::Json => "application/json",
+            Format::Html => "text/html; charset=utf-8",
             Format::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
         }
     }

@@ -23,6 +23,7 @@
 mod ask;
 mod breakers;
 mod certs;
+mod dashboard;
 mod dump;
 mod endpoint;
 mod guard;

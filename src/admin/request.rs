@@ -153,6 +153,8 @@ mod tests {
         *,
     };
 
+    const PAGE: &[Format] = &[Format::Text, Format::Json, Format::Html];
+
     const FEW: Endpoint = Endpoint::get("/few", "", TEXT, Answer::Now(|_, _| Reply::text(200, ""))).takes(&[
         Parameter::new("name", Kind::Text, "a name").required(),
         Parameter::new("limit", Kind::Number(1, 10), "how many"),
@@ -204,6 +206,8 @@ mod tests {
             (TEXT, "text/plain;q=0, */*", Format::Json),
             (TEXT, "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Format::Text),
             (JSON, "image/png", Format::Json),
+            (PAGE, "text/html,application/xhtml+xml,*/*;q=0.8", Format::Html),
+            (PAGE, "*/*", Format::Text),
             (JSON, ";;q=,", Format::Json),
             (TEXT, "APPLICATION/JSON ; Q=1", Format::Json),
         ] {

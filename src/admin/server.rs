@@ -11,7 +11,10 @@ use crate::table::BindAddress;
 use hyper::{
     HeaderMap, Method, StatusCode,
     body::Incoming,
-    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN},
+    header::{
+        ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
+        ORIGIN, REFERRER_POLICY, VARY,
+    },
     server::conn::http1,
     service::service_fn,
 };
@@ -286,6 +289,11 @@ fn in_full(reply: Reply) -> hyper::Response<Content> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    if let Some(policy) = reply.policy {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(VARY, HeaderValue::from_static("accept"));
+    }
     if let Some(allow) = reply.allow.and_then(|methods| HeaderValue::from_str(&methods).ok()) {
         headers.insert(ALLOW, allow);
     }

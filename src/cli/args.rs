@@ -1,12 +1,13 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
-//! value that makes no sense. `http2` has the options about clients' connections, `metrics` those about metrics, `doctor` those of
-//! that subcommand, `drain` those about the end of the process and about the next one, `asking` the subcommands that ask a
-//! running gateway, `values` what an option's text is read into.
+//! value that makes no sense. `http2` has the options about clients' connections, `tracing` those about spans, `metrics` those
+//! about metrics, `doctor` those of that subcommand, `drain` those about the end of the process and about the next one,
+//! `asking` the subcommands that ask a running gateway, `values` what an option's text is read into.
 
 mod asking;
 mod doctor;
 mod drain;
 mod http2;
+mod tracing;
 mod metrics;
 mod values;
 
@@ -16,6 +17,7 @@ pub(super) use drain::DrainArgs;
 use drain::duration;
 pub(super) use http2::Http2Args;
 pub(super) use metrics::MetricsArgs;
+pub(super) use tracing::TracingArgs;
 pub(super) use values::{Labels, Networks};
 
 use crate::{
@@ -167,6 +169,9 @@ pub struct RunArgs {
     /// How clients' connections are served.
     #[command(flatten)]
     pub http2: Http2Args,
+    /// Spans.
+    #[command(flatten)]
+    pub tracing: TracingArgs,
 }
 
 /// How the gateway's process runs.

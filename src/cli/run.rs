@@ -96,7 +96,8 @@ async fn serve(
     let (port_map, reserved) =
         sockets.reserve(&args.workload.port_map.clone().unwrap_or_default()).map_err(Failure::Runtime)?;
     let began = SystemTime::now();
-    let loader = loader(&args.config.config, &args.workload, &port_map, args.http2.options());
+    let loader =
+        loader(&args.config.config, &args.workload, &port_map, args.http2.options(), args.tracing.options());
     let mut loaded = loader.load();
     let mut credentials = loaded.credentials().map_err(Failure::Randomness)?;
     if args.process.session_tickets == SessionTickets::Off {
@@ -181,14 +182,22 @@ fn setup(
         driver: args.process.driver,
         descriptors,
         log_target,
-        workload: metrics_workload(args, loaded.compiled.workload),
         drain_time: args.process.drain.drain_time,
+        drain_accept: args.process.drain.drain_accept,
+        reload_drain_time: args.process.drain.reload_drain_time,
         sockets: Rc::clone(sockets),
         handover: handover(&args.process.drain, sockets),
+        workload: metrics_workload(args, loaded.compiled.workload),
         handshake_timeout: args.process.handshake_timeout,
         reserved,
         load,
     }
+}
+
+fn handover(options: &DrainArgs, sockets: &Sockets) -> Handover {
+    let pid_file = options.pid_file.clone().map(PidFile::at);
+    let times = (options.upgrade_timeout, options.upgrade_drain_time);
+    Handover::new(Program::this(), pid_file, times, sockets.is_taking_over())
 }
 
 /// Who the gateway is in metrics: what Istio's deployment would be called.
@@ -203,12 +212,6 @@ fn metrics_workload(args: &RunArgs, workload: Workload) -> MetricsWorkload {
         labels,
         durations: args.process.metrics.durations(),
     }
-}
-
-fn handover(options: &DrainArgs, sockets: &Sockets) -> Handover {
-    let pid_file = options.pid_file.clone().map(PidFile::at);
-    let times = (options.upgrade_timeout, options.upgrade_drain_time);
-    Handover::new(Program::this(), pid_file, times, sockets.is_taking_over())
 }
 
 /// The option is stronger than `meshConfig.accessLogFile`, whose empty value means off.

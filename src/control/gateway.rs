@@ -192,12 +192,14 @@ pub struct Gateway {
     pub log_target: LogTarget,
     /// How long a drain may take.
     pub drain_time: Duration,
-    /// Who it is in metrics.
-    pub workload: Arc<MetricsWorkload>,
+    /// For how long clients are accepted after ready has begun to say no.
+    pub drain_accept: Duration,
     /// Its listening sockets.
     pub sockets: Rc<Sockets>,
     /// The processes before and after this one.
     pub handover: Handover,
+    /// Who it is in metrics.
+    pub workload: Arc<MetricsWorkload>,
     /// The last loads of the configuration, the latest one at the end.
     pub loads: RefCell<VecDeque<Load>>,
     /// What became of spans.

@@ -25,11 +25,13 @@
 //! - `reload`: another configuration in the place of the one that is served
 //! - `start`: sockets, shards, log: from a snapshot to a running gateway
 //! - `gateway`: the running gateway as its control thread and its pages see it
+//! - `drain`: the end of the process, step by step
 //! - `supervise`: from start to end: readiness, names, drain
 
 mod cpus;
 mod credentials;
 mod descriptors;
+mod drain;
 mod gateway;
 mod fetch;
 mod history;

@@ -45,6 +45,10 @@ pub struct Setup {
     pub drain_time: Duration,
     /// Who it is in metrics.
     pub workload: MetricsWorkload,
+    /// For how long clients are accepted after ready has begun to say no.
+    pub drain_accept: Duration,
+    /// How long connections of a listener may take that a reload has removed.
+    pub reload_drain_time: Duration,
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake.
     pub handshake_timeout: Duration,
     /// Its listening sockets: those from outside, to begin with.
@@ -119,6 +123,7 @@ pub fn start(
             spans: Some(spans.clone()),
             reports: reports.clone(),
             bells: Arc::clone(&bells),
+            reload_drain_time: setup.reload_drain_time,
         };
         let handle = shard::start(plan).map_err(StartError::Shard)?;
         shards.push(Shard { handle, cpu, driver: OnceCell::new(), ended: Cell::new(false) });
@@ -143,9 +148,10 @@ pub fn start(
         connections_per_worker: connections,
         log_target: setup.log_target,
         drain_time: setup.drain_time,
-        workload: Arc::new(setup.workload),
+        drain_accept: setup.drain_accept,
         sockets: setup.sockets,
         handover: setup.handover,
+        workload: Arc::new(setup.workload),
         log,
         spans: RefCell::new(Some(to_export)),
         exports: ExportStatus::default(),

@@ -130,7 +130,7 @@ pub(super) fn prometheus(gateway: &Gateway) -> Reply {
     // It ends with its client at the latest.
     drop(spawn_blocking(move || gathered.write().end()));
     let content_type = Format::Prometheus.content_type();
-    Reply { status: 200, content_type, content: Content::Pieces(pieces), allow: None }
+    Reply { status: 200, content_type, content: Content::Pieces(pieces), allow: None, policy: None }
 }
 
 /// One `name: value` a line, by name.

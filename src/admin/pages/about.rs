@@ -3,6 +3,7 @@
 use super::table;
 use crate::{
     admin::{
+        dashboard,
         endpoint::{Endpoint, FORMAT, Format, Kind, Method, Parameter},
         reply::Reply,
         request::Asked,
@@ -14,6 +15,11 @@ use std::fmt::Write;
 
 /// The pages, one a line.
 pub(super) fn index(gateway: &Gateway, asked: &Asked) -> Reply {
+    if asked.format == Format::Html {
+        let page = dashboard::dashboard();
+        let reply = Reply::whole(200, Format::Html, page.html.clone().into_bytes());
+        return Reply { policy: Some(&page.policy), ..reply };
+    }
     let text = || {
         let mut text = title(gateway);
         for endpoint in table::ADMIN {
@@ -158,7 +164,7 @@ fn response(about: &str, formats: &[Format]) -> Value {
     for format in formats {
         let schema = match format {
             Format::Json => json!({ "type": "object" }),
-            Format::Text | Format::Prometheus => json!({ "type": "string" }),
+            Format::Text | Format::Html | Format::Prometheus => json!({ "type": "string" }),
         };
         content.insert(format.media_type().into(), json!({ "schema": schema }));
     }

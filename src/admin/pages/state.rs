@@ -2,7 +2,7 @@
 
 use crate::admin::endpoint::{Format, Later};
 use crate::{
-    admin::{metrics, reply::Reply, request::Asked},
+    admin::{metrics, overview, reply::Reply, request::Asked},
     control::{Gateway, Load, log},
     telemetry::TimestampCache,
 };
@@ -22,6 +22,11 @@ pub(super) fn ready(gateway: &Gateway, asked: &Asked) -> Reply {
         None => "ready\n".to_owned(),
         Some(reason) => format!("{reason}\n"),
     })
+}
+
+/// Everything live.
+pub(super) fn overview(gateway: &Gateway, asked: &Asked) -> Reply {
+    Reply::whole(200, Format::Json, overview::overview(gateway, asked))
 }
 
 pub(super) fn live(_: &Gateway, asked: &Asked) -> Reply {

@@ -6,14 +6,23 @@ use crate::admin::endpoint::{Answer::*, Endpoint, Format, JSON, Kind, Parameter,
 
 use crate::control::LOADS_KEPT;
 
+/// Text, unless a browser asks.
+const PAGE: &[Format] = &[Format::Text, Format::Json, Format::Html];
 const LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
 /// A command that the gateway refuses, or could not do.
 const NOT_DONE: (u16, &str) = (409, "it was not done; the text says why");
 const NOT_READY: (u16, &str) = (503, "it does not serve; the text says why");
 
+const PROMETHEUS: Endpoint = Endpoint::get(
+    "/stats/prometheus",
+    "all numbers, for Prometheus",
+    &[Format::Prometheus],
+    Now(state::prometheus),
+);
+
 pub(super) const ADMIN: &[Endpoint] = &[
-    Endpoint::get("/", "the list of pages", TEXT, Now(about::index)),
+    Endpoint::get("/", "the list of pages; in a browser the dashboard", PAGE, Now(about::index)),
     Endpoint::get("/help", "the list of pages with their parameters", TEXT, Now(about::help)),
     Endpoint::get("/openapi.json", "this API, as OpenAPI 3.1 has it", &[Format::Json], Now(about::openapi)),
     Endpoint::get("/ready", "whether it serves", TEXT, Now(state::ready)).or(&[NOT_READY]),
@@ -43,6 +52,22 @@ pub(super) const ADMIN: &[Endpoint] = &[
             "name",
             Kind::Text,
             "only listeners, virtual hosts and clusters with this in their name",
+        ),
+    ]),
+    Endpoint::get(
+        "/api/overview",
+        "everything live in one document: what the dashboard shows",
+        &[Format::Json],
+        Now(state::overview),
+    )
+    .takes(&[
+        Parameter::new("routes", Kind::Text, "only routes with this in them"),
+        Parameter::new("clusters", Kind::Text, "only clusters with this in them"),
+        Parameter::new("history", Kind::OneOf(&["1"]), "with the last minutes"),
+        Parameter::new(
+            "loads_since",
+            Kind::Number(0, u64::MAX),
+            "only loads after this Unix time in milliseconds",
         ),
     ]),
     Endpoint::get("/listeners", "where it listens", TEXT, Now(served::listeners)),
@@ -80,16 +105,7 @@ pub(super) const STATUS: &[Endpoint] = &[
     PROMETHEUS,
 ];
 
-/// Where Istio's proxies have it.
-const PROMETHEUS: Endpoint = Endpoint::get(
-    "/stats/prometheus",
-    "all numbers, for Prometheus",
-    &[Format::Prometheus],
-    Now(state::prometheus),
-);
-
 pub(super) const METRICS: &[Endpoint] = &[
     PROMETHEUS,
-    // Where Prometheus looks by itself.
-    Endpoint { path: "/metrics", about: "the same", ..PROMETHEUS },
+    Endpoint { path: "/metrics", about: "the same, where Prometheus looks by itself", ..PROMETHEUS },
 ];

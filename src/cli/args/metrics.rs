@@ -25,7 +25,7 @@ pub struct MetricsArgs {
 
 /// `--duration-metric`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum DurationMetric {
+pub(crate) enum DurationMetric {
     /// istio_request_duration_milliseconds
     #[default]
     Milliseconds,
