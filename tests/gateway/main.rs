@@ -117,6 +117,7 @@ mod jwt_keys;
 mod large_bodies;
 mod life;
 mod limits;
+mod metrics;
 mod mirrors;
 mod mongo;
 mod mongo_counts;
