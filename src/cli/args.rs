@@ -1,20 +1,27 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
-//! value that makes no sense. `http2` has the options about clients' connections, `doctor` those of
-//! that subcommand, `drain` those about the end of the process and about the next one, `values` what an option's text is
-//! read into.
+//! value that makes no sense. `http2` has the options about clients' connections, `tracing` those about spans, `metrics` those
+//! about metrics, `doctor` those of that subcommand, `drain` those about the end of the process and about the next one,
+//! `asking` the subcommands that ask a running gateway, `values` what an option's text is read into.
 
+mod asking;
 mod doctor;
 mod drain;
 mod http2;
+mod tracing;
+mod metrics;
 mod values;
 
+pub(super) use asking::{AskArgs, AskDrainArgs, LogLevelArgs, StatusArgs};
 pub(super) use doctor::DoctorArgs;
 pub(super) use drain::DrainArgs;
 use drain::duration;
 pub(super) use http2::Http2Args;
+pub(super) use metrics::MetricsArgs;
+pub(super) use tracing::TracingArgs;
 pub(super) use values::{Labels, Networks};
 
 use crate::{
+    admin::Address,
     compile::{Identity, Locality},
     control::{CpuList, LogTarget, PortMap, log::Level},
     driver::DriverChoice,
@@ -61,6 +68,16 @@ pub enum Subcommand {
     Doctor(Box<DoctorArgs>),
     /// Serve an example with an origin of its own on port 8080
     Demo(DemoArgs),
+    /// Have a running gateway read its configuration again
+    Reload(AskArgs),
+    /// Have another process of the program take over from a running gateway
+    Upgrade(AskArgs),
+    /// Have a running gateway take no new connections, let the present ones end, and end
+    Drain(AskDrainArgs),
+    /// Say how a running gateway is
+    Status(StatusArgs),
+    /// Say or change how much a running gateway says on standard error
+    LogLevel(LogLevelArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -152,6 +169,9 @@ pub struct RunArgs {
     /// How clients' connections are served.
     #[command(flatten)]
     pub http2: Http2Args,
+    /// Spans.
+    #[command(flatten)]
+    pub tracing: TracingArgs,
 }
 
 /// How the gateway's process runs.
@@ -167,12 +187,16 @@ pub struct ProcessArgs {
     /// What workers run on: auto, io_uring (or no start), epoll
     #[arg(long, value_name = "DRIVER", default_value = "auto", env = "SLUICEGATE_DRIVER")]
     pub driver: DriverChoice,
-    /// Where the admin pages are: an address with a port, or `off`. They are for the operator only
+    /// Where the admin pages are: an address with a port, `unix:PATH` for a socket that only this user can open, or `off`.
+    /// They are for the operator only
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15000", env = "SLUICEGATE_ADMIN")]
     pub admin: Listen,
-    /// Where /healthz/ready and /healthz/live are: an address with a port, or `off`
+    /// Where /healthz/ready and /healthz/live are: an address with a port, `unix:PATH`, or `off`
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:15021", env = "SLUICEGATE_STATUS")]
     pub status: Listen,
+    /// Metrics.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// Where access log lines go: a file, `-` for standard output, or `off` [default: what `meshConfig.accessLogFile` of
     /// an IstioOperator says, else standard output]
     #[arg(long, value_name = "PATH", env = "SLUICEGATE_ACCESS_LOG", value_parser = access_log)]
@@ -311,12 +335,14 @@ pub struct CompletionsArgs {
 }
 
 /// Where a page is: an address, or nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// `off`
     Off,
     /// There.
     At(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
 }
 
 impl FromStr for Listen {
@@ -325,10 +351,11 @@ impl FromStr for Listen {
         if text == "off" {
             return Ok(Listen::Off);
         }
-        let address = text.parse().map(Listen::At);
-        address.map_err(|_| {
-            format!("`{text}` is not an IP address with a port, such as 127.0.0.1:15000, nor `off`")
-        })
+        match text.parse() {
+            Ok(Address::Tcp(address)) => Ok(Listen::At(address)),
+            Ok(Address::Unix(path)) => Ok(Listen::Unix(path)),
+            Err(error) => Err(format!("{error}, nor `off`")),
+        }
     }
 }
 
@@ -417,6 +444,7 @@ mod tests {
             &["--workers", "0"],
             &["--cpus", "3-1"],
             &["--admin", "localhost"],
+            &["--admin", "unix:"],
             &["--drain-time", "30"],
             &["--drain-time", "30d"],
             &["--drain-time", "25h"],

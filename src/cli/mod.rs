@@ -4,9 +4,11 @@
 //! - `load`: files to a snapshot, with every diagnostic printed
 //! - `output`: results to standard output, problems to standard error
 //! - `place`: what stands at a place in the user's files
+//! - `ask`: the subcommands that ask a running gateway: `reload`, `upgrade`, `drain`, `status`, `log-level`
 //! - `run`, `check`, `explain`, `routes`, `doctor`, `demo`, `completions`, `man`: one subcommand each
 
 mod args;
+mod ask;
 mod check;
 mod completions;
 mod demo;
@@ -41,6 +43,11 @@ pub fn main() -> ExitCode {
         Subcommand::Routes(args) => routes::run(&args),
         Subcommand::Doctor(args) => doctor::run(&args),
         Subcommand::Demo(args) => demo::run(&args),
+        Subcommand::Reload(args) => ask::reload(&args),
+        Subcommand::Upgrade(args) => ask::upgrade(&args),
+        Subcommand::Drain(args) => ask::drain(&args),
+        Subcommand::Status(args) => ask::status(&args),
+        Subcommand::LogLevel(args) => ask::log_level(&args),
         Subcommand::Completions(args) => completions::run(&args),
         Subcommand::Man => man::run(),
     };

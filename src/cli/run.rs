@@ -8,13 +8,14 @@ use super::{
     usage_error,
 };
 use crate::admin::{self, Pages};
+use crate::compile::Workload;
 use crate::config::Severity;
 use crate::control::{
-    self, Credentials, Descriptors, End, Gateway, Handover, Living, Load, LogTarget, PidFile, Program,
-    Reports, Reservation, Setup, Signals, Sockets, Workers, log,
+    self, Credentials, Descriptors, End, Gateway, Handover, Living, Load, LogTarget, MetricsWorkload,
+    PidFile, Program, Reports, Reservation, Setup, Signals, Sockets, Workers, log,
 };
 use crate::tls::TicketError;
-use std::{fmt, io, net::SocketAddr, process, rc::Rc, time::SystemTime};
+use std::{fmt, io, process, rc::Rc, time::SystemTime};
 
 /// Runs the subcommand; returns the exit code.
 pub(super) fn run(args: &RunArgs) -> u8 {
@@ -53,7 +54,7 @@ enum Failure {
     /// The operating system does not give what the control thread needs.
     Runtime(io::Error),
     /// The address of these pages can't be had.
-    Pages(Pages, SocketAddr, io::Error),
+    Pages(Pages, String, io::Error),
     /// There are no keys for session tickets.
     Randomness(TicketError),
     /// Something can't be started.
@@ -95,7 +96,8 @@ async fn serve(
     let (port_map, reserved) =
         sockets.reserve(&args.workload.port_map.clone().unwrap_or_default()).map_err(Failure::Runtime)?;
     let began = SystemTime::now();
-    let loader = loader(&args.config.config, &args.workload, &port_map, args.http2.options());
+    let loader =
+        loader(&args.config.config, &args.workload, &port_map, args.http2.options(), args.tracing.options());
     let mut loaded = loader.load();
     let mut credentials = loaded.credentials().map_err(Failure::Randomness)?;
     if args.process.session_tickets == SessionTickets::Off {
@@ -135,12 +137,17 @@ async fn serve(
 /// Takes the addresses of the pages, and says where they are.
 fn bind_pages(process: &ProcessArgs, sockets: &Sockets) -> Result<Vec<admin::Server>, Failure> {
     let mut servers = Vec::new();
-    for (pages, listen) in [(Pages::Admin, process.admin), (Pages::Status, process.status)] {
-        let Listen::At(address) = listen else { continue };
-        let server =
-            admin::bind(pages, address, sockets).map_err(|error| Failure::Pages(pages, address, error))?;
-        log::info(format_args!("{pages} pages on http://{}/", server.address()));
-        if pages == Pages::Admin && !address.ip().is_loopback() {
+    let metrics = process.metrics.at(&process.status);
+    let all = [(Pages::Admin, &process.admin), (Pages::Status, &process.status), (Pages::Metrics, &metrics)];
+    for (pages, listen) in all {
+        let (server, address) = match listen {
+            Listen::Off => continue,
+            Listen::At(address) => (admin::bind(pages, *address, sockets), address.to_string()),
+            Listen::Unix(path) => (admin::bind_unix(pages, path, sockets), path.display().to_string()),
+        };
+        let server = server.map_err(|error| Failure::Pages(pages, address, error))?;
+        log::info(format_args!("{pages} pages on {server}"));
+        if pages == Pages::Admin && matches!(listen, Listen::At(address) if !address.ip().is_loopback()) {
             log::warn(
                 "whoever can reach the admin pages can end this process: --admin should be a loopback address",
             );
@@ -176,8 +183,11 @@ fn setup(
         descriptors,
         log_target,
         drain_time: args.process.drain.drain_time,
+        drain_accept: args.process.drain.drain_accept,
+        reload_drain_time: args.process.drain.reload_drain_time,
         sockets: Rc::clone(sockets),
         handover: handover(&args.process.drain, sockets),
+        workload: metrics_workload(args, loaded.compiled.workload),
         handshake_timeout: args.process.handshake_timeout,
         reserved,
         load,
@@ -188,6 +198,20 @@ fn handover(options: &DrainArgs, sockets: &Sockets) -> Handover {
     let pid_file = options.pid_file.clone().map(PidFile::at);
     let times = (options.upgrade_timeout, options.upgrade_drain_time);
     Handover::new(Program::this(), pid_file, times, sockets.is_taking_over())
+}
+
+/// Who the gateway is in metrics: what Istio's deployment would be called.
+fn metrics_workload(args: &RunArgs, workload: Workload) -> MetricsWorkload {
+    let labels = workload.labels.unwrap_or_default();
+    let named = ["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"];
+    let label = named.iter().find_map(|name| labels.get(*name)).cloned();
+    let name = args.workload.gateway.clone().or(label).unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned());
+    MetricsWorkload {
+        name,
+        namespace: workload.namespace,
+        labels,
+        durations: args.process.metrics.durations(),
+    }
 }
 
 /// The option is stronger than `meshConfig.accessLogFile`, whose empty value means off.

@@ -26,6 +26,7 @@ mod tests;
 
 use diagnostic::{DIAGNOSTICS_MAX, report};
 
+pub use decode::suggestion;
 pub use diagnostic::{Diagnostic, Label, ObjectRef, Severity};
 pub use load::{Contents, Input, load};
 pub use parse::parse;

@@ -11,7 +11,13 @@ use std::{
 /// Removes the file of a listener's socket if nobody listens on it any more, as after a crash. Anything else at that
 /// path stays, and binding then says what is wrong.
 pub(super) fn remove_stale(bind: &BindAddress) {
-    let Some(path) = file_of(bind) else { return };
+    if let Some(path) = file_of(bind) {
+        remove_stale_file(path);
+    }
+}
+
+/// The same for a path.
+pub fn remove_stale_file(path: &Path) {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
     let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     if is_socket && UnixStream::connect(path).is_err_and(|error| is_refused(&error)) {

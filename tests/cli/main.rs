@@ -1,6 +1,7 @@
 //! Tests of the command line: the real program, what it writes and how it ends.
 //!
 //! - `program`: runs it
+//! - `admin`: asking a running gateway
 //! - `check`: every problem in one run
 //! - `delegates`: rules of other VirtualServices
 //! - `explain`: the way of a request, from files to words
@@ -11,6 +12,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod admin;
 mod check;
 mod delegates;
 mod demo;

@@ -20,7 +20,9 @@
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
 //! - `bookinfo`: the example with its five servers
 //! - `outliers`, `health_checks`: endpoints that fail, and that come back
+//! - `dashboard`: the page for browsers, in a browser
 //! - `names`, `access_log`, `pages`, `usage`: what is around the data path
+//! - `admin`: the admin address, page by page, and the subcommands that ask it
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers; `cases_policy`,
 //!   `cases_upstream`: those of TCP, of TLS and of upstreams that are nowhere else
 //! - `faults`, `cors`, `limits`: what is decided between a rule and its action
@@ -52,6 +54,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_log;
+mod admin;
 mod authorization;
 mod authorization_connections;
 mod balancing;
@@ -72,6 +75,7 @@ mod client;
 mod confined;
 mod connection_pool;
 mod cors;
+mod dashboard;
 mod delegates;
 mod dns;
 mod drain;
