@@ -213,6 +213,10 @@ pub struct ProcessArgs {
     /// Whether TLS clients may resume sessions: on, or off, which makes every handshake a full one
     #[arg(long, value_name = "SWITCH", value_enum, default_value_t = SessionTickets::On, env = "SLUICEGATE_SESSION_TICKETS", hide_short_help = true)]
     pub session_tickets: SessionTickets,
+    /// Whether the configuration is loaded again when its files change: on, or off, which leaves it to SIGHUP and
+    /// `sluicegate reload`. Files of certificates are followed in any case
+    #[arg(long, value_name = "SWITCH", value_enum, default_value_t = Watch::On, env = "SLUICEGATE_WATCH")]
+    pub watch: Watch,
     /// The DNS server to ask, instead of those in /etc/resolv.conf: an IP address, with a port if it is not 53
     #[arg(long, value_name = "ADDR", env = "SLUICEGATE_RESOLVER", value_parser = resolver, hide_short_help = true)]
     pub resolver: Option<SocketAddr>,
@@ -225,6 +229,16 @@ pub enum SessionTickets {
     #[default]
     On,
     /// Nobody gets one.
+    Off,
+}
+
+/// `--watch`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Watch {
+    /// Files that change are loaded.
+    #[default]
+    On,
+    /// They are loaded when somebody says so.
     Off,
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     FAILED, GOOD,
-    args::{DrainArgs, Listen, ProcessArgs, RunArgs, SessionTickets},
+    args::{DrainArgs, Listen, ProcessArgs, RunArgs, SessionTickets, Watch},
     load::{Loaded, loader},
     output::report,
     usage_error,
@@ -129,7 +129,8 @@ async fn serve(
     }
     listening(&gateway);
     let resolver = args.process.resolver;
-    let living = Living { reports, commands, signals, resolver, loader, served };
+    let watches = args.process.watch == Watch::On;
+    let living = Living { reports, commands, signals, resolver, loader, served, watches };
     let end = control::supervise(gateway, living).await.map_err(Failure::Runtime)?;
     Ok(if end == End::Asked { GOOD } else { FAILED })
 }

@@ -262,6 +262,17 @@ impl Listener {
         }
     }
 
+    /// Takes new clients again after [`stop_admitting`](Self::stop_admitting). Those whose first packets were dropped come
+    /// again by themselves.
+    pub fn admit_again(&self) {
+        if self.local_address().is_some() {
+            for socket in &*self.sockets.borrow() {
+                // Nothing to be done where there is no filter.
+                let _ = socket.detach_filter();
+            }
+        }
+    }
+
     /// Stops to listen. Accepting ends with an error, on every handle.
     pub fn close(&self) {
         if self.is_others() {

@@ -77,7 +77,8 @@ impl Listeners {
             self.open.take().into_iter().map(|open| (open.bind.clone(), open)).collect();
         let mut ending = Vec::new();
         for ListenerUpdate { bind, chain, socket } in updates {
-            match (known.remove(&bind), socket) {
+            let old = known.remove(&bind).or_else(|| if socket.is_none() { self.revive(&bind) } else { None });
+            match (old, socket) {
                 (Some(old), None) => {
                     let (before, now) = (first_word(&old.state.served().chain), first_word(&chain));
                     if before != now {
@@ -97,9 +98,21 @@ impl Listeners {
         let cuts_in = ending_time.as_millis().div_ceil(TICK.as_millis()).max(1);
         for open in ending.into_iter().chain(known.into_values()) {
             open.state.end();
-            open.socket.stop_admitting();
+            // What somebody else listens on too could not go on after that; it can be left at any time.
+            if !open.socket.is_kept() {
+                open.socket.stop_admitting();
+            }
             self.ending.borrow_mut().push(Ending { open, closes_in: CLOSING_TICKS, cuts_in });
         }
+    }
+
+    /// One that was about to end and goes on after all.
+    fn revive(&self, bind: &BindAddress) -> Option<Open> {
+        let mut all = self.ending.borrow_mut();
+        let at = all.iter().position(|ending| ending.open.bind == *bind && ending.closes_in > 0)?;
+        let open = all.swap_remove(at).open;
+        open.socket.admit_again();
+        Some(open)
     }
 
     /// The states of all listeners, also of those that end.

@@ -39,6 +39,7 @@
 //!   script says
 //! - `authorization`, `authorization_connections`: AuthorizationPolicy; `regressions_access`: ways around policies that
 //!   there have been
+//! - `reload`, `reload_files`: another configuration in the place of the one that is served, and files that change
 //! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
 //! - `timeouts`: how long a request may take, exactly
 //! - `regressions_traffic`: what reviews found in retries, timeouts and limits
@@ -130,6 +131,8 @@ mod regressions_access;
 mod regressions_traffic;
 mod reload_connections;
 mod reload_protocols;
+mod reload;
+mod reload_files;
 mod retries;
 mod tcp;
 mod timeouts;

@@ -59,6 +59,7 @@ impl Life {
             },
             workers: gateway.shards.len(),
             read: Arc::clone(&self.reloads.read),
+            refused: self.reloads.refused,
             in_any_case: request.in_any_case,
         };
         let coming = self.reloads.worker.prepare(&self.reloads.loader, before);
@@ -119,12 +120,18 @@ impl Life {
     fn fail(&mut self, request: Request, failed: Failed) {
         let generation = self.gateway.snapshot().generation;
         let outcome = match failed {
-            Failed::Same => {
+            Failed::Same { signature, is_served } => {
+                self.keeper.has_read(signature);
+                if is_served {
+                    self.mended(request.why);
+                }
                 let text = format!("the files are what they were: generation {generation} stays in use");
                 log::debug(format_args!("{}: {text}", request.why));
                 Outcome { is_done: true, text }
             }
-            Failed::Errors { load, lines, more } => {
+            Failed::Errors { load, served, lines, more } => {
+                self.keeper.has_read(served.signature);
+                self.reloads.refused = Some(served.read.digest);
                 for line in &lines {
                     log::error(line);
                 }
@@ -148,6 +155,25 @@ impl Life {
         request.answer(&outcome);
         notify::reloaded("serving");
         self.reload_next();
+    }
+
+    /// The files are what is served. If they were not, and had errors, that is over.
+    fn mended(&mut self, why: &'static str) {
+        if self.reloads.refused.take().is_none() {
+            return;
+        }
+        let generation = self.gateway.snapshot().generation;
+        let text = format!("the files are again what is served, generation {generation}");
+        log::info(format_args!("{why}: {text}"));
+        self.gateway.record(Load {
+            at: SystemTime::now(),
+            why,
+            generation: Some(generation),
+            took: Duration::ZERO,
+            diagnostics: vec![text],
+            errors: 0,
+            warnings: 0,
+        });
     }
 
     /// From here on nothing can fail.
@@ -195,9 +221,10 @@ impl Life {
             token_keys: token_keys.clone(),
             listeners,
         });
-        self.keeper.replace(prepared.served.reread);
+        self.keeper.has_read(prepared.served.signature);
         self.tell(&found);
         self.reloads.read = prepared.served.read;
+        self.reloads.refused = None;
         if self.reloads.access_log_file != prepared.served.access_log_file {
             log::warn(
                 "meshConfig.accessLogFile has changed: where the access log goes is decided at the start, so it stays until the \
