@@ -8,8 +8,6 @@ use std::borrow::Cow;
 pub(super) struct Asked {
     /// How the answer is to be written.
     pub(super) format: Format,
-    /// The query as it came.
-    pub(super) query: String,
     parameters: Vec<(&'static str, String)>,
 }
 
@@ -44,7 +42,7 @@ impl Asked {
             return Err(format!("`{}` is missing: {}", missing.name, missing.about));
         }
         let format = format.unwrap_or_else(|| accepted(endpoint.formats, accept));
-        Ok(Asked { format, query: query.to_owned(), parameters })
+        Ok(Asked { format, parameters })
     }
 
     /// A parameter's value, if it is there.

@@ -289,5 +289,5 @@ fn fifty_reloads_under_all_kinds_of_clients() {
     assert!(served.into_inner() > 500);
     let failed = site.gateway.metric("sluicegate_downstream_disconnects_total");
     assert_eq!(failed, 0.0);
-    drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
+    drop(std::net::TcpStream::connect(("127.0.0.1", port)).unwrap());
 }

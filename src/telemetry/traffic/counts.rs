@@ -61,8 +61,11 @@ pub struct TrafficCounts {
     clusters_made: Cell<u32>,
     places: RefCell<HashMap<RoutePlace, RouteHandle, foldhash::fast::FixedState>>,
     route_cache: RefCell<Vec<Option<(RoutePlace, RouteHandle)>>>,
-    end_cache: RefCell<Vec<Option<(u64, Arc<HttpSeries>)>>>,
+    end_cache: RefCell<Vec<Option<CachedEnd>>>,
 }
+
+/// A series by the number that it was looked up with last.
+type CachedEnd = (u64, Arc<HttpSeries>);
 
 /// The place of a number in a cache. The multiplier is the golden ratio's, which spreads neighbours.
 fn cache_place(number: u64) -> usize {
