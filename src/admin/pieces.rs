@@ -49,8 +49,13 @@ where
     let writes = write(Pieces::new(format, to));
     // A client that has gone needs no more.
     spawn_local(async { drop(writes.await) });
-    let content = Content::Pieces(pieces);
-    Reply { status: 200, content_type: format.content_type(), content, allow: None, policy: None }
+    Reply {
+        status: 200,
+        content_type: format.content_type(),
+        content: Content::Pieces(pieces),
+        policy: None,
+        allow: None,
+    }
 }
 
 impl Pieces {

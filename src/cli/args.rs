@@ -1,19 +1,23 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
-//! value that makes no sense. `http2` has the options about clients' connections, `doctor` those of
-//! that subcommand, `drain` those about the end of the process and about the next one, `asking` the subcommands that ask a running gateway, `values` what an option's text is
-//! read into.
+//! value that makes no sense. `http2` has the options about clients' connections, `tracing` those about spans, `metrics` those
+//! about metrics, `doctor` those of that subcommand, `drain` those about the end of the process and about the next one,
+//! `asking` the subcommands that ask a running gateway, `values` what an option's text is read into.
 
 mod asking;
 mod doctor;
 mod drain;
 mod http2;
+mod tracing;
+mod metrics;
 mod values;
 
-pub(super) use asking::{AskArgs, LogLevelArgs, StatusArgs, StopArgs};
+pub(super) use asking::{AskArgs, AskDrainArgs, LogLevelArgs, StatusArgs};
 pub(super) use doctor::DoctorArgs;
 pub(super) use drain::DrainArgs;
 use drain::duration;
 pub(super) use http2::Http2Args;
+pub(super) use metrics::MetricsArgs;
+pub(super) use tracing::TracingArgs;
 pub(super) use values::{Labels, Networks};
 
 use crate::{
@@ -69,7 +73,7 @@ pub enum Subcommand {
     /// Have another process of the program take over from a running gateway
     Upgrade(AskArgs),
     /// Have a running gateway take no new connections, let the present ones end, and end
-    Drain(StopArgs),
+    Drain(AskDrainArgs),
     /// Say how a running gateway is
     Status(StatusArgs),
     /// Say or change how much a running gateway says on standard error
@@ -165,6 +169,9 @@ pub struct RunArgs {
     /// How clients' connections are served.
     #[command(flatten)]
     pub http2: Http2Args,
+    /// Spans.
+    #[command(flatten)]
+    pub tracing: TracingArgs,
 }
 
 /// How the gateway's process runs.
@@ -187,6 +194,9 @@ pub struct ProcessArgs {
     /// Where /healthz/ready and /healthz/live are: an address with a port, `unix:PATH`, or `off`
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:15021", env = "SLUICEGATE_STATUS")]
     pub status: Listen,
+    /// Metrics.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// Where access log lines go: a file, `-` for standard output, or `off` [default: what `meshConfig.accessLogFile` of
     /// an IstioOperator says, else standard output]
     #[arg(long, value_name = "PATH", env = "SLUICEGATE_ACCESS_LOG", value_parser = access_log)]

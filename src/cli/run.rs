@@ -8,10 +8,11 @@ use super::{
     usage_error,
 };
 use crate::admin::{self, Pages};
+use crate::compile::Workload;
 use crate::config::Severity;
 use crate::control::{
-    self, Credentials, Descriptors, End, Gateway, Handover, Living, Load, LogTarget, PidFile, Program,
-    Reports, Reservation, Setup, Signals, Sockets, Workers, log,
+    self, Credentials, Descriptors, End, Gateway, Handover, Living, Load, LogTarget, MetricsWorkload,
+    PidFile, Program, Reports, Reservation, Setup, Signals, Sockets, Workers, log,
 };
 use crate::tls::TicketError;
 use std::{fmt, io, process, rc::Rc, time::SystemTime};
@@ -95,7 +96,8 @@ async fn serve(
     let (port_map, reserved) =
         sockets.reserve(&args.workload.port_map.clone().unwrap_or_default()).map_err(Failure::Runtime)?;
     let began = SystemTime::now();
-    let loader = loader(&args.config.config, &args.workload, &port_map, args.http2.options());
+    let loader =
+        loader(&args.config.config, &args.workload, &port_map, args.http2.options(), args.tracing.options());
     let mut loaded = loader.load();
     let mut credentials = loaded.credentials().map_err(Failure::Randomness)?;
     if args.process.session_tickets == SessionTickets::Off {
@@ -135,7 +137,9 @@ async fn serve(
 /// Takes the addresses of the pages, and says where they are.
 fn bind_pages(process: &ProcessArgs, sockets: &Sockets) -> Result<Vec<admin::Server>, Failure> {
     let mut servers = Vec::new();
-    for (pages, listen) in [(Pages::Admin, &process.admin), (Pages::Status, &process.status)] {
+    let metrics = process.metrics.at(&process.status);
+    let all = [(Pages::Admin, &process.admin), (Pages::Status, &process.status), (Pages::Metrics, &metrics)];
+    for (pages, listen) in all {
         let (server, address) = match listen {
             Listen::Off => continue,
             Listen::At(address) => (admin::bind(pages, *address, sockets), address.to_string()),
@@ -180,8 +184,11 @@ fn setup(
         descriptors,
         log_target,
         drain_time: args.process.drain.drain_time,
+        drain_accept: args.process.drain.drain_accept,
+        reload_drain_time: args.process.drain.reload_drain_time,
         sockets: Rc::clone(sockets),
         handover: handover(&args.process.drain, sockets),
+        workload: metrics_workload(args, loaded.compiled.workload),
         handshake_timeout: args.process.handshake_timeout,
         reserved,
         load,
@@ -192,6 +199,20 @@ fn handover(options: &DrainArgs, sockets: &Sockets) -> Handover {
     let pid_file = options.pid_file.clone().map(PidFile::at);
     let times = (options.upgrade_timeout, options.upgrade_drain_time);
     Handover::new(Program::this(), pid_file, times, sockets.is_taking_over())
+}
+
+/// Who the gateway is in metrics: what Istio's deployment would be called.
+fn metrics_workload(args: &RunArgs, workload: Workload) -> MetricsWorkload {
+    let labels = workload.labels.unwrap_or_default();
+    let named = ["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"];
+    let label = named.iter().find_map(|name| labels.get(*name)).cloned();
+    let name = args.workload.gateway.clone().or(label).unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned());
+    MetricsWorkload {
+        name,
+        namespace: workload.namespace,
+        labels,
+        durations: args.process.metrics.durations(),
+    }
 }
 
 /// The option is stronger than `meshConfig.accessLogFile`, whose empty value means off.

@@ -25,11 +25,13 @@
 //! - `reload`: another configuration in the place of the one that is served
 //! - `start`: sockets, shards, log: from a snapshot to a running gateway
 //! - `gateway`: the running gateway as its control thread and its pages see it
+//! - `drain`: the end of the process, step by step
 //! - `supervise`: from start to end: readiness, names, drain
 
 mod cpus;
 mod credentials;
 mod descriptors;
+mod drain;
 mod gateway;
 mod fetch;
 mod history;
@@ -57,7 +59,8 @@ pub use cpus::{CpuError, CpuList, Workers};
 pub use credentials::{Condition, Credentials, Reread, Signature, View};
 pub use descriptors::Descriptors;
 pub use gateway::{
-    Bound, Command, DIAGNOSTICS_KEPT, Gateway, LOADS_KEPT, Load, LoadCounts, Outcome, Shard, State,
+    Bound, Command, DIAGNOSTICS_KEPT, DurationUnits, Gateway, LOADS_KEPT, Load, LoadCounts, MetricsWorkload,
+    Outcome, Shard, State,
 };
 pub use handover::{Handover, PidFile, Program};
 pub use history::{History, SAMPLES_KEPT, Sample, keep_history};

@@ -2,7 +2,7 @@
 
 use super::{
     Bound, Command, Credentials, Descriptors, Gateway, Handover, KeyState, Known, Load, LoadCounts,
-    LogTarget, Shard, Sockets, State, Workers, health,
+    LogTarget, MetricsWorkload, Shard, Sockets, State, Workers, health,
     log_writer::LogWriter,
     otlp::{self, ExportStatus},
     ports::Reservation,
@@ -45,6 +45,12 @@ pub struct Setup {
     pub log_target: LogTarget,
     /// How long a drain may take.
     pub drain_time: Duration,
+    /// Who it is in metrics.
+    pub workload: MetricsWorkload,
+    /// For how long clients are accepted after ready has begun to say no.
+    pub drain_accept: Duration,
+    /// How long connections of a listener may take that a reload has removed.
+    pub reload_drain_time: Duration,
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake.
     pub handshake_timeout: Duration,
     /// Its listening sockets: those from outside, to begin with.
@@ -119,6 +125,7 @@ pub fn start(
             spans: Some(spans.clone()),
             reports: reports.clone(),
             bells: Arc::clone(&bells),
+            reload_drain_time: setup.reload_drain_time,
         };
         let handle = shard::start(plan).map_err(StartError::Shard)?;
         shards.push(Shard { handle, cpu, driver: OnceCell::new(), ended: Cell::new(false) });
@@ -144,8 +151,10 @@ pub fn start(
         connections_per_worker: connections,
         log_target: setup.log_target,
         drain_time: setup.drain_time,
+        drain_accept: setup.drain_accept,
         sockets: setup.sockets,
         handover: setup.handover,
+        workload: Arc::new(setup.workload),
         log,
         spans: RefCell::new(Some(to_export)),
         exports: ExportStatus::default(),

@@ -3,7 +3,8 @@
 use super::{
     Command, Gateway, Loader, Outcome, Signal, Signals, State,
     credentials::{Due, Found, Keeper},
-    handover::{self, Event, Upgraded, Upgrading},
+    drain::Ending,
+    handover::{self, Upgrading},
     health::{self, Checks},
     jwks::{Fetched, KeyWatch},
     log,
@@ -39,7 +40,7 @@ use tokio::{
 /// Reports that may wait. A shard makes two in its life.
 const REPORTS_MAX: usize = 64;
 /// A shard looks at its drain ten times a second; one that is this late is stuck.
-const DRAIN_GRACE: Duration = Duration::from_secs(5);
+pub(super) const DRAIN_GRACE: Duration = Duration::from_secs(5);
 /// How long the start waits for the first answers of names. One that nobody answers for must not hold up the others.
 pub(super) const FIRST_ANSWERS: Duration = Duration::from_secs(5);
 /// How long the end of the process waits for the last lines of the access log, whose target may be stuck.
@@ -120,9 +121,10 @@ pub async fn supervise(gateway: Rc<Gateway>, living: Living) -> io::Result<End> 
     spawn_local(health::sweep(Rc::clone(&gateway)));
     spawn_local(notify::watchdog(Rc::clone(&gateway)));
     let exporter = Exporter::start(&gateway, &resolver);
-    let (is_due, give_up, cut, end, upgrading) = (false, None, 0, End::Asked, Upgrading::none());
+    let (is_due, give_up, cut, end) = (false, None, 0, End::Asked);
+    let (upgrading, ending) = (Upgrading::none(), Ending::default());
     let mut life =
-        Life { gateway, names, keys, checks, keeper, reloads, upgrading, is_due, give_up, cut, end };
+        Life { gateway, names, keys, checks, keeper, reloads, upgrading, ending, is_due, give_up, cut, end };
     while life.gateway.state() != State::Ended {
         let give_up = life.give_up;
         let too_late = async {
@@ -136,6 +138,7 @@ pub async fn supervise(gateway: Rc<Gateway>, living: Living) -> io::Result<End> 
             signal = signals.next() => life.obey(signal),
             Some(command) = commands.recv() => life.follow(command),
             event = life.upgrading.next() => life.upgraded(event),
+            step = life.ending.due() => life.end_further(&step),
             Some(answer) = answers.recv() => life.learn(answer),
             Some(fetched) = fetched.recv() => life.take_keys(&fetched),
             step = life.reloads.step() => life.step(step),
@@ -158,14 +161,15 @@ pub(super) struct Life {
     pub(super) checks: Checks,
     pub(super) keeper: Keeper,
     pub(super) reloads: Reloads,
-    upgrading: Upgrading,
+    pub(super) upgrading: Upgrading,
+    pub(super) ending: Ending,
     /// Names have had the time that the start waits for them.
     is_due: bool,
     /// When shards that do not end are left behind.
-    give_up: Option<Instant>,
+    pub(super) give_up: Option<Instant>,
     /// Connections that had to be cut.
     cut: usize,
-    end: End,
+    pub(super) end: End,
 }
 
 impl Life {
@@ -221,17 +225,6 @@ impl Life {
     fn reload_all(&mut self, why: &'static str, answers: Vec<oneshot::Sender<Outcome>>) {
         self.keys.fetch_now();
         self.reload(Request { why, answers, in_any_case: true });
-    }
-
-    fn upgrade(&mut self, answer: Option<oneshot::Sender<Outcome>>) {
-        self.upgrading.begin(&self.gateway, answer);
-    }
-
-    fn upgraded(&mut self, event: Event) {
-        if self.upgrading.take(&self.gateway, event) == Upgraded::Yes {
-            let within = handover::hand_over(&self.gateway);
-            self.give_up = Some(Instant::now() + within + DRAIN_GRACE);
-        }
     }
 
     fn learn(&mut self, answer: Answer) {
@@ -327,11 +320,7 @@ impl Life {
 
     fn obey(&mut self, signal: Signal) {
         match signal {
-            Signal::Terminate if self.gateway.state() == State::Draining => {
-                log::info("stopping at once");
-                self.stop();
-            }
-            Signal::Terminate => self.drain("a signal"),
+            Signal::Terminate => self.terminate(),
             Signal::Quit => self.drain("SIGQUIT"),
             Signal::Reopen => match &self.gateway.log {
                 Some(log) => log.reopen(),
@@ -363,21 +352,7 @@ impl Life {
         }
     }
 
-    fn drain(&mut self, why: &str) {
-        if self.gateway.state() == State::Draining {
-            return;
-        }
-        let within = self.gateway.drain_time;
-        self.gateway.state.set(State::Draining);
-        notify::stopping("draining");
-        self.upgrading.give_up();
-        log::info(format_args!("draining for at most {} s, asked for by {why}", within.as_secs_f64()));
-        self.give_up = Some(Instant::now() + within + DRAIN_GRACE);
-        self.gateway.tell_all(|| Message::Drain(within));
-        self.refuse_reloads();
-    }
-
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         if self.gateway.state() != State::Ended {
             self.gateway.state.set(State::Draining);
             self.give_up = Some(Instant::now() + DRAIN_GRACE);

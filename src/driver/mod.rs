@@ -22,7 +22,7 @@ mod stream;
 mod tick;
 
 pub use connect::{Keepalive, connect};
-pub use deadline::{Deadline, Deadlines, Phase, Remote, TICK, pause};
+pub use deadline::{Deadline, Deadlines, Phase, Remote, TICK, Tie, pause};
 pub use listen::{Accepted, FirstWord, Listener, Peer, passed_descriptors, unix_address};
 pub use memory::without_huge_pages;
 pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};

@@ -82,7 +82,7 @@ impl Listeners {
                 (Some(old), _) => {
                     let (before, now) = (first_word(&old.state.served().chain), first_word(&chain));
                     if before != now {
-                        old.socket.expect(now);
+                        old.socket.set_first_word(now);
                     }
                     old.state.set(routing, chain);
                     self.open.borrow_mut().push(old);

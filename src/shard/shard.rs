@@ -20,14 +20,12 @@ use std::{
     rc::Rc,
     sync::{Arc, mpsc::Sender},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Idle upstream connections are looked at every so many ticks.
 const SWEEP_TICKS: u64 = 10;
 
-/// How long connections of a listener that a reload has removed may take to end.
-const RELOAD_DRAIN_TIME: Duration = Duration::from_secs(30);
 /// Series that are not used any more are looked for every so many ticks: every hour.
 const SERIES_TICKS: u64 = 36_000;
 
@@ -71,6 +69,8 @@ pub struct Plan {
     pub reports: Sender<Report>,
     /// The bells of all shards.
     pub bells: Arc<Bells>,
+    /// How long connections of a listener may take that a reload has removed.
+    pub reload_drain_time: Duration,
 }
 
 /// The contexts of a snapshot's specs, in their order, as they are at the start: nothing where what a spec names is
@@ -167,7 +167,12 @@ async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Repor
     let env = Rc::new(Environment::new(routing, counters, log, spans, plan.limits, plan.hostname));
     let listeners = Rc::new(Listeners::default());
     plan.listeners.into_iter().for_each(|listener| listeners.add(listener, &env));
-    let drain = Drain { left: Cell::new(None), closes_in: Cell::new(0), listeners: Rc::clone(&listeners) };
+    let drain = Drain {
+        left: Cell::new(None),
+        within: Cell::new(0),
+        closes_in: Cell::new(0),
+        listeners: Rc::clone(&listeners),
+    };
     let members = Rc::new(Members {
         id: plan.id,
         env: Rc::clone(&env),
@@ -178,7 +183,7 @@ async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Repor
         reports: plan.reports.clone(),
         is_updating: Cell::new(false),
         waiting: RefCell::default(),
-        ending_time: RELOAD_DRAIN_TIME,
+        ending_time: plan.reload_drain_time,
     });
     driver::spawn(hear(inbox, Rc::clone(&members)));
     let exact = Rc::clone(&env.deadlines).serve_exact();
@@ -242,9 +247,14 @@ async fn tick(members: &Rc<Members>) -> usize {
     let (env, drain) = (&members.env, &members.drain);
     let Ok(mut ticker) = Ticker::new() else { return 0 };
     let mut count: u64 = 0;
+    let mut before = Instant::now();
     while ticker.next().await.is_ok() {
         count += 1;
         bump(&env.counters.ticks, 1);
+        let now = Instant::now();
+        let delay = now.duration_since(before).saturating_sub(driver::TICK);
+        env.counters.tick_delays.record(delay.as_micros() as u64);
+        before = now;
         env.clock.adjust();
         env.deadlines.tick();
         env.log.flush();
@@ -278,6 +288,7 @@ async fn tick(members: &Rc<Members>) -> usize {
         }
         drain.left.set(Some(left - 1));
         env.deadlines.end_idle(DRAIN_QUIET);
+        drain.end_tunnels(env, left);
     }
     0
 }

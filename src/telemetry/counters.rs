@@ -3,7 +3,7 @@
 //! Each counter has one writer, so a plain load and store with relaxed order counts right and costs what an ordinary
 //! memory access costs. The reader sums over the shards.
 
-use super::{MongoTable, PolicyTable, TrafficTable};
+use super::{Histogram, MongoTable, PolicyTable, TrafficTable};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A counter or gauge with one writing thread.
@@ -47,6 +47,8 @@ macro_rules! counters {
             pub policies: PolicyTable,
             /// HTTP/2 connections of clients that did too much of something.
             pub http2_floods: Floods,
+            /// How much later than they should its ticks came.
+            pub tick_delays: Histogram,
             /// What was asked of each route and cluster.
             pub traffic: TrafficTable,
         }

@@ -57,6 +57,7 @@ mod traffic;
 mod workers;
 
 use crate::{
+    admin::request::Asked,
     control::{Gateway, Sample},
     telemetry::{Counter, Counters},
 };
@@ -70,8 +71,8 @@ use std::{
 };
 
 /// The document, for a request with this query.
-pub(super) fn overview(gateway: &Gateway, query: &str) -> Vec<u8> {
-    let query = Query::parse(query);
+pub(super) fn overview(gateway: &Gateway, asked: &Asked) -> Vec<u8> {
+    let query = Query::of(asked);
     let now = Instant::now();
     let traffic = traffic::Traffic::of(gateway);
     let mut document = json!({

@@ -29,8 +29,10 @@ use std::{fmt, rc::Rc};
 pub enum Pages {
     /// For operators: everything. It can end the gateway, so it must not be reachable for others.
     Admin,
-    /// For probes: ready and live.
+    /// For probes: ready and live, and metrics.
     Status,
+    /// For scrapers: metrics.
+    Metrics,
 }
 
 /// A request for a page.
@@ -54,6 +56,7 @@ impl Pages {
         match self {
             Pages::Admin => table::ADMIN,
             Pages::Status => table::STATUS,
+            Pages::Metrics => table::METRICS,
         }
     }
 
@@ -118,6 +121,7 @@ impl fmt::Display for Pages {
         f.write_str(match self {
             Pages::Admin => "admin",
             Pages::Status => "status",
+            Pages::Metrics => "metrics",
         })
     }
 }

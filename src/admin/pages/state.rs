@@ -23,6 +23,11 @@ pub(super) fn ready(gateway: &Gateway, asked: &Asked) -> Reply {
     })
 }
 
+/// Everything live.
+pub(super) fn overview(gateway: &Gateway, asked: &Asked) -> Reply {
+    Reply::whole(200, Format::Json, overview::overview(gateway, asked))
+}
+
 pub(super) fn live(_: &Gateway, asked: &Asked) -> Reply {
     Reply::either(200, asked.format, || json!({ "live": true }), || "live\n".to_owned())
 }
@@ -52,10 +57,6 @@ pub(super) fn server_info(gateway: &Gateway, asked: &Asked) -> Reply {
         "drain_seconds": gateway.drain_time.as_secs_f64(),
     });
     Reply::value(asked.format, info)
-}
-
-pub(super) fn overview(gateway: &Gateway, asked: &Asked) -> Reply {
-    Reply::whole(200, Format::Json, overview::overview(gateway, &asked.query))
 }
 
 /// The last loads of the configuration, the latest one first.

@@ -6,29 +6,23 @@ use crate::admin::endpoint::{Answer::*, Endpoint, Format, JSON, Kind, Parameter,
 
 use crate::control::LOADS_KEPT;
 
-/// A browser prefers HTML, and says so.
-const INDEX: &[Format] = &[Format::Text, Format::Html, Format::Json];
-
+/// Text, unless a browser asks.
+const PAGE: &[Format] = &[Format::Text, Format::Json, Format::Html];
 const LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
 /// A command that the gateway refuses, or could not do.
 const NOT_DONE: (u16, &str) = (409, "it was not done; the text says why");
 const NOT_READY: (u16, &str) = (503, "it does not serve; the text says why");
 
+const PROMETHEUS: Endpoint = Endpoint::get(
+    "/stats/prometheus",
+    "all numbers, for Prometheus",
+    &[Format::Prometheus],
+    Now(state::prometheus),
+);
+
 pub(super) const ADMIN: &[Endpoint] = &[
-    Endpoint::get("/", "the list of pages; for a browser, the dashboard", INDEX, Now(about::index)),
-    Endpoint::get(
-        "/api/overview",
-        "everything live in one document: what the dashboard shows",
-        &[Format::Json],
-        Now(state::overview),
-    )
-    .takes(&[
-        Parameter::new("routes", Kind::Text, "only routes with this in their name, host or source"),
-        Parameter::new("clusters", Kind::Text, "only clusters with this in their name or source"),
-        Parameter::new("history", Kind::OneOf(&["0", "1"]), "with the last five minutes, second by second"),
-        Parameter::new("loads_since", Kind::Number(0, u64::MAX), "only loads after this Unix time, in ms"),
-    ]),
+    Endpoint::get("/", "the list of pages; in a browser the dashboard", PAGE, Now(about::index)),
     Endpoint::get("/help", "the list of pages with their parameters", TEXT, Now(about::help)),
     Endpoint::get("/openapi.json", "this API, as OpenAPI 3.1 has it", &[Format::Json], Now(about::openapi)),
     Endpoint::get("/ready", "whether it serves", TEXT, Now(state::ready)).or(&[NOT_READY]),
@@ -45,12 +39,7 @@ pub(super) const ADMIN: &[Endpoint] = &[
         Kind::Text,
         "only names with this in them",
     )]),
-    Endpoint::get(
-        "/stats/prometheus",
-        "all numbers, for Prometheus",
-        &[Format::Prometheus],
-        Now(state::prometheus),
-    ),
+    PROMETHEUS,
     Endpoint::get(
         "/config_dump",
         "listeners, route tables and clusters as they are served",
@@ -63,6 +52,22 @@ pub(super) const ADMIN: &[Endpoint] = &[
             "name",
             Kind::Text,
             "only listeners, virtual hosts and clusters with this in their name",
+        ),
+    ]),
+    Endpoint::get(
+        "/api/overview",
+        "everything live in one document: what the dashboard shows",
+        &[Format::Json],
+        Now(state::overview),
+    )
+    .takes(&[
+        Parameter::new("routes", Kind::Text, "only routes with this in them"),
+        Parameter::new("clusters", Kind::Text, "only clusters with this in them"),
+        Parameter::new("history", Kind::OneOf(&["1"]), "with the last minutes"),
+        Parameter::new(
+            "loads_since",
+            Kind::Number(0, u64::MAX),
+            "only loads after this Unix time in milliseconds",
         ),
     ]),
     Endpoint::get("/listeners", "where it listens", TEXT, Now(served::listeners)),
@@ -97,4 +102,10 @@ pub(super) const ADMIN: &[Endpoint] = &[
 pub(super) const STATUS: &[Endpoint] = &[
     Endpoint::get("/healthz/ready", "whether it serves", TEXT, Now(state::ready)).or(&[NOT_READY]),
     Endpoint::get("/healthz/live", "that the process lives", TEXT, Now(state::live)),
+    PROMETHEUS,
+];
+
+pub(super) const METRICS: &[Endpoint] = &[
+    PROMETHEUS,
+    Endpoint { path: "/metrics", about: "the same, where Prometheus looks by itself", ..PROMETHEUS },
 ];

@@ -9,6 +9,13 @@ pub struct DrainArgs {
     /// How long connections in use may go on after SIGTERM, such as `30s`, `2m` or `500ms`
     #[arg(long, value_name = "TIME", default_value = "30s", env = "SLUICEGATE_DRAIN_TIME", value_parser = duration)]
     pub drain_time: Duration,
+    /// For how long clients are still accepted after SIGTERM, while /healthz/ready says no already: for load balancers that
+    /// need time to notice. The time of --drain-time begins after it
+    #[arg(long, value_name = "TIME", default_value = "0s", env = "SLUICEGATE_DRAIN_ACCEPT", value_parser = duration, hide_short_help = true)]
+    pub drain_accept: Duration,
+    /// How long connections of a listener that a reload has removed may go on
+    #[arg(long, value_name = "TIME", default_value = "30s", env = "SLUICEGATE_RELOAD_DRAIN_TIME", value_parser = duration, hide_short_help = true)]
+    pub reload_drain_time: Duration,
     /// How long connections in use may go on after another process has taken over (SIGUSR2, `sluicegate upgrade`)
     #[arg(long, value_name = "TIME", default_value = "10m", env = "SLUICEGATE_UPGRADE_DRAIN_TIME", value_parser = duration, hide_short_help = true)]
     pub upgrade_drain_time: Duration,

@@ -14,7 +14,7 @@ mod tour;
 
 use super::{
     FAILED,
-    args::{ConfigArgs, DemoArgs, Http2Args, Listen, RunArgs, WorkloadArgs},
+    args::{ConfigArgs, DemoArgs, Http2Args, Listen, RunArgs, TracingArgs, WorkloadArgs},
     output::{complain, print},
     run::run_and,
 };
@@ -82,6 +82,7 @@ impl Demo {
             workload: WorkloadArgs::default(),
             process: args.process.clone(),
             http2: Http2Args::default(),
+            tracing: TracingArgs::default(),
         };
         run_and(&args, |_| {
             print(&self.tour.to_string());

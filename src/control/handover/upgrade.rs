@@ -106,12 +106,31 @@ pub(in crate::control) struct Upgrading {
     sender: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
     under_way: Option<(UnderWay, Option<oneshot::Sender<Outcome>>)>,
+    /// One that was asked for during a reload.
+    waiting: Option<Option<oneshot::Sender<Outcome>>>,
 }
 
 impl Upgrading {
     pub(in crate::control) fn none() -> Upgrading {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        Upgrading { sender, events, under_way: None }
+        Upgrading { sender, events, under_way: None, waiting: None }
+    }
+
+    /// Whether another process is about to take over.
+    pub(in crate::control) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// One is to begin when the reload that is under way has ended.
+    pub(in crate::control) fn wait(&mut self, answer: Option<oneshot::Sender<Outcome>>) {
+        log::info("upgrade: it begins when the reload has ended");
+        if let Some(before) = self.waiting.replace(answer) {
+            tell(before, false, "refused: somebody else has asked for the same".into());
+        }
+    }
+
+    pub(in crate::control) fn take_waiting(&mut self) -> Option<Option<oneshot::Sender<Outcome>>> {
+        self.waiting.take()
     }
 
     /// What happens next. May be dropped and called again.

@@ -91,7 +91,7 @@ fn rate_limits(before: &Snapshot, after: &Snapshot) {
         let Some(known) = known.get_mut(&home) else { continue };
         for limit in limits {
             let is_like = |other: &&RateLimited| other.key == limit.key && other.limit.is_like(&limit.limit);
-            if let Some(at) = known.iter().position(|other| is_like(other)) {
+            if let Some(at) = known.iter().position(is_like) {
                 limit.limit.go_on_from(&known.remove(at).limit);
             }
         }

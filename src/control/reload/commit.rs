@@ -3,7 +3,7 @@
 use super::{
     carry::Carried,
     prepare::{Before, Failed, Prepared},
-    sockets::Sockets,
+    sockets::{CLOSED_AFTER, Present, REVIVE_WITHIN, Sockets},
     stage::{Request, Spreading, Stage, Step},
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         supervise::{FIRST_ANSWERS, Life, count},
         unix,
     },
+    driver,
     shard::{Message, ResolvedEndpoints, ShardId, Update},
     table::{BindAddress, Cluster, ClusterId, Endpoint, Endpoints, Snapshot},
 };
@@ -28,13 +29,15 @@ impl Life {
     pub(in crate::control) fn reload(&mut self, request: Request) {
         match (self.gateway.state(), &self.reloads.stage) {
             (State::Draining | State::Ended, _) => refuse(request),
-            (State::Ready, Stage::Idle) => self.begin(request),
+            // The other process has the sockets that there are now, and reads the configuration itself.
+            (State::Ready, Stage::Idle) if !self.upgrading.is_under_way() => self.begin(request),
             _ => self.reloads.wait(request),
         }
     }
 
     /// Does what was asked for meanwhile.
     pub(in crate::control) fn reload_next(&mut self) {
+        self.upgrade_next();
         if let Some(request) = self.reloads.waiting.take() {
             self.reload(request);
         }
@@ -49,7 +52,11 @@ impl Life {
             at: SystemTime::now(),
             snapshot: gateway.snapshot(),
             credentials: gateway.credentials.borrow().known(),
-            binds: gateway.listeners().iter().map(|bound| bound.listener.bind.clone()).collect(),
+            present: Present {
+                open: gateway.listeners().iter().map(|bound| bound.listener.bind.clone()).collect(),
+                ending: self.reloads.removed_within(REVIVE_WITHIN),
+                closing: self.reloads.removed_within(CLOSED_AFTER),
+            },
             workers: gateway.shards.len(),
             read: Arc::clone(&self.reloads.read),
             in_any_case: request.in_any_case,
@@ -63,7 +70,8 @@ impl Life {
         match (self.reloads.take(), step) {
             (stage, Step::Retired) => {
                 self.reloads.stage = stage;
-                self.reloads.look_at_retired();
+                self.reloads.free_retired();
+                self.forget_removed();
             }
             (Stage::Preparing(request, _) | Stage::Resolving(request, ..), _)
                 if self.gateway.state() != State::Ready =>
@@ -144,6 +152,11 @@ impl Life {
 
     /// From here on nothing can fail.
     fn commit(&mut self, request: Request, prepared: Prepared) {
+        let ending = self.reloads.removed_within(REVIVE_WITHIN);
+        if prepared.sockets.revived.iter().any(|bind| !ending.contains(bind)) {
+            // Names took so long that listeners have closed that were to go on.
+            return self.begin(request);
+        }
         let gateway = Rc::clone(&self.gateway);
         let before = gateway.snapshot();
         let Prepared { snapshot, carried, mut credentials, found, sockets, changes, .. } = prepared;
@@ -155,6 +168,8 @@ impl Life {
         credentials.follow(&gateway.credentials.borrow());
         *gateway.credentials.borrow_mut() = credentials;
         sockets.hold_in(&gateway.sockets);
+        let revived = sockets.revived.clone();
+        self.reloads.removed.retain(|(bound, _)| !revived.contains(&bound.listener.bind));
         let listeners = listeners(&gateway, &snapshot, &sockets);
         let removed = removed(&gateway, &listeners);
         *gateway.listeners.borrow_mut() = listeners.into();
@@ -205,6 +220,7 @@ impl Life {
             text: changes.to_string(),
             before,
             removed,
+            revived,
         };
         self.reloads.stage = Stage::Spreading(request, Box::new(spreading));
     }
@@ -263,12 +279,16 @@ impl Life {
     }
 
     fn finish_reload(&mut self, request: Request, spreading: Spreading) {
-        let Spreading { load, text, before, removed, .. } = spreading;
+        let Spreading { load, text, before, removed, revived, .. } = spreading;
         unix::remove(&removed, &self.gateway.sockets);
-        removed.iter().for_each(|bound| self.gateway.sockets.forget(&bound.listener.bind));
-        for bound in &removed {
+        for bound in removed {
             log::info(format_args!("no longer listening on {}", bound.text()));
+            match &bound.listener.bind {
+                BindAddress::Tcp(_) => self.reloads.removed.push((bound, Instant::now())),
+                bind => self.gateway.sockets.forget(bind),
+            }
         }
+        self.look_at_revived(&revived);
         let took = load.at.elapsed().unwrap_or_default();
         let warnings = match load.warnings {
             0 => String::new(),
@@ -284,6 +304,35 @@ impl Life {
             notify::reloaded("serving");
         }
         self.reload_next();
+    }
+
+    /// Listeners that were to end and go on do so unless a shard was very late to hear of it. Where nobody listens after all
+    /// they are bound anew.
+    fn look_at_revived(&mut self, revived: &[BindAddress]) {
+        let is_free = |bind: &&BindAddress| matches!(bind, BindAddress::Tcp(address) if driver::Listener::check_free(*address).is_ok());
+        let lost: Vec<&BindAddress> = revived.iter().filter(is_free).collect();
+        if let Some(first) = lost.first() {
+            log::warn(format_args!("{first} was closed before it was to go on: it is bound again"));
+            let listeners = self.gateway.listeners();
+            let left = listeners.iter().filter(|bound| !lost.contains(&&bound.listener.bind)).cloned();
+            *self.gateway.listeners.borrow_mut() = left.collect();
+            self.reloads.wait(Request {
+                why: "a listener was closed",
+                answers: Vec::new(),
+                in_any_case: true,
+            });
+        }
+    }
+
+    /// Listeners that were removed so long ago that every shard has closed them are forgotten.
+    fn forget_removed(&mut self) {
+        let is_closed = |(_, at): &mut (Bound, Instant)| at.elapsed() >= CLOSED_AFTER;
+        for (bound, _) in self.reloads.removed.extract_if(.., is_closed) {
+            let bind = &bound.listener.bind;
+            if !self.gateway.listeners().iter().any(|open| open.listener.bind == *bind) {
+                self.gateway.sockets.forget(bind);
+            }
+        }
     }
 
     /// No reload is made any more: those who wait for one are told.
@@ -319,7 +368,7 @@ fn listeners(gateway: &Gateway, snapshot: &Snapshot, sockets: &Sockets) -> Vec<B
         before.iter().map(|bound| (bound.listener.bind.to_string(), bound)).collect();
     let bound = |(position, listener): (usize, &crate::table::Listener)| {
         let known = known.get(&listener.bind.to_string());
-        let address = known.map_or_else(|| sockets.address(position), |bound| bound.address);
+        let address = known.map_or_else(|| sockets.address(position, listener), |bound| bound.address);
         if known.is_none() {
             let bound = Bound { listener: listener.clone(), address };
             log::info(format_args!("listening on {} for {}", bound.text(), listener.source));

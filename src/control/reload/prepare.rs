@@ -4,7 +4,7 @@ use super::{
     carry::{Carried, carry},
     changes::Changes,
     load::{Loaded, Loader, Served},
-    sockets::Sockets,
+    sockets::{Present, Sockets},
 };
 use crate::{
     config::{Contents, Diagnostic},
@@ -13,7 +13,7 @@ use crate::{
         credentials::{Found, Known},
     },
     listener::BindError,
-    table::{BindAddress, Snapshot},
+    table::Snapshot,
 };
 use std::{
     collections::HashSet,
@@ -32,7 +32,7 @@ pub(super) struct Before {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) credentials: Known,
     /// Where it listens.
-    pub(super) binds: Vec<BindAddress>,
+    pub(super) present: Present,
     pub(super) workers: usize,
     /// What it was made of.
     pub(super) read: Arc<WasRead>,
@@ -120,7 +120,7 @@ pub(super) fn prepare(loader: &Loader, before: Before) -> Result<Box<Prepared>, 
         Credentials::load_after(before.credentials, &snapshot, secrets, SystemTime::now());
     loaded.diagnostics.extend(credentials.diagnostics(&loaded.resources.sources));
     let certified = clock.step();
-    let sockets = match Sockets::bind(&snapshot, &before.binds, before.workers) {
+    let sockets = match Sockets::bind(&snapshot, &before.present, before.workers) {
         Ok(sockets) => sockets,
         Err(error) => {
             loaded.diagnostics.push(not_bound(&error));
