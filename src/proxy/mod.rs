@@ -89,7 +89,7 @@ mod worker;
 pub use authorize::{AuthorizationRequest, NOT_ALLOWED, facts_of_connection, with_facts};
 pub use downstream::{Socket, serve};
 pub use environment::{Clock, ConnectionInfo, Environment, Limits, NextRouting, Routing, TlsInfo};
-pub use listener_state::{ListenerState, Served, Standing};
+pub use listener_state::{Client, ListenerState, Served, Standing};
 pub use passage::{arrive, depart, head_policy};
 pub use remains::Remains;
 pub use reply::refusal;
