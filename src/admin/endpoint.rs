@@ -21,7 +21,7 @@ pub(super) enum Format {
     Text,
     /// For programs.
     Json,
-    /// For people, in a browser.
+    /// For people with a browser.
     Html,
     /// The text format of Prometheus, version 0.0.4.
     Prometheus,
@@ -129,7 +129,6 @@ impl Parameter {
     }
 
     /// It may be there several times.
-    #[allow(dead_code)]
     pub(super) const fn repeated(self) -> Parameter {
         Parameter { repeats: true, ..self }
     }

@@ -1,14 +1,16 @@
 //! Status, metrics and what is served: pages for operators and probes, on the control thread.
 //!
 //! - `server`: HTTP for the pages
+//! - `overview`: everything live in one document
+//! - `dashboard`: the same for people, in a browser
 //! - `guard`: who may ask
 //! - `endpoint`: what an endpoint is; the list of them is in `pages`
 //! - `request`: what a request asks an endpoint for
 //! - `reply`: what an endpoint says
 //! - `readable`: JSON as lines for people
+//! - `look`: asking the shards what only they know
+//! - `redact`: objects as they are written, without their secrets
 //! - `pieces`: answers that are too large to be held
-//! - `overview`: everything live in one document
-//! - `dashboard`: the same for people, in a browser
 //! - `pages`: which pages there are, and what they say
 //! - `ask`: a client of the pages, for the command line
 //! - `metrics`: numbers for Prometheus, and for people
@@ -28,12 +30,14 @@ mod dump;
 mod endpoint;
 mod guard;
 mod health;
+mod look;
 mod metrics;
 mod mongo;
 mod overview;
 mod pages;
 mod pieces;
 mod readable;
+mod redact;
 mod reply;
 mod request;
 mod routes;

@@ -13,7 +13,7 @@ mod tracing;
 mod metrics;
 mod values;
 
-pub(super) use asking::{AskArgs, LogLevelArgs, StatusArgs, StopArgs};
+pub(super) use asking::{AskArgs, AskDrainArgs, LogLevelArgs, StatusArgs};
 pub(super) use doctor::DoctorArgs;
 pub(super) use drain::DrainArgs;
 use drain::duration;
@@ -76,7 +76,7 @@ pub enum Subcommand {
     /// Have another process of the program take over from a running gateway
     Upgrade(AskArgs),
     /// Have a running gateway take no new connections, let the present ones end, and end
-    Drain(StopArgs),
+    Drain(AskDrainArgs),
     /// Say how a running gateway is
     Status(StatusArgs),
     /// Say or change how much a running gateway says on standard error

@@ -8,9 +8,11 @@
 #![allow(unsafe_code)]
 
 use super::alarm::{self, Alarms};
+use socket2::SockRef;
 use std::{
     cell::{Cell, RefCell},
-    os::fd::RawFd,
+    net::SocketAddr,
+    os::fd::{BorrowedFd, RawFd},
     rc::Rc,
     task::Waker,
     time::{Duration, Instant},
@@ -367,6 +369,20 @@ pub struct Remote {
 }
 
 impl Remote {
+    /// What the connection is doing, and who is at its other end: nothing for a Unix socket, and for one that is gone.
+    pub fn look(&self) -> (Phase, Option<SocketAddr>) {
+        let slots = self.owner.slots.borrow();
+        let Some(slot) = slots.get(self.index as usize) else { return (Phase::None, None) };
+        if slot.fd < 0 || slot.fd == NO_SOCKET {
+            return (slot.phase, None);
+        }
+        // SAFETY: a deadline is dropped before its socket is closed, and takes its descriptor out of the slot then; it can't be
+        // dropped meanwhile, for this thread has it.
+        let socket = unsafe { BorrowedFd::borrow_raw(slot.fd) };
+        let peer = SockRef::from(&socket).peer_addr().ok().and_then(|peer| peer.as_socket());
+        (slot.phase, peer)
+    }
+
     /// As if the deadline had passed: both directions end, and it says that it has [fired](Deadline::fired).
     pub fn end_now(&self) {
         if let Some(slot) =

@@ -266,6 +266,8 @@ pub struct ConnectionInfo {
     pub server_name: Option<Box<str>>,
     /// What is known of its TLS, if it ended here.
     pub tls: Option<Box<TlsInfo>>,
+    /// When it began.
+    pub(super) opened: Instant,
     /// When it is to be drained for its age.
     pub(super) ends_at: Option<Instant>,
     /// What its requests go by; nothing where it is not one of HTTP.
@@ -301,6 +303,7 @@ impl ConnectionInfo {
             scheme: Scheme::Http,
             server_name: None,
             tls: None,
+            opened: Instant::now(),
             ends_at: None,
             standing: None,
         }

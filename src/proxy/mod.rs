@@ -94,7 +94,7 @@ pub use authorize::{AuthorizationRequest, NOT_ALLOWED, facts_of_connection, with
 pub use clock::Clock;
 pub use downstream::{Socket, serve};
 pub use environment::{ConnectionInfo, Environment, Limits, TlsInfo};
-pub use listener_state::{ListenerState, Served, Standing};
+pub use listener_state::{Client, ListenerState, Served, Standing};
 pub use passage::{arrive, depart, head_policy};
 pub use remains::Remains;
 pub use reply::refusal;

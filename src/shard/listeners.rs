@@ -4,10 +4,16 @@ use super::{ShardListener, mailbox::ListenerUpdate};
 use crate::{
     driver::{self, FirstWord, TICK},
     listener::{self, Listening},
-    proxy::{Environment, ListenerState, Routing},
+    proxy::{Client, Environment, ListenerState, Routing},
     table::{BindAddress, Chain},
 };
-use std::{cell::RefCell, collections::HashMap, mem, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    mem,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 /// A listener that ends takes no new clients at once, and closes after so many ticks. By then everybody is there who had begun
 /// to connect: one whose first words are waited for is handed over after a second, and hurrying gains nothing.
@@ -55,6 +61,20 @@ impl Listeners {
             Listening { socket: Rc::clone(&socket), bind: bind.clone(), state: Rc::clone(&state) };
         driver::spawn(listener::run(listening, Rc::clone(env)));
         self.open.borrow_mut().push(Open { bind, socket, state });
+    }
+
+    /// How many connections of clients there are, and at most so many of them.
+    pub(super) fn clients(&self, most: usize) -> (usize, Vec<(String, Client)>) {
+        let (now, mut clients) = (Instant::now(), Vec::new());
+        let open = self.open.borrow();
+        let ending = self.ending.borrow();
+        let mut count = 0;
+        for listener in open.iter().chain(ending.iter().map(|ending| &ending.open)) {
+            count += listener.state.open();
+            let some = listener.state.clients(most - clients.len(), now).into_iter();
+            clients.extend(some.map(|client| (listener.bind.to_string(), client)));
+        }
+        (count, clients)
     }
 
     /// Every socket that is not closed.

@@ -215,6 +215,7 @@ impl Members {
             Message::Stop => begin_drain(&self.env, &self.drain, Duration::ZERO),
             Message::Open => self.listeners.sockets().iter().for_each(|socket| socket.open()),
             Message::HandOver(within) => hand_over(&self.env, &self.drain, within),
+            Message::Look(look) => self.look(&look),
             // It may be said of what the update brings.
             message if self.is_updating.get() => self.waiting.borrow_mut().push_back(message),
             Message::Resolved(answer) => self.env.routing.borrow().clusters.resolved(&answer),

@@ -114,6 +114,11 @@ fn resident_bytes() -> Option<u64> {
     Some(pages.saturating_mul(param::page_size() as u64))
 }
 
+/// What each worker does.
+pub(super) fn workers(gateway: &Gateway) -> Vec<Value> {
+    workers::all(gateway)
+}
+
 /// All workers together.
 fn totals(gateway: &Gateway) -> Value {
     let sum = |of: fn(&Counters) -> &Counter| {

@@ -4,10 +4,14 @@
 //! - `about`: what describes the pages: the list for people, the description for programs
 //! - `state`: how the gateway is
 //! - `served`: what is served
+//! - `live`: what goes on at this moment
+//! - `explain`: what becomes of a request
 //! - `commands`: what changes something
 
 mod about;
 mod commands;
+mod explain;
+mod live;
 mod served;
 mod state;
 mod table;

@@ -14,7 +14,7 @@ pub struct AskArgs {
 
 /// `drain`
 #[derive(Args, Clone, Debug)]
-pub struct StopArgs {
+pub struct AskDrainArgs {
     /// Which gateway is asked.
     #[command(flatten)]
     pub ask: AskArgs,
