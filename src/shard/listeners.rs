@@ -10,7 +10,6 @@ use crate::{
 use std::{
     cell::RefCell,
     collections::HashMap,
-    mem,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -150,7 +149,9 @@ impl Listeners {
             return Vec::new();
         }
         let mut late = Vec::new();
-        for mut ending in mem::take(&mut *self.ending.borrow_mut()) {
+        // Not in the head of the loop: it would stay borrowed in there.
+        let all = self.ending.take();
+        for mut ending in all {
             if ending.closes_in == 1 {
                 ending.open.socket.close();
             }
