@@ -21,7 +21,7 @@ pub(super) enum Format {
     Text,
     /// For programs.
     Json,
-    /// For people with a browser.
+    /// For people, in a browser.
     Html,
     /// The text format of Prometheus, version 0.0.4.
     Prometheus,

@@ -1,14 +1,14 @@
 //! Status, metrics and what is served: pages for operators and probes, on the control thread.
 //!
 //! - `server`: HTTP for the pages
-//! - `overview`: everything live in one document
-//! - `dashboard`: the same for people, in a browser
 //! - `guard`: who may ask
 //! - `endpoint`: what an endpoint is; the list of them is in `pages`
 //! - `request`: what a request asks an endpoint for
 //! - `reply`: what an endpoint says
 //! - `readable`: JSON as lines for people
 //! - `pieces`: answers that are too large to be held
+//! - `overview`: everything live in one document
+//! - `dashboard`: the same for people, in a browser
 //! - `pages`: which pages there are, and what they say
 //! - `ask`: a client of the pages, for the command line
 //! - `metrics`: numbers for Prometheus, and for people

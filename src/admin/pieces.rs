@@ -49,13 +49,8 @@ where
     let writes = write(Pieces::new(format, to));
     // A client that has gone needs no more.
     spawn_local(async { drop(writes.await) });
-    Reply {
-        status: 200,
-        content_type: format.content_type(),
-        content: Content::Pieces(pieces),
-        policy: None,
-        allow: None,
-    }
+    let content = Content::Pieces(pieces);
+    Reply { status: 200, content_type: format.content_type(), content, allow: None, policy: None }
 }
 
 impl Pieces {

@@ -19,10 +19,10 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) content_type: &'static str,
     pub(super) content: Content,
-    /// For a page of a browser: what it may do (`content-security-policy`).
-    pub(super) policy: Option<&'static str>,
     /// With 405: the methods that there are.
     pub(super) allow: Option<String>,
+    /// What a browser may do with a page of HTML.
+    pub(super) policy: Option<String>,
 }
 
 /// The content of an answer.
@@ -43,7 +43,7 @@ impl Reply {
     /// In a format.
     pub(super) fn whole(status: u16, format: Format, content: Vec<u8>) -> Reply {
         let content = Content::Whole(content.into());
-        Reply { status, content_type: format.content_type(), content, policy: None, allow: None }
+        Reply { status, content_type: format.content_type(), content, allow: None, policy: None }
     }
 
     /// As JSON, or as the text that `text` makes.

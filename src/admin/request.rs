@@ -8,6 +8,8 @@ use std::borrow::Cow;
 pub(super) struct Asked {
     /// How the answer is to be written.
     pub(super) format: Format,
+    /// The query as it came.
+    pub(super) query: String,
     parameters: Vec<(&'static str, String)>,
 }
 
@@ -42,7 +44,7 @@ impl Asked {
             return Err(format!("`{}` is missing: {}", missing.name, missing.about));
         }
         let format = format.unwrap_or_else(|| accepted(endpoint.formats, accept));
-        Ok(Asked { format, parameters })
+        Ok(Asked { format, query: query.to_owned(), parameters })
     }
 
     /// A parameter's value, if it is there.
@@ -195,6 +197,8 @@ mod tests {
         }
     }
 
+    const INDEX: &[Format] = &[Format::Text, Format::Html, Format::Json];
+
     #[test]
     fn accept_chooses_among_what_there_is() {
         for (formats, accept, wanted) in [
@@ -210,6 +214,8 @@ mod tests {
             (PAGE, "*/*", Format::Text),
             (JSON, ";;q=,", Format::Json),
             (TEXT, "APPLICATION/JSON ; Q=1", Format::Json),
+            (INDEX, "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Format::Html),
+            (INDEX, "*/*", Format::Text),
         ] {
             assert_eq!(accepted(formats, Some(accept)), wanted, "{accept}");
         }

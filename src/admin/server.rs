@@ -6,8 +6,10 @@ use super::{
     pages::{Pages, Request},
     reply::{Content, Reply},
 };
-use crate::control::{Gateway, Sockets, keep_history, log, remove_stale_file};
-use crate::table::BindAddress;
+use crate::{
+    control::{Gateway, Sockets, keep_history, log, remove_stale_file},
+    table::BindAddress,
+};
 use hyper::{
     HeaderMap, Method, StatusCode,
     body::Incoming,
@@ -25,10 +27,7 @@ use std::{
     convert::Infallible,
     fmt, fs, io,
     net::{SocketAddr, TcpListener},
-    os::unix::{
-        fs::{MetadataExt, PermissionsExt},
-        net::UnixListener,
-    },
+    os::unix::{fs::PermissionsExt, net::UnixListener},
     path::{Path, PathBuf},
     rc::Rc,
     time::Duration,
@@ -60,14 +59,7 @@ pub struct Server {
 
 enum Listening {
     Tcp(TcpListener, SocketAddr),
-    Unix(UnixListener, SocketFile),
-}
-
-/// The file of a Unix socket, removed when it is dropped, unless it has become somebody else's.
-struct SocketFile {
-    path: PathBuf,
-    /// Device and number: which file it is.
-    identity: Option<(u64, u64)>,
+    Unix(UnixListener, PathBuf),
 }
 
 /// Takes the address for a set of pages; somebody else may have bound it for this process. Port 0 lets the kernel choose.
@@ -90,52 +82,48 @@ pub fn bind(pages: Pages, address: SocketAddr, sockets: &Sockets) -> io::Result<
 }
 
 /// Takes a path for a set of pages: a Unix socket that only this user can connect to. A socket that nobody listens on any
-/// more is replaced, and the file goes when the pages end.
+/// more is replaced, and the file goes when the process ends that has the socket last.
 ///
 /// # Errors
 /// What `bind(2)` says.
 pub fn bind_unix(pages: Pages, path: &Path, sockets: &Sockets) -> io::Result<Server> {
     let (name, at) = (pages.to_string(), BindAddress::Unix(path.to_owned()));
-    if let Some(passed) = sockets.page(&name, &at) {
-        let listener = UnixListener::from(passed);
-        listener.set_nonblocking(true)?;
-        let file = SocketFile { path: path.to_owned(), identity: identity(path) };
-        return Ok(Server { pages, socket: Listening::Unix(listener, file) });
-    }
+    let listener = match sockets.page(&name, &at) {
+        Some(passed) => UnixListener::from(passed),
+        None => {
+            let listener = bind_file(path)?;
+            sockets.bound_page(&name, &at, &listener);
+            listener
+        }
+    };
+    listener.set_nonblocking(true)?;
+    Ok(Server { pages, socket: Listening::Unix(listener, path.to_owned()) })
+}
+
+fn bind_file(path: &Path) -> io::Result<UnixListener> {
     remove_stale_file(path);
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(path)?)?;
-    let file = SocketFile { path: path.to_owned(), identity: identity(path) };
     // Nobody can connect before it listens, so that nobody can who may not.
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
     socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    sockets.bound_page(&name, &at, &socket);
-    Ok(Server { pages, socket: Listening::Unix(socket.into(), file) })
+    Ok(socket.into())
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-impl SocketFile {
-    /// Somebody else goes on with it.
-    fn leave(&mut self) {
-        self.identity = None;
-    }
-}
+/// The file of a Unix socket, removed when it is dropped, unless another process has the socket.
+struct SocketFile(PathBuf, Rc<Gateway>);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if self.identity.is_some() && identity(&self.path) == self.identity {
-            // It may have gone in this moment.
-            let _ = fs::remove_file(&self.path);
+        if self.1.sockets.is_ours(&BindAddress::Unix(self.0.clone())) {
+            // Somebody may have removed it already.
+            let _ = fs::remove_file(&self.0);
         }
     }
 }
 
 impl Server {
-    /// Serves until the process ends. Call it within the control thread's runtime.
+    /// Serves until the process ends or another one takes over. Call it within the control thread's runtime.
     ///
     /// # Errors
     /// The runtime does not take the socket.
@@ -146,32 +134,24 @@ impl Server {
         }
         match self.socket {
             Listening::Tcp(listener, address) => {
-                let reach =
-                    if address.ip().to_canonical().is_loopback() { Reach::Loopback } else { Reach::Network };
+                let is_loopback = address.ip().to_canonical().is_loopback();
+                let reach = if is_loopback { Reach::Loopback } else { Reach::Network };
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 spawn_local(async move {
-                    let mut door = Door::new(pages, reach, Rc::clone(&gateway));
-                    // Another process has the same socket before this one serves, and after the next one does.
-                    gateway.handover.here().await;
-                    loop {
-                        tokio::select! {
-                            accepted = listener.accept() => door.admit(accepted).await,
-                            () = gateway.handover.left() => return,
-                        }
+                    let door = Door::open(pages, reach, gateway).await;
+                    while let Some(accepted) = door.next(listener.accept()).await {
+                        door.admit(accepted).await;
                     }
                 });
             }
-            Listening::Unix(listener, mut file) => {
+            Listening::Unix(listener, path) => {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
                 spawn_local(async move {
-                    let mut door = Door::new(pages, Reach::Socket, Rc::clone(&gateway));
-                    gateway.handover.here().await;
-                    loop {
-                        tokio::select! {
-                            accepted = listener.accept() => door.admit(accepted).await,
-                            // The file is the next process's.
-                            () = gateway.handover.left() => return file.leave(),
-                        }
+                    // Goes when this task does.
+                    let _file = SocketFile(path, Rc::clone(&gateway));
+                    let door = Door::open(pages, Reach::Socket, gateway).await;
+                    while let Some(accepted) = door.next(listener.accept()).await {
+                        door.admit(accepted).await;
                     }
                 });
             }
@@ -185,7 +165,7 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.socket {
             Listening::Tcp(_, address) => write!(f, "http://{address}/"),
-            Listening::Unix(_, file) => write!(f, "unix:{}", file.path.display()),
+            Listening::Unix(_, path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -199,11 +179,21 @@ struct Door {
 }
 
 impl Door {
-    fn new(pages: Pages, reach: Reach, gateway: Rc<Gateway>) -> Door {
+    /// Another process has the same socket before this one serves.
+    async fn open(pages: Pages, reach: Reach, gateway: Rc<Gateway>) -> Door {
+        gateway.handover.here().await;
         Door { pages, reach, gateway, open: Rc::default() }
     }
 
-    async fn admit<S, A>(&mut self, accepted: io::Result<(S, A)>)
+    /// What is accepted next. Nothing when another process has taken over, which then has the same socket.
+    async fn next<T>(&self, accept: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            accepted = accept => Some(accepted),
+            () = self.gateway.handover.left() => None,
+        }
+    }
+
+    async fn admit<S, A>(&self, accepted: io::Result<(S, A)>)
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
@@ -289,13 +279,12 @@ fn in_full(reply: Reply) -> hyper::Response<Content> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    if let Some(policy) = reply.policy {
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.insert(VARY, HeaderValue::from_static("accept"));
-    }
-    if let Some(allow) = reply.allow.and_then(|methods| HeaderValue::from_str(&methods).ok()) {
-        headers.insert(ALLOW, allow);
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    for (name, value) in [(ALLOW, reply.allow), (CONTENT_SECURITY_POLICY, reply.policy)] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            headers.insert(name, value);
+        }
     }
     response
 }

@@ -1,22 +1,25 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
 //! value that makes no sense. `http2` has the options about clients' connections, `tracing` those about spans, `metrics` those
 //! about metrics, `doctor` those of that subcommand, `drain` those about the end of the process and about the next one,
-//! `asking` the subcommands that ask a running gateway, `values` what an option's text is read into.
+//! `asking` the subcommands that ask a running gateway, `top` that which goes on asking, `values` what an option's text is
+//! read into.
 
 mod asking;
 mod doctor;
 mod drain;
 mod http2;
+mod top;
 mod tracing;
 mod metrics;
 mod values;
 
-pub(super) use asking::{AskArgs, AskDrainArgs, LogLevelArgs, StatusArgs};
+pub(super) use asking::{AskArgs, LogLevelArgs, StatusArgs, StopArgs};
 pub(super) use doctor::DoctorArgs;
 pub(super) use drain::DrainArgs;
 use drain::duration;
 pub(super) use http2::Http2Args;
 pub(super) use metrics::MetricsArgs;
+pub(super) use top::TopArgs;
 pub(super) use tracing::TracingArgs;
 pub(super) use values::{Labels, Networks};
 
@@ -73,11 +76,13 @@ pub enum Subcommand {
     /// Have another process of the program take over from a running gateway
     Upgrade(AskArgs),
     /// Have a running gateway take no new connections, let the present ones end, and end
-    Drain(AskDrainArgs),
+    Drain(StopArgs),
     /// Say how a running gateway is
     Status(StatusArgs),
     /// Say or change how much a running gateway says on standard error
     LogLevel(LogLevelArgs),
+    /// Show a running gateway live in the terminal: requests, routes, workers, clusters, reloads
+    Top(TopArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Print the manual page

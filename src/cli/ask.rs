@@ -2,7 +2,7 @@
 
 use super::{
     FAILED, GOOD,
-    args::{AnswerFormat, AskArgs, AskDrainArgs, LogLevelArgs, StatusArgs},
+    args::{AnswerFormat, AskArgs, LogLevelArgs, StatusArgs, StopArgs},
     output::{complain, print},
 };
 use crate::{
@@ -21,7 +21,7 @@ pub(super) fn upgrade(args: &AskArgs) -> u8 {
 }
 
 /// `drain`
-pub(super) fn drain(args: &AskDrainArgs) -> u8 {
+pub(super) fn drain(args: &StopArgs) -> u8 {
     let code = command(&args.ask, "/drain");
     if code != GOOD || !args.wait {
         return code;

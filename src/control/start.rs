@@ -1,8 +1,8 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, Handover, KeyState, Load, LoadCounts, LogTarget,
-    MetricsWorkload, Shard, Sockets, State, Workers, health,
+    Bound, Command, Credentials, Descriptors, Gateway, Handover, KeyState, Known, Load, LoadCounts,
+    LogTarget, MetricsWorkload, Shard, Sockets, State, Workers, health,
     log_writer::LogWriter,
     otlp::{self, ExportStatus},
     ports::Reservation,
@@ -31,6 +31,8 @@ pub struct Setup {
     pub snapshot: Snapshot,
     /// What its TLS names.
     pub credentials: Credentials,
+    /// What is known of its files.
+    pub known: Arc<Known>,
     /// What it was made of, as the user named it.
     pub inputs: Vec<String>,
     /// The workers.
@@ -136,6 +138,7 @@ pub fn start(
     let gateway = Gateway {
         token_keys: RefCell::new(KeyState::all(snapshot.authentication.as_deref(), &[])),
         snapshot: RefCell::new(snapshot),
+        known: RefCell::new(setup.known),
         inputs: setup.inputs,
         listeners: RefCell::new(listeners.into()),
         loads: RefCell::default(),

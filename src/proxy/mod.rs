@@ -4,6 +4,7 @@
 //! - `authorize`: requests and connections are held against AuthorizationPolicies
 //! - `environment`: what a shard lends to every exchange: routing, buffers, clock, log, counters
 //! - `listener_state`: what a listener does at present, and how its connections follow when that changes
+//! - `routing`: a snapshot with this shard's connections, and how it is made from the one before
 //! - `remains`: what is left of snapshots that were replaced
 //! - `downstream`: one HTTP/1.1 connection of a client: waiting, reading heads, answering, ending
 //! - `serve_http2`: one HTTP/2 connection of a client
@@ -72,6 +73,7 @@ mod record;
 mod remains;
 mod reply;
 mod retrying;
+mod routing;
 mod serve_http2;
 mod standard;
 mod stream_body;
@@ -91,10 +93,11 @@ mod worker;
 pub use authorize::{AuthorizationRequest, NOT_ALLOWED, facts_of_connection, with_facts};
 pub use clock::Clock;
 pub use downstream::{Socket, serve};
-pub use environment::{ConnectionInfo, Environment, Limits, NextRouting, Routing, TlsInfo};
+pub use environment::{ConnectionInfo, Environment, Limits, TlsInfo};
 pub use listener_state::{ListenerState, Served, Standing};
 pub use passage::{arrive, depart, head_policy};
 pub use remains::Remains;
 pub use reply::refusal;
+pub use routing::{NextRouting, Routing};
 pub use standard::client_address;
 pub use tcp::{TcpConnection, serve_tcp};

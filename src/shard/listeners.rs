@@ -138,11 +138,12 @@ impl Listeners {
     ) {
         let mut known: HashMap<BindAddress, Open> =
             self.open.take().into_iter().map(|open| (open.bind.clone(), open)).collect();
+        let mut ending = Vec::new();
         for ListenerUpdate { bind, chain, socket } in updates {
             let old =
-                if socket.is_none() { known.remove(&bind).or_else(|| self.revive(&bind)) } else { None };
+                known.remove(&bind).or_else(|| if socket.is_none() { self.revive(&bind) } else { None });
             match (old, socket) {
-                (Some(old), _) => {
+                (Some(old), None) => {
                     let (before, now) = (first_word(&old.state.served().chain), first_word(&chain));
                     if before != now {
                         old.socket.set_first_word(now);
@@ -150,15 +151,21 @@ impl Listeners {
                     old.state.set(routing, chain);
                     self.open.borrow_mut().push(old);
                 }
-                (None, Some(socket)) => self.begin(socket, bind, ListenerState::new(routing, chain), env),
+                (old, Some(socket)) => {
+                    ending.extend(old);
+                    self.begin(socket, bind, ListenerState::new(routing, chain), env);
+                }
                 // Whoever sends updates knows what there is; there is nothing to be served here.
                 (None, None) => {}
             }
         }
         let cuts_in = ending_time.as_millis().div_ceil(TICK.as_millis()).max(1);
-        for open in known.into_values() {
+        for open in ending.into_iter().chain(known.into_values()) {
             open.state.end();
-            open.socket.stop_admitting();
+            // What somebody else listens on too could not go on after that; it can be left at any time.
+            if !open.socket.is_kept() {
+                open.socket.stop_admitting();
+            }
             self.ending.borrow_mut().push(Ending { open, closes_in: CLOSING_TICKS, cuts_in });
         }
     }

@@ -19,7 +19,7 @@ use std::{
     cell::{Cell, RefCell},
     io,
     rc::Rc,
-    sync::{Arc, mpsc::Sender},
+    sync::{Arc, atomic::Ordering, mpsc::Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -258,6 +258,7 @@ async fn tick(members: &Rc<Members>) -> usize {
         bump(&env.counters.ticks, 1);
         let now = Instant::now();
         let delay = now.duration_since(before).saturating_sub(driver::TICK);
+        env.counters.free_buffer_bytes.store(env.buffers.free_bytes() as u64, Ordering::Relaxed);
         env.counters.tick_delays.record(delay.as_micros() as u64);
         before = now;
         env.clock.adjust();

@@ -65,11 +65,11 @@ class Clusters {
     if (!row || !details.open) return;
     const inside = details.lastChild;
     if (!inside.firstChild) {
-      const columns = [['Endpoint', ''], ['Weight', 'right medium'], ['State', 'state-of'], ['Put out', 'right']];
+      const columns = [['Endpoint', ''], ['Weight', 'right medium'], ['State', 'state-of'], ['Put out', 'right medium']];
       const head = make('tr', {}, ...columns.map(([title, name]) => make('th', {scope: 'col', class: name}, title)));
       const body = make('tbody');
       inside.append(make('p', {class: 'quiet'}), make('p', {class: 'quiet'}), make('table', {class: 'grid'}, make('thead', {}, head), body), make('p', {class: 'quiet'}));
-      const create = () => make('tr', {}, make('td', {class: 'mono'}), make('td', {class: 'right medium'}), make('td'), make('td', {class: 'right'}));
+      const create = () => make('tr', {}, make('td', {class: 'mono'}), make('td', {class: 'right medium'}), make('td'), make('td', {class: 'right medium'}));
       inside.rows = new Rows(body, create, (element, endpoint) => {
         const [address, weight, state, ejections] = element.children;
         const [isBad, text] = Clusters.health(endpoint);
@@ -81,7 +81,9 @@ class Clusters {
       });
     }
     const [source, policy, table, more] = inside.children;
-    put(source, `${row.source}; ${row.protocol}; ${words.count(row.requests)} requests since the start`);
+    // Where there is no trouble, the source is in the row itself.
+    const about = [Clusters.trouble(row) ? row.source : '', row.protocol, `${words.count(row.requests)} requests since the start`];
+    put(source, about.filter(Boolean).join('; '));
     put(policy, Clusters.policies(row).join('; '));
     show(policy, policy.textContent !== '');
     show(table, row.endpoints.total > 0);

@@ -3,7 +3,7 @@
 use super::table;
 use crate::{
     admin::{
-        dashboard,
+        dashboard::dashboard,
         endpoint::{Endpoint, FORMAT, Format, Kind, Method, Parameter},
         reply::Reply,
         request::Asked,
@@ -13,12 +13,12 @@ use crate::{
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
-/// The pages, one a line.
+/// The pages, one a line; for a browser the dashboard.
 pub(super) fn index(gateway: &Gateway, asked: &Asked) -> Reply {
     if asked.format == Format::Html {
-        let page = dashboard::dashboard();
-        let reply = Reply::whole(200, Format::Html, page.html.clone().into_bytes());
-        return Reply { policy: Some(&page.policy), ..reply };
+        let page = dashboard();
+        let policy = Some(page.policy.clone());
+        return Reply { policy, ..Reply::whole(200, Format::Html, page.html.clone().into_bytes()) };
     }
     let text = || {
         let mut text = title(gateway);

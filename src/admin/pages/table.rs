@@ -6,8 +6,9 @@ use crate::admin::endpoint::{Answer::*, Endpoint, Format, JSON, Kind, Parameter,
 
 use crate::control::LOADS_KEPT;
 
-/// Text, unless a browser asks.
-const PAGE: &[Format] = &[Format::Text, Format::Json, Format::Html];
+/// A browser prefers HTML, and says so.
+const INDEX: &[Format] = &[Format::Text, Format::Html, Format::Json];
+
 const LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
 /// A command that the gateway refuses, or could not do.
@@ -22,7 +23,19 @@ const PROMETHEUS: Endpoint = Endpoint::get(
 );
 
 pub(super) const ADMIN: &[Endpoint] = &[
-    Endpoint::get("/", "the list of pages; in a browser the dashboard", PAGE, Now(about::index)),
+    Endpoint::get("/", "the list of pages; for a browser, the dashboard", INDEX, Now(about::index)),
+    Endpoint::get(
+        "/api/overview",
+        "everything live in one document: what the dashboard shows",
+        &[Format::Json],
+        Now(state::overview),
+    )
+    .takes(&[
+        Parameter::new("routes", Kind::Text, "only routes with this in their name, host or source"),
+        Parameter::new("clusters", Kind::Text, "only clusters with this in their name or source"),
+        Parameter::new("history", Kind::OneOf(&["0", "1"]), "with the last five minutes, second by second"),
+        Parameter::new("loads_since", Kind::Number(0, u64::MAX), "only loads after this Unix time, in ms"),
+    ]),
     Endpoint::get("/help", "the list of pages with their parameters", TEXT, Now(about::help)),
     Endpoint::get("/openapi.json", "this API, as OpenAPI 3.1 has it", &[Format::Json], Now(about::openapi)),
     Endpoint::get("/ready", "whether it serves", TEXT, Now(state::ready)).or(&[NOT_READY]),
@@ -34,7 +47,7 @@ pub(super) const ADMIN: &[Endpoint] = &[
         Now(state::loads),
     )
     .takes(&[Parameter::new("limit", Kind::Number(1, LOADS_KEPT as u64), "how many, the latest first")]),
-    Endpoint::get("/stats", "all numbers, one a line", TEXT, Now(state::stats)).takes(&[Parameter::new(
+    Endpoint::get("/stats", "all numbers, one a line", TEXT, Later(state::stats)).takes(&[Parameter::new(
         "filter",
         Kind::Text,
         "only names with this in them",
@@ -52,22 +65,6 @@ pub(super) const ADMIN: &[Endpoint] = &[
             "name",
             Kind::Text,
             "only listeners, virtual hosts and clusters with this in their name",
-        ),
-    ]),
-    Endpoint::get(
-        "/api/overview",
-        "everything live in one document: what the dashboard shows",
-        &[Format::Json],
-        Now(state::overview),
-    )
-    .takes(&[
-        Parameter::new("routes", Kind::Text, "only routes with this in them"),
-        Parameter::new("clusters", Kind::Text, "only clusters with this in them"),
-        Parameter::new("history", Kind::OneOf(&["1"]), "with the last minutes"),
-        Parameter::new(
-            "loads_since",
-            Kind::Number(0, u64::MAX),
-            "only loads after this Unix time in milliseconds",
         ),
     ]),
     Endpoint::get("/listeners", "where it listens", TEXT, Now(served::listeners)),

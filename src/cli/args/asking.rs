@@ -14,7 +14,7 @@ pub struct AskArgs {
 
 /// `drain`
 #[derive(Args, Clone, Debug)]
-pub struct AskDrainArgs {
+pub struct StopArgs {
     /// Which gateway is asked.
     #[command(flatten)]
     pub ask: AskArgs,

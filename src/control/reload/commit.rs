@@ -210,6 +210,7 @@ impl Life {
         *gateway.resolved.borrow_mut() =
             resolved.iter().map(|found| (found.cluster.0, Arc::clone(&found.endpoints))).collect();
         *gateway.snapshot.borrow_mut() = Arc::clone(&snapshot);
+        *gateway.known.borrow_mut() = prepared.served.known;
         gateway.replaced.notify_one();
         self.checks.replace(&before);
         carried.gone.iter().for_each(|gone| gone.retire());
