@@ -3,7 +3,6 @@
 //! - `args`: the command line
 //! - `load`: files to a snapshot, with every diagnostic printed
 //! - `output`: results to standard output, problems to standard error
-//! - `place`: what stands at a place in the user's files
 //! - `ask`: the subcommands that ask a running gateway: `reload`, `upgrade`, `drain`, `status`, `log-level`
 //! - `top`: a running gateway in a terminal, live
 //! - `run`, `check`, `explain`, `routes`, `doctor`, `demo`, `completions`, `man`: one subcommand each
@@ -18,7 +17,6 @@ mod explain;
 mod load;
 mod man;
 mod output;
-mod place;
 mod routes;
 mod run;
 mod top;

@@ -177,6 +177,7 @@ fn setup(
     log::info(format_args!("access log: {log_target}"));
     Setup {
         snapshot: loaded.compiled.snapshot,
+        known: loaded.served.known,
         credentials,
         inputs: args.config.config.iter().map(|path| path.display().to_string()).collect(),
         workers,
@@ -198,7 +199,7 @@ fn setup(
 fn handover(options: &DrainArgs, sockets: &Sockets) -> Handover {
     let pid_file = options.pid_file.clone().map(PidFile::at);
     let times = (options.upgrade_timeout, options.upgrade_drain_time);
-    Handover::new(Program::this(), pid_file, times, sockets.is_taking_over())
+    Handover::new(Program::this(), pid_file, times, sockets.upgrades())
 }
 
 /// Who the gateway is in metrics: what Istio's deployment would be called.

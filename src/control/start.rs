@@ -1,8 +1,8 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, Handover, KeyState, Load, LoadCounts, LogTarget,
-    MetricsWorkload, Shard, Sockets, State, Workers, health,
+    Bound, Command, Credentials, Descriptors, Gateway, Handover, KeyState, Known, Load, LoadCounts,
+    LogTarget, MetricsWorkload, Shard, Sockets, State, Workers, health,
     log_writer::LogWriter,
     otlp::{self, ExportStatus},
     ports::Reservation,
@@ -12,6 +12,7 @@ use crate::{
     listener::BindError,
     shard::{self, Limits, Plan, Report, ShardId, ShardListener},
     table::Snapshot,
+    telemetry::LogSink,
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -31,6 +32,8 @@ pub struct Setup {
     pub snapshot: Snapshot,
     /// What its TLS names.
     pub credentials: Credentials,
+    /// What is known of its files.
+    pub known: Arc<Known>,
     /// What it was made of, as the user named it.
     pub inputs: Vec<String>,
     /// The workers.
@@ -100,12 +103,9 @@ pub fn start(
     let (listeners, per_shard) = bind_all(&snapshot, &setup.sockets, workers).map_err(StartError::Bind)?;
     setup.sockets.close_unused();
     drop(setup.reserved);
-    let log = LogWriter::start(&setup.log_target, workers);
-    let log = log.map_err(|error| StartError::Log(setup.log_target.clone(), error))?;
-    let (log, mut sinks) = log.map_or((None, Vec::new()), |(log, sinks)| (Some(log), sinks));
+    let (log, mut sinks) = start_log(&setup.log_target, workers)?;
     let defaults = Limits::default();
     let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
-    let handshake_timeout = setup.handshake_timeout;
     let (spans, to_export) = otlp::channel(workers);
     let mut shards = Vec::new();
     let bells = Arc::new(Bells::new(workers));
@@ -117,7 +117,7 @@ pub fn start(
             snapshot: Arc::clone(&snapshot),
             tls: setup.credentials.initial(),
             listeners,
-            limits: Limits { connections, handshake_timeout, ..defaults.clone() },
+            limits: Limits { connections, handshake_timeout: setup.handshake_timeout, ..defaults.clone() },
             hostname: hostname(),
             log: sinks.pop(),
             spans: Some(spans.clone()),
@@ -132,6 +132,7 @@ pub fn start(
     let gateway = Gateway {
         token_keys: RefCell::new(KeyState::all(snapshot.authentication.as_deref(), &[])),
         snapshot: RefCell::new(snapshot),
+        known: RefCell::new(setup.known),
         inputs: setup.inputs,
         listeners: RefCell::new(listeners.into()),
         loads: RefCell::default(),
@@ -160,6 +161,13 @@ pub fn start(
     };
     gateway.record(setup.load);
     Ok((Rc::new(gateway), asked))
+}
+
+/// The writer of the access log, and a sink for each worker; nothing and none where it is off.
+fn start_log(target: &LogTarget, workers: usize) -> Result<(Option<LogWriter>, Vec<LogSink>), StartError> {
+    let log = LogWriter::start(target, workers);
+    let log = log.map_err(|error| StartError::Log(target.clone(), error))?;
+    Ok(log.map_or((None, Vec::new()), |(log, sinks)| (Some(log), sinks)))
 }
 
 /// The listeners with their addresses, and every shard's sockets.

@@ -4,10 +4,16 @@ use super::{ShardListener, mailbox::ListenerUpdate};
 use crate::{
     driver::{self, FirstWord, TICK},
     listener::{self, Listening},
-    proxy::{Environment, ListenerState, Routing},
+    proxy::{Client, Environment, ListenerState, Routing},
     table::{BindAddress, Chain},
 };
-use std::{cell::RefCell, collections::HashMap, mem, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    mem,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 /// A listener that ends takes no new clients at once, and closes after so many ticks. By then everybody is there who had begun
 /// to connect: one whose first words are waited for is handed over after a second, and hurrying gains nothing.
@@ -57,6 +63,20 @@ impl Listeners {
         self.open.borrow_mut().push(Open { bind, socket, state });
     }
 
+    /// How many connections of clients there are, and at most so many of them.
+    pub(super) fn clients(&self, most: usize) -> (usize, Vec<(String, Client)>) {
+        let (now, mut clients) = (Instant::now(), Vec::new());
+        let open = self.open.borrow();
+        let ending = self.ending.borrow();
+        let mut count = 0;
+        for listener in open.iter().chain(ending.iter().map(|ending| &ending.open)) {
+            count += listener.state.open();
+            let some = listener.state.clients(most - clients.len(), now).into_iter();
+            clients.extend(some.map(|client| (listener.bind.to_string(), client)));
+        }
+        (count, clients)
+    }
+
     /// Every socket that is not closed.
     pub(super) fn sockets(&self) -> Vec<Rc<driver::Listener>> {
         let open = self.open.borrow();
@@ -75,11 +95,12 @@ impl Listeners {
     ) {
         let mut known: HashMap<BindAddress, Open> =
             self.open.take().into_iter().map(|open| (open.bind.clone(), open)).collect();
+        let mut ending = Vec::new();
         for ListenerUpdate { bind, chain, socket } in updates {
             let old =
-                if socket.is_none() { known.remove(&bind).or_else(|| self.revive(&bind)) } else { None };
+                known.remove(&bind).or_else(|| if socket.is_none() { self.revive(&bind) } else { None });
             match (old, socket) {
-                (Some(old), _) => {
+                (Some(old), None) => {
                     let (before, now) = (first_word(&old.state.served().chain), first_word(&chain));
                     if before != now {
                         old.socket.set_first_word(now);
@@ -87,15 +108,21 @@ impl Listeners {
                     old.state.set(routing, chain);
                     self.open.borrow_mut().push(old);
                 }
-                (None, Some(socket)) => self.begin(socket, bind, ListenerState::new(routing, chain), env),
+                (old, Some(socket)) => {
+                    ending.extend(old);
+                    self.begin(socket, bind, ListenerState::new(routing, chain), env);
+                }
                 // Whoever sends updates knows what there is; there is nothing to be served here.
                 (None, None) => {}
             }
         }
         let cuts_in = ending_time.as_millis().div_ceil(TICK.as_millis()).max(1);
-        for open in known.into_values() {
+        for open in ending.into_iter().chain(known.into_values()) {
             open.state.end();
-            open.socket.stop_admitting();
+            // What somebody else listens on too could not go on after that; it can be left at any time.
+            if !open.socket.is_kept() {
+                open.socket.stop_admitting();
+            }
             self.ending.borrow_mut().push(Ending { open, closes_in: CLOSING_TICKS, cuts_in });
         }
     }

@@ -18,7 +18,7 @@ use std::{
     cell::{Cell, RefCell},
     io,
     rc::Rc,
-    sync::{Arc, mpsc::Sender},
+    sync::{Arc, atomic::Ordering, mpsc::Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -215,6 +215,7 @@ impl Members {
             Message::Stop => begin_drain(&self.env, &self.drain, Duration::ZERO),
             Message::Open => self.listeners.sockets().iter().for_each(|socket| socket.open()),
             Message::HandOver(within) => hand_over(&self.env, &self.drain, within),
+            Message::Look(look) => self.look(&look),
             // It may be said of what the update brings.
             message if self.is_updating.get() => self.waiting.borrow_mut().push_back(message),
             Message::Resolved(answer) => self.env.routing.borrow().clusters.resolved(&answer),
@@ -253,6 +254,7 @@ async fn tick(members: &Rc<Members>) -> usize {
         bump(&env.counters.ticks, 1);
         let now = Instant::now();
         let delay = now.duration_since(before).saturating_sub(driver::TICK);
+        env.counters.free_buffer_bytes.store(env.buffers.free_bytes() as u64, Ordering::Relaxed);
         env.counters.tick_delays.record(delay.as_micros() as u64);
         before = now;
         env.clock.adjust();

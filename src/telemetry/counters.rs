@@ -47,6 +47,8 @@ macro_rules! counters {
             pub policies: PolicyTable,
             /// HTTP/2 connections of clients that did too much of something.
             pub http2_floods: Floods,
+            /// Bytes of the buffers that it keeps for further use, as of its last tick.
+            pub free_buffer_bytes: Counter,
             /// How much later than they should its ticks came.
             pub tick_delays: Histogram,
             /// What was asked of each route and cluster.

@@ -15,6 +15,7 @@
 //! - `life`, `drain`: its start, its end, and what it tells of its state
 //! - `circuit_breakers`, `connection_pool`: what limits connections and requests, and how long connections live; `tunnel`:
 //!   TCP through an HTTP proxy
+//! - `reload_connections`, `reload_protocols`: what connections notice of a reload
 //! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
@@ -117,6 +118,7 @@ mod jwt_keys;
 mod large_bodies;
 mod life;
 mod limits;
+mod metrics;
 mod mirrors;
 mod mongo;
 mod mongo_counts;
@@ -128,6 +130,8 @@ mod proxy_protocol;
 mod python;
 mod regressions_access;
 mod regressions_traffic;
+mod reload_connections;
+mod reload_protocols;
 mod reload;
 mod reload_files;
 mod retries;

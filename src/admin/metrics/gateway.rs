@@ -30,6 +30,12 @@ fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
             values: Values::Labelled("version", env!("CARGO_PKG_VERSION").into(), Number::Whole(1)),
         },
         gauge("sluicegate_ready", "1 if it serves, 0 if it starts or drains.", is_ready),
+        gauge(
+            "sluicegate_draining",
+            "1 while it ends: it is not ready, and connections have some time.",
+            u64::from(gateway.state() == State::Draining),
+        ),
+        upgrades(gateway),
         gauge("sluicegate_workers", "Worker threads.", gateway.shards.len() as u64),
         gauge(
             "sluicegate_configuration_generation",
@@ -51,6 +57,21 @@ fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
         ));
     }
     metrics
+}
+
+/// Processes that took over from the one before them, up to this one.
+fn upgrades(gateway: &Gateway) -> Metric {
+    let handover = &gateway.handover;
+    let result = |result: &str, number| (format!("result=\"{result}\""), Number::Whole(number));
+    Metric {
+        name: "sluicegate_upgrades_total",
+        kind: CounterKind::Counter,
+        help: "New processes that were to take over, since the first one was started.",
+        values: Values::Each(vec![
+            result("done", handover.done.get()),
+            result("failed", handover.failed.get()),
+        ]),
+    }
 }
 
 /// Loads of the configuration: the start, and reloads.

@@ -51,10 +51,10 @@ pub(super) fn latency(micros: Option<u64>) -> String {
     let Some(micros) = micros else { return NONE.to_owned() };
     let ms = micros as f64 / 1000.0;
     match micros {
-        ..1_000 => format!("{ms:.2} ms"),
-        ..9_950 => format!("{ms:.1} ms"),
-        ..999_500 => format!("{ms:.0} ms"),
-        ..99_500_000 => format!("{:.1} s", ms / 1000.0),
+        0..1_000 => format!("{ms:.2} ms"),
+        1_000..9_950 => format!("{ms:.1} ms"),
+        9_950..999_500 => format!("{ms:.0} ms"),
+        999_500..99_500_000 => format!("{:.1} s", ms / 1000.0),
         _ => format!("{:.0} s", ms / 1000.0),
     }
 }
@@ -109,7 +109,7 @@ mod tests {
         let counts = [0, 999, 1000, 99_058, 100_000, 999_499, 999_500, 1_634_000, 12_345_678_901];
         let wanted = ["0", "999", "1,000", "99,058", "100k", "999k", "1.00M", "1.63M", "12.3G"];
         assert_eq!(counts.map(count), wanted);
-        let rates = [None, Some(0.0), Some(0.04), Some(3.14), Some(99.94), Some(99.96), Some(123_456.0)];
+        let rates = [None, Some(0.0), Some(0.04), Some(3.13), Some(99.94), Some(99.96), Some(123_456.0)];
         assert_eq!(rates.map(rate), ["-", "0", "<0.1", "3.1", "99.9", "100", "123k"]);
         let shares =
             [(None, Some(1.0)), (Some(0.0), Some(0.0)), (Some(0.0), Some(2.0)), (Some(0.01), Some(100.0))];
