@@ -87,7 +87,8 @@ class Clusters {
     put(policy, Clusters.policies(row).join('; '));
     show(policy, policy.textContent !== '');
     show(table, row.endpoints.total > 0);
-    inside.rows.draw(row.endpoints.rows, (endpoint) => endpoint.address);
+    row.endpoints.rows.forEach((endpoint, place) => { endpoint.place = place; });
+    inside.rows.draw(row.endpoints.rows, (endpoint) => endpoint.place);
     const hidden = row.endpoints.total - row.endpoints.rows.length;
     put(more, hidden > 0 ? `and ${words.plural(hidden, 'more endpoint', 'more endpoints')}, all in /clusters` : '');
   }
@@ -148,7 +149,9 @@ class Certificates {
   draw(model) {
     const {certificates, now_ms} = model.last;
     const rows = certificates.rows.map((row) => ({...row, days: row.not_after_ms === null ? null : (row.not_after_ms - now_ms) / DAY}));
-    const key = (row) => `${row.name}\n${row.subject}\n${row.not_after_ms}`;
+    // By their place: a server may have two that look alike, such as one of RSA and one of ECDSA.
+    rows.forEach((row, place) => { row.place = place; });
+    const key = (row) => row.place;
     this.shown.again = () => this.draw(model);
     this.rows.draw(this.shown.pick(rows, key, false), key);
     put(byId('certificates-note'), rows.length ? `${after('', certificates, '')}, those that end first` : '');

@@ -198,6 +198,9 @@ pub(super) fn workers(frame: &mut Frame<'_>, area: Rect, model: &Model) {
         .collect();
     let most = |of: fn(&(f64, f64, Option<f64>)) -> f64| numbers.iter().map(of).fold(1e-9, f64::max);
     let (most_connections, most_requests) = (most(|all| all.0), most(|all| all.1));
+    // What is beside the bars takes so much.
+    let wide = (inside.width.saturating_sub(46) / 4).clamp(4, 24);
+    let bar = |part| bar(part, wide);
     let rows = workers.iter().zip(&numbers).map(|(worker, (connections, requests, busy))| {
         let cpu = worker["cpu"].as_u64().map_or(String::new(), |cpu| format!("CPU {cpu}"));
         let ended = if worker["ended"] == true { ", ended" } else { "" };
@@ -217,22 +220,21 @@ pub(super) fn workers(frame: &mut Frame<'_>, area: Rect, model: &Model) {
     let widths = [
         Constraint::Length(8),
         Constraint::Length(7),
-        Constraint::Fill(1),
+        Constraint::Length(wide),
         Constraint::Length(8),
-        Constraint::Fill(1),
+        Constraint::Length(wide),
         Constraint::Length(8),
-        Constraint::Fill(1),
+        Constraint::Length(wide),
         Constraint::Length(7),
-        Constraint::Fill(2),
+        Constraint::Fill(1),
     ];
     frame.render_widget(Table::new(rows, widths).header(TableRow::new(names).style(QUIET)), inside);
 }
 
-/// A bar of blocks that fills its column as far as its share says; columns are at most as wide as this.
-fn bar(part: f64) -> Cell<'static> {
-    const WIDTH: f64 = 20.0;
-    let filled = (part.clamp(0.0, 1.0) * WIDTH).round() as usize;
-    let rest = WIDTH as usize - filled;
+/// A bar of blocks that fills a column of this width as far as its share says.
+fn bar(part: f64, wide: u16) -> Cell<'static> {
+    let filled = (part.clamp(0.0, 1.0) * f64::from(wide)).round() as usize;
+    let rest = usize::from(wide).saturating_sub(filled);
     Cell::from(Line::from(vec![
         Span::styled("█".repeat(filled), HEAD),
         Span::styled("░".repeat(rest), QUIET),

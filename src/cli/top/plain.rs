@@ -23,6 +23,9 @@ pub(super) fn snapshot(model: &Model, address: &str) -> String {
     let _ = writeln!(out, "sluicegate {} on {address}: {standing}", text(&answer["process"], "version"));
     numbers(&mut out, model);
     let _ = writeln!(out, "\nERRORS BY RESPONSE FLAG");
+    if list(answer, "flags").is_empty() {
+        let _ = writeln!(out, "none since the start");
+    }
     for row in list(answer, "flags") {
         let flag = clean(text(row, "flag"));
         let _ =
