@@ -77,7 +77,8 @@ impl Listeners {
             self.open.take().into_iter().map(|open| (open.bind.clone(), open)).collect();
         let mut ending = Vec::new();
         for ListenerUpdate { bind, chain, socket } in updates {
-            let old = known.remove(&bind).or_else(|| if socket.is_none() { self.revive(&bind) } else { None });
+            let old =
+                known.remove(&bind).or_else(|| if socket.is_none() { self.revive(&bind) } else { None });
             match (old, socket) {
                 (Some(old), None) => {
                     let (before, now) = (first_word(&old.state.served().chain), first_word(&chain));

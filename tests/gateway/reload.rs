@@ -86,13 +86,15 @@ fn the_next_request_of_a_connection_finds_what_is_new() {
 /// Servers of HTTP on these ports, each bound to an address, and an answer to everything.
 fn on(servers: &[(u16, &str)], text: &str) -> String {
     let mut yaml =
-        "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: gw}\nspec:\n  servers:\n".to_owned();
+        "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: gw}\nspec:\n  servers:\n"
+            .to_owned();
     for (number, bind) in servers {
         yaml += &format!(
             "  - {{port: {{number: {number}, name: h{number}, protocol: HTTP}}, bind: \"{bind}\", hosts: [\"*\"]}}\n"
         );
     }
-    yaml + "---\n" + &virtual_service(&format!("  - directResponse: {{status: 200, body: {{string: {text:?}}}}}"))
+    yaml + "---\n"
+        + &virtual_service(&format!("  - directResponse: {{status: 200, body: {{string: {text:?}}}}}"))
 }
 
 #[test]
@@ -111,7 +113,8 @@ fn listeners_come_and_go_and_come_back_at_once() {
     assert_eq!(gateway.get(81, "web.test", "/").text(), "four");
     // It ends for good.
     load(&gateway, &on(&[(80, "127.0.0.1")], "five"));
-    gateway.until("nobody listens on the port that is gone", || Client::try_connect(gateway.port(81)).is_err());
+    gateway
+        .until("nobody listens on the port that is gone", || Client::try_connect(gateway.port(81)).is_err());
     // From an address to all, while the old socket is still there.
     let said = load(&gateway, &on(&[(80, "0.0.0.0")], "six"));
     assert!(said.contains("generation 6: listeners +1 -1, in "), "{said}");
@@ -290,7 +293,8 @@ fn who_is_left_out_stays_left_out() {
     // Nothing of the cluster has changed; then something of it that has nothing to do with that.
     load(&gateway, &with("\n    timeout: 5s", policy));
     assert_eq!(ask(&mut client), "503 no healthy upstream");
-    let other = policy.replace("trafficPolicy: {", "trafficPolicy: {connectionPool: {tcp: {connectTimeout: 3s}}, ");
+    let other =
+        policy.replace("trafficPolicy: {", "trafficPolicy: {connectionPool: {tcp: {connectTimeout: 3s}}, ");
     assert!(load(&gateway, &with("", &other)).contains("clusters ~1"));
     assert_eq!(ask(&mut client), "503 no healthy upstream");
     assert_eq!(origin.connections(), 1);

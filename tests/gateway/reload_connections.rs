@@ -339,4 +339,3 @@ fn keys_go_where_they_went() {
     site.reload(&yaml(""));
     assert_eq!(places(), first);
 }
-

@@ -148,7 +148,12 @@ pub(super) fn prepare(loader: &Loader, before: Before) -> Result<Box<Prepared>, 
 
 fn failed(loaded: &Loaded, at: SystemTime, why: &'static str) -> Box<Failed> {
     let (lines, more) = loaded.error_lines(LINES_MAX);
-    Box::new(Failed::Errors { load: loaded.record(at, why, None), served: loaded.served.clone(), lines, more })
+    Box::new(Failed::Errors {
+        load: loaded.record(at, why, None),
+        served: loaded.served.clone(),
+        lines,
+        more,
+    })
 }
 
 fn not_bound(error: &BindError) -> Diagnostic {

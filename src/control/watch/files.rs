@@ -3,11 +3,7 @@
 use super::links::Interest;
 use crate::control::log;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use std::{
-    collections::BTreeSet,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
@@ -143,7 +139,8 @@ impl Watch {
     pub(super) async fn changed(&mut self) -> What {
         loop {
             let next = What::ALL.into_iter().zip(self.changes);
-            let next = next.filter_map(|(what, change)| Some((change?.1, what))).min_by_key(|(until, _)| *until);
+            let next =
+                next.filter_map(|(what, change)| Some((change?.1, what))).min_by_key(|(until, _)| *until);
             let is_quiet = async {
                 match next {
                     Some((until, what)) => {
