@@ -131,6 +131,7 @@ const CRATES: &[Confined] = &[
         "tokio serves the control thread, the origin of the demo, and the HTTP/2 that ours is held against",
     ),
     Confined::to("h2", &["src/http2/tests/against_h2.rs"], "it is there to hold our HTTP/2 against"),
+    Confined::to("ratatui", &["src/cli/top/"], "nobody else draws on a terminal"),
     Confined::to("clap", &["src/cli/", "src/main.rs"], "only the command line knows its parser"),
     Confined::to("libc", &["src/driver/", "src/control/", "src/admin/"], "system calls are the driver's"),
 ];
