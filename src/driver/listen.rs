@@ -262,13 +262,6 @@ impl Listener {
         }
     }
 
-    /// Who speaks first from now on.
-    pub fn set_first_word(&self, first_word: FirstWord) {
-        if self.local_address().is_some() {
-            self.sockets.borrow().iter().for_each(|socket| defer_accept(socket, first_word));
-        }
-    }
-
     /// Takes new clients again after [`stop_admitting`](Self::stop_admitting). Those whose first packets were dropped come
     /// again by themselves.
     pub fn admit_again(&self) {
