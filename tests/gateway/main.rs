@@ -15,6 +15,7 @@
 //! - `life`, `drain`: its start, its end, and what it tells of its state
 //! - `circuit_breakers`, `connection_pool`: what limits connections and requests, and how long connections live; `tunnel`:
 //!   TCP through an HTTP proxy
+//! - `upgrade`, `activation`: other processes take over, and the service manager's sockets and words
 //! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
@@ -54,6 +55,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_log;
+mod activation;
 mod admin;
 mod authorization;
 mod authorization_connections;
@@ -145,5 +147,6 @@ mod tls_upstream;
 mod tokens;
 mod tools;
 mod tunnel;
+mod upgrade;
 mod usage;
 mod websocket;
