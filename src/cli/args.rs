@@ -1,8 +1,7 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
 //! value that makes no sense. `http2` has the options about clients' connections, `tracing` those about spans, `metrics` those
 //! about metrics, `doctor` those of that subcommand, `drain` those about the end of the process and about the next one,
-//! `asking` the subcommands that ask a running gateway, `top` that which goes on asking, `values` what an option's text is
-//! read into.
+//! `asking` the subcommands that ask a running gateway, `top` that which goes on asking, `values` an option's text.
 
 mod asking;
 mod doctor;

@@ -99,9 +99,7 @@ pub fn start(
     reports: &Sender<Report>,
 ) -> Result<(Rc<Gateway>, mpsc::Receiver<Command>), StartError> {
     let workers = setup.workers.cpus.len();
-    let mut snapshot = Snapshot { generation: 1, ..setup.snapshot };
-    health::attach(&mut snapshot, Instant::now());
-    let snapshot = Arc::new(snapshot);
+    let snapshot = first(setup.snapshot);
     let (listeners, per_shard) = bind_all(&snapshot, &setup.sockets, workers).map_err(StartError::Bind)?;
     setup.sockets.close_unused();
     drop(setup.reserved);
@@ -165,6 +163,13 @@ pub fn start(
     };
     gateway.record(setup.load);
     Ok((Rc::new(gateway), asked))
+}
+
+/// The first snapshot of this process.
+fn first(compiled: Snapshot) -> Arc<Snapshot> {
+    let mut snapshot = Snapshot { generation: 1, ..compiled };
+    health::attach(&mut snapshot, Instant::now());
+    Arc::new(snapshot)
 }
 
 /// The writer of the access log, and a sink for each worker; nothing and none where it is off.

@@ -16,6 +16,7 @@
 //! - `circuit_breakers`, `connection_pool`: what limits connections and requests, and how long connections live; `tunnel`:
 //!   TCP through an HTTP proxy
 //! - `reload_connections`, `reload_protocols`: what connections notice of a reload
+//! - `upgrade`, `activation`: other processes take over, and the service manager's sockets and words
 //! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
@@ -57,6 +58,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_log;
+mod activation;
 mod admin;
 mod authorization;
 mod authorization_connections;
@@ -154,6 +156,7 @@ mod tokens;
 mod tools;
 mod tracing;
 mod tunnel;
+mod upgrade;
 mod usage;
 mod websocket;
 mod worker_balance;
