@@ -26,6 +26,8 @@ pub async fn run(listening: Listening, env: Rc<Environment>) {
     let fixed = listening.socket.local_address();
     let text: Rc<str> = fixed.map_or_else(|| listening.bind.to_string(), |a| a.to_string()).into();
     let local = Local { fixed, text };
+    // As Envoy writes it: `0.0.0.0_8080`.
+    listening.state.count_in(env.traffic.listener(&local.text.replace(':', "_")));
     let accepted = |result: std::io::Result<Accepted>| match result {
         Ok(accepted) => admit(accepted, &listening.state, &local, &env),
         Err(_) => bump(&env.counters.accept_failures, 1),
@@ -48,6 +50,7 @@ fn admit(accepted: Accepted, state: &Rc<ListenerState>, local: &Local, env: &Rc<
         bump(&env.counters.downstream_connections_overflow, 1);
         return;
     }
+    state.accepted();
     let (address, text) = match accepted.local {
         Some(address) => (Some(address), address.to_string().into()),
         None => (local.fixed, Rc::clone(&local.text)),
