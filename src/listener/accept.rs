@@ -30,6 +30,8 @@ pub struct Listening {
 /// Accepts and serves until the socket is closed.
 pub async fn run(listening: Listening, env: Rc<Environment>) {
     let local = Local::of(&listening.socket, &listening.bind);
+    // As Envoy writes it: `0.0.0.0_8080`.
+    listening.state.count_in(env.traffic.listener(&local.text.replace(':', "_")));
     let accepted = |result: std::io::Result<Accepted>| match result {
         Ok(accepted) => {
             if let Some(accepted) = listening.keep(accepted, &env) {
@@ -103,6 +105,7 @@ fn admit(accepted: Accepted, state: &Rc<ListenerState>, local: &Local, env: &Rc<
         bump(&env.counters.downstream_connections_overflow, 1);
         return;
     }
+    state.accepted();
     let (address, text) = match accepted.local {
         Some(address) => (Some(address), address.to_string().into()),
         None => (local.fixed, Rc::clone(&local.text)),
