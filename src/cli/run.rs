@@ -2,16 +2,17 @@
 
 use super::{
     FAILED, GOOD,
-    args::{DrainArgs, Listen, ProcessArgs, RunArgs, SessionTickets},
+    args::{BalanceKind, DrainArgs, Listen, ProcessArgs, RunArgs, SessionTickets, Watch},
     load::{Loaded, loader},
     output::report,
     usage_error,
 };
 use crate::admin::{self, Pages};
+use crate::compile::Workload;
 use crate::config::Severity;
 use crate::control::{
-    self, Credentials, Descriptors, End, Gateway, Handover, Living, Load, LogTarget, PidFile, Program,
-    Reports, Reservation, Setup, Signals, Sockets, Workers, log,
+    self, Credentials, Descriptors, End, Gateway, Handover, Living, Load, LogTarget, MetricsWorkload,
+    PidFile, Program, Reports, Reservation, Setup, Signals, Sockets, Workers, log,
 };
 use crate::tls::TicketError;
 use std::{fmt, io, process, rc::Rc, time::SystemTime};
@@ -128,7 +129,8 @@ async fn serve(
     }
     listening(&gateway);
     let resolver = args.process.resolver;
-    let living = Living { reports, commands, signals, resolver, loader, served };
+    let watches = args.process.watch == Watch::On;
+    let living = Living { reports, commands, signals, resolver, loader, served, watches };
     let end = control::supervise(gateway, living).await.map_err(Failure::Runtime)?;
     Ok(if end == End::Asked { GOOD } else { FAILED })
 }
@@ -136,7 +138,9 @@ async fn serve(
 /// Takes the addresses of the pages, and says where they are.
 fn bind_pages(process: &ProcessArgs, sockets: &Sockets) -> Result<Vec<admin::Server>, Failure> {
     let mut servers = Vec::new();
-    for (pages, listen) in [(Pages::Admin, &process.admin), (Pages::Status, &process.status)] {
+    let metrics = process.metrics.at(&process.status);
+    let all = [(Pages::Admin, &process.admin), (Pages::Status, &process.status), (Pages::Metrics, &metrics)];
+    for (pages, listen) in all {
         let (server, address) = match listen {
             Listen::Off => continue,
             Listen::At(address) => (admin::bind(pages, *address, sockets), address.to_string()),
@@ -172,7 +176,9 @@ fn setup(
     let log_target = log_target(&args.process, loaded.compiled.access_log_file.as_deref());
     log::info(format_args!("access log: {log_target}"));
     Setup {
+        balances: args.process.balance == BalanceKind::Connections,
         snapshot: loaded.compiled.snapshot,
+        known: loaded.served.known,
         credentials,
         inputs: args.config.config.iter().map(|path| path.display().to_string()).collect(),
         workers,
@@ -184,6 +190,7 @@ fn setup(
         reload_drain_time: args.process.drain.reload_drain_time,
         sockets: Rc::clone(sockets),
         handover: handover(&args.process.drain, sockets),
+        workload: metrics_workload(args, loaded.compiled.workload),
         handshake_timeout: args.process.handshake_timeout,
         reserved,
         load,
@@ -194,6 +201,20 @@ fn handover(options: &DrainArgs, sockets: &Sockets) -> Handover {
     let pid_file = options.pid_file.clone().map(PidFile::at);
     let times = (options.upgrade_timeout, options.upgrade_drain_time);
     Handover::new(Program::this(), pid_file, times, sockets.upgrades())
+}
+
+/// Who the gateway is in metrics: what Istio's deployment would be called.
+fn metrics_workload(args: &RunArgs, workload: Workload) -> MetricsWorkload {
+    let labels = workload.labels.unwrap_or_default();
+    let named = ["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"];
+    let label = named.iter().find_map(|name| labels.get(*name)).cloned();
+    let name = args.workload.gateway.clone().or(label).unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned());
+    MetricsWorkload {
+        name,
+        namespace: workload.namespace,
+        labels,
+        durations: args.process.metrics.durations(),
+    }
 }
 
 /// The option is stronger than `meshConfig.accessLogFile`, whose empty value means off.

@@ -217,7 +217,7 @@ impl Sockets {
     }
 
     /// Whether the file of a Unix socket is removed when this process ends: it has bound it, and nobody else has it.
-    pub(super) fn is_ours(&self, bind: &BindAddress) -> bool {
+    pub fn is_ours(&self, bind: &BindAddress) -> bool {
         self.held.borrow().iter().any(|held| held.at == *bind && !held.is_kept)
     }
 

@@ -4,10 +4,14 @@
 //! - `about`: what describes the pages: the list for people, the description for programs
 //! - `state`: how the gateway is
 //! - `served`: what is served
+//! - `live`: what goes on at this moment
+//! - `explain`: what becomes of a request
 //! - `commands`: what changes something
 
 mod about;
 mod commands;
+mod explain;
+mod live;
 mod served;
 mod state;
 mod table;
@@ -29,8 +33,10 @@ use std::{fmt, rc::Rc};
 pub enum Pages {
     /// For operators: everything. It can end the gateway, so it must not be reachable for others.
     Admin,
-    /// For probes: ready and live.
+    /// For probes: ready and live, and metrics.
     Status,
+    /// For scrapers: metrics.
+    Metrics,
 }
 
 /// A request for a page.
@@ -54,6 +60,7 @@ impl Pages {
         match self {
             Pages::Admin => table::ADMIN,
             Pages::Status => table::STATUS,
+            Pages::Metrics => table::METRICS,
         }
     }
 
@@ -118,6 +125,7 @@ impl fmt::Display for Pages {
         f.write_str(match self {
             Pages::Admin => "admin",
             Pages::Status => "status",
+            Pages::Metrics => "metrics",
         })
     }
 }
@@ -129,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_endpoint_is_there_once_and_says_what_it_is() {
-        for pages in [Pages::Admin, Pages::Status] {
+        for pages in [Pages::Admin, Pages::Status, Pages::Metrics] {
             let mut seen = BTreeSet::new();
             for endpoint in pages.endpoints() {
                 assert!(seen.insert((endpoint.path, endpoint.method.to_string())), "{}", endpoint.path);

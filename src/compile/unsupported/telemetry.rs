@@ -7,13 +7,10 @@ pub(super) fn report(resource: &Resource<Telemetry>, fields: &mut Fields<'_>) {
     let spec = &resource.spec;
     fields.report(
         &|| "spec".to_owned(),
-        &[
-            ("metrics", spec.metrics.first().map(|rule| rule.span), "metrics are as they are"),
-            (
-                "accessLogging",
-                spec.access_logging.first().map(|rule| rule.span),
-                "see `meshConfig.accessLogFile`",
-            ),
-        ],
+        &[(
+            "accessLogging",
+            spec.access_logging.first().map(|rule| rule.span),
+            "see `meshConfig.accessLogFile`",
+        )],
     );
 }

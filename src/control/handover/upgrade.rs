@@ -119,6 +119,11 @@ impl Upgrading {
         Upgrading { sender, events, under_way: None, waiting: None }
     }
 
+    /// Whether another process is about to take over.
+    pub(in crate::control) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
     /// One is to begin when the reload that is under way has ended.
     pub(in crate::control) fn wait(&mut self, answer: Option<oneshot::Sender<Outcome>>) {
         log::info("upgrade: it begins when the reload has ended");
@@ -138,11 +143,6 @@ impl Upgrading {
             // Not while a sender is in `self`.
             None => std::future::pending().await,
         }
-    }
-
-    /// Whether another process is about to take over.
-    pub(in crate::control) fn is_under_way(&self) -> bool {
-        self.under_way.is_some()
     }
 
     /// Begins one; refused with a reason where that can't be.

@@ -1,216 +1,23 @@
-//! Numbers for Prometheus, and for people.
+//! Numbers of the gateway and its process.
 
-use super::{breakers, certs, health, mongo, pages::unix_seconds};
+use super::{Metric, Number, Values, counter, gauge};
 use crate::{
+    admin::{certs, health, pages::unix_seconds},
     control::{Gateway, KeyState, State},
-    telemetry::{CounterKind, Counters, DESCRIPTIONS, Floods},
+    telemetry::CounterKind,
 };
 use rustix::param;
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write},
-    fs,
-    sync::atomic::Ordering,
-};
+use std::{fs, sync::atomic::Ordering};
 
-/// A number with its name.
-struct Metric {
-    name: &'static str,
-    kind: CounterKind,
-    help: &'static str,
-    values: Values,
-}
-
-enum Values {
-    /// One number.
-    One(Number),
-    /// One with this label and value.
-    Labelled(&'static str, String, Number),
-    /// One for each of these labels.
-    Each(Vec<(String, Number)>),
-    /// One for every shard, in order.
-    PerShard(Vec<u64>),
-}
-
-#[derive(Clone, Copy)]
-enum Number {
-    Whole(u64),
-    /// For seconds.
-    Fraction(f64),
-}
-
-/// In the text format of Prometheus (version 0.0.4).
-pub(super) fn prometheus(gateway: &Gateway) -> String {
-    let mut text = String::new();
-    for metric in all(gateway) {
-        let kind = match metric.kind {
-            CounterKind::Counter => "counter",
-            CounterKind::Gauge => "gauge",
-        };
-        // Writing to memory can't fail, here and below. No help has a backslash or a line break.
-        let _ = writeln!(text, "# HELP {} {}", metric.name, metric.help.trim());
-        let _ = writeln!(text, "# TYPE {} {kind}", metric.name);
-        metric.each(|label, number| {
-            let _ = writeln!(text, "{}{label} {number}", metric.name);
-        });
-    }
-    mongo::append(gateway, &mut text);
-    text
-}
-
-/// One `name: value` a line, by name.
-pub(super) fn text(gateway: &Gateway) -> String {
-    let mut lines = Vec::new();
-    for metric in all(gateway) {
-        metric.each(|label, number| lines.push(format!("{}{label}: {number}\n", metric.name)));
-    }
-    let mut of_mongo = String::new();
-    mongo::append(gateway, &mut of_mongo);
-    let samples = of_mongo.lines().filter(|line| !line.starts_with('#'));
-    lines.extend(
-        samples.filter_map(|line| line.rsplit_once(' ')).map(|(name, number)| format!("{name}: {number}\n")),
-    );
-    lines.sort();
-    lines.concat()
-}
-
-impl Metric {
-    /// Calls `with` for every value with its labels in braces.
-    fn each(&self, mut with: impl FnMut(&str, Number)) {
-        match &self.values {
-            Values::One(number) => with("", *number),
-            Values::Labelled(name, value, number) => with(&format!("{{{name}=\"{value}\"}}"), *number),
-            Values::Each(numbers) => {
-                numbers.iter().for_each(|(labels, number)| with(&format!("{{{labels}}}"), *number));
-            }
-            Values::PerShard(numbers) => {
-                for (shard, number) in numbers.iter().enumerate() {
-                    with(&format!("{{shard=\"{shard}\"}}"), Number::Whole(*number));
-                }
-            }
-        }
-    }
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Number::Whole(number) => number.fmt(f),
-            Number::Fraction(number) => number.fmt(f),
-        }
-    }
-}
-
-fn all(gateway: &Gateway) -> Vec<Metric> {
-    let mut all = sums(gateway);
-    all.push(floods(gateway));
-    all.extend(circuit_breakers(gateway));
-    all.extend(policies(gateway));
-    all.extend(shards(gateway));
-    all.extend(of_the_gateway(gateway));
+pub(super) fn all(gateway: &Gateway) -> Vec<Metric> {
+    let mut all = of_the_gateway(gateway);
     all.extend(loads(gateway));
+    all.extend(exported_spans(gateway));
     all.extend(health_of_endpoints(gateway));
     all.extend(certificates(gateway));
     all.extend(token_keys(gateway));
     all.extend(process(gateway));
     all
-}
-
-fn counter(name: &'static str, help: &'static str, number: u64) -> Metric {
-    Metric { name, kind: CounterKind::Counter, help, values: Values::One(Number::Whole(number)) }
-}
-
-fn gauge(name: &'static str, help: &'static str, number: u64) -> Metric {
-    Metric { name, kind: CounterKind::Gauge, help, values: Values::One(Number::Whole(number)) }
-}
-
-/// Every counter of the shards, summed.
-fn sums(gateway: &Gateway) -> Vec<Metric> {
-    let mut sums = vec![0u64; DESCRIPTIONS.len()];
-    for shard in &gateway.shards {
-        for (sum, value) in sums.iter_mut().zip(shard.handle.counters.values()) {
-            *sum = sum.wrapping_add(value);
-        }
-    }
-    let described = DESCRIPTIONS.iter().zip(sums);
-    let metric = |(about, sum): (&crate::telemetry::Description, u64)| Metric {
-        name: about.name,
-        kind: about.kind,
-        help: about.help,
-        values: Values::One(Number::Whole(sum)),
-    };
-    described.map(metric).collect()
-}
-
-/// What clients of HTTP/2 did too much of, summed over the shards.
-fn floods(gateway: &Gateway) -> Metric {
-    let sum = |position: usize| {
-        let of = |shard: &crate::control::Shard| {
-            shard.handle.counters.http2_floods.of(position).load(Ordering::Relaxed)
-        };
-        gateway.shards.iter().map(of).fold(0, u64::wrapping_add)
-    };
-    let each = |(position, kind): (usize, &&str)| (format!("kind=\"{kind}\""), Number::Whole(sum(position)));
-    Metric {
-        name: "sluicegate_http2_floods_total",
-        kind: CounterKind::Counter,
-        help: "HTTP/2 connections of clients that were ended because they did too much of something.",
-        values: Values::Each(Floods::KINDS.iter().enumerate().map(each).collect()),
-    }
-}
-
-/// What is in use of clusters that have limits.
-fn circuit_breakers(gateway: &Gateway) -> impl Iterator<Item = Metric> {
-    breakers::numbers(gateway).into_iter().map(|numbers| {
-        let breakers::Numbers { name, kind, help, values } = numbers;
-        let values = values.into_iter().map(|(labels, number)| (labels, Number::Whole(number)));
-        Metric { name, kind, help, values: Values::Each(values.collect()) }
-    })
-}
-
-/// How often each AuthorizationPolicy has matched, summed over the shards; nothing where none has.
-fn policies(gateway: &Gateway) -> Option<Metric> {
-    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-    for shard in &gateway.shards {
-        shard.handle.counters.policies.each(|labels, matched| {
-            *sums.entry(labels.to_owned()).or_default() += matched;
-        });
-    }
-    (!sums.is_empty()).then(|| Metric {
-        name: "sluicegate_authorization_policy_matches_total",
-        kind: CounterKind::Counter,
-        help: "Requests and connections that each AuthorizationPolicy has matched.",
-        values: Values::Each(sums.into_iter().map(|(labels, sum)| (labels, Number::Whole(sum))).collect()),
-    })
-}
-
-/// What tells whether the shards share the work evenly. Names of their own, so that sums over a name stay right.
-fn shards(gateway: &Gateway) -> [Metric; 3] {
-    let each = |of: fn(&Counters) -> &crate::telemetry::Counter| {
-        let value = |shard: &crate::control::Shard| of(&shard.handle.counters).load(Ordering::Relaxed);
-        Values::PerShard(gateway.shards.iter().map(value).collect())
-    };
-    let metric = |name, kind, help, values| Metric { name, kind, help, values };
-    [
-        metric(
-            "sluicegate_shard_connections_total",
-            CounterKind::Counter,
-            "Connections that each worker accepted from clients.",
-            each(|counters| &counters.downstream_connections),
-        ),
-        metric(
-            "sluicegate_shard_connections_active",
-            CounterKind::Gauge,
-            "Connections of clients that each worker has open.",
-            each(|counters| &counters.downstream_connections_active),
-        ),
-        metric(
-            "sluicegate_shard_requests_total",
-            CounterKind::Counter,
-            "Requests that each worker read.",
-            each(|counters| &counters.requests),
-        ),
-    ]
 }
 
 fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
@@ -251,6 +58,33 @@ fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
         ));
     }
     metrics
+}
+
+/// Spans on their way from the shards to a collector.
+fn exported_spans(gateway: &Gateway) -> [Metric; 4] {
+    let exports = &gateway.exports;
+    [
+        counter(
+            "sluicegate_tracing_spans_exported_total",
+            "Spans that a collector has taken.",
+            exports.exported.get(),
+        ),
+        counter(
+            "sluicegate_tracing_spans_failed_total",
+            "Spans that a collector has refused, or did not take in time.",
+            exports.failed.get(),
+        ),
+        counter(
+            "sluicegate_tracing_spans_overflow_total",
+            "Spans lost because too many waited for a collector.",
+            exports.dropped.get(),
+        ),
+        gauge(
+            "sluicegate_tracing_waiting_bytes",
+            "Bytes of spans that wait to be sent.",
+            exports.waiting.get(),
+        ),
+    ]
 }
 
 /// Processes that took over from the one before them, up to this one.
@@ -396,17 +230,23 @@ fn process(gateway: &Gateway) -> Vec<Metric> {
         let open = (open.count() as u64).saturating_sub(1);
         metrics.push(gauge("process_open_fds", "Files that are open.", open));
     }
-    let fields = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    if let Some(pages) = fields("/proc/self/statm").split(' ').nth(1).and_then(|pages| pages.parse().ok()) {
-        let bytes = u64::saturating_mul(pages, param::page_size() as u64);
+    if let Some(bytes) = resident_bytes() {
         metrics.push(gauge("process_resident_memory_bytes", "Memory in use.", bytes));
     }
+    let fields = |path: &str| fs::read_to_string(path).unwrap_or_default();
     if let Some(seconds) = cpu_seconds(&fields("/proc/self/stat")) {
         let values = Values::One(Number::Fraction(seconds));
         let (kind, help) = (CounterKind::Counter, "CPU time spent, user and system.");
         metrics.push(Metric { name: "process_cpu_seconds_total", kind, help, values });
     }
     metrics
+}
+
+/// Memory in use, as the kernel counts it.
+pub(super) fn resident_bytes() -> Option<u64> {
+    let fields = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = fields.split(' ').nth(1)?.parse().ok()?;
+    Some(pages.saturating_mul(param::page_size() as u64))
 }
 
 /// User and system time out of proc(5)'s `stat`. The name of the program, in parentheses, may have spaces in it.
