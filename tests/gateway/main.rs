@@ -17,6 +17,8 @@
 //!   TCP through an HTTP proxy
 //! - `reload_connections`, `reload_protocols`: what connections notice of a reload
 //! - `upgrade`, `activation`: other processes take over, and the service manager's sockets and words
+//! - `upgrade`, `activation`: other processes take over, and the service manager's sockets and words
+//! - `reload_connections`, `reload_protocols`: what connections notice of a reload
 //! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
