@@ -4,6 +4,7 @@
 //! - `load`: files to a snapshot, with every diagnostic printed
 //! - `output`: results to standard output, problems to standard error
 //! - `ask`: the subcommands that ask a running gateway: `reload`, `upgrade`, `drain`, `status`, `log-level`
+//! - `top`: a running gateway in a terminal, live
 //! - `run`, `check`, `explain`, `routes`, `doctor`, `demo`, `completions`, `man`: one subcommand each
 
 mod args;
@@ -18,6 +19,7 @@ mod man;
 mod output;
 mod routes;
 mod run;
+mod top;
 
 pub use args::Arguments;
 
@@ -46,6 +48,7 @@ pub fn main() -> ExitCode {
         Subcommand::Drain(args) => ask::drain(&args),
         Subcommand::Status(args) => ask::status(&args),
         Subcommand::LogLevel(args) => ask::log_level(&args),
+        Subcommand::Top(args) => top::run(&args),
         Subcommand::Completions(args) => completions::run(&args),
         Subcommand::Man => man::run(),
     };

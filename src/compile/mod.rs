@@ -69,7 +69,7 @@ pub use options::{Compiled, Http2Options, Identity, Misdirected, Options, Worklo
 pub use tables::ServerState;
 pub use tracing_options::{TracingEndpoint, TracingOptions};
 
-use crate::{config::Resources, table::Snapshot, tls::Secrets};
+use crate::{config::Resources, table::Snapshot};
 use clusters::{Clusters, Policies};
 use delegate::HttpRules;
 use origin::Origins;
@@ -78,13 +78,6 @@ use report::Report;
 use rules::RuleCompiler;
 use services::Registry;
 use workload::PortMap;
-
-/// The content of the Secrets that this gateway may use, of those that have no error.
-pub fn secrets(resources: &Resources, workload: &Workload) -> Secrets {
-    let mut only = Resources::default();
-    only.secrets.clone_from(&resources.secrets);
-    tls::extract(&only, workload, &Report::new(validate::validate(&only)))
-}
 
 /// Makes a snapshot of the objects that have no error, and reports everything that is wrong or surprising.
 ///

@@ -21,6 +21,7 @@
 //! - `notify`: what the service manager is told
 //! - `log_writer`: the thread that writes the access log
 //! - `signals`: what the operating system asks for
+//! - `watch`: files that change
 //! - `unix`: the files of Unix sockets
 //! - `reload`: another configuration in the place of the one that is served
 //! - `start`: sockets, shards, log: from a snapshot to a running gateway
@@ -54,9 +55,10 @@ mod supervise;
 #[cfg(test)]
 mod testing;
 mod unix;
+mod watch;
 
 pub use cpus::{CpuError, CpuList, Workers};
-pub use credentials::{Condition, Credentials, Reread, Signature, View};
+pub use credentials::{Condition, Credentials, View};
 pub use descriptors::Descriptors;
 pub use gateway::{
     Bound, Command, DIAGNOSTICS_KEPT, DurationUnits, Gateway, LOADS_KEPT, Load, LoadCounts, MetricsWorkload,

@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     driver::{self, Bells, DriverChoice},
-    listener::BindError,
+    listener::{Balance, BindError},
     shard::{self, Limits, Plan, Report, ShardId, ShardListener},
     table::Snapshot,
+    telemetry::LogSink,
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -61,6 +62,8 @@ pub struct Setup {
     pub reserved: Reservation,
     /// How the configuration was loaded.
     pub load: Load,
+    /// Workers hand connections to those that have fewer.
+    pub balances: bool,
 }
 
 /// Why a gateway can't start. Nothing runs then.
@@ -102,15 +105,13 @@ pub fn start(
     let (listeners, per_shard) = bind_all(&snapshot, &setup.sockets, workers).map_err(StartError::Bind)?;
     setup.sockets.close_unused();
     drop(setup.reserved);
-    let log = LogWriter::start(&setup.log_target, workers);
-    let log = log.map_err(|error| StartError::Log(setup.log_target.clone(), error))?;
-    let (log, mut sinks) = log.map_or((None, Vec::new()), |(log, sinks)| (Some(log), sinks));
+    let (log, mut sinks) = start_log(&setup.log_target, workers)?;
     let defaults = Limits::default();
     let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
-    let handshake_timeout = setup.handshake_timeout;
     let (spans, to_export) = otlp::channel(workers);
     let mut shards = Vec::new();
     let bells = Arc::new(Bells::new(workers));
+    let mut balance = Balance::new(if setup.balances { workers } else { 0 }, &bells).into_iter();
     for ((id, listeners), cpu) in per_shard.into_iter().enumerate().zip(setup.workers.cpus) {
         let plan = Plan {
             id: ShardId(id),
@@ -119,12 +120,13 @@ pub fn start(
             snapshot: Arc::clone(&snapshot),
             tls: setup.credentials.initial(),
             listeners,
-            limits: Limits { connections, handshake_timeout, ..defaults.clone() },
+            limits: Limits { connections, handshake_timeout: setup.handshake_timeout, ..defaults.clone() },
             hostname: hostname(),
             log: sinks.pop(),
             spans: Some(spans.clone()),
             reports: reports.clone(),
             bells: Arc::clone(&bells),
+            balance: balance.next().flatten(),
             reload_drain_time: setup.reload_drain_time,
         };
         let handle = shard::start(plan).map_err(StartError::Shard)?;
@@ -163,6 +165,13 @@ pub fn start(
     };
     gateway.record(setup.load);
     Ok((Rc::new(gateway), asked))
+}
+
+/// The writer of the access log, and a sink for each worker; nothing and none where it is off.
+fn start_log(target: &LogTarget, workers: usize) -> Result<(Option<LogWriter>, Vec<LogSink>), StartError> {
+    let log = LogWriter::start(target, workers);
+    let log = log.map_err(|error| StartError::Log(target.clone(), error))?;
+    Ok(log.map_or((None, Vec::new()), |(log, sinks)| (Some(log), sinks)))
 }
 
 /// The listeners with their addresses, and every shard's sockets.

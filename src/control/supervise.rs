@@ -2,7 +2,7 @@
 
 use super::{
     Command, Gateway, Loader, Outcome, Signal, Signals, State,
-    credentials::{Due, Found, Keeper},
+    credentials::Found,
     drain::Ending,
     handover::{self, Upgrading},
     health::{self, Checks},
@@ -14,6 +14,7 @@ use super::{
     reload::{Reloads, Request, Served},
     resolver::Resolver,
     unix,
+    watch::{Due, Keeper},
 };
 use crate::{
     driver::{Driver, LadderStep},
@@ -95,6 +96,8 @@ pub struct Living {
     pub loader: Loader,
     /// What is remembered of the load that is served.
     pub served: Served,
+    /// The configuration is loaded again when its files change.
+    pub watches: bool,
 }
 
 /// Lives through the life of a gateway that has been started.
@@ -102,7 +105,8 @@ pub struct Living {
 /// # Errors
 /// No thread to be had.
 pub async fn supervise(gateway: Rc<Gateway>, living: Living) -> io::Result<End> {
-    let Living { mut reports, mut commands, mut signals, resolver, loader, served } = living;
+    let Living { mut reports, mut commands, mut signals, resolver, loader, served, watches } = living;
+    let loader_inputs = loader.inputs().to_vec();
     let reloads = Reloads::new(loader, &served)?;
     let resolver = Rc::new(Resolver::new(resolver));
     let snapshot = gateway.snapshot();
@@ -116,7 +120,8 @@ pub async fn supervise(gateway: Rc<Gateway>, living: Living) -> io::Result<End> 
     gateway.unanswered.set(names.unanswered() + keys.unanswered());
     let answers_due = sleep(FIRST_ANSWERS);
     tokio::pin!(answers_due);
-    let keeper = Keeper::new(Some(served.reread));
+    let inputs = if watches { loader_inputs } else { Vec::new() };
+    let keeper = Keeper::new(inputs, served.signature);
     let checks = Checks::start(&gateway);
     spawn_local(health::sweep(Rc::clone(&gateway)));
     spawn_local(notify::watchdog(Rc::clone(&gateway)));
@@ -333,10 +338,13 @@ impl Life {
 
     /// Looks after certificates, keys and authorities.
     fn keep(&mut self, due: Due) {
+        if due == Due::Reload {
+            return self.reload(Request { why: "files changed", answers: Vec::new(), in_any_case: false });
+        }
         let found = {
             let mut credentials = self.gateway.credentials.borrow_mut();
             match due {
-                Due::Look => self.keeper.look(&mut credentials),
+                Due::Look | Due::Reload => self.keeper.look(&mut credentials),
                 Due::Tickets => match credentials.rotate_tickets() {
                     Ok(changes) => Found { changes, ..Found::default() },
                     Err(error) => {

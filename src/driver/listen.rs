@@ -273,7 +273,7 @@ impl Listener {
         }
     }
 
-    /// From now on this side speaks first on its connections.
+    /// Who speaks first from now on.
     pub fn set_first_word(&self, first_word: FirstWord) {
         if self.local_address().is_some() {
             self.sockets.borrow().iter().for_each(|socket| defer_accept(socket, first_word));

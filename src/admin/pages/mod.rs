@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_endpoint_is_there_once_and_says_what_it_is() {
-        for pages in [Pages::Admin, Pages::Status] {
+        for pages in [Pages::Admin, Pages::Status, Pages::Metrics] {
             let mut seen = BTreeSet::new();
             for endpoint in pages.endpoints() {
                 assert!(seen.insert((endpoint.path, endpoint.method.to_string())), "{}", endpoint.path);

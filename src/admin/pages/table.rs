@@ -45,7 +45,7 @@ pub(super) const ADMIN: &[Endpoint] = &[
         Now(state::loads),
     )
     .takes(&[Parameter::new("limit", Kind::Number(1, LOADS_KEPT as u64), "how many, the latest first")]),
-    Endpoint::get("/stats", "all numbers, one a line", TEXT, Now(state::stats)).takes(&[Parameter::new(
+    Endpoint::get("/stats", "all numbers, one a line", TEXT, Later(state::stats)).takes(&[Parameter::new(
         "filter",
         Kind::Text,
         "only names with this in them",

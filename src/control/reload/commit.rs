@@ -15,6 +15,8 @@ use crate::{
         unix,
     },
     driver,
+    filter::{Authentication, KeySourceId},
+    jwt::KeySet,
     shard::{Message, ResolvedEndpoints, ShardId, Update},
     table::{BindAddress, Cluster, ClusterId, Endpoint, Endpoints, Snapshot},
 };
@@ -59,6 +61,7 @@ impl Life {
             },
             workers: gateway.shards.len(),
             read: Arc::clone(&self.reloads.read),
+            refused: self.reloads.refused,
             in_any_case: request.in_any_case,
         };
         let coming = self.reloads.worker.prepare(&self.reloads.loader, before);
@@ -119,12 +122,18 @@ impl Life {
     fn fail(&mut self, request: Request, failed: Failed) {
         let generation = self.gateway.snapshot().generation;
         let outcome = match failed {
-            Failed::Same => {
+            Failed::Same { signature, is_served } => {
+                self.keeper.has_read(signature);
+                if is_served {
+                    self.mended(request.why);
+                }
                 let text = format!("the files are what they were: generation {generation} stays in use");
                 log::debug(format_args!("{}: {text}", request.why));
                 Outcome { is_done: true, text }
             }
-            Failed::Errors { load, lines, more } => {
+            Failed::Errors { load, served, lines, more } => {
+                self.keeper.has_read(served.signature);
+                self.reloads.refused = Some(served.read.digest);
                 for line in &lines {
                     log::error(line);
                 }
@@ -150,6 +159,25 @@ impl Life {
         self.reload_next();
     }
 
+    /// The files are what is served. If they were not, and had errors, that is over.
+    fn mended(&mut self, why: &'static str) {
+        if self.reloads.refused.take().is_none() {
+            return;
+        }
+        let generation = self.gateway.snapshot().generation;
+        let text = format!("the files are again what is served, generation {generation}");
+        log::info(format_args!("{why}: {text}"));
+        self.gateway.record(Load {
+            at: SystemTime::now(),
+            why,
+            generation: Some(generation),
+            took: Duration::ZERO,
+            diagnostics: vec![text],
+            errors: 0,
+            warnings: 0,
+        });
+    }
+
     /// From here on nothing can fail.
     fn commit(&mut self, request: Request, prepared: Prepared) {
         let ending = self.reloads.removed_within(REVIVE_WITHIN);
@@ -166,20 +194,14 @@ impl Life {
         let token_keys = self.keys.follow(authentication);
         let resolved = self.resolved_after(&before, &snapshot, &carried);
         credentials.follow(&gateway.credentials.borrow());
-        *gateway.credentials.borrow_mut() = credentials;
+        self.reloads.worker.free(gateway.credentials.replace(credentials));
         sockets.hold_in(&gateway.sockets);
         let revived = sockets.revived.clone();
         self.reloads.removed.retain(|(bound, _)| !revived.contains(&bound.listener.bind));
         let listeners = listeners(&gateway, &snapshot, &sockets);
         let removed = removed(&gateway, &listeners);
         *gateway.listeners.borrow_mut() = listeners.into();
-        let mut states = KeyState::all(authentication, &gateway.token_keys.borrow());
-        for (source, keys) in &token_keys {
-            if let Some(state) = states.get_mut(source.0 as usize) {
-                state.keys = keys.count();
-                state.fetched.get_or_insert_with(std::time::Instant::now);
-            }
-        }
+        let states = key_states(authentication, &gateway.token_keys.borrow(), &token_keys);
         *gateway.token_keys.borrow_mut() = states;
         *gateway.resolved.borrow_mut() =
             resolved.iter().map(|found| (found.cluster.0, Arc::clone(&found.endpoints))).collect();
@@ -196,9 +218,10 @@ impl Life {
             token_keys: token_keys.clone(),
             listeners,
         });
-        self.keeper.replace(prepared.served.reread);
+        self.keeper.has_read(prepared.served.signature);
         self.tell(&found);
         self.reloads.read = prepared.served.read;
+        self.reloads.refused = None;
         if self.reloads.access_log_file != prepared.served.access_log_file {
             log::warn(
                 "meshConfig.accessLogFile has changed: where the access log goes is decided at the start, so it stays until the \
@@ -341,6 +364,22 @@ impl Life {
             refuse(request);
         }
     }
+}
+
+/// What is known of the issuers' keys, with those that are handed over already.
+fn key_states(
+    authentication: Option<&Authentication>,
+    before: &[KeyState],
+    handed_over: &[(KeySourceId, Arc<KeySet>)],
+) -> Vec<KeyState> {
+    let mut states = KeyState::all(authentication, before);
+    for (source, keys) in handed_over {
+        if let Some(state) = states.get_mut(source.0 as usize) {
+            state.keys = keys.count();
+            state.fetched.get_or_insert_with(std::time::Instant::now);
+        }
+    }
+    states
 }
 
 fn refuse(request: Request) {

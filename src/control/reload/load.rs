@@ -7,7 +7,7 @@ use crate::{
         Contents, Diagnostic, Input, Resources, Severity, Sources,
         render::{Color, Counts, Format, render},
     },
-    control::{Credentials, DIAGNOSTICS_KEPT, Load, Reread, Signature},
+    control::{Credentials, DIAGNOSTICS_KEPT, Load, watch::Signature},
     tls::TicketError,
 };
 use std::{
@@ -40,8 +40,8 @@ pub struct Loaded {
 pub struct Served {
     /// What was read.
     pub(in crate::control) read: Arc<WasRead>,
-    /// How to read its Secrets again.
-    pub(in crate::control) reread: Reread,
+    /// Of the files, from before they were read.
+    pub(in crate::control) signature: Signature,
     /// `meshConfig.accessLogFile`
     pub(in crate::control) access_log_file: Option<String>,
     /// For those who explain.
@@ -70,6 +70,11 @@ impl Loader {
         self.compile(self.read(), signature)
     }
 
+    /// Where it is.
+    pub(in crate::control) fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
     pub(super) fn signature(&self) -> Signature {
         Signature::of(&self.inputs)
     }
@@ -85,10 +90,9 @@ impl Loader {
         let (resources, mut diagnostics) = contents.parse();
         let mut compiled = compile::compile(&resources, &self.options);
         diagnostics.append(&mut compiled.diagnostics);
-        let reread = Reread { inputs: self.inputs.clone(), workload: compiled.workload.clone(), signature };
         let known = Known { sources: resources.sources.clone(), inventory: compiled.inventory.clone() };
         let access_log_file = compiled.access_log_file.clone();
-        let served = Served { read, reread, access_log_file, known: Arc::new(known) };
+        let served = Served { read, signature, access_log_file, known: Arc::new(known) };
         Loaded { resources, compiled, diagnostics, served }
     }
 }

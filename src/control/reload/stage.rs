@@ -93,6 +93,8 @@ pub(in crate::control) struct Reloads {
     pub(super) waiting: Option<Request>,
     /// What is served was made of these files.
     pub(super) read: Arc<WasRead>,
+    /// What was found to have errors last: its digest.
+    pub(super) refused: Option<u64>,
     /// `meshConfig.accessLogFile` in them.
     pub(super) access_log_file: Option<String>,
     /// Snapshots that were served, as long as shards use them: they are large, and no shard is to be the last who lets go.
@@ -114,6 +116,7 @@ impl Reloads {
             stage: Stage::Idle,
             waiting: None,
             read: Arc::clone(&served.read),
+            refused: None,
             access_log_file: served.access_log_file.clone(),
             retired: Vec::new(),
             removed: Vec::new(),
@@ -159,12 +162,12 @@ impl Reloads {
         }
     }
 
-    /// Takes the present reload away.
     /// Whether none is under way.
     pub(in crate::control) fn is_idle(&self) -> bool {
         matches!(self.stage, Stage::Idle)
     }
 
+    /// Takes the present reload away.
     pub(super) fn take(&mut self) -> Stage {
         std::mem::replace(&mut self.stage, Stage::Idle)
     }

@@ -15,7 +15,7 @@ const LINKS_MAX: usize = 40;
 
 /// Directories, and the entries of them that matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Interest {
+pub(in crate::control) struct Interest {
     entries: BTreeMap<PathBuf, BTreeSet<OsString>>,
     /// All files of a configuration in these matter.
     whole: BTreeSet<PathBuf>,
@@ -23,7 +23,12 @@ pub(super) struct Interest {
 
 impl Interest {
     /// All that decides what a path leads to.
-    pub(super) fn add(&mut self, path: &Path) {
+    pub(in crate::control) fn add(&mut self, path: &Path) {
+        self.lead(path);
+    }
+
+    /// The same. Returns where the path leads to, without links; nothing if they go round.
+    fn lead(&mut self, path: &Path) -> Option<PathBuf> {
         // From the end; the next component is the last.
         let mut left: Vec<OsString> = Vec::new();
         push(&mut left, &absolute(path));
@@ -38,7 +43,7 @@ impl Interest {
                     self.entries.entry(at.clone()).or_default().insert(name.clone());
                     let entry = at.join(&name);
                     match fs::read_link(&entry) {
-                        Ok(_) if links == LINKS_MAX => return,
+                        Ok(_) if links == LINKS_MAX => return None,
                         Ok(target) => {
                             links += 1;
                             push(&mut left, &target);
@@ -48,23 +53,21 @@ impl Interest {
                 }
             }
         }
+        Some(at)
     }
 
     /// The same, and if it is a directory all files of a configuration in it, also those that come later.
     pub(super) fn add_whole(&mut self, path: &Path) {
-        self.add(path);
-        let Ok(entries) = fs::read_dir(path) else { return };
-        self.whole.insert(absolute(path));
-        let paths = entries.flatten().map(|entry| entry.path());
-        paths.filter(|path| is_configuration(path)).for_each(|path| self.add(&path));
-    }
-
-    /// Adds what is in another.
-    pub(super) fn extend(&mut self, other: Interest) {
-        for (directory, names) in other.entries {
-            self.entries.entry(directory).or_default().extend(names);
+        let Some(directory) = self.lead(path) else { return };
+        let Ok(entries) = fs::read_dir(&directory) else { return };
+        for entry in entries.flatten() {
+            // What is no link matters as a part of the directory.
+            let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            if is_link && is_configuration(&entry.path()) {
+                self.add(&entry.path());
+            }
         }
-        self.whole.extend(other.whole);
+        self.whole.insert(directory);
     }
 
     /// The directories.

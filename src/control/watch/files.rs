@@ -3,34 +3,56 @@
 use super::links::Interest;
 use crate::control::log;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
 
-/// After a change it has to be quiet for so long: who writes two files, or a file in pieces, is let finish.
+/// After a change of a certificate it has to be quiet for so long: who writes two files, or a file in pieces, is let finish.
 const QUIET: Duration = Duration::from_millis(100);
 /// But no longer than this in all.
 const QUIET_MAX: Duration = Duration::from_secs(1);
+/// The same after a change of the configuration, which often comes in many files.
+const QUIET_CONFIGURATION: Duration = Duration::from_millis(300);
+/// And the longest: somebody may copy a large directory.
+const QUIET_CONFIGURATION_MAX: Duration = Duration::from_secs(5);
 /// Events that may wait. More mean the same as so many.
 const EVENTS_MAX: usize = 1024;
 /// Directories that are watched. The kernel's limit for all processes of a user is 8,192 or more; files in further ones are
 /// looked at now and then.
 const DIRECTORIES_MAX: usize = 2048;
 
+/// What has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// Certificates, keys or authorities.
+    Certificates,
+    /// The configuration.
+    Configuration,
+}
+
+impl What {
+    const ALL: [What; 2] = [What::Certificates, What::Configuration];
+
+    /// For how long it has to be quiet after a change, and the longest in all.
+    fn quiet(self) -> (Duration, Duration) {
+        match self {
+            What::Certificates => (QUIET, QUIET_MAX),
+            What::Configuration => (QUIET_CONFIGURATION, QUIET_CONFIGURATION_MAX),
+        }
+    }
+}
+
 /// Watches directories. Where that can't be done, nothing is ever heard from it.
 pub(super) struct Watch {
     watcher: Option<RecommendedWatcher>,
     events: mpsc::Receiver<Vec<PathBuf>>,
-    interest: Interest,
+    /// By [`What`].
+    interests: [Interest; 2],
     watched: BTreeSet<PathBuf>,
-    /// When the present change began, and when it is over.
-    change: Option<(Instant, Instant)>,
+    /// When the present change of each began, and when it is over.
+    changes: [Option<(Instant, Instant)>; 2],
     /// Somebody was told that not everything can be watched.
     has_complained: bool,
 }
@@ -50,24 +72,35 @@ impl Watch {
             let _ = sender.try_send(paths);
         };
         let watcher = notify::recommended_watcher(heard).inspect_err(|error| {
-            log::warn(format_args!("changes of certificates are noticed only now and then: {error}"));
+            log::warn(format_args!("changes of files are noticed only now and then: {error}"));
         });
         Watch {
             watcher: watcher.ok(),
             events,
-            interest: Interest::default(),
+            interests: Default::default(),
             watched: BTreeSet::new(),
-            change: None,
+            changes: [None; 2],
             has_complained: false,
         }
     }
 
+    /// Whether changes are heard of, as far as that can be known.
+    pub(super) fn hears_all(&self) -> bool {
+        self.watcher.is_some() && !self.has_complained
+    }
+
     /// From now on, this is watched. Whether there is something in it that was not watched before: what has happened there
     /// meanwhile was not heard.
-    pub(super) fn follow(&mut self, interest: Interest) -> bool {
-        let wanted: BTreeSet<PathBuf> =
-            interest.directories().take(DIRECTORIES_MAX).map(Path::to_owned).collect();
-        self.interest = interest;
+    pub(super) fn follow(&mut self, certificates: Interest, configuration: Interest) -> bool {
+        // The configuration has few directories, and comes first.
+        let directories = configuration.directories().chain(certificates.directories());
+        let mut wanted = BTreeSet::new();
+        for directory in directories {
+            if wanted.len() < DIRECTORIES_MAX {
+                wanted.insert(directory.to_owned());
+            }
+        }
+        self.interests = [certificates, configuration];
         let Some(watcher) = &mut self.watcher else { return false };
         for gone in self.watched.difference(&wanted) {
             // It is gone already where the directory is.
@@ -90,7 +123,7 @@ impl Watch {
                 {
                     self.has_complained = true;
                     log::warn(
-                        "not all directories of certificates can be watched (fs.inotify.max_user_watches): changes in the \
+                        "not all directories can be watched (fs.inotify.max_user_watches): changes in the \
                          others are noticed only now and then",
                     );
                 }
@@ -103,20 +136,25 @@ impl Watch {
     }
 
     /// Waits until something has changed and it is quiet again. May be dropped and called again: no change is lost.
-    pub(super) async fn changed(&mut self) {
+    pub(super) async fn changed(&mut self) -> What {
         loop {
-            let until = self.change.map(|(_, until)| until);
+            let next = What::ALL.into_iter().zip(self.changes);
+            let next =
+                next.filter_map(|(what, change)| Some((change?.1, what))).min_by_key(|(until, _)| *until);
             let is_quiet = async {
-                match until {
-                    Some(until) => sleep_until(until).await,
+                match next {
+                    Some((until, what)) => {
+                        sleep_until(until).await;
+                        what
+                    }
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 Some(paths) = self.events.recv() => self.hear(&paths),
-                () = is_quiet => {
-                    self.change = None;
-                    return;
+                what = is_quiet => {
+                    self.changes[what as usize] = None;
+                    return what;
                 }
                 // The watcher's thread has ended.
                 else => std::future::pending().await,
@@ -125,22 +163,28 @@ impl Watch {
     }
 
     fn hear(&mut self, paths: &[PathBuf]) {
-        if !paths.is_empty() && !paths.iter().any(|path| self.matters(path)) {
-            return;
+        for path in paths {
+            // A directory that was moved is still watched where it is now; what has its name has to be watched anew.
+            if self.watched.remove(path)
+                && let Some(watcher) = &mut self.watcher
+            {
+                // It is not watched any more where it has ended.
+                let _ = watcher.unwatch(path);
+            }
         }
-        let now = Instant::now();
-        let begin = self.change.map_or(now, |(begin, _)| begin);
-        self.change = Some((begin, (now + QUIET).min(begin + QUIET_MAX)));
+        for what in What::ALL {
+            let interest = &self.interests[what as usize];
+            if paths.is_empty() || paths.iter().any(|path| interest.matters(path)) {
+                self.change(what);
+            }
+        }
     }
 
-    fn matters(&mut self, path: &Path) -> bool {
-        // A directory that was moved is still watched where it is now; what has its name has to be watched anew.
-        if self.watched.remove(path)
-            && let Some(watcher) = &mut self.watcher
-        {
-            // It is not watched any more where it has ended.
-            let _ = watcher.unwatch(path);
-        }
-        self.interest.matters(path)
+    /// Something has changed.
+    pub(super) fn change(&mut self, what: What) {
+        let (quiet, quiet_max) = what.quiet();
+        let now = Instant::now();
+        let begin = self.changes[what as usize].map_or(now, |(begin, _)| begin);
+        self.changes[what as usize] = Some((begin, (now + quiet).min(begin + quiet_max)));
     }
 }
