@@ -15,7 +15,6 @@ use std::{
     path::Path,
     pin::{Pin, pin},
     rc::Rc,
-    sync::atomic::{AtomicBool, Ordering},
     task::{Poll, Waker},
 };
 
@@ -441,27 +440,6 @@ fn defer_accept(socket: &Socket, first_word: FirstWord) {
 fn own(fd: i32) -> OwnedFd {
     // SAFETY: the descriptor was just given up by the stream that owned it.
     unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-/// The first descriptor that a service manager passes: `SD_LISTEN_FDS_START` of `sd_listen_fds(3)`.
-const FIRST_PASSED: i32 = 3;
-
-/// The descriptors that the service manager passed to this process when it started it, `count` of them. Only the first call
-/// gets them. They are closed in programs that this process starts. Those that are not open are left out.
-#[allow(unsafe_code)]
-pub fn passed_descriptors(count: u16) -> Vec<Option<OwnedFd>> {
-    static TAKEN: AtomicBool = AtomicBool::new(false);
-    if TAKEN.swap(true, Ordering::Relaxed) {
-        return Vec::new();
-    }
-    let take = |fd| {
-        // SAFETY: this only changes a flag of a descriptor, and fails on one that is not open.
-        let is_open = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } == 0;
-        // SAFETY: it is open, and was passed to this process for it to own (`sd_listen_fds(3)`): nothing in here has
-        // opened it, and it is taken once.
-        is_open.then(|| unsafe { OwnedFd::from_raw_fd(fd) })
-    };
-    (FIRST_PASSED..FIRST_PASSED + i32::from(count)).map(take).collect()
 }
 
 /// The address of a Unix socket: a path, or a name in the abstract namespace if it begins with `@`.

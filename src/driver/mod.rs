@@ -6,6 +6,7 @@
 //! - `connect`: opening a connection to an endpoint
 //! - `listen`: binding with `SO_REUSEPORT`, sockets from outside, accepting
 //! - `handed`: accepted connections on their way from one shard to another
+//! - `inherited`: descriptors that were open when the program began
 //! - `deadline`: one deadline a connection, swept by a tick
 //! - `alarm`: deadlines that are exact to the millisecond
 //! - `memory`: how the process's memory is mapped
@@ -15,6 +16,7 @@
 mod alarm;
 mod connect;
 mod deadline;
+mod inherited;
 mod handed;
 mod listen;
 mod memory;
@@ -26,7 +28,8 @@ mod tick;
 pub use connect::{Keepalive, connect};
 pub use deadline::{Deadline, Deadlines, Phase, Remote, TICK, Tie, pause};
 pub use handed::Handed;
-pub use listen::{Accepted, FirstWord, Listener, Peer, passed_descriptors, unix_address};
+pub use inherited::{close_inherited, passed_descriptors};
+pub use listen::{Accepted, FirstWord, Listener, Peer, unix_address};
 pub use memory::without_huge_pages;
 pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};
 pub use splice::{PIPE_BYTES, Pipe};

@@ -18,6 +18,8 @@ const ALLOWED: &[&str] = &[
     "src/driver/alarm.rs",
     "src/driver/memory.rs",
     "src/driver/tick.rs",
+    // Descriptors that were there before the program began.
+    "src/driver/inherited.rs",
     // A Unix stream becomes a stream like all others.
     "src/driver/listen.rs",
 ];

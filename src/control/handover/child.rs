@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     control::{PortMap, log},
+    driver,
     table::BindAddress,
 };
 use rustix::process::getppid;
@@ -69,6 +70,8 @@ pub(in crate::control) fn from_environment() -> io::Result<Option<(Parent, Given
     if parent.is_none() || env::var(FROM).ok() != parent {
         return Ok(None);
     }
+    // The other process's connections must end when it ends them.
+    driver::close_inherited();
     let channel = Channel::of(io::stdin().as_fd().try_clone_to_owned()?)?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     channel.wait_for(GIVEN_WITHIN)?;

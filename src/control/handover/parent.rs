@@ -111,7 +111,7 @@ fn upgrade(order: Order, channel: &Channel, theirs: OwnedFd) -> Result<Child, St
     })
 }
 
-/// Its standard input is the channel. Everything else that is open here is closed there.
+/// Its standard input is the channel. It closes everything else that is open here.
 fn spawn(program: &Program, theirs: OwnedFd) -> io::Result<Child> {
     let mut command = Command::new(&program.file);
     command.args(&program.arguments).env(FROM, process::id().to_string()).stdin(Stdio::from(theirs));

@@ -205,6 +205,8 @@ impl Upgrading {
                 tell(answer(), false, format!("failed, the old process goes on: {why}"));
                 Upgraded::No
             }
+            // It has handed over in its turn, or was told to end.
+            Event::Ended(status) if status.success() => Upgraded::No,
             Event::Ended(status) => {
                 log::error(format_args!("the process that took over has ended ({status})"));
                 Upgraded::No
