@@ -37,8 +37,8 @@
 //! - **Codecs, filters and the table do no I/O and ask no time**: bytes and `now` in, values out. They can be fuzzed and
 //!   benched without a runtime.
 //! - **Shards share nothing mutable** but the numbers that a policy of the user's cannot do without: what is in use where a
-//!   cluster has limits ([`table::Breaker`]), how endpoints do where there is `outlierDetection` or a health check, and rate
-//!   limits: a limit of 100 connections is no limit if every shard has its own. These are atomics, touched only where there is
+//!   cluster has limits ([`table::Breaker`]), how endpoints do where there is `outlierDetection` or a health check, rate limits,
+//!   and connections on their way to a worker with fewer (`--balance`): a limit of 100 connections is no limit if every shard has its own. These are atomics, touched only where there is
 //!   such a policy; `tests/tidy` has the list of files that may do so. No lock and no reference count is touched by two
 //!   threads for a request.
 //! - **A buffer belongs to the operation it was given to** until that completes. No future that may have moved bytes is

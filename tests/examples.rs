@@ -5,8 +5,8 @@ use sluicegate::{
     config::{Diagnostic, Input, Resources, Severity, load},
     http::{RequestHead, Scheme},
     table::{
-        Action, BindAddress, Chain, ChainAction, ClusterId, Destination, Endpoints, HashAlgorithm, Lookup,
-        Probe, ServerName, TableId, TcpRoute, UpstreamProtocol,
+        Action, BindAddress, Chain, ChainAction, ClusterId, CollectorPlace, Destination, Endpoints,
+        HashAlgorithm, Lookup, Probe, ServerName, TableId, TcpRoute, UpstreamProtocol,
     },
 };
 use std::path::{Path, PathBuf};
@@ -271,6 +271,19 @@ fn unix_socket() {
 }
 
 #[test]
+fn tracing() {
+    let example = Example::clean("tracing");
+    let snapshot = &example.compiled.snapshot;
+    let policy = snapshot.tracing.as_ref().expect("a policy");
+    assert_eq!((policy.sampling, policy.path_max, policy.uses_request_id), (1_000, 256, true));
+    assert_eq!(policy.collector.to_string(), "http://collector.local:4318/v1/traces");
+    let CollectorPlace::Cluster(ClusterId(id)) = policy.collector.place else { panic!("{policy:?}") };
+    assert_eq!(&*snapshot.clusters[id as usize].name, "outbound|4318||collector.local");
+    let own = ["environment", "protocol", "tenant", "zone"];
+    assert!(own.iter().all(|name| policy.tags.iter().any(|(tag, _)| &**tag == *name)), "{policy:?}");
+}
+
+#[test]
 fn tls_and_tcp() {
     let example = Example::clean("tls-and-tcp.yaml");
     let get = |name, target| example.get_tls("0.0.0.0:8443", name, name, target);
@@ -470,6 +483,7 @@ fn every_example_has_a_test() {
         "resilience.yaml",
         "rewrite-and-redirect.yaml",
         "tls-and-tcp.yaml",
+        "tracing",
         "unix-socket.yaml",
         "upstream-tls.yaml",
     ];

@@ -7,7 +7,7 @@ use crate::{
 use std::{
     collections::HashMap,
     ops::Range,
-    sync::mpsc::{Receiver, channel},
+    sync::mpsc::{Receiver, TryRecvError, channel},
     time::Duration,
 };
 use tokio::time::{Instant, sleep};
@@ -28,7 +28,9 @@ pub(super) async fn shards(gateway: &Gateway, clients: usize, clusters: Range<u3
     while seen.len() < asked && Instant::now() < give_up {
         match answers.try_recv() {
             Ok(answer) => seen.push(answer),
-            Err(_) => sleep(LOOK_AGAIN).await,
+            Err(TryRecvError::Empty) => sleep(LOOK_AGAIN).await,
+            // Those who have not answered have ended.
+            Err(TryRecvError::Disconnected) => break,
         }
     }
     seen.sort_by_key(|seen| seen.id);

@@ -3,6 +3,7 @@
 //! - `server`: HTTP for the pages
 //! - `overview`: everything live in one document
 //! - `dashboard`: the same for people, in a browser
+//! - `patient`: a limit on how long a client may take
 //! - `guard`: who may ask
 //! - `endpoint`: what an endpoint is; the list of them is in `pages`
 //! - `request`: what a request asks an endpoint for
@@ -35,6 +36,7 @@ mod metrics;
 mod mongo;
 mod overview;
 mod pages;
+mod patient;
 mod pieces;
 mod readable;
 mod redact;

@@ -112,6 +112,8 @@ impl Pieces {
 
     /// Ends the object or list that was begun last.
     pub(super) fn end(&mut self) {
+        // An object of which nothing was shown has left its dash.
+        self.is_item = false;
         match self.open.pop() {
             Some(Level::Object { .. }) if self.is_json() => self.text.push('}'),
             Some(Level::List { .. }) if self.is_json() => self.text.push(']'),

@@ -4,6 +4,7 @@ use super::{
     endpoint,
     guard::{Reach, Sender},
     pages::{Pages, Request},
+    patient::Patient,
     reply::{Content, Reply},
 };
 use crate::control::{Gateway, Sockets, keep_history, log, remove_stale_file};
@@ -45,6 +46,8 @@ const CONNECTIONS_MAX: usize = 64;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Heads may be as large; browsers send a few KiB.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+/// A client must take each piece of an answer within this time.
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// After an accept that failed, such as for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that wait to be accepted.
@@ -255,7 +258,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service_fn(answer))
+        .serve_connection(TokioIo::new(Patient::new(stream, SEND_TIMEOUT)), service_fn(answer))
         .await;
     if let Err(error) = served {
         log::debug(format_args!("a connection to the {pages} pages ended: {error}"));

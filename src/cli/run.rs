@@ -2,7 +2,7 @@
 
 use super::{
     FAILED, GOOD,
-    args::{DrainArgs, Listen, ProcessArgs, RunArgs, SessionTickets, Watch},
+    args::{BalanceKind, DrainArgs, Listen, ProcessArgs, RunArgs, SessionTickets, Watch},
     load::{Loaded, loader},
     output::report,
     usage_error,
@@ -176,6 +176,7 @@ fn setup(
     let log_target = log_target(&args.process, loaded.compiled.access_log_file.as_deref());
     log::info(format_args!("access log: {log_target}"));
     Setup {
+        balances: args.process.balance == BalanceKind::Connections,
         snapshot: loaded.compiled.snapshot,
         known: loaded.served.known,
         credentials,

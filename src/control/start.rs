@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     driver::{self, Bells, DriverChoice},
-    listener::BindError,
+    listener::{Balance, BindError},
     shard::{self, Limits, Plan, Report, ShardId, ShardListener},
     table::Snapshot,
     telemetry::LogSink,
@@ -62,6 +62,8 @@ pub struct Setup {
     pub reserved: Reservation,
     /// How the configuration was loaded.
     pub load: Load,
+    /// Workers hand connections to those that have fewer.
+    pub balances: bool,
 }
 
 /// Why a gateway can't start. Nothing runs then.
@@ -97,9 +99,7 @@ pub fn start(
     reports: &Sender<Report>,
 ) -> Result<(Rc<Gateway>, mpsc::Receiver<Command>), StartError> {
     let workers = setup.workers.cpus.len();
-    let mut snapshot = Snapshot { generation: 1, ..setup.snapshot };
-    health::attach(&mut snapshot, Instant::now());
-    let snapshot = Arc::new(snapshot);
+    let snapshot = first(setup.snapshot);
     let (listeners, per_shard) = bind_all(&snapshot, &setup.sockets, workers).map_err(StartError::Bind)?;
     setup.sockets.close_unused();
     drop(setup.reserved);
@@ -109,6 +109,7 @@ pub fn start(
     let (spans, to_export) = otlp::channel(workers);
     let mut shards = Vec::new();
     let bells = Arc::new(Bells::new(workers));
+    let mut balance = Balance::new(if setup.balances { workers } else { 0 }, &bells).into_iter();
     for ((id, listeners), cpu) in per_shard.into_iter().enumerate().zip(setup.workers.cpus) {
         let plan = Plan {
             id: ShardId(id),
@@ -123,6 +124,7 @@ pub fn start(
             spans: Some(spans.clone()),
             reports: reports.clone(),
             bells: Arc::clone(&bells),
+            balance: balance.next().flatten(),
             reload_drain_time: setup.reload_drain_time,
         };
         let handle = shard::start(plan).map_err(StartError::Shard)?;
@@ -161,6 +163,13 @@ pub fn start(
     };
     gateway.record(setup.load);
     Ok((Rc::new(gateway), asked))
+}
+
+/// The first snapshot of this process.
+fn first(compiled: Snapshot) -> Arc<Snapshot> {
+    let mut snapshot = Snapshot { generation: 1, ..compiled };
+    health::attach(&mut snapshot, Instant::now());
+    Arc::new(snapshot)
 }
 
 /// The writer of the access log, and a sink for each worker; nothing and none where it is off.

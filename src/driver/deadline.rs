@@ -7,6 +7,10 @@
 //! request's own timeout, is due [at a time of the clock](Deadline::due_at) besides.
 #![allow(unsafe_code)]
 
+mod tunnels;
+
+pub use tunnels::Tie;
+
 use super::alarm::{self, Alarms};
 use socket2::SockRef;
 use std::{
@@ -17,6 +21,7 @@ use std::{
     task::Waker,
     time::{Duration, Instant},
 };
+use tunnels::Asked;
 
 /// How often deadlines are looked at; their precision.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -57,16 +62,6 @@ struct Slot {
     other_end: u32,
     asked: Asked,
     waiting: Option<Waker>,
-}
-
-/// Whether a tunnel has been [asked](Deadlines::end_tunnels) to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
-    No,
-    /// While something moved.
-    Busy,
-    /// When nothing had moved since this tick.
-    Quiet(u32),
 }
 
 /// All deadlines of one shard.
@@ -156,26 +151,6 @@ impl Deadlines {
     pub fn end_idle(&self, quiet: Duration) -> usize {
         let before = self.now.get().saturating_sub(ticks(quiet));
         self.shut(|slot| slot.phase == Phase::Idle && slot.since <= before)
-    }
-
-    /// Asks one of so many [tunnels](Deadline::tie) to end, and at least one if there is any: reading ends at both ends, so that
-    /// what was read is still delivered. Called at so many ticks it ends all of them, a few at a time.
-    pub fn end_tunnels(&self, of: usize) {
-        let now = self.now.get();
-        let mut slots = self.slots.borrow_mut();
-        let is_tunnel = |slot: &Slot| slot.fd >= 0 && slot.other_end != NEVER && slot.asked == Asked::No;
-        let tunnels: Vec<usize> = (0..slots.len()).filter(|index| is_tunnel(&slots[*index])).collect();
-        for index in tunnels.iter().take(tunnels.len().div_ceil(of.max(1))) {
-            let other = slots[*index].other_end as usize;
-            for index in [*index, other].into_iter().take(if other == *index { 1 } else { 2 }) {
-                if let Some(slot) = slots.get_mut(index).filter(|slot| slot.fd >= 0) {
-                    let is_quiet = slot.since + QUIET_TICKS < now;
-                    slot.asked = if is_quiet { Asked::Quiet(slot.since) } else { Asked::Busy };
-                    slot.phase = Phase::Reading;
-                    slot.end();
-                }
-            }
-        }
     }
 
     /// Ends everything, now. For the end of a drain.
@@ -300,18 +275,6 @@ impl Deadline {
         })
     }
 
-    /// This connection and another are the ends of a tunnel as long as the tie lives: both end when
-    /// [tunnels end](Deadlines::end_tunnels). A tunnel whose other end is no connection is tied to itself.
-    pub fn tie<'a>(&'a self, other_end: &'a Deadline) -> Tie<'a> {
-        self.with(|slot| slot.other_end = other_end.index);
-        Tie(self)
-    }
-
-    /// Whether the tunnel was asked to end while nothing moved, and nothing has moved since.
-    pub fn is_quietly_asked(&self) -> bool {
-        self.with(|slot| slot.asked == Asked::Quiet(slot.since))
-    }
-
     /// Whether the deadline passed, and the socket was shut down for it.
     pub fn fired(&self) -> bool {
         self.with(|slot| slot.fired)
@@ -349,15 +312,6 @@ impl Deadline {
 
     fn with<R>(&self, change: impl FnOnce(&mut Slot) -> R) -> R {
         change(&mut self.owner.slots.borrow_mut()[self.index as usize])
-    }
-}
-
-/// Two ends of a tunnel.
-pub struct Tie<'a>(&'a Deadline);
-
-impl Drop for Tie<'_> {
-    fn drop(&mut self) {
-        self.0.with(|slot| slot.other_end = NEVER);
     }
 }
 

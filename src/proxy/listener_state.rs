@@ -13,10 +13,12 @@ use crate::{
     driver::{Deadline, Remote},
     mux::Session,
     table::{Chain, ChainAction, ChainIndex, TableId},
+    telemetry::{ListenerSeries, bump},
 };
 use std::{
-    cell::{Cell, Ref, RefCell},
+    cell::{Cell, OnceCell, Ref, RefCell},
     rc::{Rc, Weak},
+    sync::Arc,
 };
 
 /// The generation of a listener that is no more: no snapshot has it.
@@ -36,6 +38,7 @@ pub struct ListenerState {
     generation: Cell<u64>,
     connections: RefCell<Vec<Option<Open>>>,
     free: RefCell<Vec<u32>>,
+    series: OnceCell<Arc<ListenerSeries>>,
 }
 
 /// A connection of a listener.
@@ -65,7 +68,20 @@ impl ListenerState {
             generation,
             connections: RefCell::default(),
             free: RefCell::default(),
+            series: OnceCell::new(),
         })
+    }
+
+    /// Its connections are counted there from now on.
+    pub fn count_in(&self, series: Arc<ListenerSeries>) {
+        let _ = self.series.set(series);
+    }
+
+    /// Counts a connection that was accepted.
+    pub fn accepted(&self) {
+        if let Some(series) = self.series.get() {
+            bump(&series.connections, 1);
+        }
     }
 
     /// What it does at present; the last that it did, where it is no more.
@@ -137,6 +153,9 @@ impl ListenerState {
     }
 
     fn know(self: &Rc<Self>, open: Open) -> Known {
+        if let Some(series) = self.series.get() {
+            bump(&series.active, 1);
+        }
         let mut all = self.connections.borrow_mut();
         let free = self.free.borrow_mut().pop();
         let number = match free {
@@ -176,6 +195,9 @@ impl Known {
 
 impl Drop for Known {
     fn drop(&mut self) {
+        if let Some(series) = self.listener.series.get() {
+            bump(&series.active, 1u64.wrapping_neg());
+        }
         let mut all = self.listener.connections.borrow_mut();
         let open = all.get_mut(self.number as usize).and_then(Option::take);
         self.listener.free.borrow_mut().push(self.number);

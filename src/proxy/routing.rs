@@ -31,7 +31,7 @@ impl Routing {
     /// This shard's routing state of a snapshot; `place` is the shard's among the others.
     pub fn new(snapshot: Arc<Snapshot>, tls: Contexts, place: &Place, remains: &Rc<Remains>) -> Routing {
         let clusters = Clusters::new(&snapshot, place);
-        clusters.attach(&tls);
+        clusters.attach(&snapshot, &tls);
         Routing::of(snapshot, clusters, tls, remains)
     }
 

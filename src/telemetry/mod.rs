@@ -42,7 +42,7 @@ pub use trace::{
     TRACEPARENT_LEN, TraceContext, is_tracestate, span_id_text, trace_id_text,
 };
 pub use traffic::{
-    CLUSTERS_MAX, ClusterSeries, ClusterTraffic, ENDS_MAX, End, Ended, Flags, HttpSeries, ROUTES_MAX,
-    RouteHandle, RoutePlace, RouteSeries, RouteTraffic, Spoken, Sums, TCP_ENDS_MAX, TcpSeries, Traffic,
-    TrafficCounts, TrafficTable,
+    CLUSTERS_MAX, ClusterSeries, ClusterTraffic, ENDS_MAX, End, Ended, Flags, HttpSeries, ListenerSeries,
+    ROUTES_MAX, RouteHandle, RoutePlace, RouteSeries, RouteTraffic, Spoken, Sums, TCP_ENDS_MAX, TcpSeries,
+    Traffic, TrafficCounts, TrafficTable,
 };

@@ -29,7 +29,8 @@ pub struct Cluster {
     pub tcp_idle_timeout: Option<Duration>,
     /// The client's address is sent before everything else.
     pub proxy_protocol: Option<ProxyVersion>,
-    /// TLS to the endpoints.
+    /// TLS to the endpoints. The index of its context is one of the snapshot in which the cluster began, and may mean nothing by
+    /// now.
     pub tls: Option<UpstreamTls>,
     /// Requests at a time on one connection of HTTP/2.
     pub max_concurrent_streams: u32,
@@ -77,7 +78,7 @@ impl Cluster {
         old: Option<&Cluster>,
     ) -> Cluster {
         let mut cluster = Cluster::without_endpoints(compiled, place);
-        cluster.attach(contexts);
+        cluster.attach(compiled, contexts);
         if let Some(old) = old {
             let is_same = |limits: &&Rc<Limits>| compiled.limits.as_ref().is_some_and(|new| limits.are(new));
             if let Some(limits) = old.limits.as_ref().filter(is_same) {
@@ -126,9 +127,9 @@ impl Cluster {
         *self.endpoints.borrow_mut() = endpoints;
     }
 
-    /// Has it find its context of TLS among these.
-    pub(super) fn attach(&self, contexts: &Contexts) {
-        if let Some(tls) = &self.tls {
+    /// Has it find its context of TLS among these, which are those of the snapshot in which it is compiled so.
+    pub(super) fn attach(&self, compiled: &table::Cluster, contexts: &Contexts) {
+        if let Some(tls) = &compiled.tls {
             *self.client.borrow_mut() = contexts.client(tls.context.0).cloned();
         }
     }

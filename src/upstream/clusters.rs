@@ -47,9 +47,10 @@ impl Clusters {
         Clusters { list, limited, leaving: RefCell::new(leaving), generation }
     }
 
-    /// Has clusters find their contexts of TLS.
-    pub fn attach(&self, contexts: &Contexts) {
-        self.list.iter().for_each(|cluster| cluster.attach(contexts));
+    /// Has the clusters of a snapshot find their contexts of TLS among those of the same snapshot.
+    pub fn attach(&self, snapshot: &Snapshot, contexts: &Contexts) {
+        let all = self.list.iter().zip(&snapshot.clusters);
+        all.for_each(|(cluster, compiled)| cluster.attach(compiled, contexts));
     }
 
     /// Another shard may have given a connection's place to this one, or may wait for one. Returns how many idle connections
@@ -188,7 +189,7 @@ impl Succession {
         let has_line = |ended: &&Ended| ended.cluster.limits_connections();
         self.leaving.extend(self.ended.iter().filter(has_line).map(|ended| Rc::downgrade(&ended.cluster)));
         let clusters = Clusters::of(self.list, self.leaving, self.snapshot.generation);
-        clusters.attach(contexts);
+        clusters.attach(&self.snapshot, contexts);
         (clusters, self.ended)
     }
 }

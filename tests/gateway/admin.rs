@@ -2,7 +2,8 @@
 
 use super::{
     client::{Answer, Client},
-    harness::{Folder, Gateway, answering, run},
+    harness::{Folder, Gateway, answering, routed, run},
+    origin::Origin,
     python,
 };
 use serde_json::Value;
@@ -217,4 +218,193 @@ fn subcommands_ask_the_gateway() {
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert_eq!(out, "draining\nended\n");
     assert_eq!(gateway.end().code, Some(0));
+}
+
+fn json(gateway: &Gateway, path: &str) -> Value {
+    let mark = if path.contains('?') { '&' } else { '?' };
+    let page = gateway.admin_page(&format!("{path}{mark}format=json"));
+    assert_eq!(page.status, 200, "{path}: {}", page.text());
+    serde_json::from_str(page.text()).unwrap()
+}
+
+const HIDDEN: [&str; 6] = ["hush-set", "hush-match", "hush-secret", "hush-applied", "hush-key", "hush-query"];
+
+/// Secrets wherever a configuration has them.
+const SECRETIVE: &str = "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: secretive
+  annotations: {kubectl.kubernetes.io/last-applied-configuration: '{\"x\": \"hush-applied\"}'}
+spec:
+  hosts: [secret.test]
+  gateways: [gw]
+  http:
+  - match: [{headers: {x-api-key: {exact: hush-match}}, queryParams: {token: {exact: hush-query}}}]
+    headers: {request: {set: {authorization: Bearer hush-set, x-team: blue}}}
+    route: [{destination: {host: a.test}}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: hidden}
+stringData: {password: hush-secret}
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: tokens}
+spec:
+  jwtRules: [{issuer: me, jwks: '{\"keys\": [{\"kty\": \"oct\", \"kid\": \"k\", \"k\": \"aHVzaC1rZXk\", \"alg\": \"HS256\"}]}'}]
+";
+
+#[test]
+fn the_configuration_is_shown_in_three_shapes_and_no_secret_with_it() {
+    let origin = Origin::echo();
+    let yaml =
+        format!("{}---{SECRETIVE}", routed("  - route: [{destination: {host: a.test}}]", &[origin.port()]));
+    let gateway = Gateway::start(&[80], &yaml);
+    let dump = json(&gateway, "/config_dump");
+    let written = dump["written"].as_array().unwrap();
+    let named =
+        |name: &str| written.iter().find(|object| object["object"]["metadata"]["name"] == name).unwrap();
+    assert!(named("secretive")["file"].as_str().unwrap().ends_with("config.yaml"));
+    let line = 1 + yaml.split("apiVersion: v1\n").next().unwrap().matches('\n').count();
+    assert_eq!(named("hidden")["line"], line);
+    assert_eq!(named("hidden")["object"]["stringData"]["password"], "[redacted]");
+    assert_eq!(
+        named("secretive")["object"]["spec"]["http"][0]["headers"]["request"]["set"]["x-team"],
+        "blue"
+    );
+    let workers = dump["workers"].as_array().unwrap();
+    assert!(workers.len() == 2 && workers.iter().all(|worker| worker["generation"] == dump["generation"]));
+    let only = json(&gateway, "/config_dump?resource=routes&name=secret");
+    assert!(only.get("clusters").is_none() && only.get("written").is_none(), "{only:#}");
+    assert_eq!(only["route_tables"][0]["virtual_hosts"].as_array().map(Vec::len), Some(1));
+    let explain = "/explain?url=http://secret.test:80/?token=x";
+    for path in
+        ["/config_dump", "/routes", "/clusters", "/listeners", "/certs", "/loads", "/api/overview", explain]
+    {
+        for format in ["json", "text"] {
+            let mark = if path.contains('?') { '&' } else { '?' };
+            let page = gateway.admin_page(&format!("{path}{mark}format={format}"));
+            for hidden in HIDDEN.iter().chain(&["aHVzaC1rZXk"]) {
+                assert!(!page.text().contains(hidden), "{path} {format} has {hidden}: {}", page.text());
+            }
+        }
+    }
+    gateway.stop();
+}
+
+#[test]
+fn explain_says_of_what_is_served_what_the_command_says_of_the_files() {
+    let gateway = Gateway::start(&[80], &answering("hi"));
+    let file = gateway.directory().join("config.yaml");
+    let file = file.to_str().unwrap();
+    let map = format!("80={}", gateway.port(80));
+    let url = "http://web.test/a?b=c";
+    let line = [
+        "explain",
+        "-c",
+        file,
+        "--port-map",
+        &map,
+        "--url",
+        url,
+        "-X",
+        "POST",
+        "-H",
+        "x-a: b+c",
+        "--from",
+        "10.0.0.1",
+    ];
+    let query = "url=http://web.test/a%3Fb%3Dc&method=POST&header=x-a:%20b%2Bc&client=10.0.0.1";
+    let (code, text, _) = run(&line);
+    assert_eq!(code, Some(0));
+    assert!(text.contains("answer"), "{text}");
+    assert_eq!(gateway.admin_page(&format!("/explain?{query}")).text(), text);
+    let (_, as_json, _) = run(&[&line[..], &["--format", "json"]].concat());
+    assert_eq!(gateway.admin_page(&format!("/explain?{query}&format=json")).text(), as_json);
+    for wrong in [
+        "url=nothing",
+        "url=http://a&client=x",
+        "url=http://a&header=x",
+        "url=http://a&method=a%20b",
+        "url=http://a&http2=2",
+    ] {
+        let page = gateway.admin_page(&format!("/explain?{wrong}"));
+        assert_eq!(page.status, 400, "{wrong}: {}", page.text());
+    }
+    gateway.stop();
+}
+
+#[test]
+fn connections_and_what_is_in_use_of_endpoints_are_shown() {
+    let origin = Origin::echo();
+    let yaml = routed("  - route: [{destination: {host: a.test}}]", &[origin.port()]);
+    let gateway = Gateway::start(&[80], &yaml);
+    let mut client = gateway.connect(80);
+    client.send(b"GET / HTTP/1.1\r\nHost: web.test\r\n\r\n");
+    assert_eq!(client.answer("GET").status, 200);
+    gateway.until("the connection is idle", || {
+        let page = json(&gateway, "/connections");
+        page["total"] == 1 && page["connections"][0]["state"] == "idle"
+    });
+    let connection = json(&gateway, "/connections")["connections"][0].clone();
+    assert_eq!(connection["protocol"], "HTTP/1.1");
+    assert!(connection["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{connection:#}");
+    assert!(connection["listener"].as_str().unwrap().ends_with(&format!(":{}", gateway.port(80))));
+    assert!(gateway.admin_page("/connections").text().starts_with("1 connections, 1 of them here\nworker "));
+    gateway.until("the connection to the origin is kept", || {
+        let cluster = &json(&gateway, "/clusters?name=a.test")["clusters"][0];
+        let endpoint = &cluster["endpoints"][0];
+        cluster["requests"] == 1 && endpoint["active"] == 0 && endpoint["idle_connections"] == 1
+    });
+    assert!(gateway.admin_page("/clusters").text().contains("::cx_idle::1\n"));
+    assert_eq!(json(&gateway, "/clusters?name=nobody")["clusters"].as_array().map(Vec::len), Some(0));
+    drop(client);
+    gateway.until("it has gone", || json(&gateway, "/connections")["total"] == 0);
+    gateway.stop();
+}
+
+#[test]
+fn who_does_not_read_holds_nobody_up() {
+    // Far more than the sockets' buffers take.
+    let rule = |number: usize| {
+        format!("  - match: [{{uri: {{exact: /{number:01500}}}}}]\n    redirect: {{uri: /}}\n")
+    };
+    let rules: String = (0..3000).map(rule).collect();
+    let gateway = Gateway::start(&[80], &routed(&rules, &[]));
+    let mut slow = Client::connect(gateway.admin());
+    slow.send(b"GET /config_dump HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    for _ in 0..10 {
+        assert_eq!(gateway.admin_page("/ready").status, 200);
+    }
+    let all = slow.answer("GET");
+    assert!(all.complete && all.body.len() > 8_000_000, "{}", all.body.len());
+    let dump: Value = serde_json::from_str(all.text()).unwrap();
+    let routes = dump["route_tables"][0]["virtual_hosts"][0]["routes"].as_array();
+    assert_eq!(routes.map(Vec::len), Some(3000));
+    gateway.stop();
+}
+
+#[test]
+fn there_is_a_limit_of_connections() {
+    let gateway = Gateway::start(&[80], &answering("hi"));
+    let ready = b"GET /ready HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let admitted = |_| {
+        let mut client = Client::connect(gateway.admin());
+        client.send(ready);
+        assert_eq!(client.answer("GET").status, 200);
+        client
+    };
+    let held: Vec<Client> = (0..64).map(admitted).collect();
+    let mut more = Client::connect(gateway.admin());
+    assert!(more.is_closed());
+    // Probes have places of their own.
+    assert_eq!(gateway.status_page("/healthz/ready").status, 200);
+    drop(held);
+    gateway.until("there is a place", || {
+        let mut client = Client::connect(gateway.admin());
+        client.try_send(ready) && client.next("GET").is_some()
+    });
+    gateway.stop();
 }

@@ -50,6 +50,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) arguments: &'a [&'a str],
     /// Variables of its environment.
     pub(crate) variables: &'a [(&'a str, &'a str)],
+    /// The program, if it is not the one that was built.
+    pub(crate) program: Option<&'a str>,
     /// Nobody reads its standard output, a pipe that is full at some time.
     pub(crate) unread: bool,
     /// A program with arguments that becomes this one, which it gets as its last arguments.
@@ -159,7 +161,7 @@ impl Gateway {
         let mut ports: BTreeMap<u16, u16> = map.entries().iter().copied().collect();
         let (admin, status) = (ports.remove(&65534).unwrap(), ports.remove(&65535).unwrap());
         let mut command = match launch.under {
-            [] => program(),
+            [] => cleaned(launch.program.unwrap_or(PROGRAM)),
             [first, rest @ ..] => {
                 let mut command = cleaned(first);
                 command.args(rest).arg(env!("CARGO_BIN_EXE_sluicegate"));
@@ -266,6 +268,15 @@ impl Gateway {
         self.heard.borrow().clone()
     }
 
+    /// The next line that it says on standard error; nothing at its end.
+    pub(crate) fn try_said(&self) -> Option<String> {
+        match self.next_said() {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("it does not end:\n{}", self.said_so_far()),
+        }
+    }
+
     fn next_said(&self) -> Result<String, RecvTimeoutError> {
         let line = self.said.recv_timeout(PATIENCE)?;
         writeln!(self.heard.borrow_mut(), "{line}").unwrap();
@@ -355,9 +366,12 @@ pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
+/// The program that was built.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sluicegate");
+
 /// The program, without options from this process's environment.
 pub(crate) fn program() -> Command {
-    cleaned(env!("CARGO_BIN_EXE_sluicegate"))
+    cleaned(PROGRAM)
 }
 
 fn cleaned(program: &str) -> Command {

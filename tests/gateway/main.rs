@@ -16,6 +16,9 @@
 //! - `circuit_breakers`, `connection_pool`: what limits connections and requests, and how long connections live; `tunnel`:
 //!   TCP through an HTTP proxy
 //! - `reload_connections`, `reload_protocols`: what connections notice of a reload
+//! - `upgrade`, `activation`: other processes take over, and the service manager's sockets and words
+//! - `upgrade`, `activation`: other processes take over, and the service manager's sockets and words
+//! - `reload_connections`, `reload_protocols`: what connections notice of a reload
 //! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
@@ -27,7 +30,8 @@
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers; `cases_policy`,
 //!   `cases_upstream`: those of TCP, of TLS and of upstreams that are nowhere else
 //! - `faults`, `cors`, `limits`: what is decided between a rule and its action
-//! - `balancing`: how endpoints are chosen
+//! - `balancing`: how endpoints are chosen; `worker_balance`: how connections are spread over workers
+//! - `tracing`: contexts of traces, and spans at a collector
 //! - `jwt`, `jwt_keys`: RequestAuthentication and claims, and the keys that are fetched for it; `tokens`: keys and tokens for it
 //! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
 //! - `cases_tls`: the same for certificates and Secrets
@@ -56,6 +60,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_log;
+mod activation;
 mod admin;
 mod authorization;
 mod authorization_connections;
@@ -151,6 +156,9 @@ mod tls_upstream;
 #[path = "../../src/jwt/testing.rs"]
 mod tokens;
 mod tools;
+mod tracing;
 mod tunnel;
+mod upgrade;
 mod usage;
 mod websocket;
+mod worker_balance;

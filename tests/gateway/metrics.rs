@@ -158,6 +158,9 @@ fn routes_and_clusters_are_told_apart() {
     assert_eq!(cluster("envoy_cluster_upstream_rq_active", a), Some(0.0));
     assert_eq!(find(&gateway, "istio_request_duration_milliseconds_count", &[]), None);
     assert_eq!(find(&gateway, "istio_request_duration_seconds_count", &[]), Some(7.0));
+    let listener = format!("127.0.0.1_{}", gateway.port(80));
+    let accepted = find(&gateway, "envoy_listener_downstream_cx_total", &[("listener_address", &listener)]);
+    assert_eq!(accepted, Some(7.0));
     assert!(find(&gateway, "sluicegate_shard_cpu_seconds_total", &[("shard", "1")]).is_some());
     assert_eq!(find(&gateway, "sluicegate_shard_driver_info", &[]), Some(2.0));
     gateway.stop();

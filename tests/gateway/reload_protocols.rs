@@ -6,7 +6,7 @@ use super::{
     h2_frames::*,
     h2_peer::Peer,
     h2_upstream::status,
-    harness::{Gateway, service_entry},
+    harness::{Gateway, routed, service_entry},
     origin::Origin,
     reload_connections::{GET, Site, TO_A, is_ok, next, saying, two_ports},
     tcp::{Raw, dial, policy, rest, take, tcp},
@@ -177,6 +177,35 @@ fn what_passes_unopened_goes_on() {
     assert_eq!(client.answer("GET").text(), "one");
 }
 
+#[test]
+fn tls_to_an_origin_begins_as_before_when_its_settings_have_another_number() {
+    let root = Authority::new("root");
+    let origin = TlsOrigin::echo("a", &root.leaf(&["else.test"]));
+    let rule = |host: &str, how: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: dr-{}}}\nspec:\n  host: \
+             {host}\n  trafficPolicy: {{tls: {{mode: SIMPLE, {how}}}}}\n",
+            host.replace('.', "-")
+        )
+    };
+    let to_a = routed(TO_A, &[origin.port()]) + &rule("a.test", "insecureSkipVerify: true");
+    let site = Site::start(&[80], &to_a);
+    let mut client = site.gateway.connect(80);
+    assert_eq!(next(&mut client).0, 200);
+    // Before it there is another one now, by which the origin would not be believed.
+    let to_both = to_a.replace(
+        "  http:\n",
+        "  http:\n  - {match: [{uri: {prefix: /0}}], route: [{destination: {host: 0.test}}]}\n",
+    );
+    let before = service_entry("0.test", origin.port()) + &rule("0.test", "sni: 0.test");
+    site.reload(&(to_both.replacen("---\n", &format!("{before}---\n"), 1)));
+    client.send(b"GET /0 HTTP/1.1\r\nHost: web.test\r\n\r\n");
+    assert_eq!(client.answer("GET").status, 503);
+    assert_eq!(next(&mut client).0, 200);
+    site.reload(&to_a);
+    assert_eq!(next(&mut client).0, 200);
+}
+
 /// An origin of WebSockets, as far as bytes go: what comes goes back.
 fn echo_of_bytes() -> Origin {
     Origin::serve(|request, stream| {
@@ -289,5 +318,4 @@ fn fifty_reloads_under_all_kinds_of_clients() {
     assert!(served.into_inner() > 500);
     let failed = site.gateway.metric("sluicegate_downstream_disconnects_total");
     assert_eq!(failed, 0.0);
-    drop(std::net::TcpStream::connect(("127.0.0.1", port)).unwrap());
 }

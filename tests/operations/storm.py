@@ -91,6 +91,8 @@ def reloads(program, folder, origins, results):
         elif number % 3 == 1:
             gateway.say("reload")
         gateway.wait_for_version(configuration.version)
+        if number % 20 == 19:
+            print(f"{number + 1} reloads in {time.monotonic() - began:.1f} s", flush=True)
         time.sleep(max(0.0, began + (number + 1) * 60 / RELOADS - time.monotonic()))
     took = time.monotonic() - began
     ended(running)

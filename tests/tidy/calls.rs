@@ -51,6 +51,8 @@ const COUNTED_OVER_SHARDS: &[&str] = &[
     "src/table/health/",
     // Rate limits.
     "src/filter/rate_limit.rs",
+    // Connections on their way from one worker to another, where they are kept in balance.
+    "src/listener/balance.rs",
 ];
 
 /// Where `dyn` may stand on the data plane: a future that is kept between two calls has no name to write, and rustls takes

@@ -12,6 +12,7 @@ use std::{fs, sync::atomic::Ordering};
 pub(super) fn all(gateway: &Gateway) -> Vec<Metric> {
     let mut all = of_the_gateway(gateway);
     all.extend(loads(gateway));
+    all.extend(exported_spans(gateway));
     all.extend(health_of_endpoints(gateway));
     all.extend(certificates(gateway));
     all.extend(token_keys(gateway));
@@ -57,6 +58,33 @@ fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
         ));
     }
     metrics
+}
+
+/// Spans on their way from the shards to a collector.
+fn exported_spans(gateway: &Gateway) -> [Metric; 4] {
+    let exports = &gateway.exports;
+    [
+        counter(
+            "sluicegate_tracing_spans_exported_total",
+            "Spans that a collector has taken.",
+            exports.exported.get(),
+        ),
+        counter(
+            "sluicegate_tracing_spans_failed_total",
+            "Spans that a collector has refused, or did not take in time.",
+            exports.failed.get(),
+        ),
+        counter(
+            "sluicegate_tracing_spans_overflow_total",
+            "Spans lost because too many waited for a collector.",
+            exports.dropped.get(),
+        ),
+        gauge(
+            "sluicegate_tracing_waiting_bytes",
+            "Bytes of spans that wait to be sent.",
+            exports.waiting.get(),
+        ),
+    ]
 }
 
 /// Processes that took over from the one before them, up to this one.

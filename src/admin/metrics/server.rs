@@ -1,12 +1,15 @@
 //! Numbers of all clients and of the process, under Envoy's names.
 
-use super::{Big, Metric, Number, Values, gauge, page::Page};
+use super::{
+    Big, Metric, Number, Values, gauge,
+    page::{Page, escaped},
+};
 use crate::{
     admin::{certs, pages::unix_seconds},
     control::{Gateway, State},
     telemetry::{CounterKind, Distributed},
 };
-use std::{sync::atomic::Ordering, time::SystemTime};
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::SystemTime};
 
 const DAY_SECONDS: u64 = 86_400;
 
@@ -23,7 +26,6 @@ pub(super) fn all(gateway: &Gateway) -> Vec<Metric> {
         gauge("envoy_server_uptime", "Seconds since the start.", gateway.started.elapsed().as_secs()),
         gauge("envoy_server_concurrency", "Worker threads.", gateway.shards.len() as u64),
         gauge("envoy_server_total_connections", "Connections of clients that are open.", active),
-        gauge("envoy_listener_downstream_cx_active", "Connections of clients that are open.", active),
         gauge(
             "envoy_listener_manager_total_listeners_active",
             "Listeners.",
@@ -65,12 +67,28 @@ fn by_class(gateway: &Gateway) -> Metric {
     }
 }
 
-/// How long all requests took.
+/// How long all requests took, and the connections of each listener.
 pub(super) fn append(big: &Big, page: &mut Page) {
+    listeners(big, page);
     let mut durations = Distributed::default();
     for shard in &big.shards {
         shard.traffic.ends.all().iter().for_each(|end| end.durations.add_to(&mut durations));
     }
     page.family("envoy_http_downstream_rq_time", "histogram", "How long requests took, in milliseconds.");
     page.distribution("", &durations, 1.0);
+}
+
+fn listeners(big: &Big, page: &mut Page) {
+    let all: Vec<_> = big.shards.iter().flat_map(|shard| shard.traffic.listeners.all()).collect();
+    let mut sums: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
+    for series in &all {
+        let [connections, active] = sums.entry(&series.address).or_default();
+        *connections += series.connections.load(Ordering::Relaxed);
+        *active = active.wrapping_add(series.active.load(Ordering::Relaxed));
+    }
+    let labels = |address: &str| format!("listener_address=\"{}\"", escaped(address));
+    page.counters("envoy_listener_downstream_cx_total", "Connections that each listener accepted.");
+    sums.iter().for_each(|(address, [connections, _])| page.sample(&labels(address), connections));
+    page.gauges("envoy_listener_downstream_cx_active", "Connections of each listener that are served.");
+    sums.iter().for_each(|(address, [_, active])| page.sample(&labels(address), active));
 }

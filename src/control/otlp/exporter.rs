@@ -34,6 +34,8 @@ const GATHER_EVERY: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Spans wait at most so long for others to go with them, unless a batch is full: who looks for a trace wants it soon.
 const BATCH_EVERY: Duration = Duration::from_secs(1);
+/// At the end it is looked so often whether the last batch has arrived.
+const END_LOOKS_EVERY: Duration = Duration::from_millis(10);
 /// A batch is full with so many bytes of spans: some hundred requests, and far below what collectors take (4 MiB).
 const BATCH_BYTES: usize = 512 << 10;
 /// Bytes of spans that wait while a collector is slow: a minute of some hundred requests a second.
@@ -53,6 +55,8 @@ struct Queue {
     chunks: RefCell<VecDeque<SpanChunk>>,
     bytes: std::cell::Cell<usize>,
     is_full: Notify,
+    /// A batch is on its way.
+    is_sending: std::cell::Cell<bool>,
 }
 
 /// The exporter of a gateway.
@@ -88,6 +92,9 @@ impl Exporter {
 
     /// Sends what there is, once. Call it when all shards have ended, within a time limit.
     pub(in crate::control) async fn end(&self) {
+        while self.queue.is_sending.get() {
+            sleep(END_LOOKS_EVERY).await;
+        }
         self.take_all();
         let mut sender = Sender::default();
         while let Some(batch) = self.queue.next() {
@@ -151,7 +158,9 @@ impl Exporter {
             let collector = &policy.collector;
             let body = batch.body(&collector.resource);
             let sending = sender.send(collector, &body, &self.gateway, &self.resolver);
+            self.queue.is_sending.set(true);
             let sent = timeout(collector.timeout, sending).await;
+            self.queue.is_sending.set(false);
             let sent = sent.unwrap_or_else(|_| {
                 send::Sent::Later(format!("no answer within {} s", collector.timeout.as_secs_f64()), None)
             });

@@ -51,6 +51,8 @@ pub(super) struct Sender {
 
 struct Kept {
     place: CollectorPlace,
+    /// The configuration that it was opened for: in another one the same cluster may be elsewhere.
+    generation: u64,
     sender: SendRequest<Full<Bytes>>,
 }
 
@@ -63,8 +65,10 @@ impl Sender {
         gateway: &Gateway,
         resolver: &Resolver,
     ) -> Sent {
+        let generation = gateway.snapshot().generation;
+        let is_fit = |kept: &mut Kept| kept.place == collector.place && kept.generation == generation;
         // It may have been closed for want of use; then a new one is opened once.
-        if let Some(mut kept) = self.kept.take_if(|kept| kept.place == collector.place)
+        if let Some(mut kept) = self.kept.take_if(is_fit)
             && kept.sender.ready().await.is_ok()
             && let Ok(sent) = ask(&mut kept.sender, collector, body).await
         {
@@ -78,7 +82,7 @@ impl Sender {
         };
         match ask(&mut sender, collector, body).await {
             Ok(sent) => {
-                self.kept = Some(Kept { place: collector.place.clone(), sender });
+                self.kept = Some(Kept { place: collector.place.clone(), generation, sender });
                 sent
             }
             Err(why) => Sent::Later(why, None),

@@ -194,7 +194,7 @@ impl Life {
         let token_keys = self.keys.follow(authentication);
         let resolved = self.resolved_after(&before, &snapshot, &carried);
         credentials.follow(&gateway.credentials.borrow());
-        *gateway.credentials.borrow_mut() = credentials;
+        self.reloads.worker.free(gateway.credentials.replace(credentials));
         sockets.hold_in(&gateway.sockets);
         let revived = sockets.revived.clone();
         self.reloads.removed.retain(|(bound, _)| !revived.contains(&bound.listener.bind));

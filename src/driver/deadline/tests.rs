@@ -67,31 +67,6 @@ fn an_exact_timer_can_be_set_again() {
 }
 
 #[test]
-fn tunnels_end_a_few_at_a_time_with_both_ends() {
-    let deadlines = Deadlines::new();
-    let pairs: Vec<_> = (0..6).map(|_| UnixStream::pair().unwrap()).collect();
-    let slots: Vec<_> = pairs.iter().map(|(one, _)| deadlines.register(one.as_raw_fd())).collect();
-    slots.iter().for_each(|slot| slot.arm(Phase::Both, None));
-    let mut ties = vec![slots[0].tie(&slots[1]), slots[2].tie(&slots[3]), slots[4].tie(&slots[4])];
-    let fired = || slots.iter().map(Deadline::fired).collect::<Vec<_>>();
-    (0..3).for_each(|_| {
-        deadlines.tick();
-    });
-    deadlines.end_tunnels(2);
-    assert_eq!(fired(), [true, true, true, true, false, false]);
-    assert!(slots[0].is_quietly_asked() && slots[1].is_quietly_asked());
-    slots[0].arm(Phase::Both, None);
-    assert!(!slots[0].is_quietly_asked(), "something has moved since");
-    ties.pop();
-    deadlines.end_tunnels(1);
-    assert!(!slots[4].fired(), "no tunnel any more");
-    let _tie = slots[5].tie(&slots[5]);
-    slots[5].arm(Phase::Both, None);
-    deadlines.end_tunnels(9);
-    assert!(slots[5].fired() && !slots[5].is_quietly_asked(), "it was busy");
-}
-
-#[test]
 fn draining_ends_only_the_idle() {
     let (idle, _a) = UnixStream::pair().unwrap();
     let (busy, _b) = UnixStream::pair().unwrap();

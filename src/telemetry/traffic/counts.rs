@@ -5,7 +5,7 @@
 
 use super::{
     known::Known,
-    series::{ClusterSeries, Ended, Flags, HttpSeries, RouteSeries, TcpSeries},
+    series::{ClusterSeries, Ended, Flags, HttpSeries, ListenerSeries, RouteSeries, TcpSeries},
 };
 use crate::telemetry::{Counters, bump};
 use std::{
@@ -23,6 +23,9 @@ pub const CLUSTERS_MAX: usize = 4096;
 pub const ENDS_MAX: usize = 4096;
 /// The same of TCP connections, each with 100 bytes.
 pub const TCP_ENDS_MAX: usize = 4096;
+
+/// Listeners that one shard tells apart: more ports than anybody opens.
+const LISTENERS_MAX: usize = 512;
 
 /// Places of the caches, two to this power: at some 32 bytes each they stay in a core's own cache.
 const CACHE_BITS: u32 = 9;
@@ -52,6 +55,7 @@ pub struct TrafficCounts {
     /// By the virtual host and the route with a zero between them.
     routes: Known<Box<str>, RouteSeries>,
     clusters: Known<Box<str>, ClusterSeries>,
+    listeners: Known<Box<str>, ListenerSeries>,
     ends: Known<u64, HttpSeries>,
     tcp_ends: Known<u64, TcpSeries>,
     /// What has no cluster.
@@ -89,6 +93,7 @@ impl TrafficCounts {
             counters,
             routes: Known::new(ROUTES_MAX),
             clusters: Known::new(CLUSTERS_MAX),
+            listeners: Known::new(LISTENERS_MAX),
             ends: Known::new(ENDS_MAX),
             tcp_ends: Known::new(TCP_ENDS_MAX),
             nowhere: Arc::default(),
@@ -164,6 +169,15 @@ impl TrafficCounts {
             self.clusters_made.set(id);
             let series = ClusterSeries { id, name: name.into(), ..ClusterSeries::default() };
             self.clusters.add(name.into(), series, &self.counters.traffic.clusters)
+        })
+    }
+
+    /// The series of a listener.
+    pub fn listener(&self, address: &str) -> Arc<ListenerSeries> {
+        let address = if self.listeners.is_full() { OTHER } else { address };
+        self.listeners.get(address).unwrap_or_else(|| {
+            let series = ListenerSeries { address: address.into(), ..ListenerSeries::default() };
+            self.listeners.add(address.into(), series, &self.counters.traffic.listeners)
         })
     }
 
@@ -247,6 +261,9 @@ impl TrafficCounts {
         self.tcp_ends.sweep(tcp_ends, &published.tcp_ends, |series| {
             series.opened.load(Ordering::Relaxed).wrapping_add(series.closed.load(Ordering::Relaxed))
         });
+        let listeners = self.listeners.is_crowded();
+        self.listeners
+            .sweep(listeners, &published.listeners, |series| series.connections.load(Ordering::Relaxed));
         self.routes.sweep(routes, &published.routes, RouteSeries::count);
         self.clusters.sweep(clusters, &published.clusters, ClusterSeries::count);
     }

@@ -17,7 +17,9 @@ mod series;
 
 pub use counts::{CLUSTERS_MAX, ENDS_MAX, ROUTES_MAX, RouteHandle, RoutePlace, TCP_ENDS_MAX, TrafficCounts};
 pub use read::{ClusterTraffic, RouteTraffic, Sums, Traffic};
-pub use series::{ClusterSeries, End, Ended, Flags, HttpSeries, RouteSeries, Spoken, TcpSeries};
+pub use series::{
+    ClusterSeries, End, Ended, Flags, HttpSeries, ListenerSeries, RouteSeries, Spoken, TcpSeries,
+};
 
 use super::Published;
 
@@ -28,6 +30,8 @@ pub struct TrafficTable {
     pub routes: Published<RouteSeries>,
     /// Of clusters: at most [`CLUSTERS_MAX`], and one for what is beyond.
     pub clusters: Published<ClusterSeries>,
+    /// Of listeners: at most some hundreds.
+    pub listeners: Published<ListenerSeries>,
     /// Of exchanges, by cluster and end: at most [`ENDS_MAX`], and one for what is beyond.
     pub ends: Published<HttpSeries>,
     /// Of TCP connections, by cluster and end: at most [`TCP_ENDS_MAX`], and one for what is beyond.

@@ -55,6 +55,17 @@ pub struct ClusterSeries {
     pub ended_with_requests: Counter,
 }
 
+/// Connections of one listener.
+#[derive(Debug, Default)]
+pub struct ListenerSeries {
+    /// Where it listens.
+    pub address: Box<str>,
+    /// Connections accepted.
+    pub connections: Counter,
+    /// Connections that are served: a handshake of TLS is over.
+    pub active: Counter,
+}
+
 /// Which response flags an exchange has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flags {
