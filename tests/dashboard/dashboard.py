@@ -182,6 +182,7 @@ def keys(browser):
     browser.until("[...document.querySelectorAll('#routes-table tbody b')].map((name) => name.textContent).join() === 'shop'", "only what was asked for")
     browser.run("document.activeElement.value = ''; document.activeElement.dispatchEvent(new Event('input'))")
     browser.press("Escape", ESCAPE)
+    browser.until("document.querySelectorAll('#routes-table tbody tr').length === 4", "all routes again")
     equal(browser.run("return document.activeElement === document.body"), True)
     # Whoever tabs can go past the top, sort, and see where he is.
     browser.run("const button = document.querySelector('#routes-table th button'); button.focus()")

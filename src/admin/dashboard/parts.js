@@ -52,7 +52,7 @@ class Routes {
       },
     });
     this.table = new Table(byId('routes-table'), [
-      {title: 'Route', value: (row) => row.name, draw: (cell, row) => putName(cell, row.name || 'no route', row.host || 'requests that no rule fits')},
+      {title: 'Route', value: (row) => row.shown, draw: (cell, row) => putName(cell, row.shown, row.host || 'requests that no rule fits')},
       {title: 'Requests/s', class: 'num', width: '8.5rem', value: (row) => row.rate, draw: (cell, row) => putMeter(cell, row.rate / this.most, words.rate(row.rate))},
       {title: 'Total', class: 'medium', width: '6.5rem', about: 'Requests since the start', value: (row) => row.requests, draw: (cell, row) => put(cell, words.count(row.requests))},
       {title: '4xx', class: 'medium', width: '5.2rem', about: 'Share of the requests of the last minute', value: (row) => row.client, draw: (cell, row) => put(cell, words.share(row.client, row.minute))},
@@ -73,7 +73,7 @@ class Routes {
       const key = Model.key(row);
       const of = (name, time) => model.row('routes', key, name, time);
       return {
-        ...row, key, rate: of('requests'), minute: of('requests', MINUTE), client: of('client_errors', MINUTE), server: of('server_errors', MINUTE),
+        ...row, key, shown: row.name || 'no route', rate: of('requests'), minute: of('requests', MINUTE), client: of('client_errors', MINUTE), server: of('server_errors', MINUTE),
         latencies: model.percentiles((answer) => answer.routes.byKey.get(key)?.latency, [0.5, 0.9, 0.99]),
       };
     });
