@@ -20,7 +20,7 @@ pub(super) use http2::Http2Args;
 pub(super) use metrics::MetricsArgs;
 pub(super) use top::TopArgs;
 pub(super) use tracing::TracingArgs;
-pub(super) use values::{Labels, Networks};
+pub(super) use values::{BalanceKind, Labels, Networks};
 
 use crate::{
     admin::Address,
@@ -228,16 +228,6 @@ pub struct ProcessArgs {
     /// The DNS server to ask, instead of those in /etc/resolv.conf: an IP address, with a port if it is not 53
     #[arg(long, value_name = "ADDR", env = "SLUICEGATE_RESOLVER", value_parser = resolver, hide_short_help = true)]
     pub resolver: Option<SocketAddr>,
-}
-
-/// `--balance`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum BalanceKind {
-    /// A worker serves what it accepts.
-    #[default]
-    Off,
-    /// By the number of connections.
-    Connections,
 }
 
 /// `--session-tickets`

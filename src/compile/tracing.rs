@@ -212,7 +212,8 @@ impl<'i, 'r> Inputs<'i, 'r> {
             TracingBackend::Zipkin { .. } => {
                 let message =
                     format!("no spans are made: provider `{name}` is Zipkin's, and spans go by OTLP");
-                let help = "use an `opentelemetry` provider with `http`: Jaeger, Tempo and OpenTelemetry's collector take OTLP, and the collector hands spans on to Zipkin. B3 contexts are read and passed on all the same";
+                let help = "use an `opentelemetry` provider with `http`: Jaeger, Tempo and OpenTelemetry's collector take OTLP, \
+                            and the collector hands spans on to Zipkin. B3 contexts are read and passed on all the same";
                 self.say_of(provider, Diagnostic::warning(CODE, message).help(help), report);
                 return None;
             }

@@ -103,9 +103,9 @@ pub fn start(
     let (listeners, per_shard) = bind_all(&snapshot, &setup.sockets, workers).map_err(StartError::Bind)?;
     setup.sockets.close_unused();
     drop(setup.reserved);
-    let (log, mut sinks) = start_log(&setup.log_target, workers)?;
-    let defaults = Limits::default();
-    let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
+    let (log, mut sinks) = open_log(&setup.log_target, workers)?;
+    let mut limits = Limits { handshake_timeout: setup.handshake_timeout, ..Limits::default() };
+    limits.connections = setup.descriptors.connections_per_worker(workers, limits.connections);
     let (spans, to_export) = otlp::channel(workers);
     let mut shards = Vec::new();
     let bells = Arc::new(Bells::new(workers));
@@ -118,7 +118,7 @@ pub fn start(
             snapshot: Arc::clone(&snapshot),
             tls: setup.credentials.initial(),
             listeners,
-            limits: Limits { connections, handshake_timeout: setup.handshake_timeout, ..defaults.clone() },
+            limits: limits.clone(),
             hostname: hostname(),
             log: sinks.pop(),
             spans: Some(spans.clone()),
@@ -148,7 +148,7 @@ pub fn start(
         started: Instant::now(),
         started_at: SystemTime::now(),
         descriptors: setup.descriptors,
-        connections_per_worker: connections,
+        connections_per_worker: limits.connections,
         log_target: setup.log_target,
         drain_time: setup.drain_time,
         drain_accept: setup.drain_accept,
@@ -165,15 +165,15 @@ pub fn start(
     Ok((Rc::new(gateway), asked))
 }
 
-/// The first snapshot of this process.
-fn first(compiled: Snapshot) -> Arc<Snapshot> {
-    let mut snapshot = Snapshot { generation: 1, ..compiled };
+/// The snapshot as the first generation, with what is kept of its endpoints' health.
+fn first(snapshot: Snapshot) -> Arc<Snapshot> {
+    let mut snapshot = Snapshot { generation: 1, ..snapshot };
     health::attach(&mut snapshot, Instant::now());
     Arc::new(snapshot)
 }
 
-/// The writer of the access log, and a sink for each worker; nothing and none where it is off.
-fn start_log(target: &LogTarget, workers: usize) -> Result<(Option<LogWriter>, Vec<LogSink>), StartError> {
+/// The access log's writer, and a sink for each worker; nothing, and none, if it is off.
+fn open_log(target: &LogTarget, workers: usize) -> Result<(Option<LogWriter>, Vec<LogSink>), StartError> {
     let log = LogWriter::start(target, workers);
     let log = log.map_err(|error| StartError::Log(target.clone(), error))?;
     Ok(log.map_or((None, Vec::new()), |(log, sinks)| (Some(log), sinks)))

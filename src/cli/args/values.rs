@@ -1,6 +1,17 @@
 //! What options' texts are read into.
 
+use clap::ValueEnum;
 use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
+
+/// `--balance`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum BalanceKind {
+    /// A worker serves what it accepts.
+    #[default]
+    Off,
+    /// By the number of connections.
+    Connections,
+}
 
 /// `app=web,tier=edge`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
