@@ -108,6 +108,7 @@ fn all(gateway: &Gateway) -> Vec<Metric> {
     all.extend(policies(gateway));
     all.extend(shards(gateway));
     all.extend(of_the_gateway(gateway));
+    all.extend(loads(gateway));
     all.extend(health_of_endpoints(gateway));
     all.extend(certificates(gateway));
     all.extend(token_keys(gateway));
@@ -244,6 +245,47 @@ fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
         ));
     }
     metrics
+}
+
+/// Loads of the configuration: the start, and reloads.
+fn loads(gateway: &Gateway) -> [Metric; 6] {
+    let counts = gateway.load_counts();
+    let result = |result: &str, number| (format!("result=\"{result}\""), Number::Whole(number));
+    let last_good = counts.last_good.unwrap_or(gateway.started_at);
+    [
+        Metric {
+            name: "sluicegate_configuration_loads_total",
+            kind: CounterKind::Counter,
+            help: "Loads of the configuration: the start, and reloads. One that fails leaves things as they were.",
+            values: Values::Each(vec![result("success", counts.good), result("failure", counts.failed)]),
+        },
+        gauge(
+            "sluicegate_configuration_last_load_successful",
+            "1 if the last load of the configuration was good, 0 if it failed.",
+            u64::from(counts.is_last_good),
+        ),
+        gauge(
+            "sluicegate_configuration_last_load_success_timestamp_seconds",
+            "When the configuration that is served was loaded, Unix time in seconds.",
+            unix_seconds(last_good),
+        ),
+        Metric {
+            name: "sluicegate_configuration_age_seconds",
+            kind: CounterKind::Gauge,
+            help: "How long ago the configuration that is served was loaded.",
+            values: Values::One(Number::Fraction(last_good.elapsed().unwrap_or_default().as_secs_f64())),
+        },
+        gauge(
+            "sluicegate_configuration_errors",
+            "Errors that the last load of the configuration has found.",
+            counts.errors as u64,
+        ),
+        gauge(
+            "sluicegate_configuration_warnings",
+            "Warnings of the last load of the configuration.",
+            counts.warnings as u64,
+        ),
+    ]
 }
 
 /// Of the keys that tokens are verified with, by where they come from.

@@ -1,43 +1,13 @@
-//! Files to a snapshot, with every diagnostic.
+//! Options to a load: what the command line says of the configuration.
 
 use super::args::{MisdirectedStatus, WorkloadArgs};
 use crate::{
-    compile::{self, Compiled, Http2Options, Misdirected, Options},
-    config::{self, Diagnostic, Input, Resources, Severity},
-    control::{Credentials, PortMap, Reread, Signature},
-    tls::TicketError,
+    compile::{Http2Options, Misdirected, Options},
+    control::{Loader, PortMap},
 };
-use std::{path::PathBuf, time::SystemTime};
+use std::path::PathBuf;
 
-/// What the files contain, and what was made of it.
-pub(super) struct Loaded {
-    /// As written.
-    pub(super) resources: Resources,
-    /// As compiled.
-    pub(super) compiled: Compiled,
-    /// Of reading and of compiling.
-    pub(super) diagnostics: Vec<Diagnostic>,
-    /// How to read it again.
-    pub(super) reread: Reread,
-}
-
-impl Loaded {
-    /// Whether anything is an error.
-    pub(super) fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
-    }
-
-    /// Reads the certificates, keys and authorities that are named; what is wrong with them is added to the diagnostics.
-    ///
-    /// # Errors
-    /// The operating system has no randomness.
-    pub(super) fn credentials(&mut self) -> Result<Credentials, TicketError> {
-        let secrets = std::mem::take(&mut self.compiled.secrets);
-        let credentials = Credentials::load(&self.compiled.snapshot, secrets, SystemTime::now())?;
-        self.diagnostics.extend(credentials.diagnostics(&self.resources.sources));
-        Ok(credentials)
-    }
-}
+pub(super) use crate::control::Loaded;
 
 /// Reads and compiles. `port_map` is that of `workload` with its zeros resolved, where that matters. `http2` matters only
 /// to what is served.
@@ -47,9 +17,16 @@ pub(super) fn load(
     port_map: &PortMap,
     http2: Http2Options,
 ) -> Loaded {
-    let inputs: Vec<Input> = paths.iter().map(|path| Input::from_argument(path)).collect();
-    let signature = Signature::of(&inputs);
-    let (resources, mut diagnostics) = config::load(&inputs);
+    loader(paths, workload, port_map, http2).load()
+}
+
+/// How to [`load`], as often as one likes.
+pub(super) fn loader(
+    paths: &[PathBuf],
+    workload: &WorkloadArgs,
+    port_map: &PortMap,
+    http2: Http2Options,
+) -> Loader {
     let options = Options {
         labels: workload.labels.clone().map(|labels| labels.0),
         locality: workload.locality.clone(),
@@ -65,8 +42,5 @@ pub(super) fn load(
         http2,
         ..Options::default()
     };
-    let mut compiled = compile::compile(&resources, &options);
-    diagnostics.append(&mut compiled.diagnostics);
-    let reread = Reread { inputs, workload: compiled.workload.clone(), signature };
-    Loaded { resources, compiled, diagnostics, reread }
+    Loader::new(paths, options)
 }

@@ -3,18 +3,18 @@
 use super::{
     FAILED, GOOD,
     args::{Listen, ProcessArgs, RunArgs, SessionTickets},
-    load::{Loaded, load},
+    load::{Loaded, loader},
     output::report,
     usage_error,
 };
 use crate::admin::{self, Pages};
 use crate::config::Severity;
 use crate::control::{
-    self, Credentials, Descriptors, End, Gateway, LogTarget, Reports, Reservation, Setup, Signals, Workers,
-    log,
+    self, Credentials, Descriptors, End, Gateway, Living, Load, LogTarget, Reports, Reservation, Setup,
+    Signals, Workers, log,
 };
 use crate::tls::TicketError;
-use std::{io, net::SocketAddr, process, rc::Rc};
+use std::{io, net::SocketAddr, process, rc::Rc, time::SystemTime};
 
 /// Runs the subcommand; returns the exit code.
 pub(super) fn run(args: &RunArgs) -> u8 {
@@ -73,7 +73,9 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
     let signals = Signals::new().map_err(Failure::Runtime)?;
     let (port_map, reserved) =
         args.workload.port_map.clone().unwrap_or_default().reserve().map_err(Failure::Runtime)?;
-    let mut loaded = load(&args.config.config, &args.workload, &port_map, args.http2.options());
+    let began = SystemTime::now();
+    let loader = loader(&args.config.config, &args.workload, &port_map, args.http2.options());
+    let mut loaded = loader.load();
     let mut credentials = loaded.credentials().map_err(Failure::Randomness)?;
     if args.process.session_tickets == SessionTickets::Off {
         credentials.forbid_tickets();
@@ -87,8 +89,9 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
         log::info(format_args!("ports: {port_map}"));
     }
     let servers = bind_pages(&args.process)?;
-    let reread = loaded.reread.clone();
-    let setup = setup(args, workers, loaded, (credentials, reserved));
+    let served = loaded.served.clone();
+    let load = loaded.record(began, "start", Some(1));
+    let setup = setup(args, workers, (loaded, load), (credentials, reserved));
     let (reports_to, reports) = Reports::new().map_err(Failure::Runtime)?;
     let (gateway, commands) = control::start(setup, &reports_to).map_err(Failure::Start)?;
     log::info(format_args!("connections: at most {} for each worker", gateway.connections_per_worker));
@@ -102,8 +105,9 @@ async fn serve(args: &RunArgs, workers: Workers, listening: impl FnOnce(&Gateway
         server.start(Rc::clone(&gateway)).map_err(Failure::Runtime)?;
     }
     listening(&gateway);
-    let end =
-        control::supervise(gateway, reports, commands, signals, args.process.resolver, Some(reread)).await;
+    let resolver = args.process.resolver;
+    let living = Living { reports, commands, signals, resolver, loader, served };
+    let end = control::supervise(gateway, living).await.map_err(Failure::Runtime)?;
     Ok(if end == End::Asked { GOOD } else { FAILED })
 }
 
@@ -127,7 +131,7 @@ fn bind_pages(process: &ProcessArgs) -> Result<Vec<admin::Server>, Failure> {
 fn setup(
     args: &RunArgs,
     workers: Workers,
-    loaded: Loaded,
+    (loaded, load): (Loaded, Load),
     (credentials, reserved): (Credentials, Reservation),
 ) -> Setup {
     let descriptors = Descriptors::raise();
@@ -152,6 +156,7 @@ fn setup(
         drain_time: args.process.drain_time,
         handshake_timeout: args.process.handshake_timeout,
         reserved,
+        load,
     }
 }
 

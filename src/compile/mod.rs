@@ -146,6 +146,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
             authentication,
             client_tls,
             authorization,
+            tracing: None,
             telemetry,
         },
         diagnostics: std::mem::take(report).finish(),

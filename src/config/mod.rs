@@ -27,7 +27,7 @@ mod tests;
 use diagnostic::{DIAGNOSTICS_MAX, report};
 
 pub use diagnostic::{Diagnostic, Label, ObjectRef, Severity};
-pub use load::{Input, load};
+pub use load::{Contents, Input, load};
 pub use parse::parse;
 pub use resources::{Incomplete, Resource, Resources};
 pub use span::{FileId, SourceFile, Sources, Span, Spanned};

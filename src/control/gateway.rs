@@ -1,13 +1,14 @@
 //! The running gateway as its control thread and its pages see it.
 
 use super::{
-    Credentials, Descriptors, History, KeyState, LogStatus,
+    Credentials, Descriptors, ExportStatus, History, KeyState, LogStatus,
     log_writer::{LogTarget, LogWriter},
 };
 use crate::{
     driver::Driver,
     shard::{Handle, Message},
     table::{ClusterId, Endpoint, Endpoints, Listener, Snapshot},
+    telemetry::SpanChunk,
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -18,7 +19,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Where the gateway is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,23 @@ pub struct Load {
     /// How many errors there were.
     pub errors: usize,
     /// How many warnings there were.
+    pub warnings: usize,
+}
+
+/// Numbers of all loads, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct LoadCounts {
+    /// Loads that are served, or were: the start, and reloads.
+    pub good: u64,
+    /// Reloads that have left things as they were.
+    pub failed: u64,
+    /// When the last good one was over.
+    pub last_good: Option<SystemTime>,
+    /// Whether the last one was good.
+    pub is_last_good: bool,
+    /// Errors of the last one.
+    pub errors: usize,
+    /// Warnings of the last one.
     pub warnings: usize,
 }
 
@@ -137,9 +155,17 @@ pub struct Gateway {
     pub drain_time: Duration,
     /// The last loads of the configuration, the latest one at the end.
     pub loads: RefCell<VecDeque<Load>>,
+    /// What became of spans.
+    pub exports: ExportStatus,
     /// What it did in each of the last seconds, where there are admin pages.
     pub history: RefCell<History>,
+    /// Numbers of all loads.
+    pub(super) counts: Cell<LoadCounts>,
+    /// The snapshot is another one.
+    pub(super) replaced: Notify,
     pub(super) log: Option<LogWriter>,
+    /// Spans from the shards, until the exporter takes them.
+    pub(super) spans: RefCell<Option<std::sync::mpsc::Receiver<SpanChunk>>>,
     pub(super) state: Cell<State>,
     pub(super) commands: mpsc::Sender<Command>,
 }
@@ -174,6 +200,30 @@ impl Gateway {
     /// Where it listens.
     pub fn listeners(&self) -> Rc<[Bound]> {
         Rc::clone(&self.listeners.borrow())
+    }
+
+    /// Numbers of all loads of the configuration.
+    pub fn load_counts(&self) -> LoadCounts {
+        self.counts.get()
+    }
+
+    /// Remembers a load.
+    pub(super) fn record(&self, load: Load) {
+        let before = self.counts.get();
+        let is_good = load.generation.is_some();
+        self.counts.set(LoadCounts {
+            good: before.good + u64::from(is_good),
+            failed: before.failed + u64::from(!is_good),
+            last_good: if is_good { Some(SystemTime::now()) } else { before.last_good },
+            is_last_good: is_good,
+            errors: load.errors,
+            warnings: load.warnings,
+        });
+        let mut loads = self.loads.borrow_mut();
+        if loads.len() == LOADS_KEPT {
+            loads.pop_front();
+        }
+        loads.push_back(load);
     }
 
     /// Asks the control thread to do something. It is done soon, not yet.

@@ -8,8 +8,10 @@
 //! - `cpus`: how many workers, and where they run
 //! - `credentials`: certificates, keys and authorities, kept as fresh as the files they are in
 //! - `descriptors`: how many files may be open, and what that means for connections
+//! - `fetch`: connections to servers that a URL names
 //! - `jwks`: the keys that tokens are verified with, fetched and kept fresh
 //! - `health`: which endpoints are good, and asking them
+//! - `otlp`: spans to a collector
 //! - `names`: the names of clusters, kept resolved
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
@@ -17,6 +19,7 @@
 //! - `log_writer`: the thread that writes the access log
 //! - `signals`: what the operating system asks for
 //! - `unix`: the files of Unix sockets
+//! - `reload`: another configuration in the place of the one that is served
 //! - `start`: sockets, shards, log: from a snapshot to a running gateway
 //! - `gateway`: the running gateway as its control thread and its pages see it
 //! - `supervise`: from start to end: readiness, names, drain
@@ -25,13 +28,16 @@ mod cpus;
 mod credentials;
 mod descriptors;
 mod gateway;
+mod fetch;
 mod history;
 mod jwks;
 mod health;
 pub mod log;
 mod log_writer;
 mod names;
+mod otlp;
 mod ports;
+mod reload;
 mod resolver;
 mod runtime;
 mod signals;
@@ -44,12 +50,16 @@ mod unix;
 pub use cpus::{CpuError, CpuList, Workers};
 pub use credentials::{Condition, Credentials, Reread, Signature, View};
 pub use descriptors::Descriptors;
-pub use gateway::{Bound, Command, DIAGNOSTICS_KEPT, Gateway, LOADS_KEPT, Load, Outcome, Shard, State};
+pub use gateway::{
+    Bound, Command, DIAGNOSTICS_KEPT, Gateway, LOADS_KEPT, Load, LoadCounts, Outcome, Shard, State,
+};
 pub use history::{History, SAMPLES_KEPT, Sample, keep_history};
 pub use jwks::KeyState;
 pub use log_writer::{LogStatus, LogTarget};
+pub use otlp::ExportStatus;
 pub use ports::{PortMap, PortMapError, Reservation};
+pub use reload::{Loaded, Loader, Served};
 pub use runtime::block_on;
 pub use signals::{Signal, Signals};
 pub use start::{Setup, StartError, start};
-pub use supervise::{End, Reports, supervise};
+pub use supervise::{End, Living, Reports, supervise};

@@ -3,7 +3,7 @@
 
 use super::{log, resolver::Resolver};
 use crate::table::{
-    Cluster, ClusterId, DnsKind, DnsName, Endpoint, EndpointAddress, Endpoints, Placement, SharedHealth,
+    Cluster, ClusterId, DnsKind, Endpoint, EndpointAddress, Endpoints, Placement, SharedHealth,
 };
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,11 @@ use std::{
     rc::Rc,
     time::Duration,
 };
-use tokio::{sync::mpsc, task::spawn_local, time::sleep};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, spawn_local},
+    time::sleep,
+};
 
 /// After a failure a name is asked for again after this long, then twice as long, and so on.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -26,70 +30,83 @@ const ANSWERS_MAX: usize = 64;
 
 /// What was found for a name.
 pub(super) struct Answer {
-    /// Which: an index.
-    name: usize,
+    host: Rc<str>,
     /// Its addresses; nothing if it could not be resolved.
     addresses: Option<Vec<IpAddr>>,
 }
 
 /// A name, and what is known of it.
 struct Known {
-    host: Rc<str>,
     clusters: Vec<ClusterId>,
     is_answered: bool,
     /// Of the last good answer.
     addresses: Vec<IpAddr>,
+    /// Who asks for it.
+    task: Option<AbortHandle>,
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
 }
 
 /// All names of a snapshot.
 pub(super) struct Names {
-    known: Vec<Known>,
-    index: BTreeMap<Rc<str>, usize>,
+    known: BTreeMap<Rc<str>, Known>,
+    resolver: Rc<Resolver>,
+    answers: mpsc::Sender<Answer>,
 }
 
 impl Names {
-    /// The names that the clusters have.
-    pub(super) fn of(clusters: &[Cluster]) -> Names {
-        let mut names = Names { known: Vec::new(), index: BTreeMap::new() };
-        for (id, cluster) in (0..).map(ClusterId).zip(clusters) {
-            if let Endpoints::Dns { names: of_cluster, .. } = &cluster.endpoints {
-                of_cluster.iter().for_each(|name| names.add(name, id));
-            }
-        }
-        names
+    /// No names yet. What is found comes to the receiver.
+    pub(super) fn new(resolver: &Rc<Resolver>) -> (Names, mpsc::Receiver<Answer>) {
+        let (answers, found) = mpsc::channel(ANSWERS_MAX);
+        (Names { known: BTreeMap::new(), resolver: Rc::clone(resolver), answers }, found)
     }
 
-    fn add(&mut self, name: &DnsName, cluster: ClusterId) {
-        let host: Rc<str> = name.host.to_ascii_lowercase().into();
-        let next = self.known.len();
-        let at = *self.index.entry(Rc::clone(&host)).or_insert(next);
-        if at == next {
-            self.known.push(Known { host, clusters: Vec::new(), is_answered: false, addresses: Vec::new() });
+    /// Begins to ask for the names of clusters that may come, beside those that are known. Call it within the runtime.
+    pub(super) fn want(&mut self, clusters: &[Cluster]) {
+        for host in hosts(clusters) {
+            if !self.known.contains_key(&*host) {
+                let host: Rc<str> = host.into();
+                let watch = watch(Rc::clone(&host), Rc::clone(&self.resolver), self.answers.clone());
+                let task = Some(spawn_local(watch).abort_handle());
+                self.add(host, task);
+            }
         }
-        if let Some(known) = self.known.get_mut(at)
-            && !known.clusters.contains(&cluster)
-        {
-            known.clusters.push(cluster);
+    }
+
+    fn add(&mut self, host: Rc<str>, task: Option<AbortHandle>) {
+        let (clusters, addresses) = (Vec::new(), Vec::new());
+        self.known.insert(host, Known { clusters, is_answered: false, addresses, task });
+    }
+
+    /// These are the clusters from now on. What other clusters asked for is asked for no more.
+    pub(super) fn follow(&mut self, clusters: &[Cluster]) {
+        self.known.values_mut().for_each(|known| known.clusters.clear());
+        for (id, cluster) in (0..).map(ClusterId).zip(clusters) {
+            for host in hosts(std::slice::from_ref(cluster)) {
+                if let Some(known) = self.known.get_mut(&*host)
+                    && known.clusters.last() != Some(&id)
+                {
+                    known.clusters.push(id);
+                }
+            }
         }
+        self.known.retain(|_, known| !known.clusters.is_empty());
     }
 
     /// Names that have not had an answer, good or bad.
     pub(super) fn unanswered(&self) -> usize {
-        self.known.iter().filter(|known| !known.is_answered).count()
-    }
-
-    /// Asks for all of them, for as long as somebody listens.
-    pub(super) fn watch(&self, resolver: &Rc<Resolver>) -> mpsc::Receiver<Answer> {
-        let (sender, answers) = mpsc::channel(ANSWERS_MAX);
-        for (at, known) in self.known.iter().enumerate() {
-            spawn_local(watch(at, Rc::clone(&known.host), Rc::clone(resolver), sender.clone()));
-        }
-        answers
+        self.known.values().filter(|known| !known.is_answered).count()
     }
 
     /// Takes an answer over. Returns the clusters whose endpoints may be others now.
     pub(super) fn take(&mut self, answer: Answer) -> Vec<ClusterId> {
-        let Some(known) = self.known.get_mut(answer.name) else { return Vec::new() };
+        let Some(known) = self.known.get_mut(&answer.host) else { return Vec::new() };
         known.is_answered = true;
         match answer.addresses {
             Some(addresses) if known.addresses != addresses => {
@@ -105,8 +122,8 @@ impl Names {
         let Endpoints::Dns { kind, names } = &cluster.endpoints else { return None };
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for name in names {
-            let at = self.index.get(name.host.to_ascii_lowercase().as_str());
-            let addresses = at.and_then(|at| self.known.get(*at)).map_or(&[][..], |known| &known.addresses);
+            let known = self.known.get(name.host.to_ascii_lowercase().as_str());
+            let addresses = known.map_or(&[][..], |known| &known.addresses);
             let endpoint = |address: &IpAddr| Endpoint {
                 address: EndpointAddress::Tcp(SocketAddr::new(*address, name.port)),
                 weight: name.weight,
@@ -124,6 +141,15 @@ impl Names {
     }
 }
 
+/// The names of clusters, in lower case; one may come more than once.
+fn hosts(clusters: &[Cluster]) -> impl Iterator<Item = String> {
+    let names = clusters.iter().filter_map(|cluster| match &cluster.endpoints {
+        Endpoints::Dns { names, .. } => Some(names),
+        Endpoints::Static(_) => None,
+    });
+    names.flatten().map(|name| name.host.to_ascii_lowercase())
+}
+
 fn key(endpoint: &Endpoint) -> (Option<SocketAddr>, u32, Placement) {
     let address = match &endpoint.address {
         EndpointAddress::Tcp(address) => Some(*address),
@@ -132,7 +158,7 @@ fn key(endpoint: &Endpoint) -> (Option<SocketAddr>, u32, Placement) {
     (address, endpoint.weight, endpoint.placement)
 }
 
-async fn watch(at: usize, host: Rc<str>, resolver: Rc<Resolver>, answers: mpsc::Sender<Answer>) {
+async fn watch(host: Rc<str>, resolver: Rc<Resolver>, answers: mpsc::Sender<Answer>) {
     let random = RandomState::new();
     let (mut failures, mut round) = (0, 0u64);
     loop {
@@ -163,7 +189,7 @@ async fn watch(at: usize, host: Rc<str>, resolver: Rc<Resolver>, answers: mpsc::
                 (None, wait)
             }
         };
-        if answers.send(Answer { name: at, addresses }).await.is_err() {
+        if answers.send(Answer { host: Rc::clone(&host), addresses }).await.is_err() {
             return;
         }
         round += 1;
@@ -189,6 +215,7 @@ fn list(addresses: &[IpAddr]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::DnsName;
 
     fn cluster(kind: DnsKind, hosts: &[&str]) -> Cluster {
         let name = |host: &&str| DnsName {
@@ -201,8 +228,17 @@ mod tests {
         Cluster { endpoints, ..Cluster::any() }
     }
 
-    fn found(name: usize, addresses: &[&str]) -> Answer {
-        Answer { name, addresses: Some(addresses.iter().map(|address| address.parse().unwrap()).collect()) }
+    /// As after `want` and `follow`, but nobody asks.
+    fn names(clusters: &[Cluster]) -> Names {
+        let (mut names, _) = Names::new(&Rc::new(Resolver::new(None)));
+        hosts(clusters).for_each(|host| names.add(host.into(), None));
+        names.follow(clusters);
+        names
+    }
+
+    fn found(host: &str, addresses: &[&str]) -> Answer {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        Answer { host: host.into(), addresses: Some(addresses) }
     }
 
     fn text(endpoints: &[Endpoint]) -> Vec<String> {
@@ -213,10 +249,10 @@ mod tests {
     fn clusters_share_the_answers_of_a_name() {
         let clusters =
             [cluster(DnsKind::Strict, &["a.example", "b.example"]), cluster(DnsKind::Strict, &["A.example"])];
-        let mut names = Names::of(&clusters);
+        let mut names = names(&clusters);
         assert_eq!(names.unanswered(), 2);
-        assert_eq!(names.take(found(0, &["192.0.2.2", "192.0.2.1"])), [ClusterId(0), ClusterId(1)]);
-        assert_eq!(names.take(found(1, &["192.0.2.3"])), [ClusterId(0)]);
+        assert_eq!(names.take(found("a.example", &["192.0.2.2", "192.0.2.1"])), [ClusterId(0), ClusterId(1)]);
+        assert_eq!(names.take(found("b.example", &["192.0.2.3"])), [ClusterId(0)]);
         assert_eq!(names.unanswered(), 0);
         let endpoints = names.endpoints(&clusters[0]).unwrap();
         assert_eq!(text(&endpoints), ["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"]);
@@ -226,18 +262,32 @@ mod tests {
     #[test]
     fn a_failure_keeps_the_last_good_answer() {
         let clusters = [cluster(DnsKind::Strict, &["a.example"])];
-        let mut names = Names::of(&clusters);
-        names.take(found(0, &["192.0.2.1"]));
-        assert_eq!(names.take(Answer { name: 0, addresses: None }), []);
+        let mut names = names(&clusters);
+        names.take(found("a.example", &["192.0.2.1"]));
+        assert_eq!(names.take(Answer { host: "a.example".into(), addresses: None }), []);
         assert_eq!(text(&names.endpoints(&clusters[0]).unwrap()), ["192.0.2.1:80"]);
     }
 
     #[test]
     fn a_logical_name_keeps_the_order_of_its_answer() {
         let clusters = [cluster(DnsKind::Logical, &["a.example"])];
-        let mut names = Names::of(&clusters);
-        names.take(found(0, &["192.0.2.2", "192.0.2.1"]));
+        let mut names = names(&clusters);
+        names.take(found("a.example", &["192.0.2.2", "192.0.2.1"]));
         assert_eq!(text(&names.endpoints(&clusters[0]).unwrap()), ["192.0.2.2:80", "192.0.2.1:80"]);
+    }
+
+    #[test]
+    fn names_that_stay_keep_their_answers_and_others_are_forgotten() {
+        let [a, b] = ["a.example", "b.example"].map(|host| cluster(DnsKind::Strict, &[host]));
+        let mut names = names(&[a.clone(), b.clone()]);
+        names.take(found("a.example", &["192.0.2.1"]));
+        names.take(found("b.example", &["192.0.2.2"]));
+        let plain = Cluster { endpoints: Endpoints::Static(Vec::new()), ..Cluster::any() };
+        names.follow(&[plain, b.clone()]);
+        assert_eq!(text(&names.endpoints(&b).unwrap()), ["192.0.2.2:80"]);
+        assert!(names.endpoints(&a).unwrap().is_empty());
+        assert_eq!(names.take(found("a.example", &["192.0.2.9"])), []);
+        assert_eq!(names.take(found("b.example", &["192.0.2.3"])), [ClusterId(1)]);
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, KeyState, LogTarget, Shard, State, Workers, health,
-    log_writer::LogWriter, ports::Reservation, unix,
+    Bound, Command, Credentials, Descriptors, Gateway, KeyState, Load, LoadCounts, LogTarget, Shard, State,
+    Workers, health,
+    log_writer::LogWriter,
+    otlp::{self, ExportStatus},
+    ports::Reservation,
+    unix,
 };
 use crate::{
     driver::{self, Bells, DriverChoice},
@@ -18,7 +22,7 @@ use std::{
     thread,
     time::{Duration, Instant, SystemTime},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Commands of pages that may wait. One does what ten do.
 const COMMANDS_MAX: usize = 8;
@@ -50,6 +54,8 @@ pub struct Setup {
     pub handshake_timeout: Duration,
     /// Ports that are kept for the listeners until those are bound.
     pub reserved: Reservation,
+    /// How the configuration was loaded.
+    pub load: Load,
 }
 
 /// Why a gateway can't start. Nothing runs then.
@@ -96,6 +102,7 @@ pub fn start(
     let defaults = Limits::default();
     let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
     let handshake_timeout = setup.handshake_timeout;
+    let (spans, to_export) = otlp::channel(workers);
     let mut shards = Vec::new();
     let bells = Arc::new(Bells::new(workers));
     for ((id, listeners), cpu) in per_shard.into_iter().enumerate().zip(setup.workers.cpus) {
@@ -109,6 +116,7 @@ pub fn start(
             limits: Limits { connections, handshake_timeout, ..defaults.clone() },
             hostname: hostname(),
             log: sinks.pop(),
+            spans: Some(spans.clone()),
             reports: reports.clone(),
             bells: Arc::clone(&bells),
         };
@@ -117,12 +125,14 @@ pub fn start(
     }
     let (commands, asked) = mpsc::channel(COMMANDS_MAX);
     let gateway = Gateway {
-        token_keys: RefCell::new(KeyState::all(snapshot.authentication.as_deref())),
+        token_keys: RefCell::new(KeyState::all(snapshot.authentication.as_deref(), &[])),
         snapshot: RefCell::new(snapshot),
         inputs: setup.inputs,
         listeners: RefCell::new(listeners.into()),
         loads: RefCell::default(),
         history: RefCell::default(),
+        counts: Cell::new(LoadCounts::default()),
+        replaced: Notify::new(),
         shards,
         credentials: RefCell::new(setup.credentials),
         resolved: RefCell::default(),
@@ -134,9 +144,12 @@ pub fn start(
         log_target: setup.log_target,
         drain_time: setup.drain_time,
         log,
+        spans: RefCell::new(Some(to_export)),
+        exports: ExportStatus::default(),
         state: Cell::new(State::Starting),
         commands,
     };
+    gateway.record(setup.load);
     Ok((Rc::new(gateway), asked))
 }
 
@@ -147,7 +160,7 @@ fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Sockets, BindError> {
     let (mut bound, mut per_shard) = (Vec::new(), Vec::new());
     per_shard.resize_with(workers, Vec::new);
     for listener in &snapshot.listeners {
-        let sockets = bind(listener, workers)?;
+        let sockets = bind(listener, workers, false)?;
         let address = sockets.first().and_then(driver::Listener::local_address);
         bound.push(Bound { listener: listener.clone(), address });
         for (socket, shard) in sockets.into_iter().zip(&mut per_shard) {
@@ -168,13 +181,22 @@ fn hostname() -> Box<str> {
 
 /// Binds a listener. The kernel takes the rings of a process that was killed apart after its end, and its sockets with
 /// them: one that was started again at once would find its own port taken, so a taken port is tried a few times.
-fn bind(listener: &Listener, workers: usize) -> Result<Vec<driver::Listener>, BindError> {
+/// `is_beside_own`: a socket of this process may be in the way, and is welcome there.
+pub(super) fn bind(
+    listener: &Listener,
+    workers: usize,
+    is_beside_own: bool,
+) -> Result<Vec<driver::Listener>, BindError> {
+    let bind = || match is_beside_own {
+        true => listener::bind_beside(listener, workers),
+        false => listener::bind(listener, workers),
+    };
     for _ in 0..BIND_TRIES {
         unix::remove_stale(&listener.bind);
-        match listener::bind(listener, workers) {
+        match bind() {
             Err(error) if error.error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
             bound => return bound,
         }
     }
-    listener::bind(listener, workers)
+    bind()
 }

@@ -1,12 +1,14 @@
 //! From start to end: readiness, names, drain.
 
 use super::{
-    Command, Gateway, Outcome, Reread, Signal, Signals, State,
-    credentials::{Due, Found, Keeper, News},
+    Command, Gateway, Loader, Outcome, Signal, Signals, State,
+    credentials::{Due, Found, Keeper},
     health::{self, Checks},
     jwks::{Fetched, KeyWatch},
     log,
     names::{Answer, Names},
+    otlp::Exporter,
+    reload::{Reloads, Request, Served},
     resolver::Resolver,
     unix,
 };
@@ -38,9 +40,12 @@ const REPORTS_MAX: usize = 64;
 /// A shard looks at its drain ten times a second; one that is this late is stuck.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
 /// How long the start waits for the first answers of names. One that nobody answers for must not hold up the others.
-const FIRST_ANSWERS: Duration = Duration::from_secs(5);
+pub(super) const FIRST_ANSWERS: Duration = Duration::from_secs(5);
 /// How long the end of the process waits for the last lines of the access log, whose target may be stuck.
 const LOG_GRACE: Duration = Duration::from_secs(2);
+
+/// How long the end of the process waits for the last spans, whose collector may be gone.
+const EXPORT_GRACE: Duration = Duration::from_secs(2);
 
 /// How a gateway ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,27 +79,47 @@ impl Reports {
     }
 }
 
+/// What a gateway needs while it lives.
+pub struct Living {
+    /// Reports of its shards.
+    pub reports: Reports,
+    /// What pages ask for.
+    pub commands: mpsc::Receiver<Command>,
+    /// What the operating system asks for.
+    pub signals: Signals,
+    /// The DNS server to ask, instead of those of the machine.
+    pub resolver: Option<SocketAddr>,
+    /// How the configuration is loaded.
+    pub loader: Loader,
+    /// What is remembered of the load that is served.
+    pub served: Served,
+}
+
 /// Lives through the life of a gateway that has been started.
-pub async fn supervise(
-    gateway: Rc<Gateway>,
-    mut reports: Reports,
-    mut commands: mpsc::Receiver<Command>,
-    mut signals: Signals,
-    resolver: Option<SocketAddr>,
-    reread: Option<Reread>,
-) -> End {
-    let names = Names::of(&gateway.snapshot().clusters);
+///
+/// # Errors
+/// No thread to be had.
+pub async fn supervise(gateway: Rc<Gateway>, living: Living) -> io::Result<End> {
+    let Living { mut reports, mut commands, mut signals, resolver, loader, served } = living;
+    let reloads = Reloads::new(loader, &served)?;
     let resolver = Rc::new(Resolver::new(resolver));
-    let mut answers = names.watch(&resolver);
-    let (keys, mut fetched) = KeyWatch::start(gateway.snapshot().authentication.as_deref(), &resolver);
+    let snapshot = gateway.snapshot();
+    let (mut names, mut answers) = Names::new(&resolver);
+    names.want(&snapshot.clusters);
+    names.follow(&snapshot.clusters);
+    let (mut keys, mut fetched) = KeyWatch::new(&resolver);
+    keys.want(snapshot.authentication.as_deref());
+    keys.follow(snapshot.authentication.as_deref());
+    drop(snapshot);
     gateway.unanswered.set(names.unanswered() + keys.unanswered());
     let answers_due = sleep(FIRST_ANSWERS);
     tokio::pin!(answers_due);
-    let keeper = Keeper::new(reread);
+    let keeper = Keeper::new(Some(served.reread));
     let checks = Checks::start(&gateway);
     spawn_local(health::sweep(Rc::clone(&gateway)));
-    let mut life =
-        Life { gateway, names, keys, checks, keeper, is_due: false, give_up: None, cut: 0, end: End::Asked };
+    let exporter = Exporter::start(&gateway, &resolver);
+    let (is_due, give_up, cut, end) = (false, None, 0, End::Asked);
+    let mut life = Life { gateway, names, keys, checks, keeper, reloads, is_due, give_up, cut, end };
     while life.gateway.state() != State::Ended {
         let give_up = life.give_up;
         let too_late = async {
@@ -108,21 +133,27 @@ pub async fn supervise(
             signal = signals.next() => life.obey(signal),
             Some(command) = commands.recv() => life.follow(command),
             Some(answer) = answers.recv() => life.learn(answer),
-            Some(fetched) = fetched.recv() => life.take_keys(fetched),
+            Some(fetched) = fetched.recv() => life.take_keys(&fetched),
+            step = life.reloads.step() => life.step(step),
             due = life.keeper.due() => life.keep(due),
             () = &mut answers_due, if !life.is_due => life.go_without_answers(),
             () = too_late => life.abandon(),
         }
     }
-    life.finish().await
+    // After the shards: their last spans are there.
+    if timeout(EXPORT_GRACE, exporter.end()).await.is_err() {
+        log::warn("the last spans could not be sent");
+    }
+    Ok(life.finish().await)
 }
 
-struct Life {
-    gateway: Rc<Gateway>,
-    names: Names,
-    keys: KeyWatch,
-    checks: Checks,
-    keeper: Keeper,
+pub(super) struct Life {
+    pub(super) gateway: Rc<Gateway>,
+    pub(super) names: Names,
+    pub(super) keys: KeyWatch,
+    pub(super) checks: Checks,
+    pub(super) keeper: Keeper,
+    pub(super) reloads: Reloads,
     /// Names have had the time that the start waits for them.
     is_due: bool,
     /// When shards that do not end are left behind.
@@ -144,6 +175,7 @@ impl Life {
             }
             Report::Updated { id, generation } => {
                 log::debug(format_args!("worker {} serves generation {generation}", id.0));
+                self.updated(id, Some(generation));
             }
             Report::Ended { id, cut } => {
                 if self.gateway.state() != State::Draining {
@@ -175,19 +207,15 @@ impl Life {
     fn follow(&mut self, command: Command) {
         match command {
             Command::Drain => self.drain("/quitquitquit"),
-            Command::Reload(answer) => self.reload("sluicegate reload", Some(answer)),
+            Command::Reload(answer) => self.reload_all("sluicegate reload", vec![answer]),
             Command::Upgrade(answer) => self.upgrade(Some(answer)),
         }
     }
 
-    fn reload(&mut self, why: &'static str, answer: Option<oneshot::Sender<Outcome>>) {
-        log::info(format_args!("{why}: looking for changes of certificates and Secrets"));
+    /// Has everything looked at that may have changed.
+    fn reload_all(&mut self, why: &'static str, answers: Vec<oneshot::Sender<Outcome>>) {
         self.keys.fetch_now();
-        self.keep(Due::Look);
-        tell(
-            answer,
-            Outcome { is_done: true, text: "looked for changes of certificates and Secrets".into() },
-        );
+        self.reload(Request { why, answers, in_any_case: true });
     }
 
     fn upgrade(&mut self, answer: Option<oneshot::Sender<Outcome>>) {
@@ -223,38 +251,39 @@ impl Life {
             self.gateway.unanswered.set(self.names.unanswered() + self.keys.unanswered());
             self.become_ready();
         }
+        self.look_at_answers();
     }
 
     /// Gives the shards the keys of an issuer. Those that they have stay where there are no others.
-    fn take_keys(&mut self, fetched: Fetched) {
-        let Fetched { source, keys } = fetched;
-        self.keys.answered(source);
+    fn take_keys(&mut self, fetched: &Fetched) {
+        let sources = self.keys.take(fetched);
         let gateway = Rc::clone(&self.gateway);
-        if let Some(state) = gateway.token_keys.borrow_mut().get_mut(source.0 as usize) {
-            let is_first = state.fetched.is_none();
-            match keys {
-                Ok(keys) => {
-                    if is_first || keys.count() != state.keys {
-                        log::info(format_args!(
-                            "{} for tokens from {}",
-                            count(keys.count(), "key"),
-                            state.url
-                        ));
-                    }
-                    state.fetched = Some(std::time::Instant::now());
-                    state.keys = keys.count();
-                    gateway.tell_all(|| Message::TokenKeys(source, Arc::clone(&keys)));
-                }
-                Err(error) => {
-                    state.failures += 1;
-                    let so = if is_first { "its tokens are refused until then" } else { "the old keys stay" };
-                    log::warn(format_args!(
-                        "the keys for tokens can't be fetched from {}: {error}; {so}",
-                        state.url
-                    ));
-                }
+        let mut states = gateway.token_keys.borrow_mut();
+        let first = sources.first().and_then(|source| states.get(source.0 as usize));
+        let (is_first, before) = first.map_or((true, 0), |state| (state.fetched.is_none(), state.keys));
+        let url = fetched.url();
+        match &fetched.keys {
+            Ok(keys) if is_first || keys.count() != before => {
+                log::info(format_args!("{} for tokens from {url}", count(keys.count(), "key")));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let so = if is_first { "its tokens are refused until then" } else { "the old keys stay" };
+                log::warn(format_args!("the keys for tokens can't be fetched from {url}: {error}; {so}"));
             }
         }
+        for source in sources {
+            let Some(state) = states.get_mut(source.0 as usize) else { continue };
+            match &fetched.keys {
+                Ok(keys) => {
+                    state.fetched = Some(std::time::Instant::now());
+                    state.keys = keys.count();
+                    gateway.tell_all(|| Message::TokenKeys(source, Arc::clone(keys)));
+                }
+                Err(_) => state.failures += 1,
+            }
+        }
+        drop(states);
         self.count_answers();
     }
 
@@ -281,6 +310,7 @@ impl Life {
             count(gateway.shards.len(), "worker"),
             gateway.started.elapsed().as_millis()
         ));
+        self.reload_next();
     }
 
     fn obey(&mut self, signal: Signal) {
@@ -295,7 +325,7 @@ impl Life {
                 Some(log) => log.reopen(),
                 None => log::info("SIGUSR1: the access log is off, so there is nothing to open again"),
             },
-            Signal::Reload => self.reload("SIGHUP", None),
+            Signal::Reload => self.reload_all("SIGHUP", Vec::new()),
         }
     }
 
@@ -314,15 +344,7 @@ impl Life {
                 },
             }
         };
-        for news in &found.news {
-            match news {
-                News::Good(text) => log::info(text),
-                News::Bad(text) => log::warn(text),
-            }
-        }
-        if found.untold > 0 {
-            log::warn(format_args!("{} more of the same kind: see /certs", found.untold));
-        }
+        self.tell(&found);
         for change in &found.changes {
             self.gateway.tell_all(|| change.message());
         }
@@ -338,6 +360,7 @@ impl Life {
         log::info(format_args!("draining for at most {} s, asked for by {why}", within.as_secs_f64()));
         self.give_up = Some(Instant::now() + within + DRAIN_GRACE);
         self.gateway.tell_all(|| Message::Drain(within));
+        self.refuse_reloads();
     }
 
     fn stop(&mut self) {
@@ -355,6 +378,7 @@ impl Life {
             .iter()
             .filter(|shard| shard.handle.id == id)
             .for_each(|shard| shard.ended.set(true));
+        self.updated(id, None);
         if self.gateway.shards.iter().all(|shard| shard.ended.get()) {
             self.gateway.state.set(State::Ended);
         }
@@ -394,13 +418,13 @@ fn tell(answer: Option<oneshot::Sender<Outcome>>, outcome: Outcome) {
 }
 
 /// Tells systemd, if it started this process.
-fn notify(states: &[NotifyState<'_>]) {
+pub(super) fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         log::warn(format_args!("the service manager can't be told: {error}"));
     }
 }
 
 /// `1 worker`, `2 workers`
-fn count(number: usize, what: &str) -> String {
+pub(super) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

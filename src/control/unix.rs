@@ -26,7 +26,12 @@ pub(super) fn remove_stale(bind: &BindAddress) {
 
 /// Removes the files of all listeners' sockets, at the end.
 pub(super) fn remove(listeners: &[Bound]) {
-    for path in listeners.iter().filter_map(|bound| file_of(&bound.listener.bind)) {
+    listeners.iter().for_each(|bound| remove_file(&bound.listener.bind));
+}
+
+/// Removes the file of a socket, if it has one.
+pub(super) fn remove_file(bind: &BindAddress) {
+    if let Some(path) = file_of(bind) {
         // Somebody else may have removed it already.
         let _ = fs::remove_file(path);
     }

@@ -297,6 +297,7 @@ impl Deadline {
 }
 
 /// Ends the waiting on a socket for somebody who does not hold its deadline.
+#[derive(Clone)]
 pub struct Remote {
     index: u32,
     owner: Rc<Deadlines>,
@@ -310,6 +311,16 @@ impl Remote {
         {
             slot.phase = Phase::Both;
             slot.end();
+        }
+    }
+
+    /// A connection that waits for a request, and has done so for `quiet` by then, ends with the next tick; one that has waited
+    /// for a shorter time ends after `quiet`. Nothing happens to others.
+    pub fn end_when_quiet(&self, quiet: Duration) {
+        let next = self.owner.now.get().saturating_add(1);
+        let mut slots = self.owner.slots.borrow_mut();
+        if let Some(slot) = slots.get_mut(self.index as usize).filter(|slot| slot.phase == Phase::Idle) {
+            slot.due = slot.due.min(slot.since.saturating_add(ticks(quiet)).max(next));
         }
     }
 }

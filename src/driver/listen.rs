@@ -264,6 +264,24 @@ impl Listener {
         }
     }
 
+    /// Takes new clients again after [`stop_admitting`](Self::stop_admitting). Those whose first packets were dropped come
+    /// again by themselves.
+    pub fn admit_again(&self) {
+        if self.local_address().is_some() {
+            for socket in &*self.sockets.borrow() {
+                // Nothing to be done where there is no filter.
+                let _ = socket.detach_filter();
+            }
+        }
+    }
+
+    /// From now on this side speaks first on its connections.
+    pub fn expect(&self, first_word: FirstWord) {
+        if self.local_address().is_some() {
+            self.sockets.borrow().iter().for_each(|socket| defer_accept(socket, first_word));
+        }
+    }
+
     /// Stops to listen. Accepting ends with an error, on every handle.
     pub fn close(&self) {
         if self.is_others() {

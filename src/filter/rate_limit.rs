@@ -14,7 +14,7 @@
 use std::{
     hash::{BuildHasher, RandomState},
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -40,10 +40,17 @@ pub struct RateLimit {
     interval: u64,
     /// How far ahead of now a bucket's moment may be for a token to be there: a bucket without its last token.
     tolerance: u64,
+    /// What was taken so far; made when the first request comes, or [taken over](Self::go_on_from).
+    buckets: OnceLock<Arc<Buckets>>,
+}
+
+/// What was taken of a limit.
+#[derive(Debug)]
+struct Buckets {
     /// When the first request came; moments count from there.
-    begin: OnceLock<Instant>,
+    begin: Instant,
     /// The bucket of a limit without a key.
-    bucket: AtomicU64,
+    one: AtomicU64,
     /// Those of keys; made when the first comes.
     table: OnceLock<Box<[AtomicU64]>>,
     secret: RandomState,
@@ -57,10 +64,21 @@ impl RateLimit {
         RateLimit {
             interval,
             tolerance: interval.saturating_mul(u64::from(burst.saturating_sub(1))),
-            begin: OnceLock::new(),
-            bucket: AtomicU64::new(0),
-            table: OnceLock::new(),
-            secret: RandomState::new(),
+            buckets: OnceLock::new(),
+        }
+    }
+
+    /// Whether another one asks for the same.
+    pub fn is_like(&self, other: &RateLimit) -> bool {
+        (self.interval, self.tolerance) == (other.interval, other.tolerance)
+    }
+
+    /// Shares the buckets of one before it, which [is like it](Self::is_like): who has used up that one has used up this
+    /// one. Without effect once this one was used.
+    pub fn go_on_from(&self, before: &RateLimit) {
+        if let Some(buckets) = before.buckets.get() {
+            // It has buckets of its own already.
+            let _ = self.buckets.set(Arc::clone(buckets));
         }
     }
 
@@ -69,11 +87,12 @@ impl RateLimit {
     /// # Errors
     /// There is none; there will be one after this time.
     pub fn take(&self, now: Instant) -> Result<(), Duration> {
-        let now = self.since_begin(now);
+        let buckets = self.buckets(now);
+        let now = buckets.since_begin(now);
         loop {
-            let moment = self.bucket.load(Ordering::Relaxed);
+            let moment = buckets.one.load(Ordering::Relaxed);
             let next = self.next(moment, now)?;
-            if self.bucket.compare_exchange_weak(moment, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            if buckets.one.compare_exchange_weak(moment, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 return Ok(());
             }
         }
@@ -84,10 +103,11 @@ impl RateLimit {
     /// # Errors
     /// There is none; there will be one after this time.
     pub fn take_for(&self, key: &[u8], now: Instant) -> Result<(), Duration> {
-        let now = self.since_begin(now);
+        let buckets = self.buckets(now);
+        let now = buckets.since_begin(now);
         let table =
-            self.table.get_or_init(|| std::iter::repeat_with(AtomicU64::default).take(CELLS).collect());
-        let hash = self.secret.hash_one(key);
+            buckets.table.get_or_init(|| std::iter::repeat_with(AtomicU64::default).take(CELLS).collect());
+        let hash = buckets.secret.hash_one(key);
         let (set, mark) = (hash as usize % (CELLS / WAYS) * WAYS, hash & !MOMENT_MASK);
         let Some(ways) = table.get(set..set + WAYS) else { return Ok(()) };
         loop {
@@ -112,9 +132,21 @@ impl RateLimit {
         Ok(moment.max(now).saturating_add(self.interval))
     }
 
+    fn buckets(&self, now: Instant) -> &Buckets {
+        self.buckets.get_or_init(|| {
+            Arc::new(Buckets {
+                begin: now,
+                one: AtomicU64::new(0),
+                table: OnceLock::new(),
+                secret: RandomState::new(),
+            })
+        })
+    }
+}
+
+impl Buckets {
     fn since_begin(&self, now: Instant) -> u64 {
-        let begin = *self.begin.get_or_init(|| now);
-        u64::try_from(now.saturating_duration_since(begin).as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(now.saturating_duration_since(self.begin).as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -162,6 +194,19 @@ mod tests {
         // A long pause fills the bucket, and no more.
         let later = after(begin, 60_000);
         assert_eq!((0..5).filter(|_| limit.take(later).is_ok()).count(), 3);
+    }
+
+    #[test]
+    fn one_that_goes_on_knows_what_was_taken() {
+        let make = || RateLimit::new(1, Duration::from_secs(1), 2);
+        let (before, after, begin) = (make(), make(), Instant::now());
+        assert!(before.is_like(&after) && !before.is_like(&RateLimit::new(1, Duration::from_secs(1), 3)));
+        assert_eq!((before.take(begin), before.take_for(b"a", begin)), (Ok(()), Ok(())));
+        after.go_on_from(&before);
+        assert_eq!((after.take(begin), after.take_for(b"a", begin)), (Ok(()), Ok(())));
+        assert!(after.take(begin).is_err() && after.take_for(b"a", begin).is_err());
+        // Both are used for a while, and count together.
+        assert!(before.take(begin).is_err() && before.take_for(b"b", begin).is_ok());
     }
 
     #[test]

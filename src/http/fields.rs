@@ -109,6 +109,13 @@ impl Fields {
         self.list.iter().find(|e| e.name == name).map(|e| self.value(e))
     }
 
+    /// The first value of a known name, to be changed in place.
+    pub fn get_mut(&mut self, name: Name) -> Option<&mut [u8]> {
+        debug_assert!(name != Name::Other && name != Name::XEnvoy);
+        let entry = self.list.iter().find(|e| e.name == name)?;
+        self.arena.get_mut(entry.value_at()..entry.value_at() + entry.value_len as usize)
+    }
+
     /// The first value of a name in lower case.
     pub fn get_text(&self, lower: &[u8]) -> Option<&[u8]> {
         self.iter().find(|f| f.text == lower).map(|f| f.value)

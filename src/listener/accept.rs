@@ -4,12 +4,12 @@ use super::{greet::greet, secure};
 use crate::{
     buffer::{Buffer, Class},
     driver::{self, Accepted, Peer, TICK},
-    proxy::{self, ConnectionInfo, Environment, Socket, TcpConnection},
+    proxy::{self, ConnectionInfo, Environment, ListenerState, Socket, Standing, TcpConnection},
     table::{BindAddress, Chain},
     telemetry::bump,
     tls::{ReadHalf, WriteHalf},
 };
-use std::{net::SocketAddr, rc::Rc, sync::Arc};
+use std::{net::SocketAddr, rc::Rc};
 
 /// One listener on one shard.
 pub struct Listening {
@@ -17,8 +17,8 @@ pub struct Listening {
     pub socket: Rc<driver::Listener>,
     /// Where it listens.
     pub bind: BindAddress,
-    /// What happens to its connections.
-    pub chain: Chain,
+    /// What happens to its connections at present.
+    pub state: Rc<ListenerState>,
 }
 
 /// Accepts and serves until the socket is closed.
@@ -27,7 +27,7 @@ pub async fn run(listening: Listening, env: Rc<Environment>) {
     let text: Rc<str> = fixed.map_or_else(|| listening.bind.to_string(), |a| a.to_string()).into();
     let local = Local { fixed, text };
     let accepted = |result: std::io::Result<Accepted>| match result {
-        Ok(accepted) => admit(accepted, &listening.chain, &local, &env),
+        Ok(accepted) => admit(accepted, &listening.state, &local, &env),
         Err(_) => bump(&env.counters.accept_failures, 1),
     };
     // After an accept that failed for want of descriptors or memory: time for connections to end.
@@ -42,7 +42,7 @@ struct Local {
     text: Rc<str>,
 }
 
-fn admit(accepted: Accepted, chain: &Chain, local: &Local, env: &Rc<Environment>) {
+fn admit(accepted: Accepted, state: &Rc<ListenerState>, local: &Local, env: &Rc<Environment>) {
     let active = env.counters.connections_active() + env.handshakes.get() as u64;
     if active >= env.limits.connections as u64 {
         bump(&env.counters.downstream_connections_overflow, 1);
@@ -54,12 +54,12 @@ fn admit(accepted: Accepted, chain: &Chain, local: &Local, env: &Rc<Environment>
     };
     debug_assert!(accepted.peer != Peer::Unix || address.is_none());
     let info = ConnectionInfo::new(accepted.peer, address, text);
-    let is_introduced = env.routing.borrow().snapshot.settings.proxy_protocol.is_some();
+    let is_introduced = state.served().routing.snapshot.settings.proxy_protocol.is_some();
     if is_introduced && accepted.peer != Peer::Unix {
-        driver::spawn(greet(accepted, info, chain.clone(), Rc::clone(env)));
+        driver::spawn(greet(accepted, info, Rc::clone(state), Rc::clone(env)));
     } else {
         let came = env.buffers.lease(Class::Small);
-        hand_over(accepted, came, info, chain, env);
+        hand_over(accepted, came, info, state, env);
     }
 }
 
@@ -68,19 +68,25 @@ pub(super) fn hand_over(
     accepted: Accepted,
     came: Buffer,
     info: ConnectionInfo,
-    chain: &Chain,
+    state: &Rc<ListenerState>,
     env: &Rc<Environment>,
 ) {
-    match chain {
-        Chain::Http(table) => driver::spawn(proxy::serve(Socket::plain(accepted), came, info, *table, env)),
-        Chain::Tls(chains) => {
-            driver::spawn(secure::serve(accepted, came, info, Rc::clone(env), Arc::clone(chains)))
+    let served = state.served();
+    match &served.chain {
+        Chain::Http(table) => {
+            let standing = Standing::new(Rc::clone(state), Rc::clone(&served), 0, *table);
+            driver::spawn(proxy::serve(Socket::plain(accepted), came, info, standing, env));
+        }
+        Chain::Tls(_) => {
+            let at = (Rc::clone(state), Rc::clone(&served));
+            driver::spawn(secure::serve(accepted, came, info, Rc::clone(env), at));
         }
         Chain::Tcp(chain) => {
             let Accepted { deadline, read, write, .. } = accepted;
             let (read, write) = (ReadHalf::Plain(read), WriteHalf::Plain(write));
             let connection = TcpConnection { deadline, read, write, info, kept: came };
-            driver::spawn(proxy::serve_tcp(connection, &chain.route, chain.protocol, env));
+            let way = (&chain.route, chain.protocol);
+            driver::spawn(proxy::serve_tcp(connection, (state, &served), way, env));
         }
     }
 }

@@ -41,11 +41,25 @@ impl std::error::Error for BindError {}
 /// # Errors
 /// What `bind(2)` and `listen(2)` say.
 pub fn bind(listener: &Listener, shards: usize) -> Result<Vec<driver::Listener>, BindError> {
-    let failed =
-        |error| BindError { bind: listener.bind.clone(), source: listener.source.to_string(), error };
+    if let BindAddress::Tcp(address) = &listener.bind {
+        driver::Listener::check_free(*address).map_err(|error| failed(listener, error))?;
+    }
+    bind_beside(listener, shards)
+}
+
+fn failed(listener: &Listener, error: io::Error) -> BindError {
+    BindError { bind: listener.bind.clone(), source: listener.source.to_string(), error }
+}
+
+/// As [`bind`], where sockets of this process may be on the same port, as those of a listener that is about to go: with the
+/// wildcard for an address, or the other way round.
+///
+/// # Errors
+/// What `bind(2)` and `listen(2)` say.
+pub fn bind_beside(listener: &Listener, shards: usize) -> Result<Vec<driver::Listener>, BindError> {
+    let failed = |error| failed(listener, error);
     match &listener.bind {
         BindAddress::Tcp(address) => {
-            driver::Listener::check_free(*address).map_err(failed)?;
             let first_word = match listener.chain {
                 Chain::Tcp(_) => FirstWord::Either,
                 Chain::Http(_) | Chain::Tls(_) => FirstWord::Client,

@@ -5,9 +5,8 @@ use super::{accept::hand_over, refusal::Refusal, secure::Handshake};
 use crate::{
     buffer::Class,
     driver::{Accepted, Phase},
-    proxy::{ConnectionInfo, Environment},
+    proxy::{ConnectionInfo, Environment, ListenerState},
     proxy_protocol::{self, Unread},
-    table::Chain,
 };
 use std::{rc::Rc, time::Instant};
 
@@ -15,24 +14,26 @@ use std::{rc::Rc, time::Instant};
 pub(super) async fn greet(
     mut accepted: Accepted,
     mut info: ConnectionInfo,
-    chain: Chain,
+    state: Rc<ListenerState>,
     env: Rc<Environment>,
 ) {
     let started = Instant::now();
     // A connection that has not said who it is for counts as one whose handshake is under way.
     let Some(_guard) = Handshake::begin(&env) else { return Refusal::Overload.note(&info, &env, started) };
-    let routing = env.routing();
-    let settings = routing.snapshot.settings.proxy_protocol.as_ref();
+    let served = state.served();
+    let settings = served.routing.snapshot.settings.proxy_protocol.as_ref();
     let is_trusted = info.peer_ip().zip(settings).is_some_and(|(peer, settings)| settings.trusts(peer));
     if !is_trusted {
         return Refusal::Untrusted.note(&info, &env, started);
     }
+    // What is served may be something else when the header has come.
+    drop(served);
     accepted.deadline.arm(Phase::Both, Some(env.limits.proxy_header_timeout));
     match proxy_protocol::read(&mut accepted.read, env.buffers.lease(Class::Small)).await {
         Ok((behind, came)) => {
             accepted.deadline.disarm();
             behind.into_iter().for_each(|behind| info.is_for(behind));
-            hand_over(accepted, came, info, &chain, &env);
+            hand_over(accepted, came, info, &state, &env);
         }
         Err(Unread::Broken) => Refusal::NoProxyHeader("no_proxy_header").note(&info, &env, started),
         Err(Unread::Ended) => Refusal::NoProxyHeader("proxy_header_incomplete").note(&info, &env, started),

@@ -13,4 +13,4 @@ mod refusal;
 mod secure;
 
 pub use accept::{Listening, run};
-pub use bind::{BindError, bind};
+pub use bind::{BindError, bind, bind_beside};

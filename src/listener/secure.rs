@@ -6,12 +6,14 @@ use crate::{
     buffer::{Buffer, Class},
     driver::{self, Accepted, Deadline, Phase, ReadHalf, WriteHalf},
     http::Scheme,
-    proxy::{self, ConnectionInfo, Environment, Socket, TcpConnection, TlsInfo},
-    table::{ChainAction, ChainIndex, ServerTlsId, TcpProtocol},
+    proxy::{
+        self, ConnectionInfo, Environment, ListenerState, Served, Socket, Standing, TcpConnection, TlsInfo,
+    },
+    table::{Chain, ChainAction, ServerTlsId, TcpProtocol},
     telemetry::bump,
     tls::{self, BadHello, ClientHello, Established, HELLO_MAX, Peeked, PeerCertificate},
 };
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{rc::Rc, time::Instant};
 
 /// A connection whose TLS is not there yet.
 struct Client {
@@ -30,14 +32,14 @@ pub(super) async fn serve(
     came: Buffer,
     info: ConnectionInfo,
     env: Rc<Environment>,
-    chains: Arc<ChainIndex>,
+    (state, served): (Rc<ListenerState>, Rc<Served>),
 ) {
     let started = Instant::now();
     let Accepted { deadline, read, write, .. } = accepted;
     let Some(_guard) = Handshake::begin(&env) else { return Refusal::Overload.note(&info, &env, started) };
     let mut client = Client { started, deadline, read, write, info, env };
     match client.hello(came).await {
-        Ok((buffer, hello)) => client.choose(buffer, hello, chains).await,
+        Ok((buffer, hello)) => client.choose(buffer, hello, (state, served)).await,
         Err(refusal) => {
             refusal.tell(&client.write);
             client.refuse(&refusal);
@@ -93,34 +95,45 @@ impl Client {
     }
 
     /// Hands the connection on to what the chosen filter chain says, or closes it.
-    async fn choose(mut self, buffer: Buffer, mut hello: ClientHello, chains: Arc<ChainIndex>) {
+    async fn choose(
+        mut self,
+        buffer: Buffer,
+        mut hello: ClientHello,
+        (state, came_to): (Rc<ListenerState>, Rc<Served>),
+    ) {
+        let now = state.served();
+        // It may be a port of TLS no more; it was when the client came.
+        let served = if matches!(now.chain, Chain::Tls(_)) { now } else { came_to };
+        let Chain::Tls(chains) = &served.chain else { return self.refuse(&Refusal::NoChain) };
         let position = chains.find(hello.server_name.as_deref(), &hello.alpn);
         self.info.server_name = hello.server_name.take();
         let Some((chain, position)) = position.and_then(|at| Some((chains.get(at)?, at))) else {
             return self.refuse(&Refusal::NoChain);
         };
-        let chosen = (&chains, position);
         match &chain.action {
             ChainAction::TerminateHttp(id, table) => {
-                let Some(secured) = self.terminate(*id, buffer, &hello, chosen).await else {
+                let Some(secured) = self.terminate(*id, buffer, &hello, &served).await else {
                     return;
                 };
                 let Secured { socket, info, env } = secured;
-                driver::spawn(proxy::serve(socket, env.buffers.lease(Class::Small), info, *table, &env));
+                let standing = Standing::new(state, Rc::clone(&served), position, *table);
+                driver::spawn(proxy::serve(socket, env.buffers.lease(Class::Small), info, standing, &env));
             }
             ChainAction::TerminateTcp(id, route) => {
-                let Some(secured) = self.terminate(*id, buffer, &hello, chosen).await else {
+                let Some(secured) = self.terminate(*id, buffer, &hello, &served).await else {
                     return;
                 };
                 let Secured { socket: Socket { deadline, read, write }, info, env } = secured;
                 let connection = TcpConnection { deadline, read, write, info, kept: env.buffers.empty() };
-                driver::spawn(proxy::serve_tcp(connection, route, TcpProtocol::Opaque, &env));
+                let way = (route, TcpProtocol::Opaque);
+                driver::spawn(proxy::serve_tcp(connection, (&state, &served), way, &env));
             }
             ChainAction::Passthrough(route) => {
                 let Client { deadline, read, write, info, env, .. } = self;
                 let (read, write) = (tls::ReadHalf::Plain(read), tls::WriteHalf::Plain(write));
                 let connection = TcpConnection { deadline, read, write, info, kept: buffer };
-                driver::spawn(proxy::serve_tcp(connection, route, TcpProtocol::Opaque, &env));
+                let way = (route, TcpProtocol::Opaque);
+                driver::spawn(proxy::serve_tcp(connection, (&state, &served), way, &env));
             }
         }
     }
@@ -131,9 +144,9 @@ impl Client {
         id: ServerTlsId,
         buffer: Buffer,
         hello: &ClientHello,
-        (chains, chain): (&Arc<ChainIndex>, usize),
+        served: &Served,
     ) -> Option<Secured> {
-        let Some(context) = self.env.tls.server(id.0) else {
+        let Some(context) = served.routing.tls.server(id.0) else {
             self.refuse(&Refusal::NoCertificate);
             return None;
         };
@@ -151,8 +164,7 @@ impl Client {
                 let shown = std::mem::take(&mut agreed.peer_certificates);
                 let peer = shown.first().and_then(|leaf| PeerCertificate::new(leaf, context.local_uri()));
                 let is_peer_verified = context.verifies_clients();
-                let chains = Arc::clone(chains);
-                info.tls = Some(Box::new(TlsInfo { agreed, peer, is_peer_verified, chains, chain }));
+                info.tls = Some(Box::new(TlsInfo { agreed, peer, is_peer_verified }));
                 Some(Secured { socket: Socket { deadline, read, write }, info, env })
             }
             Err(error) => {

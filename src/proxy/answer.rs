@@ -141,7 +141,7 @@ impl<'a> Answer<'a> {
     }
 
     /// What substitutions in header values read.
-    fn context<'c>(&'c self, route: Option<&'c Route>, cluster: &'c str) -> Context<'c> {
+    pub(super) fn context<'c>(&'c self, route: Option<&'c Route>, cluster: &'c str) -> Context<'c> {
         let (request, info, summary) = (&self.scratch.request, &self.info, &self.summary);
         let env = &self.env;
         let status = self.scratch.response.status;
@@ -268,5 +268,8 @@ impl<'a> Answer<'a> {
     pub(super) fn write_record(&self, route: Option<&Route>, cluster: &str) {
         let name = route.map_or("", |route| &*route.name);
         self.summary.write(&self.env, &self.info, self.scratch, name, cluster);
+        if let Some(trace) = &self.summary.trace {
+            self.record_trace(trace, route, cluster);
+        }
     }
 }

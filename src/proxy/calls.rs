@@ -21,6 +21,7 @@ impl Answer<'_> {
             return;
         }
         self.is_call = true;
+        self.summary.is_call = true;
         self.call_timeout = request.fields.get_text(b"grpc-timeout").and_then(grpc::parse_timeout);
         if cluster.speaks_http2(request.version) {
             self.web_at_first = Translation::begin(request);
@@ -46,6 +47,7 @@ impl Answer<'_> {
         };
         let Some(kind) = kind.filter(|_| !reply.is_configured) else { return false };
         let text = std::str::from_utf8(reply.body).unwrap_or_default();
+        self.summary.is_call = true;
         grpc::local_reply(&mut self.scratch.response, kind, reply.status, text);
         if let Extra::GrpcStatus(status) = reply.extra {
             let mut number = itoa::Buffer::new();

@@ -3,6 +3,7 @@
 use super::{
     answer::Answer,
     client::Client,
+    counting::grpc_status,
     download::{Broken, Responded, before, gone, within},
     exchange::Way,
     failure::Kind,
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     buffer::{Buffer, Class},
     driver::Deadline,
-    http::{BodyLength, Upgrade},
+    http::{BodyLength, Fields, Upgrade},
     http1::{
         body::{BadBody, BodyDecoder, Next},
         encode::Framing,
@@ -142,12 +143,23 @@ impl Answer<'_> {
                     }
                 }
                 Received::Trailers(trailers) if self.web.is_none() => {
+                    self.note_trailers(&trailers);
                     return self.finish(framing, Some(&trailers)).await;
                 }
-                Received::Trailers(trailers) => return self.finish_web(framing, Some(&trailers)).await,
+                Received::Trailers(trailers) => {
+                    self.note_trailers(&trailers);
+                    return self.finish_web(framing, Some(&trailers)).await;
+                }
                 Received::End if self.web.is_some() => return self.finish_web(framing, None).await,
                 Received::End => return self.finish(framing, None).await,
             }
+        }
+    }
+
+    /// What they say of a call is counted.
+    fn note_trailers(&mut self, trailers: &Fields) {
+        if self.is_call {
+            self.summary.grpc_status = grpc_status(trailers);
         }
     }
 

@@ -5,6 +5,7 @@ use super::{
     client::{Client, Incoming},
     environment::Scratch,
     exchange::{After, Exchange, Ingress},
+    listener_state::{Known, Standing},
     reply::LocalReply,
     serve_http2::serve_http2,
 };
@@ -13,7 +14,6 @@ use crate::{
     driver::{self, Accepted, Deadline, Phase},
     http1::decode::{self, Decoded},
     http2::PREFACE,
-    table::TableId,
     telemetry::bump,
     tls::{PendingRead, ReadHalf, WriteHalf},
 };
@@ -43,12 +43,12 @@ impl Socket {
 
 /// A downstream connection. While it waits, this and one small buffer are all the memory it takes.
 pub(super) struct Downstream {
+    /// How its listener finds it. Declared before the deadline, which must be there for it.
+    known: Option<Known>,
     /// Declared before the halves, for it must be dropped before the socket is closed.
     pub(super) deadline: Deadline,
     pub(super) write: WriteHalf,
     pub(super) info: Rc<ConnectionInfo>,
-    /// The route table of its listener.
-    pub(super) table: TableId,
     pub(super) env: Rc<Environment>,
 }
 
@@ -80,15 +80,16 @@ enum Next {
     Close,
 }
 
-/// Serves a connection to its end. `came` is what has been read of it already, or an empty buffer to begin with.
+/// Serves a connection to its end, by what was served when it was decided that it is one of HTTP. `came` is what has been read
+/// of it already, or an empty buffer to begin with.
 pub fn serve(
     socket: Socket,
     came: Buffer,
     mut info: ConnectionInfo,
-    table: TableId,
+    standing: Standing,
     env: &Rc<Environment>,
 ) -> impl Future<Output = ()> + use<> {
-    info.set_end(table, &env.routing(), &env.random);
+    info.begin(standing, &env.random);
     bump(&env.counters.downstream_connections, 1);
     bump(&env.counters.downstream_connections_active, 1);
     socket.deadline.arm(Phase::Idle, Some(info.idle_time(env.limits.idle_timeout)));
@@ -104,7 +105,9 @@ pub fn serve(
         true => Next::Wait(read.start_read(came)),
         false => Next::Serve(Inbound { read, buffer: came }),
     };
-    Downstream { deadline, write, info: Rc::new(info), table, env: Rc::clone(env) }.live(next, detection)
+    let info = Rc::new(info);
+    let known = Known::new(&info, &deadline);
+    Downstream { known, deadline, write, info, env: Rc::clone(env) }.live(next, detection)
 }
 
 /// Which version a connection speaks.
@@ -162,9 +165,9 @@ impl Downstream {
 
     /// Goes on as a connection of HTTP/2, in a task of its own.
     fn become_http2(self, inbound: Inbound) {
-        let Downstream { deadline, write, info, table, env } = self;
+        let Downstream { known, deadline, write, info, env } = self;
         let Inbound { read, buffer } = inbound;
-        driver::spawn(serve_http2(Socket { deadline, read, write }, buffer, info, table, env));
+        driver::spawn(serve_http2(known, Socket { deadline, read, write }, buffer, info, env));
     }
 
     /// All that serving needs, in one allocation that ends when the connection has nothing to do for a while. A function
@@ -204,8 +207,8 @@ impl Downstream {
         let started = Instant::now();
         let head = self.read_head(inbound, scratch).await;
         scratch.request.keep_alive &= !self.info.is_old(started);
-        let (info, table, env) = (Rc::clone(&self.info), self.table, Rc::clone(&self.env));
-        let ingress = Ingress { info: &info, table, env: &env };
+        let (info, env) = (Rc::clone(&self.info), Rc::clone(&self.env));
+        let ingress = Ingress { info: &info, env: &env };
         let (client, incoming) = (Client::Http1(self), Incoming::Http1(inbound));
         match head {
             Head::Complete => Exchange::new(client, incoming, ingress, scratch, started).run().await,

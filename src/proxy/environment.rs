@@ -1,6 +1,6 @@
 //! What a shard lends to every exchange: routing, buffers, clock, log, counters.
 
-use super::{head_policy, mirror::Mirrors, worker::Workers};
+use super::{head_policy, listener_state::Standing, mirror::Mirrors, remains::Remains, worker::Workers};
 use crate::{
     buffer::Pool,
     driver::{Deadlines, Peer},
@@ -11,10 +11,10 @@ use crate::{
     mux::{Session, Terms},
     proxy_protocol::Behind,
     relay::Pipes,
-    table::{ChainIndex, Snapshot, TableId},
-    telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts},
+    table::{ClusterId, Snapshot, TableId},
+    telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts, Spans, TrafficCounts},
     tls::{Agreed, Alpn, Contexts, PeerCertificate},
-    upstream::{Clusters, Dial, IDLE_TIMEOUT, Place, Random},
+    upstream::{Clusters, Dial, Ended, IDLE_TIMEOUT, Place, Random, ResolvedEndpoints, Succession},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -30,18 +30,28 @@ pub struct Routing {
     pub snapshot: Arc<Snapshot>,
     /// Its clusters on this shard.
     pub clusters: Clusters,
+    /// Its certificates, keys and what else TLS takes.
+    pub tls: Contexts,
     /// How request heads are judged.
     pub(super) policy: Policy,
     /// The keys that tokens are verified with; nothing where no token is.
     pub(super) keys: Option<Box<Keys>>,
+    /// Where it goes when nobody needs it any more.
+    remains: Rc<Remains>,
 }
 
 impl Routing {
     /// This shard's routing state of a snapshot; `place` is the shard's among the others.
-    pub fn new(snapshot: Arc<Snapshot>, place: Place) -> Routing {
+    pub fn new(snapshot: Arc<Snapshot>, tls: Contexts, place: &Place, remains: &Rc<Remains>) -> Routing {
+        let clusters = Clusters::new(&snapshot, place);
+        clusters.attach(&tls);
+        Routing::of(snapshot, clusters, tls, remains)
+    }
+
+    fn of(snapshot: Arc<Snapshot>, clusters: Clusters, tls: Contexts, remains: &Rc<Remains>) -> Routing {
         let policy = head_policy(&snapshot.settings);
         let keys = snapshot.authentication.as_deref().map(|rules| Box::new(Keys::new(rules)));
-        Routing { clusters: Clusters::new(&snapshot, &place), snapshot, policy, keys }
+        Routing { snapshot, clusters, tls, policy, keys, remains: Rc::clone(remains) }
     }
 
     /// Other keys of an issuer of tokens than before.
@@ -49,6 +59,48 @@ impl Routing {
         if let Some(known) = &self.keys {
             known.set(source, keys);
         }
+    }
+}
+
+impl Drop for Routing {
+    fn drop(&mut self) {
+        let (clusters, tls) = (std::mem::take(&mut self.clusters), std::mem::take(&mut self.tls));
+        // The control thread holds the snapshot until no shard does: it is not for a shard to free.
+        self.remains.take(clusters, tls);
+    }
+}
+
+/// Another snapshot's routing state while it is made, in slices, from the one that is served.
+pub struct NextRouting {
+    before: Rc<Routing>,
+    snapshot: Arc<Snapshot>,
+    tls: Contexts,
+    clusters: Succession,
+}
+
+impl NextRouting {
+    /// `goes_on` says for each cluster of the snapshot which one of `before` it goes on from. What is `resolved` already
+    /// holds for the snapshot's clusters.
+    pub fn new(
+        before: Rc<Routing>,
+        (snapshot, place): (Arc<Snapshot>, Place),
+        tls: Contexts,
+        goes_on: Vec<Option<ClusterId>>,
+        resolved: Vec<ResolvedEndpoints>,
+    ) -> NextRouting {
+        let clusters = Succession::new(&before.clusters, Arc::clone(&snapshot), place, goes_on, resolved);
+        NextRouting { before, snapshot, tls, clusters }
+    }
+
+    /// Goes on until this time. Returns whether it is done.
+    pub fn step(&mut self, until: Instant) -> bool {
+        self.clusters.step(&self.before.clusters, &self.tls, until)
+    }
+
+    /// The routing state, from the moment at which it is served, and the clusters that have ended then.
+    pub fn finish(self) -> (Routing, Vec<Ended>) {
+        let (clusters, ended) = self.clusters.finish(&self.tls);
+        (Routing::of(self.snapshot, clusters, self.tls, &self.before.remains), ended)
     }
 }
 
@@ -109,8 +161,6 @@ impl Default for Limits {
 pub struct Environment {
     /// The routing state that new exchanges begin with.
     pub routing: RefCell<Rc<Routing>>,
-    /// Certificates, keys and what else TLS takes.
-    pub tls: Contexts,
     /// TLS handshakes of clients that are under way.
     pub handshakes: Cell<usize>,
     /// Buffers.
@@ -125,8 +175,12 @@ pub struct Environment {
     pub mongo: MongoCounts,
     /// How often each AuthorizationPolicy matches.
     pub policies: PolicyCounts,
+    /// What is asked of each route and cluster.
+    pub traffic: TrafficCounts,
     /// The access log.
     pub log: AccessLog,
+    /// Spans of requests.
+    pub spans: Spans,
     /// Randomness for balancing and request ids.
     pub random: Random,
     /// The time.
@@ -169,7 +223,7 @@ pub(super) struct Scratch {
 }
 
 /// A connection that is to end for its age has been idle for so long before it is closed without an answer that says so.
-const LAST_QUIET: Duration = Duration::from_secs(1);
+pub(super) const LAST_QUIET: Duration = Duration::from_secs(1);
 
 /// Scratch that a shard keeps for further connections: about as many as are active at a time.
 const SCRATCH_KEPT: usize = 256;
@@ -180,23 +234,24 @@ impl Environment {
     /// A shard's environment.
     pub fn new(
         routing: Routing,
-        tls: Contexts,
         counters: Arc<Counters>,
         log: AccessLog,
+        spans: Spans,
         limits: Limits,
         hostname: Box<str>,
     ) -> Environment {
         Environment {
             routing: RefCell::new(Rc::new(routing)),
-            tls,
             handshakes: Cell::new(0),
             buffers: Pool::new(),
             pipes: Pipes::default(),
             deadlines: Deadlines::new(),
             mongo: MongoCounts::new(Arc::clone(&counters)),
             policies: PolicyCounts::new(Arc::clone(&counters)),
+            traffic: TrafficCounts::new(Arc::clone(&counters)),
             counters,
             log,
+            spans,
             random: Random::default(),
             clock: Clock::new(),
             downstream_terms: downstream_terms(&limits),
@@ -247,8 +302,8 @@ impl Environment {
     /// What opening a connection to an upstream takes, for a client and its request to this host.
     pub(super) fn dial<'a>(&'a self, info: &ConnectionInfo, host: Option<&'a str>) -> Dial<'a> {
         let behind = info.behind();
-        let (pool, deadlines, contexts) = (&self.buffers, &self.deadlines, &self.tls);
-        Dial { pool, deadlines, contexts, host, behind, alpn: Alpn::None, due: None }
+        let (pool, deadlines) = (&self.buffers, &self.deadlines);
+        Dial { pool, deadlines, host, behind, alpn: Alpn::None, due: None }
     }
 
     pub(super) fn keep_scratch(&self, mut scratch: Box<Scratch>) {
@@ -289,6 +344,16 @@ impl Clock {
         unix_ms.saturating_add(at.saturating_duration_since(base).as_millis() as u64)
     }
 
+    /// Unix time in nanoseconds at this instant.
+    pub fn unix_ns(&self, at: Instant) -> u64 {
+        let (base, unix_ms) = self.base.get();
+        let base_ns = unix_ms.saturating_mul(1_000_000);
+        match at.checked_duration_since(base) {
+            Some(since) => base_ns.saturating_add(since.as_nanos() as u64),
+            None => base_ns.saturating_sub(base.saturating_duration_since(at).as_nanos() as u64),
+        }
+    }
+
     /// Follows steps of the wall clock. Called at every tick.
     pub fn adjust(&self) {
         self.base.set((Instant::now(), unix_ms()));
@@ -321,6 +386,8 @@ pub struct ConnectionInfo {
     pub tls: Option<Box<TlsInfo>>,
     /// When it is to be drained for its age.
     pub(super) ends_at: Option<Instant>,
+    /// What its requests go by; nothing where it is not one of HTTP.
+    pub(super) standing: Option<Standing>,
 }
 
 /// What is known of a client's TLS.
@@ -331,10 +398,6 @@ pub struct TlsInfo {
     pub peer: Option<PeerCertificate>,
     /// Somebody who is trusted vouches for that certificate; otherwise any is accepted (`insecureSkipVerify`).
     pub is_peer_verified: bool,
-    /// The filter chains of the listener.
-    pub chains: Arc<ChainIndex>,
-    /// The position of the one that was chosen.
-    pub chain: usize,
 }
 
 impl ConnectionInfo {
@@ -357,11 +420,19 @@ impl ConnectionInfo {
             server_name: None,
             tls: None,
             ends_at: None,
+            standing: None,
         }
     }
 
+    /// It is one of HTTP: its requests go by this, as long as there is nothing else.
+    pub(super) fn begin(&mut self, standing: Standing, random: &Random) {
+        let (routing, table) = standing.present();
+        self.set_end(table, &routing, random);
+        self.standing = Some(standing);
+    }
+
     /// Decides when it is to be drained, if it may only become so old.
-    pub(super) fn set_end(&mut self, table: TableId, routing: &Routing, random: &Random) {
+    fn set_end(&mut self, table: TableId, routing: &Routing, random: &Random) {
         let settings = &routing.snapshot.settings.http2;
         let table = routing.snapshot.route_tables.get(table.0 as usize);
         let own = table.and_then(|table| table.connection_age).map(|age| {
@@ -374,12 +445,15 @@ impl ConnectionInfo {
 
     /// Whether it is to be drained for its age.
     pub(super) fn is_old(&self, now: Instant) -> bool {
-        self.ends_at.is_some_and(|end| now >= end)
+        self.is_to_leave() || self.ends_at.is_some_and(|end| now >= end)
     }
 
     /// For how long it may be idle. One that is old has [`LAST_QUIET`] nevertheless: a client that has just been answered may
     /// be about to send, and would lose its request.
     pub(super) fn idle_time(&self, limit: Duration) -> Duration {
+        if self.is_to_leave() {
+            return LAST_QUIET.min(limit);
+        }
         let left = self.ends_at.map(|end| end.saturating_duration_since(Instant::now()).max(LAST_QUIET));
         left.map_or(limit, |left| left.min(limit))
     }
@@ -400,7 +474,25 @@ impl ConnectionInfo {
     /// Whether another filter chain of the port owns a host (as in `Host`, without its port).
     pub(super) fn is_misdirected(&self, host: &[u8]) -> bool {
         let asked = self.server_name.as_deref().unwrap_or_default();
-        self.tls.as_ref().is_some_and(|tls| tls.chains.is_misdirected(tls.chain, asked, host))
+        let chains = self.standing.as_ref().filter(|_| self.tls.is_some()).and_then(Standing::chains);
+        chains.is_some_and(|(chains, own)| chains.is_misdirected(own, asked, host))
+    }
+
+    /// What a request goes by that begins now.
+    pub(super) fn enter(&self, env: &Environment) -> (Rc<Routing>, TableId) {
+        match &self.standing {
+            Some(standing) => standing.enter(self),
+            None => (env.routing(), TableId(u32::MAX)),
+        }
+    }
+
+    /// Whether it has no place any more in what its listener does.
+    pub(super) fn is_to_leave(&self) -> bool {
+        let Some(standing) = &self.standing else { return false };
+        if standing.is_outdated() {
+            standing.follow(self);
+        }
+        standing.is_leaving()
     }
 
     /// The certificate that the client has shown.

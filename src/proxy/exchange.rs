@@ -59,7 +59,6 @@ pub(super) struct Exchange<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Ingress<'o> {
     pub(super) info: &'o Rc<ConnectionInfo>,
-    pub(super) table: TableId,
     pub(super) env: &'o Rc<Environment>,
 }
 
@@ -84,7 +83,7 @@ impl<'a> Exchange<'a> {
         started: Instant,
     ) -> Exchange<'a> {
         let env = Rc::clone(ingress.env);
-        let routing = env.routing();
+        let (routing, table) = ingress.info.enter(&env);
         let answer = Answer::new(client, Rc::clone(ingress.info), Rc::clone(&env), scratch, started);
         Exchange {
             incoming,
@@ -94,7 +93,7 @@ impl<'a> Exchange<'a> {
             timing: Timing::default(),
             body_max: None,
             copies: None,
-            table: ingress.table,
+            table,
             routing,
         }
     }
@@ -119,12 +118,16 @@ impl<'a> Exchange<'a> {
     async fn route(&mut self, routing: &Rc<Routing>) -> After {
         let settings = &routing.snapshot.settings;
         let started = self.answer.summary.started;
-        let Answer { info, scratch, scheme: known_scheme, .. } = &mut self.answer;
-        let Scratch { request, text, .. } = &mut **scratch;
-        let Ok(scheme) = arrive(request, settings, info, &self.env.random, text) else {
+        let Scratch { request, text, .. } = &mut *self.answer.scratch;
+        let Ok(scheme) = arrive(request, settings, &self.answer.info, &self.env.random, text) else {
             return self.reply(LocalReply::BadPath, None, "").await;
         };
-        *known_scheme = scheme;
+        self.answer.scheme = scheme;
+        if let Some(policy) = &routing.snapshot.tracing {
+            self.answer.begin_trace(policy, routing);
+        }
+        let Answer { info, scratch, .. } = &mut self.answer;
+        let Scratch { request, text, .. } = &mut **scratch;
         if settings.misdirected_421 && info.is_misdirected(split_port(&request.authority).0) {
             return self.reply(LocalReply::Misdirected, None, "").await;
         }
@@ -152,7 +155,11 @@ impl<'a> Exchange<'a> {
                 table::https_location(request, text);
                 return self.reply(LocalReply::Redirect(301), None, "").await;
             }
-            Lookup::Route(_, route) => route,
+            Lookup::Route(host, route) => {
+                let generation = routing.snapshot.generation;
+                self.answer.summary.route = Some(self.env.route_series(generation, host, route));
+                route
+            }
         };
         if let Some(checks) = &route.checks
             && let Some(after) = self.check(checks, route, settings, claims).await
@@ -179,6 +186,8 @@ impl<'a> Exchange<'a> {
         let Some(cluster) = cluster else {
             return self.reply(LocalReply::NoCluster, Some(route), &destination.cluster_name).await;
         };
+        cluster.count_in(&self.env.traffic);
+        self.answer.summary.cluster = Some(Rc::clone(cluster));
         let settings = &routing.snapshot.settings;
         let retry = forward.retry.as_deref().unwrap_or(&settings.retry);
         let way = Way { route, forward, retry, destination, cluster, settings };

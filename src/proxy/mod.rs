@@ -3,6 +3,8 @@
 //! - `passage`: what a request is made before a route is looked for, and for its destination
 //! - `authorize`: requests and connections are held against AuthorizationPolicies
 //! - `environment`: what a shard lends to every exchange: routing, buffers, clock, log, counters
+//! - `listener_state`: what a listener does at present, and how its connections follow when that changes
+//! - `remains`: what is left of snapshots that were replaced
 //! - `downstream`: one HTTP/1.1 connection of a client: waiting, reading heads, answering, ending
 //! - `serve_http2`: one HTTP/2 connection of a client
 //! - `worker`: tasks that serve one stream after another
@@ -35,6 +37,9 @@
 //! - `reply`: answers made here
 //! - `standard`: the header fields that every gateway adds, sets and removes
 //! - `client_cert`: what origins are told of the client's certificate
+//! - `tracing`: an exchange's place in a trace
+//! - `trace_record`: the spans of an exchange
+//! - `counting`: what an exchange, or a connection, counts for its route and its cluster
 //! - `record`: the access log's line of an exchange
 
 mod admission;
@@ -48,6 +53,7 @@ mod checks;
 mod choosing;
 mod client;
 mod client_cert;
+mod counting;
 mod download;
 mod download_stream;
 mod downstream;
@@ -57,9 +63,11 @@ mod failure;
 mod kept;
 mod mirror;
 mod learning;
+mod listener_state;
 mod mongo;
 mod passage;
 mod record;
+mod remains;
 mod reply;
 mod retrying;
 mod serve_http2;
@@ -68,6 +76,8 @@ mod stream_body;
 mod tcp;
 mod tcp_post;
 mod timing;
+mod trace_record;
+mod tracing;
 mod tries;
 mod tunnel;
 mod tunnel_stream;
@@ -78,8 +88,10 @@ mod worker;
 
 pub use authorize::{AuthorizationRequest, NOT_ALLOWED, facts_of_connection, with_facts};
 pub use downstream::{Socket, serve};
-pub use environment::{Clock, ConnectionInfo, Environment, Limits, Routing, TlsInfo};
+pub use environment::{Clock, ConnectionInfo, Environment, Limits, NextRouting, Routing, TlsInfo};
+pub use listener_state::{ListenerState, Served, Standing};
 pub use passage::{arrive, depart, head_policy};
+pub use remains::Remains;
 pub use reply::refusal;
 pub use standard::client_address;
 pub use tcp::{TcpConnection, serve_tcp};

@@ -1,10 +1,10 @@
 //! The access log's line of an exchange.
 
-use super::{ConnectionInfo, Environment, environment::Scratch};
+use super::{ConnectionInfo, Environment, environment::Scratch, tracing::Trace};
 use crate::{
     http::{Name, Version},
-    telemetry::{Flag, Record, bump},
-    upstream::Endpoint,
+    telemetry::{Flag, Record, RouteHandle},
+    upstream::{Cluster, Endpoint},
 };
 use std::{rc::Rc, sync::Arc, time::Instant};
 
@@ -26,6 +26,18 @@ pub(super) struct Summary {
     pub(super) bytes_sent: u64,
     pub(super) service_ms: Option<u64>,
     pub(super) upstream: Option<Upstream>,
+    /// Its place in a trace, where tracing is on.
+    pub(super) trace: Option<Trace>,
+    /// Where its route counts.
+    pub(super) route: Option<RouteHandle>,
+    /// The cluster that it went to.
+    pub(super) cluster: Option<Rc<Cluster>>,
+    /// It is a call of gRPC, or of gRPC-Web.
+    pub(super) is_call: bool,
+    /// What the trailers of its answer said.
+    pub(super) grpc_status: Option<u8>,
+    /// It is no exchange: a connection that failed has a line, too.
+    pub(super) is_connection: bool,
 }
 
 /// The endpoint that was asked last.
@@ -49,6 +61,12 @@ impl Summary {
             bytes_sent: 0,
             service_ms: None,
             upstream: None,
+            trace: None,
+            route: None,
+            cluster: None,
+            is_call: false,
+            grpc_status: None,
+            is_connection: false,
         }
     }
 
@@ -61,7 +79,10 @@ impl Summary {
         route_name: &str,
         cluster: &str,
     ) {
-        self.count(env);
+        let took = self.started.elapsed();
+        if !self.is_connection {
+            self.count(env, scratch, cluster, took);
+        }
         if !env.log.is_on() {
             return;
         }
@@ -88,7 +109,7 @@ impl Summary {
             transport_failure: &self.transport_failure,
             bytes_received: self.bytes_received,
             bytes_sent: self.bytes_sent,
-            duration_ms: self.started.elapsed().as_millis() as u64,
+            duration_ms: took.as_millis() as u64,
             upstream_service_ms: self.service_ms,
             forwarded_for: field(Name::XForwardedFor),
             user_agent: field(Name::UserAgent),
@@ -107,22 +128,5 @@ impl Summary {
     /// Envoy's response code details.
     pub(super) fn details(&self) -> &str {
         self.denial.as_deref().unwrap_or(self.details)
-    }
-
-    fn count(&self, env: &Environment) {
-        let counters = &env.counters;
-        match self.status / 100 {
-            1 => bump(&counters.responses_1xx, 1),
-            2 => bump(&counters.responses_2xx, 1),
-            3 => bump(&counters.responses_3xx, 1),
-            4 => bump(&counters.responses_4xx, 1),
-            5 => bump(&counters.responses_5xx, 1),
-            _ => {}
-        }
-        if self.flag == Some(Flag::DownstreamDisconnect) {
-            bump(&counters.downstream_disconnects, 1);
-        }
-        bump(&counters.bytes_received, self.bytes_received);
-        bump(&counters.bytes_sent, self.bytes_sent);
     }
 }

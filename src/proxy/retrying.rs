@@ -29,7 +29,7 @@ impl Answer<'_> {
             return false;
         }
         if self.retries_left == 0 {
-            self.retries_are_used_up();
+            self.retries_are_used_up(way);
             return false;
         }
         if progress.is_lost() {
@@ -49,6 +49,7 @@ impl Answer<'_> {
                 true
             }
             Err(Full) => {
+                way.cluster.count(|series| &series.retry_overflow);
                 self.summary.retry_flag = Some(Flag::UpstreamOverflow);
                 false
             }
@@ -63,7 +64,8 @@ impl Answer<'_> {
     }
 
     /// All tries have been made, and another is wanted.
-    pub(super) fn retries_are_used_up(&mut self) {
+    pub(super) fn retries_are_used_up(&mut self, way: &Way<'_>) {
+        way.cluster.count(|series| &series.retry_limit_exceeded);
         bump(&self.env.counters.upstream_retry_limit_exceeded, 1);
         self.summary.retry_flag = Some(Flag::RetryLimitExceeded);
     }

@@ -4,6 +4,7 @@ use super::{
     ConnectionInfo, Environment, Socket,
     client::{Client, Incoming},
     exchange::{After, Exchange, Ingress},
+    listener_state::Known,
     record::Summary,
     reply::LocalReply,
     stream_body::StreamBody,
@@ -13,7 +14,6 @@ use crate::{
     http::RequestHead,
     http2::{Arrival, Config, ConnectionError, ErrorCode, StreamEnd, Tally, Verdict},
     mux::{self, Halves, Session, Stream},
-    table::TableId,
     telemetry::{Flag, bump},
 };
 use std::{cell::Cell, rc::Rc, time::Instant};
@@ -21,7 +21,6 @@ use std::{cell::Cell, rc::Rc, time::Instant};
 /// What the streams of a connection share.
 struct Connection {
     info: Rc<ConnectionInfo>,
-    table: TableId,
     env: Rc<Environment>,
     session: Rc<Session>,
     /// Requests so far.
@@ -32,10 +31,10 @@ struct Connection {
 
 /// Serves a connection to its end. `came` is what has been read of it already. It is counted as open by the caller.
 pub(super) async fn serve_http2(
+    known: Option<Known>,
     socket: Socket,
     came: Buffer,
     info: Rc<ConnectionInfo>,
-    table: TableId,
     env: Rc<Environment>,
 ) {
     let Socket { deadline, read, write } = socket;
@@ -57,17 +56,17 @@ pub(super) async fn serve_http2(
     drop(routing);
     let session = Session::new(config, underscores, &env.buffers, &env.deadlines, deadline, terms);
     env.register(&session);
+    known.iter().for_each(|known| known.is_http2(&info, &session));
     bump(&env.counters.http2_connections, 1);
     let connection = Rc::new(Connection {
         info,
-        table,
         env,
         session: Rc::clone(&session),
         requests: Cell::new(0),
         tally: Cell::default(),
         sends: Cell::new(0),
     });
-    if connection.env.draining.get() {
+    if connection.env.draining.get() || connection.info.is_to_leave() {
         session.leave();
     }
     session.flush();
@@ -76,6 +75,7 @@ pub(super) async fn serve_http2(
         failure.into_iter().for_each(|error| connection.failed(error));
     };
     mux::run(&session, Halves { read, write }, came, each_turn).await;
+    drop(known);
     connection.count();
     bump(&connection.env.counters.downstream_connections_active, 1u64.wrapping_neg());
 }
@@ -114,7 +114,7 @@ impl Connection {
     /// A request that was reset because it breaks a rule.
     fn malformed(&self, arrival: Arrival) {
         let Verdict::Malformed(details) = arrival.verdict else { return };
-        self.protocol_error(arrival.head, details, "");
+        self.protocol_error(arrival.head, details, "", false);
     }
 
     /// The client did what its connection could not survive.
@@ -122,11 +122,11 @@ impl Connection {
         if let Some(flood) = error.flood {
             bump(self.env.counters.http2_floods.of(flood as usize), 1);
         }
-        self.protocol_error(RequestHead::default(), error.reason, error.code.as_str());
+        self.protocol_error(RequestHead::default(), error.reason, error.code.as_str(), true);
     }
 
     /// Counts what the client did, and writes its line of the access log.
-    fn protocol_error(&self, request: RequestHead, details: &'static str, code: &str) {
+    fn protocol_error(&self, request: RequestHead, details: &'static str, code: &str, is_connection: bool) {
         bump(&self.env.counters.protocol_errors, 1);
         let mut scratch = self.env.take_scratch();
         scratch.request = request;
@@ -134,6 +134,7 @@ impl Connection {
         let mut summary = Summary::new(Instant::now());
         (summary.flag, summary.details) = (Some(Flag::DownstreamProtocolError), details);
         summary.transport_failure = code.to_owned();
+        summary.is_connection = is_connection;
         summary.write(&self.env, &self.info, &scratch, "", "");
         self.env.keep_scratch(scratch);
     }
@@ -154,7 +155,7 @@ pub(super) async fn exchange(job: Job) {
     let mut scratch = env.take_scratch();
     std::mem::swap(&mut scratch.request, &mut arrival.head);
     connection.session.with(|session| session.return_head(arrival.head));
-    let ingress = Ingress { info: &connection.info, table: connection.table, env };
+    let ingress = Ingress { info: &connection.info, env };
     let incoming = Incoming::Http2(StreamBody::new(&stream, &env.kept_bytes));
     let mut exchange = Exchange::new(Client::Http2(&stream), incoming, ingress, &mut scratch, started);
     let after = match arrival.verdict {

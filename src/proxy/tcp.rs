@@ -1,6 +1,9 @@
 //! One connection that is not HTTP: a destination by weight, an endpoint that answers, then bytes both ways.
 
-use super::{ConnectionInfo, Environment, authorize, choosing::hash_of_connection, mongo, tcp_post};
+use super::{
+    ConnectionInfo, Environment, ListenerState, Routing, Served, authorize, choosing::hash_of_connection,
+    counting::TcpCount, listener_state::Known, mongo, tcp_post,
+};
 use crate::{
     buffer::Buffer,
     driver::Deadline,
@@ -30,33 +33,34 @@ pub struct TcpConnection {
     pub kept: Buffer,
 }
 
-/// Serves a connection to its end. The destination is chosen now.
+/// Serves a connection of a listener to its end. The destination is chosen now, of what is `served`.
 pub fn serve_tcp(
     connection: TcpConnection,
-    route: &TcpRoute,
-    protocol: TcpProtocol,
+    (listener, served): (&Rc<ListenerState>, &Served),
+    (route, protocol): (&TcpRoute, TcpProtocol),
     env: &Rc<Environment>,
 ) -> impl Future<Output = ()> + use<> {
+    let routing = &served.routing;
     bump(&env.counters.tcp_connections, 1);
     bump(&env.counters.tcp_connections_active, 1);
-    let target = match denial(&connection.info, env) {
+    let target = match denial(&connection.info, routing, env) {
         Some(denial) => Target::Denied(denial),
-        None => target(route, env),
+        None => target(route, routing, env),
     };
-    let session = Session { connection, started: Instant::now(), env: Rc::clone(env) };
+    let known = listener.know_bytes(&connection.deadline);
+    let session = Session { _known: known, connection, started: Instant::now(), env: Rc::clone(env) };
     session.live(target, protocol)
 }
 
 /// Why the connection may not go anywhere.
-fn denial(info: &ConnectionInfo, env: &Environment) -> Option<Arc<str>> {
-    let routing = env.routing.borrow();
+fn denial(info: &ConnectionInfo, routing: &Routing, env: &Environment) -> Option<Arc<str>> {
     let authorization = routing.snapshot.authorization.as_ref()?;
     authorize::connection(authorization, info, env)
 }
 
-fn target(route: &TcpRoute, env: &Environment) -> Target {
+fn target(route: &TcpRoute, routing: &Routing, env: &Environment) -> Target {
     choose(route, &env.random).map_or(Target::Missing("".into()), |destination| {
-        let cluster = destination.cluster.and_then(|id| env.routing.borrow().clusters.get(id).cloned());
+        let cluster = destination.cluster.and_then(|id| routing.clusters.get(id).cloned());
         cluster.map_or_else(|| Target::Missing(destination.cluster_name.clone()), Target::Cluster)
     })
 }
@@ -86,6 +90,8 @@ enum Target {
 }
 
 struct Session {
+    /// Declared before the connection, whose deadline must be there for it.
+    _known: Known,
     connection: TcpConnection,
     started: Instant,
     env: Rc<Environment>,
@@ -117,15 +123,20 @@ impl Session {
         match target {
             // Closed with what has come of it unread.
             Target::Denied(denial) => {
+                let count = TcpCount::begin(&self.env, &self.env.traffic.cluster(""));
+                count.end(&self.env, None);
                 self.record("", &Summary { denial: Some(denial), ..Summary::default() })
             }
             Target::Missing(name) => {
                 bump(&self.env.counters.tcp_no_route, 1);
+                let count = TcpCount::begin(&self.env, &self.env.traffic.cluster(&name));
+                count.end(&self.env, Some(Flag::NoCluster));
                 self.record(&name, &Summary { flag: Some(Flag::NoCluster), ..Summary::default() });
             }
             Target::Cluster(cluster) => {
+                let count = TcpCount::begin(&self.env, cluster.count_in(&self.env.traffic));
                 let summary = match self.connect(&cluster).await {
-                    Ok(stream) => self.relay(stream, &cluster, protocol).await,
+                    Ok(stream) => self.relay(stream, &cluster, protocol, &count).await,
                     Err(Unreachable { flag, error, last }) => Summary {
                         flag: Some(flag),
                         transport_failure: error,
@@ -133,6 +144,7 @@ impl Session {
                         ..Summary::default()
                     },
                 };
+                count.end(&self.env, summary.flag);
                 self.record(&cluster.name, &summary);
             }
         }
@@ -182,21 +194,27 @@ impl Session {
         Err(Unreachable { flag, error, last: tried.pop() })
     }
 
-    async fn relay(&mut self, stream: Stream, cluster: &Cluster, protocol: TcpProtocol) -> Summary {
-        let Stream { deadline, read, write, endpoint, active, local, tunneled, slot, .. } = stream;
+    async fn relay(
+        &mut self,
+        stream: Stream,
+        cluster: &Cluster,
+        protocol: TcpProtocol,
+        count: &TcpCount,
+    ) -> Summary {
+        let Stream { deadline, read, write, endpoint, active, local, tunneled, counted, slot, .. } = stream;
         let mut upstream = Ends { deadline, read, write };
         let tunneled = tunneled.map(|tunneled| *tunneled);
         let env = Rc::clone(&self.env);
         let relayed = match protocol {
-            TcpProtocol::Opaque => self.pass(&mut upstream, (Blind, Blind), cluster, tunneled).await,
+            TcpProtocol::Opaque => self.pass(&mut upstream, (Blind, Blind), (cluster, count), tunneled).await,
             TcpProtocol::Mongo => {
                 let watch = mongo::Watch::new(&env);
-                self.pass(&mut upstream, watch.taps(), cluster, tunneled).await
+                self.pass(&mut upstream, watch.taps(), (cluster, count), tunneled).await
             }
         };
         drop((active, upstream));
         // The connection is closed by now; the next may be opened.
-        drop(slot);
+        drop((counted, slot));
         bump(&env.counters.upstream_connections_active, 1u64.wrapping_neg());
         let termination = self.termination(relayed.ended);
         let upstream = Some((endpoint, local));
@@ -209,7 +227,7 @@ impl Session {
         &mut self,
         upstream: &mut Ends,
         mut taps: (T, T),
-        cluster: &Cluster,
+        (cluster, count): (&Cluster, &TcpCount),
         tunneled: Option<Tunneled>,
     ) -> Relayed {
         let (env, TcpConnection { deadline, read, write, kept, .. }) = (&self.env, &mut self.connection);
@@ -221,8 +239,8 @@ impl Session {
             lifetime: lifetime.as_ref(),
             buffers: &env.buffers,
             pipes: &env.pipes,
-            up_bytes: &env.counters.tcp_bytes_received,
-            down_bytes: &env.counters.tcp_bytes_sent,
+            up_bytes: [&env.counters.tcp_bytes_received, &count.open.received],
+            down_bytes: [&env.counters.tcp_bytes_sent, &count.open.sent],
         };
         let early = match tunneled {
             None => env.buffers.empty(),
@@ -241,8 +259,8 @@ impl Session {
         if down > 0 && write.send(early).await.0.is_err() {
             return Relayed { up, down: 0, ended: Ended::DownstreamBroke };
         }
-        bump(terms.up_bytes, up);
-        bump(terms.down_bytes, down);
+        terms.up_bytes.iter().for_each(|counter| bump(counter, up));
+        terms.down_bytes.iter().for_each(|counter| bump(counter, down));
         let client = End { read, write, deadline };
         let relayed = relay::both(client, upstream.end(), taps, &terms).await;
         Relayed { up: relayed.up + up, down: relayed.down + down, ..relayed }

@@ -34,9 +34,9 @@ impl Activity<'_> {
         self.ends.iter().for_each(|deadline| deadline.arm(Phase::Both, self.idle));
     }
 
-    fn moved(&self, count: usize, total: &Cell<u64>, counter: &Counter) {
+    fn moved(&self, count: usize, total: &Cell<u64>, counters: [&Counter; 2]) {
         total.set(total.get() + count as u64);
-        bump(counter, count as u64);
+        counters.iter().for_each(|counter| bump(counter, count as u64));
         self.happened();
     }
 }

@@ -7,7 +7,7 @@ use super::{
     attempt::{Attempt, Failed},
     client::Incoming,
     exchange::{After, Exchange, Way},
-    failure::{Failure, Phase, Replay},
+    failure::{Failure, Kind, Phase, Replay},
     kept::{KEPT_BYTES_MAX, KEPT_BYTES_USUAL},
     timing::Timing,
 };
@@ -66,7 +66,22 @@ impl Exchange<'_> {
             };
             tried.attempts += 1;
             let attempt = Attempt { endpoint: &endpoint, number: tried.attempts, fresh };
+            let is_traced = self.answer.summary.trace.is_some();
+            if is_traced {
+                self.begin_attempt_span(&endpoint);
+            }
+            let series = way.cluster.series();
+            if let Some(series) = series {
+                bump(&series.attempts, 1);
+                bump(&series.attempts_active, 1);
+            }
             let ended = self.attempt(attempt, way).await.map_err(|failed| failed.judge(&self.timing));
+            if let Some(series) = series {
+                bump(&series.attempts_active, 1u64.wrapping_neg());
+            }
+            if is_traced {
+                self.end_attempt_span(&ended);
+            }
             self.timing.end_attempt();
             let is_resent = |failure: &Failure, replay: &Replay| {
                 tried.resent < RESENT_MAX && failure.is_sent_again_at_once(*replay)
@@ -83,6 +98,7 @@ impl Exchange<'_> {
                 Ok(after) => {
                     if tried.retries > 0 && self.answer.summary.retry_flag.is_none() {
                         bump(&self.env.counters.upstream_retry_successes, 1);
+                        way.cluster.count(|series| &series.retry_successes);
                     }
                     return Ok(after);
                 }
@@ -99,6 +115,7 @@ impl Exchange<'_> {
             tried.retries += 1;
             self.answer.retries_left -= 1;
             bump(&self.env.counters.upstream_retries, 1);
+            way.cluster.count(|series| &series.retries);
             self.back_off(way, tried.retries).await;
             if let Some(over) = self.timing.over() {
                 return Err(Ended::Failed(Failure::upstream(Phase::ResponseHead, over.into())));
@@ -114,7 +131,7 @@ impl Exchange<'_> {
             return false;
         }
         if self.answer.retries_left == 0 {
-            self.answer.retries_are_used_up();
+            self.answer.retries_are_used_up(way);
             return false;
         }
         if !replay.body_is_at_hand {
@@ -157,11 +174,23 @@ impl Exchange<'_> {
     /// What an attempt has shown of its endpoint. Of an answer, that was learned as its head came.
     fn learn(&self, way: &Way<'_>, endpoint: &Rc<Endpoint>, tried: &Result<After, Failed>) {
         let Err(Failed::Before(failure, _) | Failed::Within(failure)) = tried else { return };
+        if failure.kind == Kind::Overflow {
+            way.cluster.count(|series| &series.overflow);
+        }
         let Some(outcome) = failure.outcome() else { return };
         let counters = &self.env.counters;
         match outcome {
-            Outcome::TimedOut => bump(&counters.upstream_timeouts, 1),
-            Outcome::Reset => bump(&counters.upstream_resets, 1),
+            Outcome::TimedOut => {
+                bump(&counters.upstream_timeouts, 1);
+                way.cluster.count(|series| &series.timeouts);
+            }
+            Outcome::Reset => {
+                bump(&counters.upstream_resets, 1);
+                way.cluster.count(|series| &series.resets);
+                if matches!(failure.kind, Kind::Closed | Kind::Reset) {
+                    way.cluster.count(|series| &series.ended_with_requests);
+                }
+            }
             Outcome::Answered(_) | Outcome::ConnectFailed => {}
         }
         if way.cluster.keeps_health() {

@@ -42,8 +42,8 @@ pub(super) async fn run(
             lifetime: None,
             buffers: &env.buffers,
             pipes: &env.pipes,
-            up_bytes: &uncounted,
-            down_bytes: &uncounted,
+            up_bytes: [&uncounted; 2],
+            down_bytes: [&uncounted; 2],
         };
         let client =
             End { read: &mut inbound.read, write: &mut downstream.write, deadline: &downstream.deadline };

@@ -32,10 +32,10 @@ pub struct Terms<'a> {
     pub buffers: &'a Pool,
     /// Pipes.
     pub pipes: &'a Pipes,
-    /// Bytes that went up, over all connections.
-    pub up_bytes: &'a Counter,
-    /// Bytes that went down, over all connections.
-    pub down_bytes: &'a Counter,
+    /// Bytes that went up: over all connections, and of those to one cluster.
+    pub up_bytes: [&'a Counter; 2],
+    /// The same of those that went down.
+    pub down_bytes: [&'a Counter; 2],
 }
 
 /// What a relay came to.
@@ -84,7 +84,7 @@ pub async fn both<U: Tap, D: Tap>(
             tap: taps.0,
             buffers,
             pipes,
-            meter: Meter { activity: &activity, total: &up, counter: terms.up_bytes },
+            meter: Meter { activity: &activity, total: &up, counters: terms.up_bytes },
         }
         .run()
     );
@@ -95,7 +95,7 @@ pub async fn both<U: Tap, D: Tap>(
             tap: taps.1,
             buffers,
             pipes,
-            meter: Meter { activity: &activity, total: &down, counter: terms.down_bytes },
+            meter: Meter { activity: &activity, total: &down, counters: terms.down_bytes },
         }
         .run()
     );

@@ -29,14 +29,14 @@ pub(super) struct Meter<'a> {
     pub(super) activity: &'a Activity<'a>,
     /// How many they are.
     pub(super) total: &'a Cell<u64>,
-    /// How many over all connections.
-    pub(super) counter: &'a Counter,
+    /// How many over all connections, and to the cluster.
+    pub(super) counters: [&'a Counter; 2],
 }
 
 impl Meter<'_> {
     pub(super) fn moved(&self, count: usize) {
         self.total.set(self.total.get() + count as u64);
-        bump(self.counter, count as u64);
+        self.counters.iter().for_each(|counter| bump(counter, count as u64));
         self.activity.happened();
     }
 }

@@ -36,13 +36,14 @@ async fn serve(to: [SocketAddr; 2], idle_timeout: Option<Duration>, counters: &C
     let (mut read, mut write) = (ReadHalf::Plain(read), WriteHalf::Plain(write));
     let (up_read, up_write, up_deadline, _) = open(to[1]).await;
     let (mut up_read, mut up_write) = (ReadHalf::Plain(up_read), WriteHalf::Plain(up_write));
+    let of_cluster = crate::telemetry::Counter::default();
     let terms = Terms {
         idle_timeout,
         lifetime: None,
         buffers: &Pool::new(),
         pipes: &Pipes::default(),
-        up_bytes: &counters.tcp_bytes_received,
-        down_bytes: &counters.tcp_bytes_sent,
+        up_bytes: [&counters.tcp_bytes_received, &of_cluster],
+        down_bytes: [&counters.tcp_bytes_sent, &of_cluster],
     };
     let downstream = End { read: &mut read, write: &mut write, deadline: &deadline };
     let upstream = End { read: &mut up_read, write: &mut up_write, deadline: &up_deadline };

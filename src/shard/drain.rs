@@ -1,9 +1,7 @@
 //! How a shard drains.
 
-use crate::{
-    driver::{self, TICK},
-    proxy::Environment,
-};
+use super::listeners::Listeners;
+use crate::{driver::TICK, proxy::Environment};
 use std::{cell::Cell, rc::Rc, time::Duration};
 
 /// A connection that was idle for so long when the drain began is closed at once; others get their next request
@@ -19,7 +17,7 @@ pub(super) struct Drain {
     pub(super) left: Cell<Option<u128>>,
     /// Ticks until the listeners close; 0 once they have.
     pub(super) closes_in: Cell<u32>,
-    pub(super) sockets: Vec<Rc<driver::Listener>>,
+    pub(super) listeners: Rc<Listeners>,
 }
 
 pub(super) fn begin_drain(env: &Environment, drain: &Drain, within: Duration) {
@@ -30,7 +28,7 @@ pub(super) fn begin_drain(env: &Environment, drain: &Drain, within: Duration) {
     if left == 0 {
         drain.close();
     } else if is_first {
-        drain.sockets.iter().for_each(|socket| socket.stop_admitting());
+        drain.listeners.sockets().iter().for_each(|socket| socket.stop_admitting());
         drain.closes_in.set(ADMITTING_TICKS);
     }
 }
@@ -38,7 +36,7 @@ pub(super) fn begin_drain(env: &Environment, drain: &Drain, within: Duration) {
 impl Drain {
     fn close(&self) {
         self.closes_in.set(0);
-        self.sockets.iter().for_each(|socket| socket.close());
+        self.listeners.sockets().iter().for_each(|socket| socket.close());
     }
 
     /// Whether nobody can come any more. Called at every tick.

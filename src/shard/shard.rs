@@ -2,19 +2,20 @@
 
 use super::{
     drain::{DRAIN_QUIET, Drain, begin_drain},
+    listeners::Listeners,
     mailbox::{self, Inbox, Mailbox, Message},
+    update::Members,
 };
 use crate::{
     driver::{self, Bells, Driver, DriverChoice, LadderStep, RuntimeError, Ticker},
-    listener::{self, Listening},
-    proxy::{Environment, Limits, Routing},
+    proxy::{Environment, Limits, Remains, Routing},
     table::{BindAddress, Chain, Snapshot},
-    telemetry::{AccessLog, Counters, LogSink, bump},
+    telemetry::{AccessLog, Counters, LogSink, SpanSink, Spans, bump},
     tls::{ClientContext, Contexts, ServerContext},
     upstream::Place,
 };
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     io,
     rc::Rc,
     sync::{Arc, mpsc::Sender},
@@ -24,6 +25,11 @@ use std::{
 
 /// Idle upstream connections are looked at every so many ticks.
 const SWEEP_TICKS: u64 = 10;
+
+/// How long connections of a listener that a reload has removed may take to end.
+const RELOAD_DRAIN_TIME: Duration = Duration::from_secs(30);
+/// Series that are not used any more are looked for every so many ticks: every hour.
+const SERIES_TICKS: u64 = 36_000;
 
 /// Which shard, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +65,8 @@ pub struct Plan {
     pub hostname: Box<str>,
     /// Where access log lines go.
     pub log: Option<LogSink>,
+    /// Where spans go.
+    pub spans: Option<SpanSink>,
     /// Where its reports go.
     pub reports: Sender<Report>,
     /// The bells of all shards.
@@ -151,47 +159,73 @@ fn live(plan: Plan, inbox: Inbox, counters: Arc<Counters>) {
 
 async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Report) {
     let log = AccessLog::new(plan.log, Arc::clone(&counters));
-    let tls = Contexts::new(plan.tls.servers, &plan.tls.clients);
-    let routing = Routing::new(plan.snapshot, Place { shard: plan.id.0, bells: plan.bells });
-    let env = Rc::new(Environment::new(routing, tls, counters, log, plan.limits, plan.hostname));
-    let mut sockets = Vec::new();
-    for listener in plan.listeners {
-        let socket = Rc::new(listener.socket);
-        sockets.push(Rc::clone(&socket));
-        let listening = Listening { socket, bind: listener.bind, chain: listener.chain };
-        driver::spawn(listener::run(listening, Rc::clone(&env)));
-    }
-    let drain = Rc::new(Drain { left: Cell::new(None), closes_in: Cell::new(0), sockets });
-    driver::spawn(hear(inbox, Rc::clone(&env), Rc::clone(&drain)));
+    let spans = Spans::new(plan.spans, Arc::clone(&counters));
+    let tls = Contexts::new(plan.tls.servers, &plan.tls.clients, None);
+    let place = Place { shard: plan.id.0, bells: plan.bells };
+    let remains = Rc::new(Remains::default());
+    let routing = Routing::new(plan.snapshot, tls, &place, &remains);
+    let env = Rc::new(Environment::new(routing, counters, log, spans, plan.limits, plan.hostname));
+    let listeners = Rc::new(Listeners::default());
+    plan.listeners.into_iter().for_each(|listener| listeners.add(listener, &env));
+    let drain = Drain { left: Cell::new(None), closes_in: Cell::new(0), listeners: Rc::clone(&listeners) };
+    let members = Rc::new(Members {
+        id: plan.id,
+        env: Rc::clone(&env),
+        place,
+        remains,
+        listeners,
+        drain: Rc::new(drain),
+        reports: plan.reports.clone(),
+        is_updating: Cell::new(false),
+        waiting: RefCell::default(),
+        ending_time: RELOAD_DRAIN_TIME,
+    });
+    driver::spawn(hear(inbox, Rc::clone(&members)));
     let exact = Rc::clone(&env.deadlines).serve_exact();
     // Without it, what is exact is as exact as the tick.
     driver::spawn(async { drop(exact.await) });
     let _ = plan.reports.send(started);
-    let cut = tick(&env, &drain).await;
+    let cut = tick(&members).await;
     env.log.flush();
+    env.spans.flush();
     let _ = plan.reports.send(Report::Ended { id: plan.id, cut });
     // The process ends, and with it the ring: to drop it here, with operations in flight, would free their buffers.
     std::future::pending::<()>().await;
 }
 
-async fn hear(inbox: Inbox, env: Rc<Environment>, drain: Rc<Drain>) {
+async fn hear(inbox: Inbox, members: Rc<Members>) {
     let Inbox { messages, bell } = inbox;
     let heard = || {
-        for message in messages.try_iter() {
-            match message {
-                Message::Resolved(answer) => env.routing.borrow().clusters.resolved(&answer),
-                Message::ServerTls(id, context) => env.tls.set_server(id.0, context),
-                Message::ClientTls(id, context) => env.tls.set_client(id.0, context.as_deref()),
-                Message::TokenKeys(source, keys) => env.routing.borrow().set_keys(source, keys),
-                Message::Update(_) => {}
-                Message::Drain(within) => begin_drain(&env, &drain, within),
-                Message::Stop => begin_drain(&env, &drain, Duration::ZERO),
-            }
-        }
-        look_at_limits(&env);
+        messages.try_iter().for_each(|message| members.hear(message));
+        look_at_limits(&members.env);
     };
     // It ends only if its descriptor breaks; the shard goes on with what it has.
     let _ = bell.listen(heard).await;
+}
+
+impl Members {
+    fn hear(self: &Rc<Self>, message: Message) {
+        match message {
+            Message::Drain(within) => begin_drain(&self.env, &self.drain, within),
+            Message::Stop => begin_drain(&self.env, &self.drain, Duration::ZERO),
+            // It may be said of what the update brings.
+            message if self.is_updating.get() => self.waiting.borrow_mut().push_back(message),
+            Message::Resolved(answer) => self.env.routing.borrow().clusters.resolved(&answer),
+            Message::ServerTls(id, context) => self.env.routing.borrow().tls.set_server(id.0, context),
+            Message::ClientTls(id, context) => self.env.routing.borrow().tls.set_client(id.0, context),
+            Message::TokenKeys(source, keys) => self.env.routing.borrow().set_keys(source, keys),
+            Message::Update(update) => self.begin_update(*update),
+        }
+    }
+
+    /// Hears what has come during an update, up to the next one.
+    pub(super) fn follow_waiting(self: &Rc<Self>) {
+        while !self.is_updating.get() {
+            let next = self.waiting.borrow_mut().pop_front();
+            let Some(message) = next else { return };
+            self.hear(message);
+        }
+    }
 }
 
 /// Another shard may have given a connection's place to this one, or may wait for one. Its bell says so at once; the tick
@@ -202,7 +236,8 @@ fn look_at_limits(env: &Environment) {
 }
 
 /// Ticks until drained. Returns how many connections had to be cut.
-async fn tick(env: &Environment, drain: &Drain) -> usize {
+async fn tick(members: &Rc<Members>) -> usize {
+    let (env, drain) = (&members.env, &members.drain);
     let Ok(mut ticker) = Ticker::new() else { return 0 };
     let mut count: u64 = 0;
     while ticker.next().await.is_ok() {
@@ -211,11 +246,20 @@ async fn tick(env: &Environment, drain: &Drain) -> usize {
         env.clock.adjust();
         env.deadlines.tick();
         env.log.flush();
+        env.spans.flush();
+        members.remains.free();
+        for state in members.listeners.tick() {
+            let members = Rc::clone(members);
+            driver::spawn(async move { members.cut(&state).await });
+        }
         if count.is_multiple_of(SWEEP_TICKS) {
             let closed = env.routing.borrow().clusters.sweep() as u64;
             bump(&env.counters.upstream_idle_closed, closed);
             bump(&env.counters.upstream_connections_active, closed.wrapping_neg());
             look_at_limits(env);
+        }
+        if count.is_multiple_of(SERIES_TICKS) {
+            env.traffic.sweep();
         }
         let Some(left) = drain.left.get() else { continue };
         // A handshake under way becomes a connection.

@@ -54,6 +54,57 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// Whether it is the same as another one but for where it is written: whoever serves one can go on with the other. What
+    /// changes while it is served, such as the health of endpoints, does not matter. `same_tls` says whether two contexts
+    /// are one; their numbers may be of two snapshots.
+    pub fn is_like(&self, other: &Cluster, same_tls: impl FnOnce(ClientTlsId, ClientTlsId) -> bool) -> bool {
+        let Cluster {
+            name,
+            endpoints,
+            balance,
+            outlier,
+            health_check,
+            health: _,
+            limits,
+            protocol,
+            connect_timeout,
+            tls,
+            proxy_protocol,
+            tcp_idle_timeout,
+            max_concurrent_streams,
+            http2_keepalive,
+            tunnel,
+            source: _,
+            policy: _,
+        } = self;
+        let tls_is_like = match (tls, &other.tls) {
+            (None, None) => true,
+            (Some(own), Some(other)) => {
+                own.server_name == other.server_name && same_tls(own.context, other.context)
+            }
+            _ => false,
+        };
+        let limits_are_like = match (limits, &other.limits) {
+            (None, None) => true,
+            (Some(own), Some(other)) => own.is_like(other),
+            _ => false,
+        };
+        tls_is_like
+            && limits_are_like
+            && *name == other.name
+            && *endpoints == other.endpoints
+            && balance.is_like(&other.balance)
+            && *outlier == other.outlier
+            && *health_check == other.health_check
+            && *protocol == other.protocol
+            && *connect_timeout == other.connect_timeout
+            && *proxy_protocol == other.proxy_protocol
+            && *tcp_idle_timeout == other.tcp_idle_timeout
+            && *max_concurrent_streams == other.max_concurrent_streams
+            && *http2_keepalive == other.http2_keepalive
+            && *tunnel == other.tunnel
+    }
+
     /// Whether endpoints can be found bad.
     pub fn has_health(&self) -> bool {
         self.outlier.is_some() || self.health_check.is_some()
@@ -112,7 +163,7 @@ pub enum ProxyVersion {
 }
 
 /// Where a cluster's endpoints come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoints {
     /// Known addresses. An empty list answers 503 `UH`.
     Static(Vec<Endpoint>),

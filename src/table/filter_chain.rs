@@ -86,6 +86,15 @@ impl ChainIndex {
             .filter(|position| self.chains.get(*position).is_some_and(|c| c.admits(offered)))
     }
 
+    /// The position of the chain for a client that was let in by another index's chain `before`: that of its server name, if
+    /// it asks for the same protocols. What the client has offered is not remembered, so that one that asks for others may
+    /// not be for it.
+    pub fn find_again(&self, before: &FilterChain, server_name: Option<&str>) -> Option<usize> {
+        self.named(server_name).filter(|position| {
+            self.chains.get(*position).is_some_and(|now| now.alpn.is_none() || now.alpn == before.alpn)
+        })
+    }
+
     /// The position of the chain that serves a host, whatever a client offers.
     pub fn owner(&self, host: &str) -> Option<usize> {
         self.named(Some(host))

@@ -31,6 +31,7 @@
 //! - `settings`: what holds for the whole gateway
 //! - `telemetry`: what is logged, traced and counted
 //! - `tcp`: where connections go that are not HTTP
+//! - `trace_policy`: how requests are traced
 //! - `source`: where in the user's files a thing comes from
 
 mod authorization;
@@ -62,6 +63,7 @@ mod route_index;
 mod settings;
 mod source;
 mod tcp;
+mod trace_policy;
 mod telemetry;
 #[cfg(test)]
 mod test_support;
@@ -107,6 +109,7 @@ pub use telemetry::{
     LabelChange, MetricChange, MetricChanges, ProviderHttp, ProviderValue, TagSource, Telemetry, Tracing,
     TracingBackend, TracingProvider,
 };
+pub use trace_policy::{Collector, CollectorPlace, SAMPLING_PARTS, TagValue, TracePolicy};
 
 use crate::filter::Authentication;
 use crate::tls::{ClientSpec, ServerSpec};
@@ -132,6 +135,8 @@ pub struct Snapshot {
     pub client_tls: Vec<ClientSpec>,
     /// Who may do what; nothing where no policy applies.
     pub authorization: Option<Box<Authorization>>,
+    /// How requests are traced; nothing where they are not.
+    pub tracing: Option<Box<TracePolicy>>,
     /// What is logged, traced and counted.
     pub telemetry: Telemetry,
 }

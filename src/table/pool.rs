@@ -24,6 +24,17 @@ pub struct PoolLimits {
 }
 
 impl PoolLimits {
+    /// Whether it says the same as another one, whatever is in use.
+    pub fn is_like(&self, other: &PoolLimits) -> bool {
+        let PoolLimits { breaker, keepalive, connection_age_max, requests_per_connection, idle } = self;
+        let limits = |breaker: &Option<Arc<Breaker>>| breaker.as_ref().map(|breaker| *breaker.limits());
+        limits(breaker) == limits(&other.breaker)
+            && *keepalive == other.keepalive
+            && *connection_age_max == other.connection_age_max
+            && *requests_per_connection == other.requests_per_connection
+            && *idle == other.idle
+    }
+
     /// Whether nothing is said.
     pub fn is_empty(&self) -> bool {
         let PoolLimits { breaker, keepalive, connection_age_max, requests_per_connection, idle } = self;

@@ -45,11 +45,12 @@ pub use published::Published;
 pub(crate) use time::{Civil, civil};
 pub(crate) use time_format::TimeFormat;
 pub use time::{DateCache, TimestampCache, http_date};
+pub use trace::{
+    Attributes, B3, B3Ids, B3Sampling, Message, Span, SpanChunk, SpanKind, SpanSink, Spans, TEXT_MAX,
+    TRACEPARENT_LEN, TraceContext, is_tracestate, span_id_text, trace_id_text,
+};
 pub use traffic::{
     CLUSTERS_MAX, ClusterSeries, ClusterTraffic, ENDS_MAX, End, Ended, Flags, HttpSeries, ROUTES_MAX,
     RouteHandle, RoutePlace, RouteSeries, RouteTraffic, Spoken, Sums, TCP_ENDS_MAX, TcpSeries, Traffic,
     TrafficCounts, TrafficTable,
-pub use trace::{
-    Attributes, B3, B3Ids, B3Sampling, Message, Span, SpanChunk, SpanKind, SpanSink, Spans, TEXT_MAX,
-    TRACEPARENT_LEN, TraceContext, is_tracestate, span_id_text, trace_id_text,
 };

@@ -26,8 +26,9 @@ mod tests;
 mod writer;
 
 pub use context::{
-    Alpn, AuthorityMaterial, Built, Bytes, Cache, CertificateMaterial, ClientContext, Contexts, Digest,
-    Limit, Material, Problem, ProblemKind, Secrets, ServerContext, SystemRoots, TicketError, TicketSecret,
+    Alpn, AuthorityMaterial, Built, Bytes, Cache, CertificateMaterial, ClientContext, ClientPlace, Contexts,
+    Digest, Limit, Material, Problem, ProblemKind, Secrets, ServerContext, SystemRoots, TicketError,
+    TicketSecret,
 };
 pub use facts::{CertificateFacts, PeerCertificate, suite_name, version_name};
 pub use handshake::{Agreed, Established, HandshakeError, accept, connect};

@@ -1,7 +1,7 @@
 //! What a server or an upstream asks of TLS, as compiled: pure data. Certificates and keys are named, not held: the
 //! control thread loads them, and loads them again when they change.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, hash::Hash, path::PathBuf, sync::Arc};
 
 /// How TLS is ended for one server of a Gateway (`ServerTLSSettings`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,22 @@ pub struct ClientSpec {
     pub alpn_http2: Vec<Box<[u8]>>,
 }
 
+impl ServerSpec {
+    /// What it asks, wherever that is written and whatever it is called: two that ask the same can have one context.
+    pub fn terms(&self) -> impl Hash + Eq + '_ {
+        let ServerSpec { name: _, place: _, certificates, client, parameters, alpn } = self;
+        (certificates, client, parameters, alpn)
+    }
+}
+
+impl ClientSpec {
+    /// What it asks, wherever that is written and whatever it is called: two that ask the same can have one context.
+    pub fn terms(&self) -> impl Hash + Eq + '_ {
+        let ClientSpec { name: _, place: _, certificate, verify, parameters, alpn, alpn_http2 } = self;
+        (certificate, verify, parameters, alpn, alpn_http2)
+    }
+}
+
 /// Where the settings of a server or an upstream are written, for diagnostics about what they name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
@@ -55,7 +71,7 @@ pub struct Place {
 }
 
 /// What is asked of a client that connects with TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ClientAuthentication {
     /// No certificate is asked for (`SIMPLE`).
     None,
@@ -76,7 +92,7 @@ pub enum ClientAuthentication {
 }
 
 /// Certificates by their SHA-256.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pins {
     /// Of the public key.
     pub keys: Vec<[u8; 32]>,
@@ -85,7 +101,7 @@ pub struct Pins {
 }
 
 /// How an upstream's certificate is judged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ServerVerification {
     /// `insecureSkipVerify`: not at all.
     None,
@@ -99,7 +115,7 @@ pub enum ServerVerification {
 }
 
 /// What a certificate must be called (specification section 4.6).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum NameRule {
     /// One of these, exactly (`subjectAltNames`).
     Listed(Vec<Box<str>>),
@@ -155,7 +171,7 @@ impl fmt::Display for SecretName {
 }
 
 /// Versions, cipher suites and groups. What can't be had was reported by the compiler and is not in here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Parameters {
     /// TLS 1.2 is spoken.
     pub tls12: bool,

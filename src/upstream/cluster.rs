@@ -1,91 +1,23 @@
 //! A cluster's endpoints on one shard, and how they follow the snapshot and the resolver.
 
-use super::{Limits, Pick, Place, balance::Arranged, http2::Sessions, limits::Closed, pool::Idle};
+use super::{Endpoint, Limits, Pick, Place, balance::Arranged, limits::Closed};
 use crate::{
-    driver,
     filter::HashKey,
     http::Version,
     table::{
-        self, Balance, ClusterHealth, ClusterId, DnsKind, EndpointAddress, EndpointHealth, Endpoints,
-        Http2Keepalive, Placement, ProxyVersion, Snapshot, Tunnel, UpstreamProtocol, UpstreamTls,
+        self, Balance, ClusterHealth, DnsKind, Endpoints, Http2Keepalive, ProxyVersion, Tunnel,
+        UpstreamProtocol, UpstreamTls,
     },
+    telemetry::{ClusterSeries, Counter, TrafficCounts, bump},
+    tls::{ClientContext, ClientPlace, Contexts},
 };
-use socket2::SockAddr;
 use std::{
-    cell::{Cell, RefCell},
-    io,
+    cell::{Cell, OnceCell, RefCell},
+    collections::HashSet,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
-
-/// What the resolver found for one cluster. It replaces what it found before.
-#[derive(Clone, Debug)]
-pub struct ResolvedEndpoints {
-    /// The generation of the snapshot that the cluster's id belongs to; an answer for another one is too late.
-    pub generation: u64,
-    /// Whose endpoints they are.
-    pub cluster: ClusterId,
-    /// All of them, in the resolver's order.
-    pub endpoints: Arc<[table::Endpoint]>,
-}
-
-/// All clusters of a snapshot with this shard's connections.
-pub struct Clusters {
-    list: Vec<Rc<Cluster>>,
-    /// Those whose connections are limited.
-    limited: Vec<Rc<Cluster>>,
-    generation: u64,
-}
-
-impl Clusters {
-    /// The clusters of a snapshot. Those that resolve names have no endpoint until the first answer comes.
-    pub fn new(snapshot: &Snapshot, place: &Place) -> Clusters {
-        let list: Vec<_> = snapshot.clusters.iter().map(|c| Rc::new(Cluster::new(c, place))).collect();
-        let has_limit = |cluster: &&Rc<Cluster>| {
-            cluster.limits.as_ref().is_some_and(|limits| limits.limits_connections())
-        };
-        let limited = list.iter().filter(has_limit).cloned().collect();
-        Clusters { list, limited, generation: snapshot.generation }
-    }
-
-    /// Another shard may have given a connection's place to this one, or may wait for one. Returns how many idle connections
-    /// were closed for that.
-    pub fn look_at_limits(&self) -> usize {
-        let look = |cluster: &Rc<Cluster>| {
-            let mut closed = 0;
-            let close_one = || {
-                let how = cluster.close_one();
-                closed += usize::from(how == Closed::Now);
-                how != Closed::None
-            };
-            if let Some(limits) = &cluster.limits {
-                limits.look(close_one);
-            }
-            closed
-        };
-        self.limited.iter().map(look).sum()
-    }
-
-    /// The cluster with this id.
-    pub fn get(&self, id: ClusterId) -> Option<&Rc<Cluster>> {
-        self.list.get(id.0 as usize)
-    }
-
-    /// Takes over what the resolver found. Endpoints that stay keep their connections.
-    pub fn resolved(&self, answer: &ResolvedEndpoints) {
-        if answer.generation == self.generation
-            && let Some(cluster) = self.get(answer.cluster)
-        {
-            cluster.set_endpoints(&answer.endpoints);
-        }
-    }
-
-    /// Drops idle connections that were closed or timed out. Returns how many.
-    pub fn sweep(&self) -> usize {
-        self.list.iter().map(|cluster| cluster.sweep()).sum()
-    }
-}
 
 /// One cluster on this shard.
 pub struct Cluster {
@@ -107,6 +39,8 @@ pub struct Cluster {
     pub limits: Option<Rc<Limits>>,
     /// TCP connections go through an HTTP proxy.
     pub tunnel: Option<Box<Tunnel>>,
+    /// Where its context of TLS is found.
+    client: RefCell<Option<Rc<ClientPlace>>>,
     protocol: UpstreamProtocol,
     balance: Balance,
     first_only: bool,
@@ -121,11 +55,44 @@ pub struct Cluster {
     pub(super) seen: Cell<u64>,
     /// Idle connections that were closed with their endpoints since the last sweep.
     closed: Cell<usize>,
+    /// What is asked of it, from the first time.
+    series: OnceCell<Arc<ClusterSeries>>,
 }
 
 impl Cluster {
     pub(super) fn new(compiled: &table::Cluster, place: &Place) -> Cluster {
-        let cluster = Cluster {
+        let cluster = Cluster::without_endpoints(compiled, place);
+        cluster.begin(compiled, None);
+        cluster
+    }
+
+    /// One that takes the place of another one, of which something has changed. It takes over the connections that are as
+    /// it would open them, and the line of those who wait where its limits are the same. What is `found` by the resolver
+    /// are its endpoints, where that is asked for them.
+    pub(super) fn after(
+        compiled: &table::Cluster,
+        place: &Place,
+        contexts: &Contexts,
+        found: Option<&[table::Endpoint]>,
+        old: Option<&Cluster>,
+    ) -> Cluster {
+        let mut cluster = Cluster::without_endpoints(compiled, place);
+        cluster.attach(contexts);
+        if let Some(old) = old {
+            let is_same = |limits: &&Rc<Limits>| compiled.limits.as_ref().is_some_and(|new| limits.are(new));
+            if let Some(limits) = old.limits.as_ref().filter(is_same) {
+                cluster.limits = Some(Rc::clone(limits));
+            }
+            if cluster.opens_connections_as(old) {
+                *cluster.endpoints.borrow_mut() = old.endpoints();
+            }
+        }
+        cluster.begin(compiled, found);
+        cluster
+    }
+
+    fn without_endpoints(compiled: &table::Cluster, place: &Place) -> Cluster {
+        Cluster {
             name: compiled.name.clone(),
             connect_timeout: compiled.connect_timeout,
             tcp_idle_timeout: compiled.tcp_idle_timeout,
@@ -135,6 +102,7 @@ impl Cluster {
             http2_keepalive: compiled.http2_keepalive,
             limits: compiled.limits.as_ref().map(|limits| Limits::new(limits, place)),
             tunnel: compiled.tunnel.clone(),
+            client: RefCell::default(),
             protocol: compiled.protocol,
             balance: compiled.balance.clone(),
             first_only: matches!(compiled.endpoints, Endpoints::Dns { kind: DnsKind::Logical, .. }),
@@ -144,17 +112,78 @@ impl Cluster {
             health: compiled.health.clone(),
             seen: Cell::new(0),
             closed: Cell::new(0),
-        };
-        if let Endpoints::Static(list) = &compiled.endpoints {
-            cluster.set_endpoints(list);
-            cluster.is_fixed.set(cluster.endpoints.borrow().len() == list.len());
+            series: OnceCell::new(),
         }
-        cluster
+    }
+
+    fn begin(&self, compiled: &table::Cluster, found: Option<&[table::Endpoint]>) {
+        let (list, is_static) = match &compiled.endpoints {
+            Endpoints::Static(list) => (&**list, true),
+            Endpoints::Dns { .. } => (found.unwrap_or_default(), false),
+        };
+        let endpoints = self.follow(list);
+        self.is_fixed.set(is_static && endpoints.len() == list.len());
+        *self.endpoints.borrow_mut() = endpoints;
+    }
+
+    /// Has it find its context of TLS among these.
+    pub(super) fn attach(&self, contexts: &Contexts) {
+        if let Some(tls) = &self.tls {
+            *self.client.borrow_mut() = contexts.client(tls.context.0).cloned();
+        }
+    }
+
+    /// How TLS begins at its endpoints. Nothing: what its settings name is missing or broken.
+    pub(super) fn client_context(&self) -> Option<Arc<ClientContext>> {
+        self.client.borrow().as_ref()?.get()
+    }
+
+    /// Whether connections are limited, so that shards may have to wait for each other.
+    pub(super) fn limits_connections(&self) -> bool {
+        self.limits.as_ref().is_some_and(|limits| limits.limits_connections())
+    }
+
+    /// Whether a connection that the other one has opened is as one of its own.
+    fn opens_connections_as(&self, other: &Cluster) -> bool {
+        let name = |cluster: &Cluster| cluster.tls.as_ref().map(|tls| tls.server_name.clone());
+        let place = |cluster: &Cluster| cluster.client.borrow().as_ref().map(Rc::as_ptr);
+        let limits = |cluster: &Cluster| cluster.limits.as_ref().map(Rc::as_ptr);
+        self.protocol == other.protocol
+            && self.proxy_protocol == other.proxy_protocol
+            && self.http2_keepalive == other.http2_keepalive
+            && self.tunnel == other.tunnel
+            && limits(self) == limits(other)
+            && name(self) == name(other)
+            && (self.tls.is_none() || place(self) == place(other))
+    }
+
+    /// It is no cluster any more: connections to endpoints that are not its successor's end when they have no work. Returns
+    /// how many were closed.
+    pub(super) fn retire(&self, successor: Option<&Cluster>) -> usize {
+        let kept = successor.map(|successor| successor.endpoints()).unwrap_or_default();
+        retire_all(&self.endpoints(), &kept) + self.closed.take()
     }
 
     /// Whether a request that came in this version goes on as HTTP/2.
     pub fn speaks_http2(&self, client: Version) -> bool {
         self.protocol.is_http2_for(client)
+    }
+
+    /// What is asked of it is counted there from now on.
+    pub fn count_in(&self, traffic: &TrafficCounts) -> &Arc<ClusterSeries> {
+        self.series.get_or_init(|| traffic.cluster(&self.name))
+    }
+
+    /// Where it is counted what is asked of it; nothing before the first time.
+    pub fn series(&self) -> Option<&Arc<ClusterSeries>> {
+        self.series.get()
+    }
+
+    /// Counts something that was asked of it, or came of that.
+    pub fn count(&self, what: impl FnOnce(&ClusterSeries) -> &Counter) {
+        if let Some(series) = self.series.get() {
+            bump(what(series), 1);
+        }
     }
 
     /// What of a request decides which endpoint it goes to; nothing if nothing of it does.
@@ -188,27 +217,43 @@ impl Cluster {
         *self.arranged.borrow_mut() = None;
     }
 
-    fn set_endpoints(&self, list: &[table::Endpoint]) {
+    pub(super) fn set_endpoints(&self, list: &[table::Endpoint]) {
         let old = self.endpoints();
-        let now = Instant::now();
-        let used = if self.first_only { &list[..list.len().min(1)] } else { list };
-        let keep = |compiled: &table::Endpoint| {
-            let same = old.iter().find(|e| e.compiled == *compiled).cloned();
-            // An address that can't be one is left out; the compiler has refused it already.
-            same.or_else(|| Endpoint::new(compiled, now).ok().map(Rc::new))
-        };
-        let new: Rc<[Rc<Endpoint>]> = used.iter().filter_map(keep).collect();
-        new.iter().for_each(|endpoint| {
-            endpoint.look_at_health(now);
-        });
-        for endpoint in old.iter().filter(|old| !new.iter().any(|new| Rc::ptr_eq(old, new))) {
-            self.closed.set(self.closed.get() + endpoint.retire());
+        let new = self.follow(list);
+        if Rc::ptr_eq(&old, &new) {
+            return;
         }
+        self.closed.set(self.closed.get() + retire_all(&old, &new));
         *self.endpoints.borrow_mut() = new;
         *self.arranged.borrow_mut() = None;
     }
 
-    fn sweep(&self) -> usize {
+    /// The endpoints of this list, after those that there are: what is the same stays as it is, and what is at the same
+    /// address keeps its connections.
+    fn follow(&self, list: &[table::Endpoint]) -> Rc<[Rc<Endpoint>]> {
+        let old = self.endpoints();
+        let now = Instant::now();
+        let used = if self.first_only { &list[..list.len().min(1)] } else { list };
+        if used.len() == old.len() && used.iter().zip(&*old).all(|(new, old)| old.is(new)) {
+            return old;
+        }
+        let keep = |(at, compiled): (usize, &table::Endpoint)| {
+            if let Some(same) = find(&old, at, |old| old.is(compiled)) {
+                return Some(Rc::clone(same));
+            }
+            // An address that can't be one is left out; the compiler has refused it already.
+            let endpoint = match find(&old, at, |old| old.is_at(&compiled.address)) {
+                Some(old) => Endpoint::with(compiled, Rc::clone(&old.state)),
+                None => Endpoint::new(compiled, now),
+            };
+            let endpoint = endpoint.ok().map(Rc::new)?;
+            endpoint.look_at_health(now);
+            Some(endpoint)
+        };
+        used.iter().enumerate().filter_map(keep).collect()
+    }
+
+    pub(super) fn sweep(&self) -> usize {
         let swept: usize = self.endpoints.borrow().iter().map(|endpoint| endpoint.sweep()).sum();
         swept + self.closed.take()
     }
@@ -216,154 +261,33 @@ impl Cluster {
     /// Closes a connection without work, at whatever endpoint, to make room for another one.
     pub(super) fn close_one(&self) -> Closed {
         let endpoints = self.endpoints.borrow();
-        if endpoints.iter().any(|endpoint| endpoint.idle.close_oldest()) {
+        if endpoints.iter().any(|endpoint| endpoint.state.idle.close_oldest()) {
             return Closed::Now;
         }
-        match endpoints.iter().any(|endpoint| endpoint.sessions.close_idle()) {
+        match endpoints.iter().any(|endpoint| endpoint.state.sessions.close_idle()) {
             true => Closed::Soon,
             false => Closed::None,
         }
     }
 }
 
-/// Why an endpoint is not to be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ailment {
-    /// Requests failed there (`outlierDetection`).
-    Ejected = 1,
-    /// It failed its health checks.
-    FailedChecks = 2,
+/// The first that fits; it is looked for at its own place first.
+fn find(list: &[Rc<Endpoint>], at: usize, fits: impl Fn(&Rc<Endpoint>) -> bool) -> Option<&Rc<Endpoint>> {
+    let likely = list.get(at).filter(|endpoint| fits(endpoint));
+    likely.or_else(|| list.iter().find(|endpoint| fits(endpoint)))
 }
 
-/// One endpoint on this shard.
-pub struct Endpoint {
-    compiled: table::Endpoint,
-    address: SockAddr,
-    /// As the access log writes it.
-    pub display: Box<str>,
-    active: Cell<u32>,
-    /// When it came, or came back.
-    joined: Cell<Instant>,
-    /// Why it is not to be used: the bits of [`Ailment`]; 0 is healthy.
-    ailments: Cell<u8>,
-    /// The resolver knows it no more.
-    pub(super) gone: Cell<bool>,
-    /// Connections that wait for work.
-    pub(super) idle: Idle,
-    /// Connections of HTTP/2.
-    pub(super) sessions: Sessions,
-}
-
-impl Endpoint {
-    /// # Errors
-    /// The address can't be one: a path of a Unix socket that is too long.
-    pub(super) fn new(compiled: &table::Endpoint, now: Instant) -> io::Result<Endpoint> {
-        let address = match &compiled.address {
-            EndpointAddress::Tcp(address) => SockAddr::from(*address),
-            EndpointAddress::Unix(path) => driver::unix_address(path)?,
-        };
-        Ok(Endpoint {
-            compiled: compiled.clone(),
-            address,
-            display: compiled.address.to_string().into(),
-            active: Cell::new(0),
-            joined: Cell::new(now),
-            ailments: Cell::new(0),
-            gone: Cell::new(false),
-            idle: Idle::default(),
-            sessions: Sessions::default(),
-        })
-    }
-
-    /// Whether it is good, for all shards; nothing where nobody asks.
-    pub(super) fn health(&self) -> Option<&Arc<EndpointHealth>> {
-        self.compiled.health()
-    }
-
-    /// It is no endpoint any more: its connections end when they have no work. (They keep it alive themselves.)
-    /// Returns how many were closed.
-    fn retire(&self) -> usize {
-        self.gone.set(true);
-        self.sessions.retire();
-        std::iter::from_fn(|| self.idle.close_oldest().then_some(())).count()
-    }
-
-    fn sweep(&self) -> usize {
-        self.sessions.sweep();
-        self.idle.sweep()
-    }
-
-    /// Where to connect to.
-    pub(super) fn address(&self) -> &SockAddr {
-        &self.address
-    }
-
-    /// Its IP address and port; nothing for a Unix socket.
-    pub fn socket_address(&self) -> Option<std::net::SocketAddr> {
-        self.address.as_socket()
-    }
-
-    /// How far away it is, and its place.
-    pub(super) fn placement(&self) -> Placement {
-        self.compiled.placement
-    }
-
-    /// Whether it may be used, as far as this shard has looked.
-    pub fn is_healthy(&self) -> bool {
-        self.ailments.get() == 0
-    }
-
-    /// Says that an ailment has come or gone. Returns whether that is news about its health; then
-    /// [`Cluster::health_changed`] is to be called. An endpoint whose checks succeed again warms up anew.
-    pub fn set_healthy(&self, ailment: Ailment, is_healthy: bool, now: Instant) -> bool {
-        let (before, bit) = (self.ailments.get(), ailment as u8);
-        self.ailments.set(if is_healthy { before & !bit } else { before | bit });
-        if ailment == Ailment::FailedChecks && is_healthy && before & bit != 0 {
-            self.joined.set(now);
-        }
-        (before == 0) != self.is_healthy()
-    }
-
-    /// When it came, or came back.
-    pub(super) fn joined(&self) -> Instant {
-        self.joined.get()
-    }
-
-    /// How long it has been there.
-    pub(super) fn age(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.joined.get())
-    }
-
-    /// Its share of the traffic.
-    pub(super) fn weight(&self) -> u32 {
-        self.compiled.weight.max(1)
-    }
-
-    /// Requests in flight on this shard.
-    pub(super) fn active(&self) -> u32 {
-        self.active.get()
-    }
-
-    /// Counts a request until the guard is dropped.
-    pub fn begin(self: &Rc<Self>) -> Active {
-        self.active.set(self.active.get() + 1);
-        Active(Rc::clone(self))
-    }
-}
-
-/// A request in flight at an endpoint.
-pub struct Active(Rc<Endpoint>);
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.active.set(self.0.active.get().saturating_sub(1));
-    }
+/// Retires the endpoints whose connections none of the `kept` has. Returns how many connections were closed.
+fn retire_all(old: &[Rc<Endpoint>], kept: &[Rc<Endpoint>]) -> usize {
+    let kept: HashSet<_> = kept.iter().map(|endpoint| Rc::as_ptr(&endpoint.state)).collect();
+    let gone = old.iter().filter(|endpoint| !kept.contains(&Rc::as_ptr(&endpoint.state)));
+    gone.map(|endpoint| endpoint.retire()).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::Random;
+    use crate::{table::EndpointAddress, upstream::Random};
 
     fn endpoint(port: u16) -> table::Endpoint {
         let address = EndpointAddress::Tcp(([127, 0, 0, 1], port).into());

@@ -1,7 +1,7 @@
 //! One connection to an endpoint.
 
 use super::{
-    Active, Cluster, Dial, Endpoint, Limits, NoConnection, Permit, Stream, Ticket,
+    Active, Cluster, Counted, Dial, Endpoint, Limits, NoConnection, Permit, Stream, Ticket,
     limits::{Slot, Turn},
     open_stream,
 };
@@ -54,6 +54,8 @@ pub struct Connection {
     pub(super) limits: Option<Rc<Limits>>,
     /// Counts as a request of the cluster while it is not idle.
     request: Option<Permit>,
+    /// Counts as open.
+    _counted: Counted,
     /// Its place among the cluster's connections; the last to be dropped, for the next may open one then.
     slot: Option<Slot>,
 }
@@ -97,7 +99,9 @@ impl Connection {
     }
 
     fn of(stream: Stream, cluster: &Cluster, pool: &Pool) -> Box<Connection> {
-        let Stream { read, write, deadline, endpoint, local, active, server_name, behind, slot, .. } = stream;
+        let Stream {
+            read, write, deadline, endpoint, local, active, server_name, behind, counted, slot, ..
+        } = stream;
         let mut connection = Box::new(Connection {
             write,
             deadline,
@@ -111,6 +115,7 @@ impl Connection {
             expires: cluster.limits.as_ref().and_then(|limits| limits.expires()),
             limits: cluster.limits.clone(),
             request: None,
+            _counted: counted,
             slot,
         });
         connection.reader.start(read, None);

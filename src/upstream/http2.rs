@@ -307,13 +307,13 @@ impl Endpoint {
     /// A connection that is being opened and that will be good for this request.
     fn connecting(&self, purpose: &Purpose) -> Option<Rc<Connecting>> {
         let fits = |connecting: &&Rc<Connecting>| connecting.purpose == *purpose;
-        self.sessions.connecting.borrow().iter().find(fits).cloned()
+        self.state.sessions.connecting.borrow().iter().find(fits).cloned()
     }
 
     /// Waits until the first good connection has told whether it takes a WebSocket: nobody may ask for one before (RFC 8441
     /// section 3).
     async fn await_tunnel(&self, cluster: &Cluster, dial: &Dial<'_>) -> io::Result<()> {
-        let first = self.sessions.open.borrow().iter().find(|open| open.is_good_for(dial)).cloned();
+        let first = self.state.sessions.open.borrow().iter().find(|open| open.is_good_for(dial)).cloned();
         let Some(first) = first else { return Ok(()) };
         let takes = |session: &Session| session.with(|connection| connection.peer().extended_connect);
         match first.session.introduced(cluster.connect_timeout).await && !takes(&first.session) {
@@ -337,7 +337,7 @@ impl Endpoint {
             open.is_good_for(dial) && open.session.with(fits)
         };
         // The first that has room: the fuller a connection, the less each of its requests costs.
-        let open = self.sessions.open.borrow().iter().find(has_room).cloned();
+        let open = self.state.sessions.open.borrow().iter().find(has_room).cloned();
         let Some(open) = open else { return Ok(None) };
         let request = match &cluster.limits {
             None => None,
@@ -345,7 +345,8 @@ impl Endpoint {
         };
         let Some(stream) = open.session.open(head, streams_max) else { return Ok(None) };
         let served = open.served.replace(open.served.get() + 1);
-        if cluster.limits.as_ref().is_some_and(|limits| limits.is_used_up(served + 1)) {
+        let is_used_up = cluster.limits.as_ref().is_some_and(|limits| limits.is_used_up(served + 1));
+        if is_used_up || self.state.gone.get() {
             open.retire();
         }
         Ok(Some(Begun { stream, open, reused: served > 0, request }))
@@ -359,14 +360,14 @@ impl Endpoint {
         terms: Http2Terms<'_>,
         ticket: Ticket,
     ) -> io::Result<()> {
-        if self.sessions.open.borrow().len() >= SESSIONS_MAX {
+        if self.state.sessions.open.borrow().len() >= SESSIONS_MAX {
             return Err(io::Error::other("as many connections to the endpoint as there may be"));
         }
         let connecting = Rc::new(Connecting { purpose: Purpose::of(cluster, dial), ..Connecting::default() });
-        self.sessions.connecting.borrow_mut().push(Rc::clone(&connecting));
+        self.state.sessions.connecting.borrow_mut().push(Rc::clone(&connecting));
         let dial = Dial { alpn: Alpn::Http2, ..*dial };
         let opened = open_stream(cluster, self, &dial, ticket.slot).await;
-        self.sessions.connecting.borrow_mut().retain(|other| !Rc::ptr_eq(other, &connecting));
+        self.state.sessions.connecting.borrow_mut().retain(|other| !Rc::ptr_eq(other, &connecting));
         match opened {
             Ok(stream) => {
                 bump(&terms.counters.upstream_connections, 1);
@@ -392,7 +393,7 @@ impl Endpoint {
         dial: &Dial<'_>,
         terms: Http2Terms<'_>,
     ) {
-        let Stream { read, write, deadline, local, server_name, behind, slot, .. } = stream;
+        let Stream { read, write, deadline, local, server_name, behind, counted, slot, .. } = stream;
         let config = Config {
             stream_window: STREAM_WINDOW,
             stream_window_first: STREAM_WINDOW,
@@ -419,18 +420,18 @@ impl Endpoint {
             expires: cluster.limits.as_ref().and_then(|limits| limits.expires()),
             retired: Cell::new(false),
         });
-        self.sessions.open.borrow_mut().push(Rc::clone(&open));
+        self.state.sessions.open.borrow_mut().push(Rc::clone(&open));
         if let Some(keepalive) = cluster.http2_keepalive {
             driver::spawn(keep_alive(Rc::clone(&session), keepalive, Rc::clone(dial.deadlines)));
         }
-        let (endpoint, counters) = (Rc::clone(self), Arc::clone(terms.counters));
+        let (state, counters) = (Rc::clone(&self.state), Arc::clone(terms.counters));
         let came = dial.pool.empty();
         driver::spawn(async move {
             mux::run(&session, Halves { read, write }, came, |_| {}).await;
-            endpoint.sessions.open.borrow_mut().retain(|other| !Rc::ptr_eq(other, &open));
+            state.sessions.open.borrow_mut().retain(|other| !Rc::ptr_eq(other, &open));
             bump(&counters.upstream_connections_active, 1u64.wrapping_neg());
             // The socket is closed by now; the next may open one.
-            drop(slot);
+            drop((counted, slot));
         });
     }
 }

@@ -134,6 +134,17 @@ impl Limits {
         })
     }
 
+    /// Whether they are these, counted where these are.
+    pub(super) fn are(&self, other: &PoolLimits) -> bool {
+        let PoolLimits { breaker, keepalive, connection_age_max, requests_per_connection, idle } = &self.pool;
+        let counted = |breaker: &Option<Arc<Breaker>>| breaker.as_ref().map(Arc::as_ptr);
+        counted(breaker) == counted(&other.breaker)
+            && *keepalive == other.keepalive
+            && *connection_age_max == other.connection_age_max
+            && *requests_per_connection == other.requests_per_connection
+            && *idle == other.idle
+    }
+
     /// Probes on silent connections.
     pub(super) fn keepalive(&self) -> Option<Keepalive> {
         self.pool.keepalive.map(|table::TcpKeepalive { probes, time, interval }| Keepalive {

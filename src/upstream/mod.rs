@@ -1,10 +1,13 @@
 //! Balance, pool, connect: a shard's own state for each cluster of the snapshot.
 //!
+//! - `clusters`: all of a snapshot's, and how they go on from one snapshot to the next
 //! - `cluster`: a cluster's endpoints on this shard, and how they follow the snapshot and the resolver
+//! - `endpoint`: one of them
 //! - `balance`: choosing an endpoint
 //! - `outlier`: which endpoints are good
 //! - `connection`: one connection to an endpoint
 //! - `limits`: who may have a connection, who waits for one, and who is next
+//! - `counted`: connections as they are counted for their cluster
 //! - `outcome`: what a try has shown of its endpoint
 //! - `stream`: opening a connection, whatever is spoken on it
 //! - `tunnel`: asking an HTTP proxy for a tunnel
@@ -13,7 +16,10 @@
 
 mod balance;
 mod cluster;
+mod clusters;
 mod connection;
+mod endpoint;
+mod counted;
 mod http2;
 mod outlier;
 mod limits;
@@ -23,8 +29,11 @@ mod stream;
 mod tunnel;
 
 pub use balance::{Pick, Random};
-pub use cluster::{Active, Ailment, Cluster, Clusters, Endpoint, ResolvedEndpoints};
+pub use cluster::Cluster;
+pub use clusters::{Clusters, Ended, ResolvedEndpoints, Succession};
 pub use connection::{Connection, HEADROOM, Offer, Reader};
+pub use counted::Counted;
+pub use endpoint::{Active, Ailment, Endpoint};
 pub use http2::{Http2Terms, OriginStream};
 pub use limits::{Limits, NoConnection, Permit, Place, Slot, Ticket, WAITING_MAX};
 pub use outcome::Outcome;

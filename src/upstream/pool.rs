@@ -59,12 +59,16 @@ impl Endpoint {
     /// a client's address was sent on it, of the same client. `closed` is called for each that was not good.
     pub fn reuse(self: &Rc<Self>, dial: &Dial<'_>, mut closed: impl FnMut()) -> Option<Box<Connection>> {
         loop {
-            let mut idle = self.idle.0.borrow_mut();
+            let mut idle = self.state.idle.0.borrow_mut();
             let position = idle
                 .iter()
                 .rposition(|connection| dial.may_use(connection.server_name.as_deref(), connection.behind))?;
             let mut connection = idle.remove(position);
             drop(idle);
+            if !Rc::ptr_eq(&connection.endpoint, self) {
+                // It was opened before something else of the endpoint changed.
+                connection.endpoint = Rc::clone(self);
+            }
             if !connection.deadline.fired() && !connection.is_expired() && connection.wake() {
                 return Some(connection);
             }
@@ -77,11 +81,11 @@ impl Connection {
     /// Puts it back to wait for another request, if it is fit for one; closes it otherwise, and says false.
     pub fn give_back(mut self: Box<Self>) -> bool {
         let endpoint = Rc::clone(&self.endpoint);
-        if !endpoint.gone.get() && endpoint.idle.0.borrow().len() < IDLE_MAX && self.may_rest() && self.rest()
-        {
+        let state = &endpoint.state;
+        if !state.gone.get() && state.idle.0.borrow().len() < IDLE_MAX && self.may_rest() && self.rest() {
             self.deadline.arm(Phase::Idle, self.idle_timeout());
             let limits = self.limits.clone();
-            endpoint.idle.0.borrow_mut().push(self);
+            state.idle.0.borrow_mut().push(self);
             limits.into_iter().for_each(|limits| limits.wake_first());
             return true;
         }

@@ -1,7 +1,7 @@
 //! Opening a connection to an endpoint, whatever is spoken on it: plain or TLS.
 
 use super::{
-    Active, Cluster, Endpoint, NoConnection, Ticket,
+    Active, Cluster, Counted, Endpoint, NoConnection, Ticket,
     limits::Slot,
     tunnel::{self, Tunneled},
 };
@@ -10,7 +10,7 @@ use crate::{
     driver::{self, Deadline, Deadlines, Phase},
     proxy_protocol::{self, Behind},
     table::{ProxyVersion, ServerName, UpstreamTls},
-    tls::{self, Alpn, ClientContext, Contexts, Established, ReadHalf, WriteHalf},
+    tls::{self, Alpn, ClientContext, Established, ReadHalf, WriteHalf},
 };
 use std::{io, rc::Rc, sync::Arc, time::Instant};
 
@@ -34,6 +34,8 @@ pub struct Stream {
     pub server_name: Option<Box<str>>,
     /// What the HTTP proxy said that it goes through, where it goes through one.
     pub tunneled: Option<Box<Tunneled>>,
+    /// Counts as open.
+    pub counted: Counted,
     /// Its place among the cluster's connections; the last to be dropped.
     pub slot: Option<Slot>,
 }
@@ -65,8 +67,6 @@ pub struct Dial<'a> {
     pub pool: &'a Pool,
     /// Deadlines of sockets.
     pub deadlines: &'a Rc<Deadlines>,
-    /// Certificates and authorities.
-    pub contexts: &'a Contexts,
     /// The host of the request as the destination sees it, without its port; nothing for TCP.
     pub host: Option<&'a str>,
     /// The client's addresses, for a PROXY header; nothing if it has none.
@@ -91,6 +91,20 @@ impl Dial<'_> {
 /// # Errors
 /// Those of [`driver::connect`], and of sending the header; `TLS_error: ...` where TLS can't be had, with the reason.
 pub(super) async fn open_stream(
+    cluster: &Cluster,
+    endpoint: &Rc<Endpoint>,
+    dial: &Dial<'_>,
+    slot: Option<Slot>,
+) -> io::Result<Stream> {
+    let opened = try_to_open(cluster, endpoint, dial, slot).await;
+    // The end of the request's own time tells nothing of the cluster.
+    if opened.is_err() && !dial.due.is_some_and(|due| due <= Instant::now()) {
+        cluster.count(|series| &series.connect_failures);
+    }
+    opened
+}
+
+async fn try_to_open(
     cluster: &Cluster,
     endpoint: &Rc<Endpoint>,
     dial: &Dial<'_>,
@@ -123,7 +137,7 @@ pub(super) async fn open_stream(
         None => (ReadHalf::Plain(read), WriteHalf::Plain(write), None),
         Some(tls) => {
             deadline.arm(Phase::Both, Some(cluster.connect_timeout));
-            let Established { read, write, .. } = match begin_tls(tls, dial, read, write).await {
+            let Established { read, write, .. } = match begin_tls((cluster, tls), dial, read, write).await {
                 Err(_) if deadline.fired() => return Err(io::ErrorKind::TimedOut.into()),
                 established => established?,
             };
@@ -132,7 +146,20 @@ pub(super) async fn open_stream(
         }
     };
     end_dial(&deadline, dial);
-    Ok(Stream { deadline, read, write, endpoint, active, local, behind, server_name, tunneled: None, slot })
+    let (counted, tunneled) = (Counted::opened(cluster), None);
+    Ok(Stream {
+        deadline,
+        read,
+        write,
+        endpoint,
+        active,
+        local,
+        behind,
+        server_name,
+        tunneled,
+        counted,
+        slot,
+    })
 }
 
 /// The connection is there: its request's time does not end it any more.
@@ -143,14 +170,14 @@ fn end_dial(deadline: &Deadline, dial: &Dial<'_>) {
 }
 
 async fn begin_tls(
-    tls: &UpstreamTls,
+    (cluster, tls): (&Cluster, &UpstreamTls),
     dial: &Dial<'_>,
     read: driver::ReadHalf,
     write: driver::WriteHalf,
 ) -> io::Result<Established> {
-    let context = dial.contexts.client(tls.context.0);
-    let context =
-        context.ok_or_else(|| failed("there is no usable certificate for it (see the log, or `check`)"))?;
+    let context = cluster
+        .client_context()
+        .ok_or_else(|| failed("there is no usable certificate for it (see the log, or `check`)"))?;
     let name = match &tls.server_name {
         ServerName::Fixed(name) => Some(&**name),
         ServerName::FromAuthority => dial.host,

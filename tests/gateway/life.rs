@@ -85,10 +85,10 @@ fn two_gateways_do_not_share_a_port() {
 }
 
 #[test]
-fn sighup_looks_for_certificates_alone_and_is_answered() {
+fn sighup_loads_the_configuration_again() {
     let gateway = Gateway::start(&[80], &answering("hi"));
     gateway.signal("HUP");
-    gateway.said("the rest of the configuration stays, restart to change it");
+    gateway.said("SIGHUP: generation 2: ");
     assert_eq!(gateway.get(80, "web.test", "/").text(), "hi");
     gateway.stop();
 }

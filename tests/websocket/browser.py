@@ -6,28 +6,17 @@ usage: browser.py SECURE SERVER
 The gateway's port SECURE is TLS, with a certificate for `web.test`, and leads to the port SERVER, where this program
 listens. Prints `opened: PATH ...` for the WebSockets that the browser has opened. Needs chromium and websockets.
 """
-import contextlib
-import json
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "peers"))
 
-from websockets.sync.client import connect
-
+from chromium import Browser
 from echo import Echo
-from results import PATIENCE, Results, equal
+from results import Results, equal
 
 SECURE, SERVER = map(int, sys.argv[1:])
 ORIGIN = f"https://web.test:{SECURE}"
-FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync --disable-extensions --disable-default-apps --disable-dev-shm-usage
-    --ignore-certificate-errors --disable-features=BackForwardCache --remote-debugging-port=0""".split()
-# It looks for no name anywhere, and the gateway's is here.
-FLAGS += ["--no-proxy-server", "--host-resolver-rules=MAP web.test 127.0.0.1, MAP * ~NOTFOUND"]
 SHARED = """
 const once = (target, ...names) => new Promise((done) => names.forEach((name) =>
     target.addEventListener(name, (event) => done(event), {once: true})));
@@ -45,66 +34,11 @@ const echo = async (socket, data) => {
 """
 
 
-class Browser:
-    """One with a profile of its own, and one page."""
-
-    def __enter__(self):
-        self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        program = shutil.which("chromium") or shutil.which("chromium-browser")
-        # It ends with this program, however that ends.
-        command = ["setpriv", "--pdeathsig", "KILL", program, *FLAGS, f"--user-data-dir={self.profile.name}", "about:blank"]
-        environment = {**os.environ, "HOME": self.profile.name}
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
-        said = []
-        for line in self.process.stderr:
-            said.append(line)
-            if line.startswith("DevTools listening on "):
-                break
-        else:
-            raise AssertionError(f"it does not start: {''.join(said)}")
-        self.closing = contextlib.ExitStack()
-        self.control = self.closing.enter_context(connect(line.split()[-1], max_size=None, proxy=None))
-        self.number, self.session = 0, None
-        target = self.command("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self.command("Page.enable")
-        return self
-
-    def __exit__(self, *_):
-        self.closing.close()
-        self.process.kill()
-        self.process.wait()
-        self.process.stderr.close()
-        self.profile.cleanup()
-
-    def receive(self):
-        return json.loads(self.control.recv(timeout=PATIENCE))
-
-    def command(self, method, **parameters):
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": parameters}
-        if self.session:
-            message["sessionId"] = self.session
-        self.control.send(json.dumps(message))
-        while True:
-            answer = self.receive()
-            if answer.get("id") == self.number:
-                assert "error" not in answer, f"{method}: {answer}"
-                return answer["result"]
-
-    def visit(self, url):
-        result = self.command("Page.navigate", url=url)
-        assert "errorText" not in result, result
-        # The event may have come before the answer: the page itself knows.
-        script = "new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', () => done()))"
-        self.command("Runtime.evaluate", expression=script, awaitPromise=True)
+class Page(Browser):
+    """One whose scripts have the functions of SHARED."""
 
     def run(self, script):
-        """What an asynchronous function with this body returns, on the page."""
-        expression = f"(async () => {{ {SHARED} {script} }})()"
-        result = self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
+        return super().run(f"{SHARED} {script}")
 
 
 def page_by_http2(browser):
@@ -191,7 +125,7 @@ OPENED = ["/ws", *(f"/many/{number}" for number in range(6)), "/sub", "/close", 
 def main():
     global SERVING
     SERVING, results = Echo(SERVER), Results()
-    with Browser() as browser:
+    with Page({"web.test": "127.0.0.1"}) as browser:
         for function in CASES:
             results.case(function.__name__, function, browser)
     print("opened:", *OPENED)

@@ -27,11 +27,14 @@
 //! latency               sum over all routes, as `latency` of a route
 //! workers[]             id, cpu or null, driver or null, ended, connections (now), accepted, requests, cpu_ms or null (sums)
 //! routes                total, matching, rows[]: those with the most requests first
-//!   .rows[]             name, host, cluster, requests, client_errors, server_errors, latency
-//!     .latency          sparse: [upper bound in microseconds, requests], ascending; the bound of the last may be null
+//!   .rows[]             name, host, requests, client_errors, server_errors, latency; name and host are empty for no route
+//!     .latency[]        [microseconds, requests], ascending: sums over what took about so long, 7 % off at most
 //! clusters              total, matching, rows[]: those with bad endpoints first, then those with the most requests
-//!   .rows[]             name, source, protocol, requests, client_errors, server_errors, latency; good: endpoints that may
-//!                       be used; outlier, checks: see `clusters`; limits: connections, pending, requests, retries or null
+//!   .rows[]             name, source, protocol, requests, client_errors, server_errors, latency;
+//!                       good: how many endpoints may be used
+//!     .outlier          ejected (now), ejections, prevented (sums), or null
+//!     .checks           good, bad (sums), or null
+//!     .limits           connections, pending, requests, retries: in_use, most, refused (a sum), or null; or null
 //!     .endpoints        total, rows[]: address, weight, good, failing_checks, ejected: reason, left_ms; ejections (a sum); bad ones first
 //! certificates          total, failures (a sum), rows[]: those that end first
 //!   .rows[]             name, state (good, kept, failed), problems[], subject or null, names[], not_after_ms or null

@@ -9,12 +9,14 @@ use crate::{
         ServerVerification, TicketSecret,
     },
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{hash::Hash, path::PathBuf, sync::Arc};
 
 /// What servers and upstreams have in common here.
-pub(super) trait Spec {
+pub(super) trait Spec: Clone {
     type Context;
 
+    /// What it asks: two that ask the same can have one context.
+    fn terms(&self) -> impl Hash + Eq;
     fn name(&self) -> &str;
     fn place(&self) -> &Place;
     fn certificates(&self) -> impl Iterator<Item = &CertificateSource>;
@@ -29,6 +31,10 @@ pub(super) trait Spec {
 
 impl Spec for ServerSpec {
     type Context = ServerContext;
+
+    fn terms(&self) -> impl Hash + Eq {
+        ServerSpec::terms(self)
+    }
 
     fn name(&self) -> &str {
         &self.name
@@ -72,6 +78,10 @@ impl Spec for ServerSpec {
 
 impl Spec for ClientSpec {
     type Context = ClientContext;
+
+    fn terms(&self) -> impl Hash + Eq {
+        ClientSpec::terms(self)
+    }
 
     fn name(&self) -> &str {
         &self.name
@@ -160,6 +170,19 @@ pub(super) struct Entry<S: Spec> {
     aged: Vec<Problem>,
 }
 
+impl<S: Spec> Clone for Entry<S> {
+    fn clone(&self) -> Entry<S> {
+        Entry {
+            spec: self.spec.clone(),
+            digest: self.digest,
+            context: self.context.clone(),
+            places: self.places.clone(),
+            problems: self.problems.clone(),
+            aged: self.aged.clone(),
+        }
+    }
+}
+
 /// What a look at the files means for an entry.
 pub(super) struct Refreshed<C> {
     /// If there is a new one.
@@ -173,6 +196,11 @@ impl<S: Spec> Entry<S> {
     pub(super) fn new(spec: S) -> Entry<S> {
         let (places, problems, aged) = (Vec::new(), Vec::new(), Vec::new());
         Entry { spec, digest: None, context: None, places, problems, aged }
+    }
+
+    /// The same for a spec that asks the same, perhaps elsewhere and under another name.
+    pub(super) fn for_spec(&self, spec: &S) -> Entry<S> {
+        Entry { spec: spec.clone(), ..self.clone() }
     }
 
     /// Reads what the spec names; builds a context if that has changed, and keeps the last good one if it can't.

@@ -74,6 +74,12 @@ impl Keeper {
         all
     }
 
+    /// Another configuration is served: what it names is looked at next.
+    pub(in crate::control) fn replace(&mut self, reread: Reread) {
+        self.reread = Some(reread);
+        self.is_new = true;
+    }
+
     fn read_secrets(&mut self, credentials: &mut Credentials) {
         let secrets = self.reread.as_mut().and_then(|reread| reread.secrets(credentials.secrets()));
         if let Some(secrets) = secrets {

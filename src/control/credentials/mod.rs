@@ -22,6 +22,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub(super) use entry::News;
 pub use entry::{Condition, View};
 pub(super) use keeper::{Due, Keeper};
 pub use reread::{Reread, Signature};
@@ -33,11 +34,10 @@ use crate::{
     tls::{ClientContext, ClientSpec, Secrets, ServerContext, ServerSpec, TicketError, TicketSecret},
 };
 use diagnose::Listed;
-use entry::Entry;
-pub(super) use entry::News;
+use entry::{Entry, Spec};
 use links::Interest;
 use reader::{Reader, Roots};
-use std::{sync::Arc, time::SystemTime};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 /// Lines that one look at the files may write to the log: a file that a thousand servers share is one piece of news.
 const NEWS_MAX: usize = 20;
@@ -49,7 +49,18 @@ pub struct Credentials {
     secrets: Secrets,
     roots: Roots,
     tickets: TicketSecret,
+    /// How often the tickets' secret was changed.
+    rotations: u64,
     failures: u64,
+}
+
+/// What is known of the specs of a snapshot, for another snapshot that has some of them.
+pub(super) struct Known {
+    servers: Vec<Entry<ServerSpec>>,
+    clients: Vec<Entry<ClientSpec>>,
+    roots: Roots,
+    tickets: TicketSecret,
+    rotations: u64,
 }
 
 /// A context that shards have to be told of.
@@ -91,10 +102,55 @@ impl Credentials {
             secrets,
             roots: Roots::default(),
             tickets: TicketSecret::new()?,
+            rotations: 0,
             failures: 0,
         };
         credentials.refresh(now);
         Ok(credentials)
+    }
+
+    /// What is known, for the snapshot that comes after this one.
+    pub(super) fn known(&self) -> Known {
+        Known {
+            servers: self.servers.clone(),
+            clients: self.clients.clone(),
+            roots: self.roots.clone(),
+            tickets: self.tickets.clone(),
+            rotations: self.rotations,
+        }
+    }
+
+    /// As [`Credentials::load`], for a snapshot after another one: a spec that asks what one of that has asked keeps its
+    /// context, unless what it names has changed, and also where that is missing now; tickets can still be opened.
+    pub(super) fn load_after(
+        known: Known,
+        snapshot: &Snapshot,
+        secrets: Secrets,
+        now: SystemTime,
+    ) -> (Credentials, Found) {
+        let mut credentials = Credentials {
+            servers: go_on(&known.servers, &snapshot.server_tls),
+            clients: go_on(&known.clients, &snapshot.client_tls),
+            secrets,
+            roots: known.roots,
+            tickets: known.tickets,
+            rotations: known.rotations,
+            failures: 0,
+        };
+        let found = credentials.refresh(now);
+        (credentials, found)
+    }
+
+    /// Takes the place of what was before it, and takes over what has become of that since it was
+    /// [known](Credentials::known). What has changed in files meanwhile is found by the next look.
+    pub(super) fn follow(&mut self, before: &Credentials) {
+        self.failures += before.failures;
+        if self.rotations != before.rotations {
+            (self.rotations, self.tickets) = (before.rotations, before.tickets.clone());
+            for entry in &mut self.servers {
+                entry.rotate_tickets(&self.tickets);
+            }
+        }
     }
 
     /// Looks at everything again.
@@ -133,6 +189,7 @@ impl Credentials {
     /// There is no randomness.
     pub(super) fn rotate_tickets(&mut self) -> Result<Vec<Change>, TicketError> {
         self.tickets = self.tickets.next()?;
+        self.rotations += 1;
         let servers = (0..).map(ServerTlsId).zip(&mut self.servers);
         let rotated = servers.filter_map(|(id, entry)| Some((id, entry.rotate_tickets(&self.tickets)?)));
         Ok(rotated.map(|(id, context)| Change::Server(id, context)).collect())
@@ -185,6 +242,16 @@ impl Credentials {
         self.clients.iter().flat_map(Entry::paths).for_each(|path| interest.add(&path));
         interest
     }
+}
+
+/// Entries for the specs of a new snapshot: those that ask what one has asked before have what that one has.
+fn go_on<'a, S: Spec>(before: &'a [Entry<S>], specs: &'a [S]) -> Vec<Entry<S>> {
+    let known: HashMap<_, &Entry<S>> = before.iter().map(|entry| (entry.spec.terms(), entry)).collect();
+    let entry = |spec: &'a S| match known.get(&spec.terms()) {
+        Some(entry) => entry.for_spec(spec),
+        None => Entry::new(spec.clone()),
+    };
+    specs.iter().map(entry).collect()
 }
 
 impl Found {

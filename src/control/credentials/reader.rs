@@ -13,7 +13,7 @@ use std::{
 };
 
 /// The operating system's authorities, read when somebody wants them first. They change with the system, not with us.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Roots(OnceCell<Option<SystemRoots>>);
 
 impl Roots {

@@ -7,9 +7,10 @@ use super::{probe, standing::Standing};
 use crate::{
     control::{Gateway, log},
     table::{
-        Cluster, ClusterId, DnsKind, Endpoint, EndpointAddress, EndpointHealth, Endpoints, HealthCheck,
-        Probe, ProxyVersion, UpstreamProtocol, UpstreamTls,
+        ClientTlsId, Cluster, ClusterId, DnsKind, Endpoint, EndpointAddress, EndpointHealth, Endpoints,
+        HealthCheck, Probe, ProxyVersion, Snapshot, UpstreamProtocol, UpstreamTls,
     },
+    tls::ClientSpec,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -56,6 +57,8 @@ struct Running {
 /// Who is told.
 struct Members {
     list: RefCell<Vec<Member>>,
+    /// How TLS begins, in the present snapshot.
+    context: Cell<Option<ClientTlsId>>,
     /// What was found so far, for who joins later; nothing while nothing was found.
     is_good: Cell<Option<bool>>,
 }
@@ -81,15 +84,52 @@ impl Checks {
         checks
     }
 
+    /// The gateway's snapshot is another one than `before`. Checks that go on keep what they have found.
+    pub(in crate::control) fn replace(&mut self, before: &Snapshot) {
+        let gateway = Rc::clone(&self.gateway);
+        let snapshot = gateway.snapshot();
+        let contexts: HashMap<_, ClientTlsId> =
+            snapshot.client_tls.iter().map(ClientSpec::terms).zip((0..).map(ClientTlsId)).collect();
+        let moved = |id: ClientTlsId| contexts.get(&before.client_tls.get(id.0 as usize)?.terms()).copied();
+        let mut kept = HashMap::with_capacity(self.running.len());
+        for (target, running) in self.running.drain() {
+            running.members.list.borrow_mut().clear();
+            let context = target.tls.as_ref().map(|tls| moved(tls.context));
+            if context == Some(None) {
+                running.task.abort();
+                continue;
+            }
+            let mut target = Target::clone(&target);
+            if let (Some(tls), Some(Some(context))) = (&mut target.tls, context) {
+                tls.context = context;
+            }
+            running.members.context.set(context.flatten());
+            kept.insert(Rc::new(target), running);
+        }
+        self.running = kept;
+        for (id, cluster) in (0..).map(ClusterId).zip(&snapshot.clusters) {
+            gateway.with_endpoints(id, |endpoints| self.add(id, cluster, endpoints));
+        }
+        self.end_unwanted();
+    }
+
     /// These are a cluster's endpoints from now on.
     pub(in crate::control) fn follow(&mut self, id: ClusterId, endpoints: &[Endpoint]) {
         let gateway = Rc::clone(&self.gateway);
         let snapshot = gateway.snapshot();
         let Some(cluster) = snapshot.clusters.get(id.0 as usize) else { return };
-        let Some(check) = &cluster.health_check else { return };
+        if cluster.health_check.is_none() {
+            return;
+        }
         for running in self.running.values() {
             running.members.list.borrow_mut().retain(|member| member.cluster != id);
         }
+        self.add(id, cluster, endpoints);
+        self.end_unwanted();
+    }
+
+    fn add(&mut self, id: ClusterId, cluster: &Cluster, endpoints: &[Endpoint]) {
+        let Some(check) = &cluster.health_check else { return };
         let used = match cluster.endpoints {
             Endpoints::Dns { kind: DnsKind::Logical, .. } => 1,
             Endpoints::Dns { .. } | Endpoints::Static(_) => endpoints.len(),
@@ -99,6 +139,9 @@ impl Checks {
             let member = Member { cluster: id, health: Arc::clone(health) };
             self.join(target(cluster, check, &endpoint.address), member);
         }
+    }
+
+    fn end_unwanted(&mut self) {
         self.running.retain(|_, running| {
             let is_wanted = !running.members.list.borrow().is_empty();
             if !is_wanted {
@@ -117,7 +160,11 @@ impl Checks {
             running.members.list.borrow_mut().push(member);
             return;
         }
-        let members = Rc::new(Members { list: RefCell::new(vec![member]), is_good: Cell::new(None) });
+        let members = Rc::new(Members {
+            list: RefCell::new(vec![member]),
+            context: Cell::new(target.tls.as_ref().map(|tls| tls.context)),
+            is_good: Cell::new(None),
+        });
         let watch =
             watch(Rc::clone(&target), Rc::clone(&members), Rc::clone(&self.gateway), Rc::clone(&self.turns));
         let task = spawn_local(watch).abort_handle();
@@ -152,7 +199,7 @@ async fn watch(target: Rc<Target>, members: Rc<Members>, gateway: Rc<Gateway>, t
         let result = {
             // It is never closed.
             let _turn = turns.acquire().await;
-            let context = target.tls.as_ref().map(|tls| gateway.credentials.borrow().client(tls.context));
+            let context = members.context.get().map(|context| gateway.credentials.borrow().client(context));
             let asked = timeout(check.timeout, probe::ask(&target, context)).await;
             asked.unwrap_or_else(|_| Err(format!("no answer within {} s", check.timeout.as_secs_f64())))
         };

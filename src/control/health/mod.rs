@@ -34,7 +34,16 @@ pub(super) fn attach(snapshot: &mut Snapshot, now: Instant) {
 
 /// Gives a cluster's new list of endpoints its health: those that stay keep theirs, and those that are gone count no longer.
 pub(super) fn follow(cluster: &Cluster, before: &[Endpoint], after: &mut [Endpoint]) {
-    let Some(health) = &cluster.health else { return };
+    go_on(cluster, before, after).iter().for_each(|gone| gone.retire());
+}
+
+/// As [`follow`], but those that are gone still count; they are returned.
+pub(super) fn go_on(
+    cluster: &Cluster,
+    before: &[Endpoint],
+    after: &mut [Endpoint],
+) -> Vec<Arc<EndpointHealth>> {
+    let Some(health) = &cluster.health else { return Vec::new() };
     let waits = cluster.health_check.as_ref().is_some_and(|check| check.waits);
     let mut known: HashMap<&EndpointAddress, &Arc<EndpointHealth>> =
         before.iter().filter_map(|endpoint| Some((&endpoint.address, endpoint.health()?))).collect();
@@ -47,7 +56,7 @@ pub(super) fn follow(cluster: &Cluster, before: &[Endpoint], after: &mut [Endpoi
         });
         endpoint.health = SharedHealth(Some(Arc::clone(own)));
     }
-    known.values().for_each(|gone| gone.retire());
+    known.into_values().map(Arc::clone).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::{checks::Target, grpc};
 use crate::{
+    control::fetch::unix_path,
     proxy_protocol,
     table::{EndpointAddress, HttpProbe, Probe, ProxyVersion, ServerName},
     tls::{Alpn, ClientContext},
@@ -15,15 +16,7 @@ use hyper::{
     rt::Executor,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{
-    cell::RefCell,
-    error::Error,
-    ffi::OsStr,
-    os::unix::ffi::{OsStrExt, OsStringExt},
-    pin::pin,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::RefCell, error::Error, pin::pin, rc::Rc, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, UnixStream},
@@ -84,14 +77,7 @@ async fn connect(
             stream.set_nodelay(true).map_err(text)?;
             Box::new(stream)
         }
-        EndpointAddress::Unix(path) => {
-            let path = match path.as_os_str().as_bytes() {
-                // The abstract namespace.
-                [b'@', name @ ..] => OsStringExt::from_vec([b"\0", name].concat()),
-                bytes => OsStr::from_bytes(bytes).to_owned(),
-            };
-            Box::new(UnixStream::connect(path).await.map_err(text)?)
-        }
+        EndpointAddress::Unix(path) => Box::new(UnixStream::connect(unix_path(path)).await.map_err(text)?),
     };
     if let Some(version) = target.proxy_protocol {
         let header = match version {

@@ -2,9 +2,14 @@
 
 use crate::{
     control::{Gateway, log},
-    table::{ClusterHealth, ClusterId, Endpoint},
+    table::{ClusterHealth, ClusterId, Endpoint, Snapshot},
 };
-use std::{collections::HashSet, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::{Instant, sleep_until};
 
 /// How long news of an ejection, which a shard makes, may take at most until it is in the log.
@@ -23,27 +28,53 @@ struct Watched {
     out: HashSet<String>,
 }
 
-/// Sweeps for as long as the process lives; ends at once where no cluster asks for it.
+/// Sweeps for as long as the process lives, whatever snapshot it has.
 pub(in crate::control) async fn sweep(gateway: Rc<Gateway>) {
-    let now = Instant::now();
-    let snapshot = gateway.snapshot();
-    let with_ids = (0..).map(ClusterId).zip(&snapshot.clusters);
-    let mut watched: Vec<Watched> = with_ids
-        .filter_map(|(id, cluster)| {
-            let interval = cluster.outlier.as_ref()?.interval.max(SWEEP_MIN);
-            let due = now + interval;
-            let health = Arc::clone(cluster.health.as_ref()?);
-            Some(Watched { id, health, interval, due, seen: 0, out: HashSet::new() })
-        })
-        .collect();
-    let mut next = now;
-    while !watched.is_empty() {
+    let mut snapshot = gateway.snapshot();
+    let mut watched = follow(&snapshot, Vec::new(), Instant::now());
+    let mut next = Instant::now();
+    loop {
         next = watched.iter().map(|one| one.due).fold(next + LOOK, Instant::min);
-        sleep_until(next).await;
+        let is_due = async {
+            match watched.as_slice() {
+                // Nobody asks for it.
+                [] => std::future::pending().await,
+                _ => sleep_until(next).await,
+            }
+        };
+        tokio::select! {
+            () = is_due => {}
+            () = gateway.replaced.notified() => {}
+        }
         let now = Instant::now();
+        let present = gateway.snapshot();
+        if !Arc::ptr_eq(&present, &snapshot) {
+            watched = follow(&present, watched, now);
+            snapshot = present;
+        }
         watched.iter_mut().for_each(|one| one.look(&gateway, now));
         next = now;
     }
+}
+
+/// The clusters of a snapshot with `outlierDetection`; those that go on keep their time.
+fn follow(snapshot: &Snapshot, before: Vec<Watched>, now: Instant) -> Vec<Watched> {
+    let mut known: HashMap<*const ClusterHealth, Watched> =
+        before.into_iter().map(|one| (Arc::as_ptr(&one.health), one)).collect();
+    let with_ids = (0..).map(ClusterId).zip(&snapshot.clusters);
+    with_ids
+        .filter_map(|(id, cluster)| {
+            let interval = cluster.outlier.as_ref()?.interval.max(SWEEP_MIN);
+            let health = cluster.health.as_ref()?;
+            Some(match known.remove(&Arc::as_ptr(health)) {
+                Some(one) => Watched { id, ..one },
+                None => {
+                    let (health, due) = (Arc::clone(health), now + interval);
+                    Watched { id, health, interval, due, seen: 0, out: HashSet::new() }
+                }
+            })
+        })
+        .collect()
 }
 
 impl Watched {

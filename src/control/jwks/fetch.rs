@@ -1,6 +1,12 @@
 //! One key set, fetched: by HTTP or HTTPS, with limits on everything that the other side can make long.
 
-use crate::{control::resolver::Resolver, jwt::JWKS_BYTES_MAX};
+use crate::{
+    control::{
+        fetch::{connect, tls},
+        resolver::Resolver,
+    },
+    jwt::JWKS_BYTES_MAX,
+};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{
     Request, Response, Uri,
@@ -9,20 +15,15 @@ use hyper::{
     header::{ACCEPT, HOST, LOCATION, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider, pki_types::ServerName};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     task::spawn_local,
-    time::timeout,
 };
 use tokio_rustls::TlsConnector;
 
 /// Redirects that are followed: from `http` to `https`, from one name to another.
 const REDIRECTS_MAX: usize = 3;
-/// One address has so long to answer to a connection before the next is tried.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Fetches the body of a URL. There is no time limit here.
 ///
@@ -72,31 +73,6 @@ async fn ask(url: &Uri, resolver: &Resolver) -> Result<Response<Incoming>, Strin
     let name = ServerName::try_from(bare.to_owned()).map_err(|error| error.to_string())?;
     let connector = TlsConnector::from(tls()?);
     send(url, connector.connect(name, stream).await.map_err(|error| error.to_string())?).await
-}
-
-async fn connect(host: &str, port: u16, resolver: &Resolver) -> Result<TcpStream, String> {
-    let mut last = String::new();
-    for address in resolver.find(host).await?.addresses {
-        let address = SocketAddr::new(address, port);
-        match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = format!("{address}: {error}"),
-            Err(_) => last = format!("{address} does not answer"),
-        }
-    }
-    Err(last)
-}
-
-/// The operating system's authorities, as they are now: a fetch is seldom, and they may have been renewed.
-fn tls() -> Result<Arc<ClientConfig>, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err("the operating system has no authorities: install ca-certificates".to_owned());
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
 async fn send(

@@ -7,7 +7,7 @@ use crate::{
     jwt::{KeySet, SharedSecrets},
 };
 use std::{
-    collections::BTreeSet,
+    collections::HashMap,
     hash::{BuildHasher, RandomState},
     rc::Rc,
     sync::Arc,
@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::{
     sync::{Notify, mpsc},
-    task::spawn_local,
+    task::{AbortHandle, spawn_local},
     time::{sleep, timeout},
 };
 
@@ -32,43 +32,97 @@ const FETCHED_MAX: usize = 16;
 
 /// What came of one fetch.
 pub(in crate::control) struct Fetched {
-    /// For which source.
-    pub(in crate::control) source: KeySourceId,
+    place: Rc<Place>,
     /// The keys, or what went wrong.
     pub(in crate::control) keys: Result<Arc<KeySet>, String>,
 }
 
+impl Fetched {
+    /// Where the keys are, or what says where they are.
+    pub(in crate::control) fn url(&self) -> &str {
+        &self.place.url
+    }
+}
+
+/// A place that keys are fetched from.
+struct Known {
+    /// The sources of the snapshot that mean it.
+    sources: Vec<KeySourceId>,
+    is_answered: bool,
+    /// The last good ones.
+    keys: Option<Arc<KeySet>>,
+    task: AbortHandle,
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// All sources that are fetched.
 pub(in crate::control) struct KeyWatch {
-    unanswered: BTreeSet<KeySourceId>,
+    known: HashMap<Rc<Place>, Known>,
+    resolver: Rc<Resolver>,
+    news: mpsc::Sender<Fetched>,
     again: Rc<Notify>,
 }
 
 impl KeyWatch {
-    /// Fetches all of them, for as long as somebody listens.
-    pub(in crate::control) fn start(
-        authentication: Option<&Authentication>,
-        resolver: &Rc<Resolver>,
-    ) -> (KeyWatch, mpsc::Receiver<Fetched>) {
-        let (sender, fetched) = mpsc::channel(FETCHED_MAX);
-        let mut watch = KeyWatch { unanswered: BTreeSet::new(), again: Rc::default() };
-        let sources = authentication.iter().flat_map(|authentication| authentication.sources.iter());
-        for (id, source) in (0..).map(KeySourceId).zip(sources) {
-            let Some(place) = Place::of(source) else { continue };
-            watch.unanswered.insert(id);
-            spawn_local(follow(id, place, Rc::clone(resolver), sender.clone(), Rc::clone(&watch.again)));
+    /// Nothing is fetched yet. What is comes to the receiver.
+    pub(in crate::control) fn new(resolver: &Rc<Resolver>) -> (KeyWatch, mpsc::Receiver<Fetched>) {
+        let (news, fetched) = mpsc::channel(FETCHED_MAX);
+        let resolver = Rc::clone(resolver);
+        (KeyWatch { known: HashMap::new(), resolver, news, again: Rc::default() }, fetched)
+    }
+
+    /// Begins to fetch for rules that may come, beside those that there are. Call it within the runtime.
+    pub(in crate::control) fn want(&mut self, authentication: Option<&Authentication>) {
+        for (_, place) in places(authentication) {
+            if self.known.contains_key(&place) {
+                continue;
+            }
+            let place = Rc::new(place);
+            let follow = follow(
+                Rc::clone(&place),
+                Rc::clone(&self.resolver),
+                self.news.clone(),
+                Rc::clone(&self.again),
+            );
+            let task = spawn_local(follow).abort_handle();
+            self.known.insert(place, Known { sources: Vec::new(), is_answered: false, keys: None, task });
         }
-        (watch, fetched)
     }
 
-    /// Sources that were not fetched yet, well or badly.
+    /// These are the rules from now on. What other rules needed is fetched no more. Returns the keys that are known.
+    pub(in crate::control) fn follow(
+        &mut self,
+        authentication: Option<&Authentication>,
+    ) -> Vec<(KeySourceId, Arc<KeySet>)> {
+        self.known.values_mut().for_each(|known| known.sources.clear());
+        for (id, place) in places(authentication) {
+            if let Some(known) = self.known.get_mut(&place) {
+                known.sources.push(id);
+            }
+        }
+        self.known.retain(|_, known| !known.sources.is_empty());
+        let keys = self.known.values().filter_map(|known| Some((&known.sources, known.keys.as_ref()?)));
+        keys.flat_map(|(sources, keys)| sources.iter().map(|id| (*id, Arc::clone(keys)))).collect()
+    }
+
+    /// Places that were not fetched yet, well or badly.
     pub(in crate::control) fn unanswered(&self) -> usize {
-        self.unanswered.len()
+        self.known.values().filter(|known| !known.is_answered).count()
     }
 
-    /// There was an answer from a source, good or bad.
-    pub(in crate::control) fn answered(&mut self, source: KeySourceId) {
-        self.unanswered.remove(&source);
+    /// Takes an answer over, good or bad. Returns the sources that it is for.
+    pub(in crate::control) fn take(&mut self, fetched: &Fetched) -> Vec<KeySourceId> {
+        let Some(known) = self.known.get_mut(&fetched.place) else { return Vec::new() };
+        known.is_answered = true;
+        if let Ok(keys) = &fetched.keys {
+            known.keys = Some(Arc::clone(keys));
+        }
+        known.sources.clone()
     }
 
     /// Fetches all of them now.
@@ -77,7 +131,14 @@ impl KeyWatch {
     }
 }
 
+/// The sources of rules that are fetched, with where they are.
+fn places(authentication: Option<&Authentication>) -> impl Iterator<Item = (KeySourceId, Place)> {
+    let sources = authentication.into_iter().flat_map(|authentication| authentication.sources.iter());
+    (0..).map(KeySourceId).zip(sources).filter_map(|(id, source)| Some((id, Place::of(source)?)))
+}
+
 /// Where keys are, and how long a fetch may take.
+#[derive(PartialEq, Eq, Hash)]
 struct Place {
     url: Box<str>,
     is_discovered: bool,
@@ -124,13 +185,7 @@ fn discovered(from: &str, metadata: &[u8]) -> Result<String, String> {
     if is_safe { Ok(url.to_owned()) } else { Err(format!("{from} names keys that are not behind HTTPS")) }
 }
 
-async fn follow(
-    source: KeySourceId,
-    place: Place,
-    resolver: Rc<Resolver>,
-    news: mpsc::Sender<Fetched>,
-    again: Rc<Notify>,
-) {
+async fn follow(place: Rc<Place>, resolver: Rc<Resolver>, news: mpsc::Sender<Fetched>, again: Rc<Notify>) {
     let mut pause = RETRY_FIRST;
     loop {
         let keys = place.fetch(&resolver).await;
@@ -145,10 +200,10 @@ async fn follow(
                 wait
             }
         };
-        if news.send(Fetched { source, keys }).await.is_err() {
+        if news.send(Fetched { place: Rc::clone(&place), keys }).await.is_err() {
             return;
         }
-        let jitter = Duration::from_millis(RandomState::new().hash_one(source.0) % JITTER_MS);
+        let jitter = Duration::from_millis(RandomState::new().hash_one(&place.url) % JITTER_MS);
         tokio::select! {
             () = sleep(wait + jitter) => {}
             () = again.notified() => pause = RETRY_FIRST,

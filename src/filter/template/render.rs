@@ -15,6 +15,18 @@ pub(in crate::filter) enum Message<'a> {
 }
 
 impl Template {
+    /// As [`Self::render`], for something that is about a request and its answer.
+    pub fn render_for_both(
+        &self,
+        request: &Fields,
+        response: &Fields,
+        context: &Context<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let context = Context { request_fields: Some(request), ..*context };
+        self.render(Message::Response(response), &context, out);
+    }
+
     /// Appends the value. A command whose value is not known renders as nothing, as Envoy renders header values.
     /// Bytes that could split a header (CR, LF, NUL) come out as spaces (RFC 9110 section 5.5), wherever they came from.
     pub(in crate::filter) fn render(&self, message: Message<'_>, context: &Context<'_>, out: &mut Vec<u8>) {

@@ -40,6 +40,7 @@ pub(super) fn begin(copy: Rc<Copy>, cluster: ClusterId, ticket: Ticket) {
 
 async fn send(copy: &Copy, cluster: ClusterId) -> Result<(), Lost> {
     let cluster = copy.routing.clusters.get(cluster).ok_or(UNSENT)?;
+    cluster.count_in(&copy.env.traffic);
     let now = Instant::now();
     let endpoint = cluster.choose(&Pick::first(&copy.env.random, now)).ok_or(UNSENT)?;
     let authority = split_port(&copy.head.authority).0;

@@ -39,6 +39,20 @@ pub struct Balance {
     pub place_weights: Box<[u32]>,
 }
 
+impl Balance {
+    /// Whether it says the same as another one.
+    pub fn is_like(&self, other: &Balance) -> bool {
+        let Balance { method, hash, warmup, panic_percent, place_weights } = self;
+        let hash_of =
+            |hash: &Option<Arc<ConsistentHash>>| hash.as_ref().map(|hash| (hash.key.clone(), hash.algorithm));
+        *method == other.method
+            && hash_of(hash) == hash_of(&other.hash)
+            && *warmup == other.warmup
+            && *panic_percent == other.panic_percent
+            && *place_weights == other.place_weights
+    }
+}
+
 impl Default for Balance {
     fn default() -> Self {
         Balance {

@@ -73,6 +73,11 @@ impl<'o> Message<'o> {
         self.0[begin..].rotate_right(prefix.len());
     }
 
+    /// Fields that have been written elsewhere.
+    pub fn raw(&mut self, fields: &[u8]) {
+        self.0.extend_from_slice(fields);
+    }
+
     fn tag(&mut self, field: u32, wire_type: u32) {
         varint(self.0, u64::from(field << 3 | wire_type));
     }

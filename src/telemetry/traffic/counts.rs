@@ -30,7 +30,7 @@ const CACHE_BITS: u32 = 9;
 const PLACES_MAX: usize = 4 * ROUTES_MAX;
 
 /// The name of what is beyond the limits.
-pub const OTHER: &str = "other";
+const OTHER: &str = "other";
 
 /// A route of a snapshot. Addresses alone do not tell: before, they may have been those of another snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -39,7 +39,7 @@ mod tests;
 pub use authorities::SystemRoots;
 pub use cache::Cache;
 pub use client::{Alpn, ClientContext};
-pub use contexts::Contexts;
+pub use contexts::{ClientPlace, Contexts};
 pub use material::{AuthorityMaterial, Bytes, CertificateMaterial, Digest, Limit, Material};
 pub use problem::{Built, Problem, ProblemKind};
 pub use secrets::Secrets;

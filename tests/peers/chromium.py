@@ -1,0 +1,111 @@
+"""A real browser (Chromium, without a window) with a profile of its own and one page, driven by its remote control.
+
+Needs chromium and websockets.
+"""
+import base64
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+from websockets.sync.client import connect
+
+from results import PATIENCE
+
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+    --disable-component-update --disable-sync --disable-extensions --disable-default-apps --disable-dev-shm-usage
+    --ignore-certificate-errors --disable-features=BackForwardCache --remote-debugging-port=0 --no-proxy-server""".split()
+# What is looked at several times is not looked at without a pause.
+PAUSE = 0.05
+
+
+class Browser:
+    """Use it in a `with`. Names are looked for nowhere but in `hosts`, which maps them to addresses."""
+
+    def __init__(self, hosts=None):
+        rules = [f"MAP {name} {address}" for name, address in (hosts or {}).items()]
+        self.flags = [*FLAGS, f"--host-resolver-rules={', '.join([*rules, 'MAP * ~NOTFOUND'])}"]
+        # What the page has said and asked for, as the remote control tells it.
+        self.events = []
+
+    def __enter__(self):
+        self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        program = shutil.which("chromium") or shutil.which("chromium-browser")
+        # It ends with this program, however that ends.
+        command = ["setpriv", "--pdeathsig", "KILL", program, *self.flags, f"--user-data-dir={self.profile.name}", "about:blank"]
+        environment = {**os.environ, "HOME": self.profile.name}
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+        said = []
+        for line in self.process.stderr:
+            said.append(line)
+            if line.startswith("DevTools listening on "):
+                break
+        else:
+            raise AssertionError(f"it does not start: {''.join(said)}")
+        self.closing = contextlib.ExitStack()
+        self.control = self.closing.enter_context(connect(line.split()[-1], max_size=None, proxy=None))
+        self.number, self.session = 0, None
+        target = self.command("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.command("Page.enable")
+        return self
+
+    def __exit__(self, *_):
+        self.closing.close()
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+        self.profile.cleanup()
+
+    def command(self, method, **parameters):
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        self.control.send(json.dumps(message))
+        while True:
+            answer = json.loads(self.control.recv(timeout=PATIENCE))
+            if answer.get("id") == self.number:
+                assert "error" not in answer, f"{method}: {answer}"
+                return answer["result"]
+            self.events.append(answer)
+
+    def visit(self, url):
+        result = self.command("Page.navigate", url=url)
+        assert "errorText" not in result, result
+        # The event may have come before the answer: the page itself knows.
+        script = "new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', () => done()))"
+        self.command("Runtime.evaluate", expression=script, awaitPromise=True)
+
+    def run(self, script):
+        """What an asynchronous function with this body returns, on the page."""
+        expression = f"(async () => {{ {script} }})()"
+        result = self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def until(self, expression, what):
+        """Waits until an expression is true on the page; returns its value."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            value = self.run(f"return {expression}")
+            if value:
+                return value
+            assert time.monotonic() < end, f"never so: {what}; last: {value!r}"
+            time.sleep(PAUSE)
+
+    def press(self, key, code=None):
+        """A key, as a person presses it. `code` is that of a key that writes nothing."""
+        text = {} if code else {"text": key}
+        more = {"windowsVirtualKeyCode": code} if code else {}
+        self.command("Input.dispatchKeyEvent", type="keyDown", key=key, **text, **more)
+        self.command("Input.dispatchKeyEvent", type="keyUp", key=key, **more)
+
+    def screenshot(self, path):
+        """All of the page, as a PNG."""
+        image = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(image))
