@@ -1,11 +1,12 @@
 //! Which pages there are, and what they say.
 
 use super::{certs, dump, health, metrics, overview};
-use crate::control::{Command, Gateway, log};
+use crate::control::{Command, Gateway, LogStatus, LogTarget, log};
 use crate::table::{ClusterId, Endpoint, Endpoints};
 use serde_json::json;
 use std::{
     fmt::{self, Write},
+    sync::atomic::Ordering,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -181,10 +182,26 @@ fn server_info(gateway: &Gateway, _: &Request<'_>) -> Reply {
         "workers": workers.collect::<Vec<_>>(),
         "connections_per_worker_max": gateway.connections_per_worker,
         "open_files_max": gateway.descriptors.limit,
-        "access_log": gateway.log_target.to_string(),
+        "access_log": gateway.logs.borrow().plan().to_string(),
+        "access_logs": access_logs(gateway),
         "drain_seconds": gateway.drain_time.as_secs_f64(),
     });
     Reply::json(format!("{info:#}\n").into_bytes())
+}
+
+/// Where the access logs go, and whether they arrive there.
+fn access_logs(gateway: &Gateway) -> Vec<serde_json::Value> {
+    let logs = gateway.logs.borrow();
+    let log = |(target, status): (&LogTarget, &LogStatus)| {
+        json!({
+            "target": target.to_string(),
+            "is_broken": status.is_broken.load(Ordering::Relaxed),
+            "bytes": status.bytes.load(Ordering::Relaxed),
+            "write_failures": status.failures.load(Ordering::Relaxed),
+            "lines_lost": status.lost.load(Ordering::Relaxed),
+        })
+    };
+    logs.statuses().map(log).collect()
 }
 
 pub(super) fn unix_seconds(at: SystemTime) -> u64 {

@@ -14,6 +14,7 @@ use crate::{
     compile::{Identity, Locality},
     control::{CpuList, LogTarget, PortMap, log::Level},
     driver::DriverChoice,
+    telemetry::{Format, Preset, Share},
 };
 use clap::{Args, Parser, Subcommand as ClapSubcommand, ValueEnum};
 use std::{
@@ -169,10 +170,17 @@ pub struct ProcessArgs {
     /// Where /healthz/ready and /healthz/live are: an address with a port, or `off`
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:15021", env = "SLUICEGATE_STATUS")]
     pub status: Listen,
-    /// Where access log lines go: a file, `-` for standard output, or `off` [default: what `meshConfig.accessLogFile` of
-    /// an IstioOperator says, else standard output]
-    #[arg(long, value_name = "PATH", env = "SLUICEGATE_ACCESS_LOG", value_parser = access_log)]
+    /// Where access log lines go: a file, `-` for standard output, unix:PATH, syslog:, syslog:HOST:PORT, or `off` [default:
+    /// what a Telemetry or `meshConfig.accessLogFile` says, else standard output]
+    #[arg(long, value_name = "TARGET", env = "SLUICEGATE_ACCESS_LOG", value_parser = LogTarget::parse)]
     pub access_log: Option<LogTarget>,
+    /// How a line is written: istio, json (Istio's), combined (nginx and Apache), httplog (HAProxy), or `custom FORMAT` with
+    /// Envoy's operators [default: what the files say, else istio]
+    #[arg(long, value_name = "FORMAT", env = "SLUICEGATE_ACCESS_LOG_FORMAT", value_parser = Preset::parse)]
+    pub access_log_format: Option<Format>,
+    /// The share of the lines that are written, at random, such as `1%` [default: all]
+    #[arg(long, value_name = "PERCENT", env = "SLUICEGATE_ACCESS_LOG_SAMPLE", value_parser = share)]
+    pub access_log_sample: Option<Share>,
     /// How much is said on standard error: error, warn, info, debug
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "SLUICEGATE_LOG_LEVEL")]
     pub log_level: Level,
@@ -328,13 +336,8 @@ impl FromStr for Listen {
     }
 }
 
-fn access_log(text: &str) -> Result<LogTarget, String> {
-    match text {
-        "" => Err("expected a path, `-` or `off`".into()),
-        "off" => Ok(LogTarget::Off),
-        "-" => Ok(LogTarget::Stdout),
-        path => Ok(LogTarget::File(path.into())),
-    }
+fn share(text: &str) -> Result<Share, String> {
+    Share::parse(text).ok_or_else(|| "expected a percentage from 0 to 100, such as 1% or 0.5%".into())
 }
 
 fn resolver(text: &str) -> Result<SocketAddr, String> {

@@ -10,7 +10,7 @@ use super::{
 use crate::admin::{self, Pages};
 use crate::config::Severity;
 use crate::control::{
-    self, Credentials, Descriptors, End, Gateway, Living, Load, LogTarget, Reports, Reservation, Setup,
+    self, Credentials, Descriptors, End, Gateway, Living, Load, LogOptions, Reports, Reservation, Setup,
     Signals, Workers, log,
 };
 use crate::tls::TicketError;
@@ -143,8 +143,6 @@ fn setup(
         ));
     }
     log::info(format_args!("workers: {}, {}", workers.cpus.len(), workers.reason));
-    let log_target = log_target(&args.process, loaded.compiled.access_log_file.as_deref());
-    log::info(format_args!("access log: {log_target}"));
     Setup {
         snapshot: loaded.compiled.snapshot,
         credentials,
@@ -152,7 +150,7 @@ fn setup(
         workers,
         driver: args.process.driver,
         descriptors,
-        log_target,
+        log: log_options(&args.process),
         drain_time: args.process.drain_time,
         handshake_timeout: args.process.handshake_timeout,
         reserved,
@@ -160,12 +158,10 @@ fn setup(
     }
 }
 
-/// The option is stronger than `meshConfig.accessLogFile`, whose empty value means off.
-fn log_target(process: &ProcessArgs, mesh: Option<&str>) -> LogTarget {
-    match (&process.access_log, mesh) {
-        (Some(target), _) => target.clone(),
-        (None, Some("")) => LogTarget::Off,
-        (None, None | Some("/dev/stdout")) => LogTarget::Stdout,
-        (None, Some(path)) => LogTarget::File(path.into()),
+fn log_options(process: &ProcessArgs) -> LogOptions {
+    LogOptions {
+        target: process.access_log.clone(),
+        format: process.access_log_format.clone(),
+        share: process.access_log_sample,
     }
 }

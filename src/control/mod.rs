@@ -16,7 +16,7 @@
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
 //! - `history`: what the whole gateway did in each of the last seconds
-//! - `log_writer`: the thread that writes the access log
+//! - `log_writer`: the threads that write the access logs
 //! - `signals`: what the operating system asks for
 //! - `unix`: the files of Unix sockets
 //! - `reload`: another configuration in the place of the one that is served
@@ -55,7 +55,7 @@ pub use gateway::{
 };
 pub use history::{History, SAMPLES_KEPT, Sample, keep_history};
 pub use jwks::KeyState;
-pub use log_writer::{LogStatus, LogTarget};
+pub use log_writer::{LogOptions, LogPlan, LogStatus, LogTarget, Logs, PlannedLog, SyslogAddress};
 pub use otlp::ExportStatus;
 pub use ports::{PortMap, PortMapError, Reservation};
 pub use reload::{Loaded, Loader, Served};

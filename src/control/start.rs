@@ -1,9 +1,9 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, KeyState, Load, LoadCounts, LogTarget, Shard, State,
+    Bound, Command, Credentials, Descriptors, Gateway, KeyState, Load, LoadCounts, LogOptions, LogTarget, Shard, State,
     Workers, health,
-    log_writer::LogWriter,
+    log_writer::Logs,
     otlp::{self, ExportStatus},
     ports::Reservation,
     unix,
@@ -46,8 +46,8 @@ pub struct Setup {
     pub driver: DriverChoice,
     /// How many files may be open.
     pub descriptors: Descriptors,
-    /// Where the access log goes.
-    pub log_target: LogTarget,
+    /// What the command line says of the access log.
+    pub log: LogOptions,
     /// How long a drain may take.
     pub drain_time: Duration,
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake.
@@ -96,9 +96,10 @@ pub fn start(
     let snapshot = Arc::new(snapshot);
     let (listeners, per_shard) = bind_all(&snapshot, workers).map_err(StartError::Bind)?;
     drop(setup.reserved);
-    let log = LogWriter::start(&setup.log_target, workers);
-    let log = log.map_err(|error| StartError::Log(setup.log_target.clone(), error))?;
-    let (log, mut sinks) = log.map_or((None, Vec::new()), |(log, sinks)| (Some(log), sinks));
+    let files = &snapshot.telemetry.access_log;
+    let (logs, mut log_sets) = Logs::start(setup.log, files, workers, &hostname())
+        .map_err(|(target, error)| StartError::Log(target, error))?;
+    super::log::info(format_args!("access log: {}", logs.plan()));
     let defaults = Limits::default();
     let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
     let handshake_timeout = setup.handshake_timeout;
@@ -115,7 +116,7 @@ pub fn start(
             listeners,
             limits: Limits { connections, handshake_timeout, ..defaults.clone() },
             hostname: hostname(),
-            log: sinks.pop(),
+            log: log_sets.pop().unwrap_or_default(),
             spans: Some(spans.clone()),
             reports: reports.clone(),
             bells: Arc::clone(&bells),
@@ -141,9 +142,8 @@ pub fn start(
         started_at: SystemTime::now(),
         descriptors: setup.descriptors,
         connections_per_worker: connections,
-        log_target: setup.log_target,
         drain_time: setup.drain_time,
-        log,
+        logs: RefCell::new(logs),
         spans: RefCell::new(Some(to_export)),
         exports: ExportStatus::default(),
         state: Cell::new(State::Starting),
@@ -171,7 +171,7 @@ fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Sockets, BindError> {
 }
 
 /// The name of this host; `localhost` where it can't be read.
-fn hostname() -> Box<str> {
+pub(super) fn hostname() -> Box<str> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
         "" => "localhost".into(),

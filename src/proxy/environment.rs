@@ -20,7 +20,10 @@ use std::{
     cell::{Cell, RefCell},
     net::{IpAddr, SocketAddr},
     rc::{Rc, Weak},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -364,8 +367,13 @@ fn unix_ms() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64)
 }
 
+/// Connections since the start of the process.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
 /// What is known of a downstream connection from the start.
 pub struct ConnectionInfo {
+    /// Its number among all since the start of the process, from 1.
+    pub id: u64,
     /// The client's address, as a PROXY header gave it where there was one; nothing for a Unix socket.
     pub peer: Option<SocketAddr>,
     /// The address at the other end of the connection: the client's, or that of the proxy that speaks for it.
@@ -410,6 +418,7 @@ impl ConnectionInfo {
         };
         let peer_text = peer.map_or_else(Box::default, |peer| peer.to_string().into());
         ConnectionInfo {
+            id: CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1,
             peer,
             direct_peer: peer,
             peer_text,

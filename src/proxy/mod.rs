@@ -17,6 +17,7 @@
 //! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
 //! - `retrying`: whether a request is tried again, from what came of an attempt
 //! - `choosing`: what of a request decides which endpoint that is
+//! - `log_facts`: what only some formats of the access log ask for
 //! - `learning`: what is learned of an endpoint from the heads of its answers
 //! - `timing`: when an exchange and its attempts have to be over
 //! - `attempt`: one try of it at one endpoint
@@ -63,6 +64,7 @@ mod failure;
 mod kept;
 mod mirror;
 mod learning;
+mod log_facts;
 mod listener_state;
 mod mongo;
 mod passage;
@@ -90,6 +92,7 @@ pub use authorize::{AuthorizationRequest, NOT_ALLOWED, facts_of_connection, with
 pub use downstream::{Socket, serve};
 pub use environment::{Clock, ConnectionInfo, Environment, Limits, NextRouting, Routing, TlsInfo};
 pub use listener_state::{ListenerState, Served, Standing};
+pub use log_facts::LogFacts;
 pub use passage::{arrive, depart, head_policy};
 pub use remains::Remains;
 pub use reply::refusal;

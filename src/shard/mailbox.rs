@@ -5,6 +5,7 @@ use crate::{
     driver::{self, Bell},
     filter::KeySourceId,
     jwt::KeySet,
+    telemetry::LogSet,
     table::{BindAddress, Chain, ClientTlsId, ClusterId, ServerTlsId, Snapshot},
     tls::{ClientContext, ServerContext},
     upstream::ResolvedEndpoints,
@@ -34,6 +35,8 @@ pub enum Message {
     TokenKeys(KeySourceId, Arc<KeySet>),
     /// Another configuration from now on.
     Update(Box<Update>),
+    /// Other access logs from now on.
+    Log(LogSet),
     /// Take no new connections, end those that are idle, let the others finish within this time.
     Drain(Duration),
     /// End everything now.

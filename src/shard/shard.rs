@@ -10,7 +10,7 @@ use crate::{
     driver::{self, Bells, Driver, DriverChoice, LadderStep, RuntimeError, Ticker},
     proxy::{Environment, Limits, Remains, Routing},
     table::{BindAddress, Chain, Snapshot},
-    telemetry::{AccessLog, Counters, LogSink, SpanSink, Spans, bump},
+    telemetry::{AccessLog, Counters, LogSet, SpanSink, Spans, bump},
     tls::{ClientContext, Contexts, ServerContext},
     upstream::Place,
 };
@@ -63,8 +63,8 @@ pub struct Plan {
     pub limits: Limits,
     /// The name of this host, for `%HOSTNAME%`.
     pub hostname: Box<str>,
-    /// Where access log lines go.
-    pub log: Option<LogSink>,
+    /// Its access logs.
+    pub log: LogSet,
     /// Where spans go.
     pub spans: Option<SpanSink>,
     /// Where its reports go.
@@ -158,7 +158,7 @@ fn live(plan: Plan, inbox: Inbox, counters: Arc<Counters>) {
 }
 
 async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Report) {
-    let log = AccessLog::new(plan.log, Arc::clone(&counters));
+    let log = AccessLog::new(plan.log, Arc::clone(&counters), plan.id.0 as u64 + 1);
     let spans = Spans::new(plan.spans, Arc::clone(&counters));
     let tls = Contexts::new(plan.tls.servers, &plan.tls.clients, None);
     let place = Place { shard: plan.id.0, bells: plan.bells };
@@ -214,6 +214,7 @@ impl Members {
             Message::ServerTls(id, context) => self.env.routing.borrow().tls.set_server(id.0, context),
             Message::ClientTls(id, context) => self.env.routing.borrow().tls.set_client(id.0, context),
             Message::TokenKeys(source, keys) => self.env.routing.borrow().set_keys(source, keys),
+            Message::Log(logs) => self.env.log.replace(logs),
             Message::Update(update) => self.begin_update(*update),
         }
     }

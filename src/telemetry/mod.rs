@@ -30,7 +30,7 @@ mod traffic;
 mod trace;
 
 pub use access_log::{
-    AccessLog, Condition, ConditionError, Facts, Format, FormatError, ISTIO_TEXT, JsonValue, LogChoice, LogSink, Preset,
+    AccessLog, Condition, ConditionError, Facts, Format, FormatError, ISTIO_TEXT, JsonValue, LogChoice, LogSet, LogSink, Preset,
     Record, ShardLog, Share,
 };
 pub use authorization::{PolicyCounts, PolicyTable};

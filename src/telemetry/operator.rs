@@ -36,7 +36,7 @@ pub(crate) struct Tokens<'a> {
     rest: &'a str,
 }
 
-/// The argument of `REQ`, `RESP` and `TRAILER`: a field, another one where the first is absent, and a limit.
+/// The argument of `REQ` and `RESP`: a field, another one where the first is absent, and a limit.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldSource {
     /// In lower case.

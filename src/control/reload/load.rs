@@ -42,8 +42,6 @@ pub struct Served {
     pub(in crate::control) read: Arc<WasRead>,
     /// How to read its Secrets again.
     pub(in crate::control) reread: Reread,
-    /// `meshConfig.accessLogFile`
-    pub(in crate::control) access_log_file: Option<String>,
 }
 
 impl Loader {
@@ -75,7 +73,7 @@ impl Loader {
         let mut compiled = compile::compile(&resources, &self.options);
         diagnostics.append(&mut compiled.diagnostics);
         let reread = Reread { inputs: self.inputs.clone(), workload: compiled.workload.clone(), signature };
-        let served = Served { read, reread, access_log_file: compiled.access_log_file.clone() };
+        let served = Served { read, reread };
         Loaded { resources, compiled, diagnostics, served }
     }
 }

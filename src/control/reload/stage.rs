@@ -91,8 +91,6 @@ pub(in crate::control) struct Reloads {
     pub(super) waiting: Option<Request>,
     /// What is served was made of these files.
     pub(super) read: Arc<WasRead>,
-    /// `meshConfig.accessLogFile` in them.
-    pub(super) access_log_file: Option<String>,
     /// Snapshots that were served, as long as shards use them: they are large, and no shard is to be the last who lets go.
     pub(super) retired: Vec<Arc<Snapshot>>,
     pub(super) look_at_retired: Instant,
@@ -110,7 +108,6 @@ impl Reloads {
             stage: Stage::Idle,
             waiting: None,
             read: Arc::clone(&served.read),
-            access_log_file: served.access_log_file.clone(),
             retired: Vec::new(),
             look_at_retired: Instant::now(),
         })

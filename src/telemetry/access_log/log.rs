@@ -12,6 +12,8 @@ use super::{
 };
 use std::{
     cell::{Cell, RefCell},
+    fmt,
+    rc::Rc,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, TrySendError},
@@ -31,10 +33,25 @@ pub struct LogSink {
     pub empty: Receiver<Vec<u8>>,
 }
 
+/// The logs of a shard, from some moment on.
+#[derive(Default)]
+pub struct LogSet {
+    /// Sinks that are new, each with its number. Those that the shard has already stay if a log names them.
+    pub sinks: Vec<(u64, LogSink)>,
+    /// All logs.
+    pub logs: Vec<ShardLog>,
+}
+
+impl fmt::Debug for LogSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} logs, {} new sinks", self.logs.len(), self.sinks.len())
+    }
+}
+
 /// One of the logs of a shard.
 pub struct ShardLog {
-    /// Where its lines go.
-    pub sink: LogSink,
+    /// The number of the sink that its lines go to.
+    pub sink: u64,
     /// How a line is written.
     pub format: Format,
     /// Which have one; nothing: all.
@@ -46,6 +63,7 @@ pub struct ShardLog {
 /// A log with what has gathered.
 struct Gathering {
     log: ShardLog,
+    sink: Rc<LogSink>,
     chunk: Vec<u8>,
     lines: u64,
 }
@@ -67,7 +85,7 @@ pub struct AccessLog {
 
 impl AccessLog {
     /// Logs that write to these sinks. `seed` tells the shards' samples apart.
-    pub fn new(logs: Vec<ShardLog>, counters: Arc<Counters>, seed: u64) -> AccessLog {
+    pub fn new(logs: LogSet, counters: Arc<Counters>, seed: u64) -> AccessLog {
         let log = AccessLog { is_on: Cell::new(false), state: RefCell::default(), counters };
         // No seed may be 0, for nothing would ever follow it.
         log.state.borrow_mut().random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -81,12 +99,18 @@ impl AccessLog {
     }
 
     /// Other logs from now on; what has gathered is handed over before.
-    pub fn replace(&self, logs: Vec<ShardLog>) {
+    pub fn replace(&self, set: LogSet) {
         self.flush();
-        let gathering =
-            |log: ShardLog| Gathering { log, chunk: Vec::with_capacity(CHUNK_BYTES), lines: 0 };
-        self.is_on.set(!logs.is_empty());
-        self.state.borrow_mut().logs = logs.into_iter().map(gathering).collect();
+        let mut state = self.state.borrow_mut();
+        let known = state.logs.drain(..).map(|gathering| (gathering.log.sink, gathering.sink));
+        let mut sinks: Vec<(u64, Rc<LogSink>)> = known.collect();
+        sinks.extend(set.sinks.into_iter().map(|(id, sink)| (id, Rc::new(sink))));
+        let gathering = |log: ShardLog| {
+            let sink = sinks.iter().find(|(id, _)| *id == log.sink).map(|(_, sink)| Rc::clone(sink))?;
+            Some(Gathering { log, sink, chunk: Vec::with_capacity(CHUNK_BYTES), lines: 0 })
+        };
+        state.logs = set.logs.into_iter().filter_map(gathering).collect();
+        self.is_on.set(!state.logs.is_empty());
     }
 
     /// Appends a line to each log that wants one.
@@ -103,7 +127,7 @@ impl AccessLog {
             return;
         }
         for gathering in logs {
-            let Gathering { log, chunk, lines } = gathering;
+            let Gathering { log, chunk, lines, .. } = gathering;
             if log.share != Share::ALL && !log.share.has(next(random)) {
                 continue;
             }
@@ -131,11 +155,11 @@ impl Gathering {
         if self.chunk.is_empty() {
             return;
         }
-        let next = self.log.sink.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(CHUNK_BYTES));
+        let next = self.sink.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(CHUNK_BYTES));
         let chunk = std::mem::replace(&mut self.chunk, next);
         let lines = std::mem::take(&mut self.lines);
         if let Err(TrySendError::Full(mut chunk) | TrySendError::Disconnected(mut chunk)) =
-            self.log.sink.full.try_send(chunk)
+            self.sink.full.try_send(chunk)
         {
             bump(&counters.log_lines_dropped, lines);
             chunk.clear();

@@ -26,6 +26,6 @@ pub use choice::{LogChoice, Share};
 pub use condition::{Condition, ConditionError};
 pub use format::{Format, FormatError};
 pub use json::JsonValue;
-pub use log::{AccessLog, LogSink, ShardLog};
+pub use log::{AccessLog, LogSet, LogSink, ShardLog};
 pub use presets::{ISTIO_TEXT, Preset};
 pub use record::{Facts, Record};

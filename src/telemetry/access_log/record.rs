@@ -81,8 +81,6 @@ pub trait Facts {
     fn request_field(&self, name: &[u8]) -> Option<&[u8]>;
     /// A field of the answer as the client saw it.
     fn response_field(&self, name: &[u8]) -> Option<&[u8]>;
-    /// A trailer of the answer.
-    fn response_trailer(&self, name: &[u8]) -> Option<&[u8]>;
     /// The address at the other end of the connection, which may be a proxy's.
     fn direct_remote(&self, out: &mut Vec<u8>);
     /// Appends a fact about the client's TLS.
@@ -100,10 +98,6 @@ impl Facts for () {
     }
 
     fn response_field(&self, _: &[u8]) -> Option<&[u8]> {
-        None
-    }
-
-    fn response_trailer(&self, _: &[u8]) -> Option<&[u8]> {
         None
     }
 

@@ -26,10 +26,6 @@ impl Facts for Some1 {
         (name == b"content-type").then_some(b"text/plain")
     }
 
-    fn response_trailer(&self, name: &[u8]) -> Option<&[u8]> {
-        (name == b"x-t").then_some(b"trailer")
-    }
-
     fn direct_remote(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"[2001:db8::1]:99");
     }
@@ -145,7 +141,6 @@ fn operators() {
         ("%REQ(x-b):4%", "gr\u{fc}"),
         ("%REQ(x-b):3%", "gr"),
         ("%RESP(Content-Type)% %RESP(:STATUS)% %RESP(x)%", "text/plain 200 -"),
-        ("%TRAILER(x-t)% %TRAILER(x)%", "trailer -"),
         ("%RESPONSE_DURATION% %RESPONSE_TX_DURATION% %DURATION%", "2 1 3"),
         ("%UPSTREAM_HOST% %UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %UPSTREAM_REMOTE_PORT%", "10.0.0.2:80 10.0.0.2 80"),
         ("%UPSTREAM_LOCAL_PORT% %UPSTREAM_PROTOCOL% %UPSTREAM_REQUEST_ATTEMPT_COUNT%", "4000 HTTP/2 2"),
@@ -191,6 +186,7 @@ fn formats_that_are_none() {
     assert!(error("%NOPE%").contains("no operator `%NOPE%`"));
     assert!(error("%DYNAMIC_METADATA(a:b)%").contains("not supported"));
     assert!(error("%FILTER_STATE(a)%").contains("not supported"));
+    assert!(error("%TRAILER(x-t)%").contains("not supported"));
     assert!(error("%REQ%").contains("needs a header name"));
     assert!(error("%PROTOCOL(x)%").contains("no argument"));
     assert!(error("%START_TIME(%Q)%").contains("unknown specifier"));
@@ -359,12 +355,13 @@ fn logging(share: Share, condition: Option<&str>) -> (AccessLog, std::sync::mpsc
     let (full, chunks) = sync_channel(1000);
     let (_, empty) = sync_channel(1);
     let log = ShardLog {
-        sink: LogSink { full, empty },
+        sink: 1,
         format: Format::text("%RESPONSE_CODE%", false).unwrap(),
         condition: condition.map(|text| Arc::new(Condition::parse(text).unwrap())),
         share,
     };
-    (AccessLog::new(vec![log], Arc::new(Counters::default()), 3), chunks)
+    let set = LogSet { sinks: vec![(1, LogSink { full, empty })], logs: vec![log] };
+    (AccessLog::new(set, Arc::new(Counters::default()), 3), chunks)
 }
 
 fn lines(log: &AccessLog, chunks: &std::sync::mpsc::Receiver<Vec<u8>>) -> usize {
@@ -407,7 +404,11 @@ fn routes_and_conditions_choose() {
 fn logs_are_replaced() {
     let (log, chunks) = logging(Share::ALL, None);
     log.write(&record(), &());
-    log.replace(Vec::new());
+    let format = Format::text("%PROTOCOL%", false).unwrap();
+    let other = || ShardLog { sink: 1, format: format.clone(), condition: None, share: Share::ALL };
+    log.replace(LogSet { sinks: Vec::new(), logs: vec![other(), other()] });
+    log.write(&record(), &());
+    log.replace(LogSet::default());
     assert!(!log.is_on());
-    assert_eq!(chunks.try_iter().flatten().collect::<Vec<_>>(), b"200\n");
+    assert_eq!(chunks.iter().flatten().collect::<Vec<_>>(), b"200\nHTTP/1.1\nHTTP/1.1\n");
 }

@@ -31,7 +31,6 @@ pub(super) enum Value {
     Request(FieldSource),
     RequestWithoutQuery(FieldSource),
     Response(FieldSource),
-    Trailer(FieldSource),
     Protocol,
     ResponseCode,
     ResponseCodeDetails,
@@ -120,6 +119,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("CEL", "only `filter.expression` of a Telemetry has CEL"),
     ("REQUEST_DURATION", "it is not measured; %DURATION% and %RESPONSE_DURATION% are"),
     ("COMMON_DURATION", "only the points of %DURATION% and %RESPONSE_DURATION% are measured"),
+    ("TRAILER", "trailers pass without being kept; see %GRPC_STATUS%"),
     ("UPSTREAM_TLS_VERSION", "it is not kept"),
     ("UPSTREAM_TLS_CIPHER", "it is not kept"),
     ("DOWNSTREAM_TLS_SESSION_ID", "TLS 1.3 has none"),
@@ -181,7 +181,6 @@ fn field_operator(name: &str) -> Option<fn(FieldSource) -> Value> {
         "REQ" => Value::Request,
         "REQ_WITHOUT_QUERY" => Value::RequestWithoutQuery,
         "RESP" => Value::Response,
-        "TRAILER" => Value::Trailer,
         _ => return None,
     })
 }
@@ -298,7 +297,6 @@ impl Value {
                 found => found,
             },
             Value::Response(source) => field(source, |name| facts.response_field(name)),
-            Value::Trailer(source) => field(source, |name| facts.response_trailer(name)),
             Value::Protocol => safe(r.protocol.as_bytes()),
             Value::ResponseCode => Found::Number(r.status.into()),
             Value::ResponseCodeDetails => any(r.details.as_bytes()),

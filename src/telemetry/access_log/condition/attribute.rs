@@ -48,8 +48,6 @@ pub(super) enum TextOf {
     RequestHeader(Box<[u8]>),
     /// A field of the answer, in lower case.
     ResponseHeader(Box<[u8]>),
-    /// A trailer of the answer, in lower case.
-    ResponseTrailer(Box<[u8]>),
 }
 
 /// Yes or no.
@@ -73,7 +71,6 @@ pub(super) enum Attribute {
 pub(super) enum Fields {
     Request,
     Response,
-    Trailers,
 }
 
 impl Fields {
@@ -82,14 +79,13 @@ impl Fields {
         match self {
             Fields::Request => TextOf::RequestHeader(name),
             Fields::Response => TextOf::ResponseHeader(name),
-            Fields::Trailers => TextOf::ResponseTrailer(name),
         }
     }
 }
 
 /// Those that are known, for messages.
 pub(super) const KNOWN: &str = "response.code, response.flags, response.code_details, response.grpc_status, \
-    response.size, response.headers, response.trailers, response.backend_latency, request.method, request.path, \
+    response.size, response.headers, response.backend_latency, request.method, request.path, \
     request.url_path, request.query, request.host, request.scheme, request.protocol, request.id, request.useragent, \
     request.referer, request.headers, request.size, request.duration, source.address, source.port, \
     destination.address, destination.port, connection.id, connection.mtls, connection.requested_server_name, \
@@ -115,7 +111,6 @@ pub(super) fn attribute(name: &str) -> Option<Attribute> {
         "connection.mtls" => Bool(BoolOf::Mtls),
         "request.headers" => Attribute::Fields(Fields::Request),
         "response.headers" => Attribute::Fields(Fields::Response),
-        "response.trailers" => Attribute::Fields(Fields::Trailers),
         "request.method" => Text(TextOf::Method),
         "request.path" => Text(TextOf::Path),
         "request.url_path" => Text(TextOf::UrlPath),

@@ -169,7 +169,6 @@ fn text<'f>(
         TextOf::Route => r.route_name,
         TextOf::RequestHeader(name) => return facts.request_field(name),
         TextOf::ResponseHeader(name) => return facts.response_field(name),
-        TextOf::ResponseTrailer(name) => return facts.response_trailer(name),
     };
     (!found.is_empty()).then_some(found)
 }

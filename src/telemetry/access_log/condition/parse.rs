@@ -177,7 +177,7 @@ impl Parser<'_> {
         if let Operand::Text(name) = &left {
             return match self.operand()? {
                 Operand::Attribute(Attribute::Fields(fields)) => Ok(Expression::HasText(fields.get(name))),
-                _ => self.wrong(from, "a name is looked for in request.headers, response.headers or response.trailers"),
+                _ => self.wrong(from, "a name is looked for in request.headers or response.headers"),
             };
         }
         self.expects("[")?;
@@ -268,7 +268,7 @@ impl Parser<'_> {
         loop {
             if self.takes("[") {
                 let (Some(Attribute::Fields(fields)), Some(Word::Text(name))) = (&found, self.next()) else {
-                    return self.wrong(from, "only request.headers, response.headers and response.trailers have names");
+                    return self.wrong(from, "only request.headers and response.headers have names");
                 };
                 let text = fields.get(&name);
                 self.expects("]")?;
