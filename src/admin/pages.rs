@@ -1,8 +1,9 @@
 //! Which pages there are, and what they say.
 
 use super::{certs, dump, health, metrics, overview};
-use crate::control::{Command, Gateway, LogStatus, LogTarget, log};
+use crate::control::{Command, Gateway, LogStatus, log};
 use crate::table::{ClusterId, Endpoint, Endpoints};
+use crate::telemetry::LogTarget;
 use serde_json::json;
 use std::{
     fmt::{self, Write},

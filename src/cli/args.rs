@@ -12,9 +12,9 @@ pub(super) use values::{Labels, Networks};
 
 use crate::{
     compile::{Identity, Locality},
-    control::{CpuList, LogTarget, PortMap, log::Level},
+    control::{CpuList, PortMap, log::Level},
     driver::DriverChoice,
-    telemetry::{Format, Preset, Share},
+    telemetry::{Format, LogTarget, Preset, Share},
 };
 use clap::{Args, Parser, Subcommand as ClapSubcommand, ValueEnum};
 use std::{

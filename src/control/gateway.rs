@@ -1,9 +1,6 @@
 //! The running gateway as its control thread and its pages see it.
 
-use super::{
-    Credentials, Descriptors, ExportStatus, History, KeyState,
-    log_writer::Logs,
-};
+use super::{Credentials, Descriptors, ExportStatus, History, KeyState, log_writer::Logs};
 use crate::{
     driver::Driver,
     shard::{Handle, Message},

@@ -55,7 +55,7 @@ pub use gateway::{
 };
 pub use history::{History, SAMPLES_KEPT, Sample, keep_history};
 pub use jwks::KeyState;
-pub use log_writer::{LogOptions, LogPlan, LogStatus, LogTarget, Logs, PlannedLog, SyslogAddress};
+pub use log_writer::{LogOptions, LogPlan, LogStatus, Logs, PlannedLog};
 pub use otlp::ExportStatus;
 pub use ports::{PortMap, PortMapError, Reservation};
 pub use reload::{Loaded, Loader, Served};

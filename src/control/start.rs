@@ -1,7 +1,7 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, KeyState, Load, LoadCounts, LogOptions, LogTarget, Shard, State,
+    Bound, Command, Credentials, Descriptors, Gateway, KeyState, Load, LoadCounts, LogOptions, Shard, State,
     Workers, health,
     log_writer::Logs,
     otlp::{self, ExportStatus},
@@ -13,6 +13,7 @@ use crate::{
     listener::{self, BindError},
     shard::{self, Limits, Plan, Report, ShardId, ShardListener},
     table::{Listener, Snapshot},
+    telemetry::LogTarget,
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},

@@ -5,8 +5,8 @@ use crate::{
     driver::{self, Bell},
     filter::KeySourceId,
     jwt::KeySet,
-    telemetry::LogSet,
     table::{BindAddress, Chain, ClientTlsId, ClusterId, ServerTlsId, Snapshot},
+    telemetry::LogSet,
     tls::{ClientContext, ServerContext},
     upstream::ResolvedEndpoints,
 };

@@ -1,7 +1,7 @@
 //! What is logged, traced and counted: the `Telemetry` resources that apply, merged, with the providers they name.
 
 use super::Source;
-use crate::telemetry::{Condition, Format};
+use crate::telemetry::{Condition, Format, LogTarget};
 use std::{sync::Arc, time::Duration};
 
 /// What the `Telemetry` resources that apply to this workload and `meshConfig`'s providers say together.
@@ -27,8 +27,8 @@ pub struct AccessLogging {
 /// An access log of a `Telemetry`, or of `meshConfig.accessLogFile`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileLog {
-    /// Where lines go: the path of a file, `/dev/stdout`, `unix:PATH` or `syslog:ADDRESS`; empty: nowhere.
-    pub path: Box<str>,
+    /// Where lines go.
+    pub target: LogTarget,
     /// How they are written.
     pub format: Arc<Format>,
     /// Which requests and connections have one; nothing: all.

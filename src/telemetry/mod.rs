@@ -30,8 +30,8 @@ mod traffic;
 mod trace;
 
 pub use access_log::{
-    AccessLog, Condition, ConditionError, Facts, Format, FormatError, ISTIO_TEXT, JsonValue, LogChoice, LogSet, LogSink, Preset,
-    Record, ShardLog, Share,
+    AccessLog, Condition, ConditionError, Facts, Format, FormatError, ISTIO_TEXT, JsonValue, LogChoice,
+    LogSet, LogSink, LogTarget, Preset, Record, ShardLog, Share, SyslogAddress,
 };
 pub use authorization::{PolicyCounts, PolicyTable};
 pub use counters::{Counter, CounterKind, Counters, DESCRIPTIONS, Description, Floods, bump};
@@ -43,8 +43,8 @@ pub use mongo::{MongoCounts, MongoPair, MongoSlot, MongoTable};
 pub use operator::{TlsFact, ValidityEnd};
 pub use published::Published;
 pub(crate) use time::{Civil, civil};
-pub(crate) use time_format::TimeFormat;
 pub use time::{DateCache, TimestampCache, http_date};
+pub(crate) use time_format::TimeFormat;
 pub use trace::{
     Attributes, B3, B3Ids, B3Sampling, Message, Span, SpanChunk, SpanKind, SpanSink, Spans, TEXT_MAX,
     TRACEPARENT_LEN, TraceContext, is_tracestate, span_id_text, trace_id_text,

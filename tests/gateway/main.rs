@@ -20,7 +20,7 @@
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
 //! - `bookinfo`: the example with its five servers
 //! - `outliers`, `health_checks`: endpoints that fail, and that come back
-//! - `names`, `access_log`, `pages`, `usage`: what is around the data path
+//! - `names`, `access_log`, `access_log_formats`, `pages`, `usage`: what is around the data path
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers; `cases_policy`,
 //!   `cases_upstream`: those of TCP, of TLS and of upstreams that are nowhere else
 //! - `faults`, `cors`, `limits`: what is decided between a rule and its action
@@ -52,6 +52,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_log;
+mod access_log_formats;
 mod authorization;
 mod authorization_connections;
 mod balancing;

@@ -15,8 +15,8 @@ use crate::{
         sticky::stable_hash,
     },
     grpc::STATUS_NAMES,
-    telemetry::LogChoice,
     table::{Action, Checks, CorsPolicy, Destination, IssuedCookie, RateLimited, StickySplit, StringMatch},
+    telemetry::LogChoice,
 };
 use std::{collections::HashMap, sync::Arc};
 

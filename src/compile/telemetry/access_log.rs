@@ -5,15 +5,14 @@ use crate::{
     compile::mesh::Mesh,
     config::{
         Diagnostic, Resource, Span, Spanned,
-        resources::{AccessLogEncoding, AccessLoggingRule, FileAccessLogProvider, LogFilter, Structure, Telemetry},
+        resources::{
+            AccessLogEncoding, AccessLoggingRule, FileAccessLogProvider, LogFilter, Structure, Telemetry,
+        },
     },
     table::{AccessLogging, FileLog, Source},
-    telemetry::{Condition, Format, JsonValue, Preset},
+    telemetry::{Condition, Format, JsonValue, LogTarget, Preset},
 };
 use std::{collections::BTreeMap, sync::Arc};
-
-/// Where the built-in provider `envoy` writes.
-const STDOUT: &str = "/dev/stdout";
 
 /// A provider that is asked for: whose lines it gets, and by whom.
 #[derive(Clone)]
@@ -34,7 +33,7 @@ impl<'r> Compiler<'_, 'r> {
         if !has_rules && defaults.is_empty() {
             let file = mesh.config.and_then(|config| config.access_log_file.as_ref());
             let log = file.map(|file| FileLog {
-                path: file.as_str().into(),
+                target: self.target("accessLogFile".to_owned(), file),
                 format: Arc::clone(&format),
                 condition: None,
                 source: self.providers.source(file.span),
@@ -125,8 +124,8 @@ impl<'r> Compiler<'_, 'r> {
             let message = format!("nothing is logged to provider `{}`: {why}", name.escape_debug());
             compiler.say_of_source(&source, Diagnostic::warning("unknown-provider", message));
         };
-        let (path, format) = match self.providers.find(name) {
-            Named::Envoy => (STDOUT.into(), Arc::clone(of_mesh)),
+        let (target, format) = match self.providers.find(name) {
+            Named::Envoy => (LogTarget::Stdout, Arc::clone(of_mesh)),
             Named::Nobody => {
                 unknown(self, format!("there is none; there are {}", self.providers.names()));
                 return None;
@@ -137,21 +136,26 @@ impl<'r> Compiler<'_, 'r> {
             }
             Named::Provider(provider) => match &provider.envoy_file_access_log {
                 None => {
-                    unknown(self, "the access log goes to files and sockets; see `envoyFileAccessLog`".to_owned());
+                    unknown(
+                        self,
+                        "the access log goes to files and sockets; see `envoyFileAccessLog`".to_owned(),
+                    );
                     return None;
                 }
                 Some(file) => {
-                    let path = file.path.as_ref().map_or(STDOUT, |path| path.as_str());
+                    let path = file.path.as_ref().filter(|path| !path.is_empty());
+                    let target = path
+                        .map_or(LogTarget::Stdout, |path| self.target("extensionProviders".to_owned(), path));
                     let is_plain = file.log_format.is_none() && !is_on(&file.value);
                     let format = match is_plain && name.eq_ignore_ascii_case("envoy") {
                         true => Arc::clone(of_mesh),
                         false => Arc::new(self.provider_format(file)),
                     };
-                    (path.into(), format)
+                    (target, format)
                 }
             },
         };
-        Some(FileLog { path, format, condition, source })
+        Some(FileLog { target, format, condition, source })
     }
 
     /// Says something at the place where a provider is asked for.
@@ -173,6 +177,14 @@ impl<'r> Compiler<'_, 'r> {
                 }
             }
         }
+    }
+
+    fn target(&mut self, field: String, path: &Spanned<String>) -> LogTarget {
+        LogTarget::of_file(path).unwrap_or_else(|why| {
+            let problem = Diagnostic::error("bad-log-target", why);
+            self.providers.say((field, path.span), problem, self.report);
+            LogTarget::Off
+        })
     }
 
     /// `accessLogEncoding` and `accessLogFormat`

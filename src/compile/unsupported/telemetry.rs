@@ -10,11 +10,6 @@ pub(super) fn report(resource: &Resource<Telemetry>, fields: &mut Fields<'_>) {
         &[
             ("tracing", spec.tracing.first().map(|rule| rule.span), "no spans are made"),
             ("metrics", spec.metrics.first().map(|rule| rule.span), "metrics are as they are"),
-            (
-                "accessLogging",
-                spec.access_logging.first().map(|rule| rule.span),
-                "see `meshConfig.accessLogFile`",
-            ),
         ],
     );
 }

@@ -10,8 +10,8 @@ use crate::{
     config::{
         Diagnostic, Resource, Spanned,
         resources::{
-            AccessLogLines, BodyLimit, ConnectionAge, Gateway, HttpRoute, IssuedCookie, Networks, OneOrMore, RateLimit,
-            RequestKey, StickySplit, VirtualService,
+            AccessLogLines, BodyLimit, ConnectionAge, Gateway, HttpRoute, IssuedCookie, Networks, OneOrMore,
+            RateLimit, RequestKey, StickySplit, VirtualService,
         },
     },
     filter::KEYED_RATE_MAX,

@@ -1,10 +1,10 @@
 //! All logs, from one configuration to the next.
 
-use super::{LogOptions, LogPlan, LogStatus, LogTarget, writing::Writer};
+use super::{LogOptions, LogPlan, LogStatus, writing::Writer};
 use crate::{
     control::log,
     table::AccessLogging,
-    telemetry::{LogSet, ShardLog},
+    telemetry::{LogSet, LogTarget, ShardLog},
 };
 use std::io;
 
@@ -39,7 +39,8 @@ impl Logs {
     ) -> Result<(Logs, Vec<LogSet>), (LogTarget, io::Error)> {
         let plan = LogPlan::new(&options, files);
         let writers = Vec::new();
-        let mut logs = Logs { options, plan: LogPlan::default(), writers, next: 0, shards, hostname: hostname.into() };
+        let mut logs =
+            Logs { options, plan: LogPlan::default(), writers, next: 0, shards, hostname: hostname.into() };
         let sets = logs.go_over(plan, false)?;
         Ok((logs, sets))
     }
@@ -57,18 +58,16 @@ impl Logs {
             .ok()
     }
 
-    fn go_over(
-        &mut self,
-        plan: LogPlan,
-        is_patient: bool,
-    ) -> Result<Vec<LogSet>, (LogTarget, io::Error)> {
+    fn go_over(&mut self, plan: LogPlan, is_patient: bool) -> Result<Vec<LogSet>, (LogTarget, io::Error)> {
         let mut sets: Vec<LogSet> = (0..self.shards).map(|_| LogSet::default()).collect();
         for log in &plan.logs {
             if self.writers.iter().any(|open| open.target == log.target) {
                 continue;
             }
             let started = Writer::start(&log.target, self.shards, is_patient);
-            let Some((writer, sinks)) = started.map_err(|error| (log.target.clone(), error))? else { continue };
+            let Some((writer, sinks)) = started.map_err(|error| (log.target.clone(), error))? else {
+                continue;
+            };
             let id = self.next;
             self.next += 1;
             self.writers.push(Open { id, target: log.target.clone(), writer });

@@ -4,7 +4,6 @@
 //! writes it with one system call where the target takes it so, and gives the memory back to whichever shard has least of
 //! it. A target that is broken, stuck or gone costs lines, which are counted, and nothing else; it is tried again.
 //!
-//! - `target`: where lines go, as users write it
 //! - `output`: an opened target
 //! - `writing`: the thread
 //! - `plan`: which logs there are, by the command line and the files
@@ -13,12 +12,10 @@
 mod logs;
 mod output;
 mod plan;
-mod target;
 #[cfg(test)]
 mod tests;
 mod writing;
 
 pub use logs::Logs;
 pub use plan::{LogOptions, LogPlan, PlannedLog};
-pub use target::{LogTarget, SyslogAddress};
 pub use writing::LogStatus;

@@ -1,6 +1,7 @@
 //! An opened target.
 
-use super::{super::start::hostname, LogTarget, SyslogAddress};
+use super::super::start::hostname;
+use crate::telemetry::{LogTarget, SyslogAddress, TimestampCache};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -112,7 +113,9 @@ impl Output {
         match self {
             Output::File(file) => file.as_fd(),
             Output::Stream(stream) => stream.as_fd(),
-            Output::Datagram(socket) | Output::Syslog(Syslog { socket: Socket::Local(socket), .. }) => socket.as_fd(),
+            Output::Datagram(socket) | Output::Syslog(Syslog { socket: Socket::Local(socket), .. }) => {
+                socket.as_fd()
+            }
             Output::Syslog(Syslog { socket: Socket::Udp(socket), .. }) => socket.as_fd(),
         }
     }
@@ -154,7 +157,7 @@ impl Syslog {
         self.message.extend_from_slice(before.as_bytes());
         if !behind.is_empty() {
             let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as u64;
-            crate::telemetry::TimestampCache::default().append(now, &mut self.message);
+            TimestampCache::default().append(now, &mut self.message);
             self.message.extend_from_slice(behind.as_bytes());
         }
         self.message.extend_from_slice(line);

@@ -1,9 +1,8 @@
 //! Which logs there are, by the command line and the files.
 
-use super::LogTarget;
 use crate::{
     table::AccessLogging,
-    telemetry::{Condition, Format, Share},
+    telemetry::{Condition, Format, LogTarget, Share},
 };
 use std::{fmt, sync::Arc};
 
@@ -52,9 +51,7 @@ impl LogPlan {
             (None, None) => vec![planned(LogTarget::Stdout, &files.format, None)],
             (None, Some(logs)) => logs
                 .iter()
-                // One that can't be read is an error of its object.
-                .filter_map(|log| Some((LogTarget::of_file(&log.path).ok()?, log)))
-                .map(|(target, log)| planned(target, &log.format, log.condition.clone()))
+                .map(|log| planned(log.target.clone(), &log.format, log.condition.clone()))
                 .collect(),
         };
         LogPlan { logs: logs.into_iter().filter(|log| log.target != LogTarget::Off).collect() }

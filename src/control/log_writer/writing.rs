@@ -1,7 +1,10 @@
 //! The thread that writes to one target.
 
-use super::{LogTarget, output::Output};
-use crate::{control::log, telemetry::LogSink};
+use super::output::Output;
+use crate::{
+    control::log,
+    telemetry::{LogSink, LogTarget},
+};
 use std::{
     io,
     sync::{

@@ -29,7 +29,12 @@ impl Share {
         let number = text.strip_suffix('%').unwrap_or(text).trim_end();
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let is_plain = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || whole.len() > 3 || fraction.len() > 2 || !is_plain(whole) || !is_plain(fraction) {
+        if whole.is_empty()
+            || whole.len() > 3
+            || fraction.len() > 2
+            || !is_plain(whole)
+            || !is_plain(fraction)
+        {
             return None;
         }
         let hundredths: u16 = format!("{fraction:0<2}").parse().ok()?;

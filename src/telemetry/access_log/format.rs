@@ -77,7 +77,9 @@ pub enum FormatError {
 impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FormatError::LonePercent => f.write_str("it ends with a single `%`; a literal percent sign is `%%`"),
+            FormatError::LonePercent => {
+                f.write_str("it ends with a single `%`; a literal percent sign is `%%`")
+            }
             FormatError::Unterminated { at } => write!(
                 f,
                 "the `%` at byte {at} does not begin an operator such as `%PROTOCOL%`; a literal percent sign is `%%`"
@@ -85,7 +87,9 @@ impl fmt::Display for FormatError {
             FormatError::UnknownOperator { name, reason: Some(reason) } => {
                 write!(f, "`%{name}%` is not supported: {reason}")
             }
-            FormatError::UnknownOperator { name, reason: None } => write!(f, "there is no operator `%{name}%`"),
+            FormatError::UnknownOperator { name, reason: None } => {
+                write!(f, "there is no operator `%{name}%`")
+            }
             FormatError::BadArgument { operator, reason } => write!(f, "`%{operator}%`: {reason}"),
             FormatError::Empty => f.write_str("it is empty"),
             FormatError::LineBreak => f.write_str("a line has no line break within"),
@@ -261,7 +265,10 @@ impl Operator {
             _ => return None,
         };
         if let Some(text) = &mut text {
-            let fits = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= self.length_max);
+            let fits = text
+                .char_indices()
+                .map(|(at, c)| at + c.len_utf8())
+                .take_while(|end| *end <= self.length_max);
             text.truncate(fits.last().unwrap_or(0));
         }
         Some(text)

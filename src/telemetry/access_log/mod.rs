@@ -8,6 +8,7 @@
 //! - `presets`: formats with a name, which others' programs read
 //! - `condition`: which requests and connections are logged (CEL)
 //! - `choice`: which of them a route leaves out
+//! - `target`: where lines go, as users write it
 //! - `log`: lines, gathered per shard and handed over in chunks
 
 mod choice;
@@ -18,6 +19,7 @@ mod json;
 mod log;
 mod presets;
 mod record;
+mod target;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -29,3 +31,4 @@ pub use json::JsonValue;
 pub use log::{AccessLog, LogSet, LogSink, ShardLog};
 pub use presets::{ISTIO_TEXT, Preset};
 pub use record::{Facts, Record};
+pub use target::{LogTarget, SyslogAddress};

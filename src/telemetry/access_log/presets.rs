@@ -135,7 +135,9 @@ pub(super) fn termination_state(r: &Record<'_>) -> &'static str {
     match r.flag.or(r.retry_flag) {
         None if r.method.is_empty() && r.upstream_host.is_empty() && r.status >= 400 => "PR--",
         None => "----",
-        Some(Flag::NoRoute | Flag::FaultInjected | Flag::RateLimited | Flag::DownstreamProtocolError) => "PR--",
+        Some(Flag::NoRoute | Flag::FaultInjected | Flag::RateLimited | Flag::DownstreamProtocolError) => {
+            "PR--"
+        }
         Some(Flag::NoCluster | Flag::NoHealthyUpstream) => "SC--",
         Some(Flag::UpstreamConnectFailure | Flag::ConnectAttemptsExceeded) => "SC--",
         Some(Flag::UpstreamConnectionTermination | Flag::UpstreamRemoteReset) if has_head => "SD--",

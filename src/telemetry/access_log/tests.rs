@@ -142,7 +142,10 @@ fn operators() {
         ("%REQ(x-b):3%", "gr"),
         ("%RESP(Content-Type)% %RESP(:STATUS)% %RESP(x)%", "text/plain 200 -"),
         ("%RESPONSE_DURATION% %RESPONSE_TX_DURATION% %DURATION%", "2 1 3"),
-        ("%UPSTREAM_HOST% %UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %UPSTREAM_REMOTE_PORT%", "10.0.0.2:80 10.0.0.2 80"),
+        (
+            "%UPSTREAM_HOST% %UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %UPSTREAM_REMOTE_PORT%",
+            "10.0.0.2:80 10.0.0.2 80",
+        ),
         ("%UPSTREAM_LOCAL_PORT% %UPSTREAM_PROTOCOL% %UPSTREAM_REQUEST_ATTEMPT_COUNT%", "4000 HTTP/2 2"),
         ("%UPSTREAM_CLUSTER% %UPSTREAM_CLUSTER_RAW%", "outbound|80||b outbound|80||b"),
         ("%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%:%DOWNSTREAM_LOCAL_PORT%", "10.0.0.3:80"),
@@ -258,7 +261,11 @@ fn presets() {
 }
 
 fn holds(expression: &str, record: &Record<'_>) -> bool {
-    Condition::parse(expression).unwrap_or_else(|e| panic!("{expression}: {e}")).holds(record, &Some1, &mut Vec::new())
+    Condition::parse(expression).unwrap_or_else(|e| panic!("{expression}: {e}")).holds(
+        record,
+        &Some1,
+        &mut Vec::new(),
+    )
 }
 
 #[test]
@@ -337,7 +344,8 @@ fn conditions_that_are_none() {
 
 #[test]
 fn shares_and_choices_are_read() {
-    for (text, shown) in [("1%", "1%"), ("0.5", "0.5%"), ("100%", "100%"), ("0", "0%"), ("12.34%", "12.34%")] {
+    for (text, shown) in [("1%", "1%"), ("0.5", "0.5%"), ("100%", "100%"), ("0", "0%"), ("12.34%", "12.34%")]
+    {
         assert_eq!(Share::parse(text).map(|share| share.to_string()).as_deref(), Some(shown));
     }
     for wrong in ["", "%", "101%", "-1", "1.234", "a", "1e1", "0x1", "+1"] {

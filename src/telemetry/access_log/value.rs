@@ -365,9 +365,7 @@ impl Value {
             Value::TerminationState => Found::Safe(super::presets::termination_state(r).as_bytes()),
             Value::Server if r.upstream_host.is_empty() => Found::Safe(b"<NOSRV>"),
             Value::Server => any(r.upstream_host),
-            Value::ServiceTimeOrMinusOne => {
-                r.upstream_service_ms.map_or(Found::Safe(b"-1"), Found::Number)
-            }
+            Value::ServiceTimeOrMinusOne => r.upstream_service_ms.map_or(Found::Safe(b"-1"), Found::Number),
             Value::Retries => Found::Number(r.attempts.saturating_sub(1).into()),
             // `Hostname` and `Environment` became text when the format was bound.
             _ => Found::Nothing,

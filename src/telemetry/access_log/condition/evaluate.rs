@@ -11,7 +11,12 @@ use super::{
 
 impl Condition {
     /// Whether it holds. `spare` is for texts that have to be put together.
-    pub(in super::super) fn holds(&self, record: &Record<'_>, facts: &impl Facts, spare: &mut Vec<u8>) -> bool {
+    pub(in super::super) fn holds(
+        &self,
+        record: &Record<'_>,
+        facts: &impl Facts,
+        spare: &mut Vec<u8>,
+    ) -> bool {
         evaluate(&self.expression, record, facts, spare) == Some(true)
     }
 }

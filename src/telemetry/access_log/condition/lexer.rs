@@ -16,9 +16,8 @@ pub(super) enum Word {
 }
 
 /// The longest first where one begins like another.
-const SIGNS: [&str; 19] = [
-    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", ".", ",", "+", "-", "?", ":",
-];
+const SIGNS: [&str; 19] =
+    ["&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", ".", ",", "+", "-", "?", ":"];
 
 /// The words of a text, each with the place behind it.
 pub(super) fn words(text: &str) -> Result<Vec<(Word, usize)>, ConditionError> {
@@ -56,15 +55,15 @@ fn number(rest: &str) -> Result<(Word, &str), ConditionError> {
         Some(hex) => i64::from_str_radix(hex, 16),
         None => bare.parse(),
     };
-    let wrong = |_| ConditionError { part: digits.to_owned(), message: "a whole number is expected".to_owned() };
+    let wrong =
+        |_| ConditionError { part: digits.to_owned(), message: "a whole number is expected".to_owned() };
     Ok((Word::Number(number.map_err(wrong)?), after))
 }
 
 fn quoted(rest: &str, quote: char) -> Result<(Word, &str), ConditionError> {
     let mut text = String::new();
     let mut chars = rest.char_indices().skip(1);
-    let wrong =
-        |message: &str| Err(ConditionError { part: rest.to_owned(), message: message.to_owned() });
+    let wrong = |message: &str| Err(ConditionError { part: rest.to_owned(), message: message.to_owned() });
     while let Some((at, c)) = chars.next() {
         match c {
             _ if c == quote => {

@@ -132,7 +132,13 @@ impl Parser<'_> {
         }
     }
 
-    fn compare(&self, left: Operand, comparison: Comparison, right: Operand, from: usize) -> Parsed<Expression> {
+    fn compare(
+        &self,
+        left: Operand,
+        comparison: Comparison,
+        right: Operand,
+        from: usize,
+    ) -> Parsed<Expression> {
         use Attribute::{Number, Text};
         match (left, right) {
             (Operand::Attribute(Number(number)), Operand::Number(value)) if !number.is_duration() => {
@@ -149,7 +155,8 @@ impl Parser<'_> {
                 Ok(Expression::Text(text, TextTest::Compare(comparison, value)))
             }
             // `true == connection.mtls` and the like.
-            (Operand::Expression(Expression::Constant(value)), other) | (other, Operand::Expression(Expression::Constant(value))) => {
+            (Operand::Expression(Expression::Constant(value)), other)
+            | (other, Operand::Expression(Expression::Constant(value))) => {
                 let expression = match other {
                     Operand::Expression(expression) => expression,
                     Operand::Attribute(Attribute::Bool(attribute)) => Expression::Bool(attribute),
@@ -162,10 +169,13 @@ impl Parser<'_> {
                 };
                 Ok(if is_wanted { expression } else { Expression::Not(Box::new(expression)) })
             }
-            (value @ (Operand::Number(_) | Operand::Duration(_) | Operand::Text(_)), attribute @ Operand::Attribute(_)) => {
-                self.compare(attribute, comparison.turned(), value, from)
+            (
+                value @ (Operand::Number(_) | Operand::Duration(_) | Operand::Text(_)),
+                attribute @ Operand::Attribute(_),
+            ) => self.compare(attribute, comparison.turned(), value, from),
+            (Operand::Attribute(Attribute::Fields(_)), _) => {
+                self.wrong(from, "it needs a name, such as request.headers['x']")
             }
-            (Operand::Attribute(Attribute::Fields(_)), _) => self.wrong(from, "it needs a name, such as request.headers['x']"),
             (Operand::Attribute(_), Operand::Attribute(_)) => {
                 self.wrong(from, "two attributes are not compared with each other")
             }
@@ -232,7 +242,9 @@ impl Parser<'_> {
                 let inner = self.operand()?;
                 self.expects(")")?;
                 return match inner {
-                    Operand::Attribute(Attribute::Text(text)) => Ok(Operand::Expression(Expression::HasText(text))),
+                    Operand::Attribute(Attribute::Text(text)) => {
+                        Ok(Operand::Expression(Expression::HasText(text)))
+                    }
                     Operand::Attribute(Attribute::Number(number)) => {
                         Ok(Operand::Expression(Expression::HasNumber(number)))
                     }
@@ -250,7 +262,9 @@ impl Parser<'_> {
                 self.expects(")")?;
                 return match nanoseconds(&text) {
                     Some(duration) => Ok(Operand::Duration(duration)),
-                    None => self.wrong(from, "it is no duration, such as duration('1.5s') or duration('200ms')"),
+                    None => {
+                        self.wrong(from, "it is no duration, such as duration('1.5s') or duration('200ms')")
+                    }
                 };
             }
             _ => {}
@@ -349,7 +363,8 @@ impl Comparison {
 
 /// Go's durations, of which CEL has the form: decimal numbers, each with a unit.
 fn nanoseconds(text: &str) -> Option<i64> {
-    const UNITS: [(&str, f64); 6] = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 6e10), ("h", 3.6e12)];
+    const UNITS: [(&str, f64); 6] =
+        [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 6e10), ("h", 3.6e12)];
     let (mut rest, mut all) = (text, 0.0);
     if rest.is_empty() {
         return None;
@@ -357,11 +372,12 @@ fn nanoseconds(text: &str) -> Option<i64> {
     while !rest.is_empty() {
         let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?);
         let (unit, scale) = UNITS.iter().find(|(unit, _)| {
-            after.strip_prefix(unit).is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit()))
+            after
+                .strip_prefix(unit)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit()))
         })?;
         all += number.parse::<f64>().ok()? * scale;
         rest = after.get(unit.len()..)?;
     }
     Some(all as i64)
 }
-

@@ -80,7 +80,9 @@ fn syslog(text: &str) -> Result<SyslogAddress, String> {
     let address = text.strip_prefix("udp:").unwrap_or(text);
     let address = address.strip_prefix("//").unwrap_or(address);
     if text.starts_with("tcp:") || address.is_empty() || address.contains(['/', ' ']) {
-        return Err(format!("`{text}` is no address of syslog; expected HOST:PORT, to which UDP is spoken, or a path"));
+        return Err(format!(
+            "`{text}` is no address of syslog; expected HOST:PORT, to which UDP is spoken, or a path"
+        ));
     }
     let has_port = address.rsplit_once(':').is_some_and(|(host, port)| {
         port.parse::<u16>().is_ok() && (!host.contains(':') || host.starts_with('['))
