@@ -11,12 +11,11 @@ use std::{collections::BTreeSet, time::SystemTime};
 
 /// All of them as JSON: Envoy's names where it has them, and for every server and upstream its name, its state (`good`,
 /// `kept`: what was there before is used, `failed`) and what is wrong.
-pub(super) fn dump(gateway: &Gateway) -> Vec<u8> {
+pub(super) fn dump(gateway: &Gateway) -> Value {
     let now = unix_seconds(SystemTime::now());
     let credentials = gateway.credentials.borrow();
     let all: Vec<Value> = credentials.views().map(|view| of_view(&view, now)).collect();
-    let page = json!({"certificates": all, "load_failures": credentials.failures()});
-    format!("{page:#}\n").into_bytes()
+    json!({"certificates": all, "load_failures": credentials.failures()})
 }
 
 fn of_view(view: &View<'_>, now: u64) -> Value {

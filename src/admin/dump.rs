@@ -1,89 +1,157 @@
 //! The snapshot as JSON. Large configurations have hundreds of thousands of routes, so it is written piece by piece.
 
-use super::{breakers, health, pages::present_endpoints, routes, secure};
+use super::{
+    breakers, health, look,
+    pages::present_endpoints,
+    pieces::{Gone, Pieces},
+    redact, routes, secure,
+};
 use crate::{
-    control::Gateway,
+    config::written,
+    control::{Bound, Gateway},
     table::{
         BindAddress, Cluster, ClusterId, DnsKind, Endpoint, Endpoints, Http2Settings, LoadBalancing,
-        ProxyVersion, RouteTable, STREAMS_MAX, ServerHeader, Settings, TunnelMethod, VirtualHost,
+        ProxyVersion, RouteTable, STREAMS_MAX, ServerHeader, Settings, Snapshot, TunnelMethod,
     },
 };
 use serde_json::{Value, json};
+use std::rc::Rc;
+use tokio::{sync::mpsc, task::spawn_blocking};
 
-/// Everything that is served: `{"generation", "settings", "listeners", "route_tables", "clusters"}`.
-pub(super) fn dump(gateway: &Gateway) -> Vec<u8> {
-    let snapshot = &gateway.snapshot();
-    let mut out = Writer::default();
-    out.raw("{\"generation\":");
-    out.value(&json!(snapshot.generation));
-    out.raw(",\n\"settings\":");
-    out.value(&settings(&snapshot.settings));
-    out.raw(",\n\"listeners\":");
-    out.list(&gateway.listeners(), |out, bound| {
-        out.value(&json!({
-            "name": bound.listener.name,
-            "bind": bound.listener.bind.to_string(),
-            "address": bound.text(),
-            "kind": match bound.listener.bind { BindAddress::Tcp(_) => "tcp", BindAddress::Unix(_) => "unix" },
-            "chain": secure::chain(&bound.listener.chain, snapshot),
-            "source": bound.listener.source.to_string(),
-        }));
-    });
-    out.raw(",\n\"route_tables\":");
-    out.list(&snapshot.route_tables, table);
-    out.raw(",\n\"clusters\":");
-    let with_ids: Vec<_> = (0..).map(ClusterId).zip(&snapshot.clusters).collect();
-    out.list(&with_ids, |out, (id, cluster)| out.value(&self::cluster(gateway, *id, cluster)));
-    out.raw("}\n");
-    out.0
+/// What of the configuration is asked for.
+pub(super) struct Wanted {
+    /// Only this part of it.
+    pub(super) resource: Option<String>,
+    /// Only what has this in its name: listeners, virtual hosts, clusters.
+    pub(super) name: Option<String>,
 }
 
-/// JSON in the making.
-#[derive(Default)]
-struct Writer(Vec<u8>);
+/// The parts that can be asked for.
+pub(super) const RESOURCES: &[&str] = &["settings", "listeners", "routes", "clusters", "workers", "written"];
 
-impl Writer {
-    fn raw(&mut self, text: &str) {
-        self.0.extend_from_slice(text.as_bytes());
+/// Objects as they are written that wait to be passed on.
+const WRITTEN_WAITING: usize = 64;
+
+impl Wanted {
+    fn has(&self, resource: &str) -> bool {
+        self.resource.as_deref().is_none_or(|wanted| wanted == resource)
     }
 
-    fn value(&mut self, value: &Value) {
-        // Writing to memory can't fail, and every key of a `Value` is a string.
-        let _ = serde_json::to_writer(&mut self.0, value);
+    fn is_named(&self, name: &str) -> bool {
+        self.name.as_deref().is_none_or(|part| name.contains(part))
     }
+}
 
-    fn list<T>(&mut self, items: &[T], mut each: impl FnMut(&mut Writer, &T)) {
-        let mut separator = "[\n";
-        for item in items {
-            self.raw(separator);
-            each(self, item);
-            separator = ",\n";
+/// The configuration in its three shapes: what was compiled (`settings`, `listeners`, `route_tables`, `clusters`), what each
+/// worker serves of it (`workers`), and what was written (`written`: without secrets, with file and line).
+pub(super) async fn dump(gateway: Rc<Gateway>, wanted: Wanted, mut out: Pieces) -> Result<(), Gone> {
+    // Another one may take its place meanwhile; this one is told to its end.
+    let (snapshot, listeners) = (gateway.snapshot(), gateway.listeners());
+    out.object();
+    out.field("generation", &json!(snapshot.generation)).await?;
+    if wanted.has("settings") {
+        out.field("settings", &settings(&snapshot.settings)).await?;
+    }
+    if wanted.has("listeners") {
+        out.list("listeners");
+        for bound in listeners.iter().filter(|bound| wanted.is_named(&bound.listener.name)) {
+            out.item(&listener(bound, &snapshot)).await?;
         }
-        self.raw(if items.is_empty() { "[]" } else { "]" });
+        out.end();
     }
+    if wanted.has("routes") {
+        out.list("route_tables");
+        for table in &snapshot.route_tables {
+            route_table(table, &wanted, &mut out).await?;
+        }
+        out.end();
+    }
+    if wanted.has("clusters") {
+        out.list("clusters");
+        for (id, cluster) in (0..).map(ClusterId).zip(&snapshot.clusters) {
+            if wanted.is_named(&cluster.name) {
+                out.item(&self::cluster(&gateway, &snapshot, id, cluster)).await?;
+            }
+        }
+        out.end();
+    }
+    if wanted.has("workers") {
+        out.list("workers");
+        for seen in look::shards(&gateway, 0, 0..0).await {
+            out.item(&json!({
+                "id": seen.id.0,
+                "generation": seen.generation,
+                "connections": seen.open,
+            }))
+            .await?;
+        }
+        out.end();
+    }
+    if wanted.has("written") {
+        out.list("written");
+        as_written(&gateway, &wanted, &mut out).await?;
+        out.end();
+    }
+    out.end();
+    out.finish().await
 }
 
-fn table(out: &mut Writer, table: &RouteTable) {
-    out.raw("{\"name\":");
-    out.value(&json!(table.name));
-    out.raw(",\"virtual_hosts\":");
-    out.list(&table.virtual_hosts, virtual_host);
-    out.raw("}");
+/// The objects of the files. A thread of its own reads them once more: there may be very many.
+async fn as_written(gateway: &Gateway, wanted: &Wanted, out: &mut Pieces) -> Result<(), Gone> {
+    let known = gateway.known();
+    let (to, mut objects) = mpsc::channel(WRITTEN_WAITING);
+    let read = move || {
+        for file in known.sources.iter() {
+            written(file, |object| {
+                let value = redact::object(object.value);
+                let shown = json!({"file": &*object.file, "line": object.line, "object": value});
+                to.blocking_send(shown).is_ok()
+            });
+        }
+    };
+    drop(spawn_blocking(read));
+    while let Some(shown) = objects.recv().await {
+        let name = shown.pointer("/object/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        if wanted.is_named(name) {
+            out.item(&shown).await?;
+        }
+    }
+    Ok(())
 }
 
-fn virtual_host(out: &mut Writer, host: &VirtualHost) {
-    out.raw("{\"host\":");
-    out.value(&json!(host.host));
-    out.raw(",\"require_tls\":");
-    out.value(&json!(host.require_tls));
-    out.raw(",\"source\":");
-    out.value(&json!(host.source.to_string()));
-    out.raw(",\"routes\":");
-    out.list(&host.routes, |out, route| out.value(&routes::route(route)));
-    out.raw("}");
+fn listener(bound: &Bound, snapshot: &Snapshot) -> Value {
+    json!({
+        "name": bound.listener.name,
+        "bind": bound.listener.bind.to_string(),
+        "address": bound.text(),
+        "kind": match bound.listener.bind { BindAddress::Tcp(_) => "tcp", BindAddress::Unix(_) => "unix" },
+        "chain": secure::chain(&bound.listener.chain, snapshot),
+        "source": bound.listener.source.to_string(),
+    })
 }
 
-fn cluster(gateway: &Gateway, id: ClusterId, cluster: &Cluster) -> Value {
+async fn route_table(table: &RouteTable, wanted: &Wanted, out: &mut Pieces) -> Result<(), Gone> {
+    out.object();
+    out.field("name", &json!(table.name)).await?;
+    out.list("virtual_hosts");
+    for host in table.virtual_hosts.iter().filter(|host| wanted.is_named(&host.host)) {
+        out.object();
+        out.field("host", &json!(host.host)).await?;
+        out.field("require_tls", &json!(host.require_tls)).await?;
+        out.field("source", &json!(host.source.to_string())).await?;
+        out.list("routes");
+        for route in &host.routes {
+            out.item(&routes::route(route)).await?;
+        }
+        out.end();
+        out.end();
+    }
+    out.end();
+    out.end();
+    Ok(())
+}
+
+fn cluster(gateway: &Gateway, snapshot: &Snapshot, id: ClusterId, cluster: &Cluster) -> Value {
     let endpoint = |endpoint: &Endpoint| {
         json!({
             "address": endpoint.address.to_string(),
@@ -115,7 +183,7 @@ fn cluster(gateway: &Gateway, id: ClusterId, cluster: &Cluster) -> Value {
             "interval_seconds": pings.interval.as_secs_f64(),
             "timeout_seconds": pings.timeout.as_secs_f64(),
         })),
-        "tls": cluster.tls.as_ref().map(|tls| secure::upstream(tls, &gateway.snapshot())),
+        "tls": cluster.tls.as_ref().map(|tls| secure::upstream(tls, snapshot)),
         "proxy_protocol": cluster.proxy_protocol.map(|version| match version {
             ProxyVersion::V1 => 1,
             ProxyVersion::V2 => 2,

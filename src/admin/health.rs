@@ -45,7 +45,7 @@ pub(super) fn numbers(gateway: &Gateway) -> Vec<Numbers> {
     let ejected: Vec<&Kept<'_>> = ejected.collect();
     let checked = kept.iter().filter(|kept| kept.cluster.health_check.is_some());
     let checked: Vec<&Kept<'_>> = checked.collect();
-    let mut all = members(&kept);
+    let mut all = vec![members(&kept)];
     if !ejected.is_empty() {
         all.extend(ejections(&ejected));
     }
@@ -55,26 +55,19 @@ pub(super) fn numbers(gateway: &Gateway) -> Vec<Numbers> {
     all
 }
 
-fn members(kept: &[Kept<'_>]) -> Vec<Numbers> {
-    let all = kept.iter().map(|kept| kept.sample(kept.endpoints.len() as u64));
-    let good =
-        kept.iter().map(|kept| kept.sample(kept.endpoints.iter().filter(|e| is_good(e)).count() as u64));
+fn members(kept: &[Kept<'_>]) -> Numbers {
     let each = kept.iter().flat_map(|kept| {
         let labels = kept.labels();
         kept.endpoints.iter().map(move |e| {
             (format!("{labels},endpoint=\"{}\"", escaped(&e.address.to_string())), is_good(e).into())
         })
     });
-    let gauge = |name, help, samples| Numbers { name, is_counter: false, help, samples };
-    vec![
-        gauge("envoy_cluster_membership_total", "Endpoints of a cluster that keeps health.", all.collect()),
-        gauge("envoy_cluster_membership_healthy", "Those of them that are good.", good.collect()),
-        gauge(
-            "sluicegate_endpoint_healthy",
-            "1 for an endpoint that is good, 0 for one that is not.",
-            each.collect(),
-        ),
-    ]
+    Numbers {
+        name: "sluicegate_endpoint_healthy",
+        is_counter: false,
+        help: "1 for an endpoint that is good, 0 for one that is not; of clusters that keep health.",
+        samples: each.collect(),
+    }
 }
 
 fn ejections(kept: &[&Kept<'_>]) -> Vec<Numbers> {
@@ -132,7 +125,7 @@ fn checks(kept: &[&Kept<'_>]) -> [Numbers; 3] {
 
 impl Kept<'_> {
     fn labels(&self) -> String {
-        format!("envoy_cluster_name=\"{}\"", escaped(&self.cluster.name))
+        format!("cluster_name=\"{}\"", escaped(&self.cluster.name))
     }
 
     fn sample(&self, value: u64) -> Sample {
@@ -140,7 +133,7 @@ impl Kept<'_> {
     }
 }
 
-fn is_good(endpoint: &Endpoint) -> bool {
+pub(super) fn is_good(endpoint: &Endpoint) -> bool {
     endpoint.health().is_none_or(|health| health.is_good())
 }
 

@@ -1,16 +1,30 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
-//! value that makes no sense. `http2` has the options about clients' connections, `doctor` those of
-//! that subcommand, `values` what an option's text is read into.
+//! value that makes no sense. `http2` has the options about clients' connections, `tracing` those about spans, `metrics` those
+//! about metrics, `doctor` those of that subcommand, `drain` those about the end of the process and about the next one,
+//! `asking` the subcommands that ask a running gateway, `top` that which goes on asking, `values` what an option's text is
+//! read into.
 
+mod asking;
 mod doctor;
+mod drain;
 mod http2;
+mod top;
+mod tracing;
+mod metrics;
 mod values;
 
+pub(super) use asking::{AskArgs, AskDrainArgs, LogLevelArgs, StatusArgs};
 pub(super) use doctor::DoctorArgs;
+pub(super) use drain::DrainArgs;
+use drain::duration;
 pub(super) use http2::Http2Args;
+pub(super) use metrics::MetricsArgs;
+pub(super) use top::TopArgs;
+pub(super) use tracing::TracingArgs;
 pub(super) use values::{Labels, Networks};
 
 use crate::{
+    admin::Address,
     compile::{Identity, Locality},
     control::{CpuList, PortMap, log::Level},
     driver::DriverChoice,
@@ -58,6 +72,18 @@ pub enum Subcommand {
     Doctor(Box<DoctorArgs>),
     /// Serve an example with an origin of its own on port 8080
     Demo(DemoArgs),
+    /// Have a running gateway read its configuration again
+    Reload(AskArgs),
+    /// Have another process of the program take over from a running gateway
+    Upgrade(AskArgs),
+    /// Have a running gateway take no new connections, let the present ones end, and end
+    Drain(AskDrainArgs),
+    /// Say how a running gateway is
+    Status(StatusArgs),
+    /// Say or change how much a running gateway says on standard error
+    LogLevel(LogLevelArgs),
+    /// Show a running gateway live in the terminal: requests, routes, workers, clusters, reloads
+    Top(TopArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -149,6 +175,9 @@ pub struct RunArgs {
     /// How clients' connections are served.
     #[command(flatten)]
     pub http2: Http2Args,
+    /// Spans.
+    #[command(flatten)]
+    pub tracing: TracingArgs,
 }
 
 /// How the gateway's process runs.
@@ -161,15 +190,23 @@ pub struct ProcessArgs {
     /// CPUs to pin one worker each to, such as `1,3-5` [default: the allowed ones in order, unless a quota is smaller]
     #[arg(long, value_name = "LIST", env = "SLUICEGATE_CPUS")]
     pub cpus: Option<CpuList>,
+    /// Which worker serves a connection: off, the one that the kernel gives it to by its addresses; connections, another one
+    /// if it has clearly fewer, which is for few clients, or connections that live long
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = BalanceKind::Off, env = "SLUICEGATE_BALANCE")]
+    pub balance: BalanceKind,
     /// What workers run on: auto, io_uring (or no start), epoll
     #[arg(long, value_name = "DRIVER", default_value = "auto", env = "SLUICEGATE_DRIVER")]
     pub driver: DriverChoice,
-    /// Where the admin pages are: an address with a port, or `off`. They are for the operator only
+    /// Where the admin pages are: an address with a port, `unix:PATH` for a socket that only this user can open, or `off`.
+    /// They are for the operator only
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15000", env = "SLUICEGATE_ADMIN")]
     pub admin: Listen,
-    /// Where /healthz/ready and /healthz/live are: an address with a port, or `off`
+    /// Where /healthz/ready and /healthz/live are: an address with a port, `unix:PATH`, or `off`
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:15021", env = "SLUICEGATE_STATUS")]
     pub status: Listen,
+    /// Metrics.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// Where access log lines go: a file, `-` for standard output, unix:PATH, syslog:, syslog:HOST:PORT, or `off` [default:
     /// what a Telemetry or `meshConfig.accessLogFile` says, else standard output]
     #[arg(long, value_name = "TARGET", env = "SLUICEGATE_ACCESS_LOG", value_parser = LogTarget::parse)]
@@ -179,23 +216,37 @@ pub struct ProcessArgs {
     #[arg(long, value_name = "FORMAT", env = "SLUICEGATE_ACCESS_LOG_FORMAT", value_parser = Preset::parse)]
     pub access_log_format: Option<Format>,
     /// The share of the lines that are written, at random, such as `1%` [default: all]
-    #[arg(long, value_name = "PERCENT", env = "SLUICEGATE_ACCESS_LOG_SAMPLE", value_parser = share)]
+    #[arg(long, value_name = "PERCENT", env = "SLUICEGATE_ACCESS_LOG_SAMPLE")]
     pub access_log_sample: Option<Share>,
     /// How much is said on standard error: error, warn, info, debug
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "SLUICEGATE_LOG_LEVEL")]
     pub log_level: Level,
-    /// How long connections in use may go on after SIGTERM, such as `30s`, `2m` or `500ms`
-    #[arg(long, value_name = "TIME", default_value = "30s", env = "SLUICEGATE_DRAIN_TIME", value_parser = duration)]
-    pub drain_time: Duration,
+    /// How it ends.
+    #[command(flatten)]
+    pub drain: DrainArgs,
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake
     #[arg(long, value_name = "TIME", default_value = "15s", env = "SLUICEGATE_HANDSHAKE_TIMEOUT", value_parser = duration, hide_short_help = true)]
     pub handshake_timeout: Duration,
     /// Whether TLS clients may resume sessions: on, or off, which makes every handshake a full one
     #[arg(long, value_name = "SWITCH", value_enum, default_value_t = SessionTickets::On, env = "SLUICEGATE_SESSION_TICKETS", hide_short_help = true)]
     pub session_tickets: SessionTickets,
+    /// Whether the configuration is loaded again when its files change: on, or off, which leaves it to SIGHUP and
+    /// `sluicegate reload`. Files of certificates are followed in any case
+    #[arg(long, value_name = "SWITCH", value_enum, default_value_t = Watch::On, env = "SLUICEGATE_WATCH")]
+    pub watch: Watch,
     /// The DNS server to ask, instead of those in /etc/resolv.conf: an IP address, with a port if it is not 53
     #[arg(long, value_name = "ADDR", env = "SLUICEGATE_RESOLVER", value_parser = resolver, hide_short_help = true)]
     pub resolver: Option<SocketAddr>,
+}
+
+/// `--balance`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum BalanceKind {
+    /// A worker serves what it accepts.
+    #[default]
+    Off,
+    /// By the number of connections.
+    Connections,
 }
 
 /// `--session-tickets`
@@ -205,6 +256,16 @@ pub enum SessionTickets {
     #[default]
     On,
     /// Nobody gets one.
+    Off,
+}
+
+/// `--watch`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Watch {
+    /// Files that change are loaded.
+    #[default]
+    On,
+    /// They are loaded when somebody says so.
     Off,
 }
 
@@ -315,12 +376,14 @@ pub struct CompletionsArgs {
 }
 
 /// Where a page is: an address, or nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// `off`
     Off,
     /// There.
     At(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
 }
 
 impl FromStr for Listen {
@@ -329,42 +392,17 @@ impl FromStr for Listen {
         if text == "off" {
             return Ok(Listen::Off);
         }
-        let address = text.parse().map(Listen::At);
-        address.map_err(|_| {
-            format!("`{text}` is not an IP address with a port, such as 127.0.0.1:15000, nor `off`")
-        })
+        match text.parse() {
+            Ok(Address::Tcp(address)) => Ok(Listen::At(address)),
+            Ok(Address::Unix(path)) => Ok(Listen::Unix(path)),
+            Err(error) => Err(format!("{error}, nor `off`")),
+        }
     }
-}
-
-fn share(text: &str) -> Result<Share, String> {
-    Share::parse(text).ok_or_else(|| "expected a percentage from 0 to 100, such as 1% or 0.5%".into())
 }
 
 fn resolver(text: &str) -> Result<SocketAddr, String> {
     let with_port = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)));
     with_port.map_err(|_| format!("`{text}` is not an IP address"))
-}
-
-/// The longest drain; a longer one is a mistake in the unit.
-const DRAIN_MAX: Duration = Duration::from_secs(24 * 3600);
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(format!("`{text}`: expected a number and ms, s, m or h, such as 30s")),
-    };
-    let number: u64 =
-        number.parse().map_err(|_| format!("`{text}`: expected a number and a unit, such as 30s"))?;
-    let duration = Duration::from_millis(number.saturating_mul(unit_ms));
-    if duration > DRAIN_MAX {
-        return Err(format!("`{text}` is longer than a day"));
-    }
-    Ok(duration)
 }
 
 #[cfg(test)]
@@ -427,7 +465,7 @@ mod tests {
         assert_eq!(run.process.admin, Listen::Off);
         assert_eq!(run.process.status, Listen::At("[::1]:9".parse().unwrap()));
         assert_eq!(run.process.access_log, Some(LogTarget::Off));
-        assert_eq!(run.process.drain_time, Duration::from_secs(120));
+        assert_eq!(run.process.drain.drain_time, Duration::from_secs(120));
         assert_eq!(run.process.resolver, Some("127.0.0.1:53".parse().unwrap()));
     }
 
@@ -438,6 +476,7 @@ mod tests {
             &["--workers", "0"],
             &["--cpus", "3-1"],
             &["--admin", "localhost"],
+            &["--admin", "unix:"],
             &["--drain-time", "30"],
             &["--drain-time", "30d"],
             &["--drain-time", "25h"],

@@ -2,10 +2,10 @@
 
 use super::args::{MisdirectedStatus, WorkloadArgs};
 use crate::{
-    compile::{Http2Options, Misdirected, Options},
+    compile::{Http2Options, Misdirected, Options, TracingOptions},
     control::{Loader, PortMap},
 };
-use std::path::PathBuf;
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 pub(super) use crate::control::Loaded;
 
@@ -17,7 +17,7 @@ pub(super) fn load(
     port_map: &PortMap,
     http2: Http2Options,
 ) -> Loaded {
-    loader(paths, workload, port_map, http2).load()
+    loader(paths, workload, port_map, http2, TracingOptions::default()).load()
 }
 
 /// How to [`load`], as often as one likes.
@@ -26,6 +26,7 @@ pub(super) fn loader(
     workload: &WorkloadArgs,
     port_map: &PortMap,
     http2: Http2Options,
+    tracing: TracingOptions,
 ) -> Loader {
     let options = Options {
         labels: workload.labels.clone().map(|labels| labels.0),
@@ -40,7 +41,16 @@ pub(super) fn loader(
             MisdirectedStatus::Status404 => Misdirected::Status404,
         },
         http2,
+        tracing,
+        environment: environment(),
         ..Options::default()
     };
     Loader::new(paths, options)
+}
+
+/// What is no text can't be asked for by name.
+fn environment() -> BTreeMap<String, String> {
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
 }

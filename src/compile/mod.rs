@@ -10,6 +10,7 @@
 //! - `authentication`: RequestAuthentications to the rules for tokens
 //! - `authorization`: AuthorizationPolicies to the rules by which requests and connections are let in
 //! - `telemetry`: what Telemetry resources say of logs, spans and metrics
+//! - `tracing`: what they and `meshConfig` say of spans together
 //! - `merge`: servers to listeners; who wins a port and a host
 //! - `attach`: which VirtualServices are on which servers, with which hosts
 //! - `delegate`: rules that are another VirtualService's, in the place of the rule that delegates
@@ -20,7 +21,7 @@
 //! - `inventory`: what is attached to what, for those who explain
 //!
 //! Beside them:
-//! - `options`: what goes in beside the files, and what comes out
+//! - `options`, `tracing_options`: what goes in beside the files, and what comes out
 //! - `report`: where diagnostics go
 //! - `locality`: where something is
 //! - `host_name`, `scope`, `origin`, `claim`: names of hosts, namespaces and order, places in files, names of claims
@@ -51,6 +52,8 @@ mod services;
 mod shadow;
 mod tables;
 mod telemetry;
+mod tracing;
+mod tracing_options;
 mod tls;
 mod unsupported;
 mod validate;
@@ -64,8 +67,9 @@ pub use inventory::{Inventory, ServerEntry};
 pub use locality::Locality;
 pub use options::{Compiled, Http2Options, Identity, Misdirected, Options, Workload};
 pub use tables::ServerState;
+pub use tracing_options::{TracingEndpoint, TracingOptions};
 
-use crate::{config::Resources, table::Snapshot, tls::Secrets};
+use crate::{config::Resources, table::Snapshot};
 use clusters::{Clusters, Policies};
 use delegate::HttpRules;
 use origin::Origins;
@@ -74,13 +78,6 @@ use report::Report;
 use rules::RuleCompiler;
 use services::Registry;
 use workload::PortMap;
-
-/// The content of the Secrets that this gateway may use, of those that have no error.
-pub fn secrets(resources: &Resources, workload: &Workload) -> Secrets {
-    let mut only = Resources::default();
-    only.secrets.clone_from(&resources.secrets);
-    tls::extract(&only, workload, &Report::new(validate::validate(&only)))
-}
 
 /// Makes a snapshot of the objects that have no error, and reports everything that is wrong or surprising.
 ///
@@ -91,12 +88,10 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let mut report = Report::new(found);
     let report = &mut report;
     unsupported::report_fields(resources, report);
-
     let deployment = workload::deployment(resources, options, report);
     let mesh = mesh::mesh(resources, deployment.as_ref(), report);
     let workload = workload::workload(options, deployment.as_ref(), &mesh);
     let ports = PortMap::new(options, &workload, deployment.as_ref(), resources);
-
     let selection = select::select(resources, &workload, mesh.virtual_service_export_to(), report);
     let policy_selection = PolicySelection::new(&workload, &selection);
     let authentication = authentication::authentication(resources, &policy_selection, report);
@@ -108,7 +103,6 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let http = HttpRules::new(&selection, resources, mesh.virtual_service_export_to(), report);
     delegate::report_unused(resources, report);
     review::report_mesh_rules(resources, (&selection, &http), &workload, report);
-
     let registry = Registry::new(resources, &workload, &mesh, report);
     let export_to = mesh.destination_rule_export_to();
     let policies = Policies::new(resources, &workload, export_to, report);
@@ -122,6 +116,9 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     rules.verifies_tokens = authentication.is_some();
     let mut server_tls = tls::ServerTls::new(inputs);
     let tables = tables::build((&merged, &attachments), &mut rules, &mut server_tls, report);
+    let telemetry = telemetry::telemetry(resources, (mesh, &policy_selection, &origins), report);
+    let traced = tracing::Inputs { told: telemetry.tracing.as_deref(), mesh, workload: &workload, options };
+    let tracing = tracing::tracing(&traced, &mut rules.clusters, report);
     let inventory = Inventory::new(&merged, &attachments, &tables.states, (&selection, &origins));
     let (clusters, client_tls, of_clients) = rules.clusters.finish(report);
     let (server_tls, mut uses) = server_tls.finish();
@@ -133,7 +130,6 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     let servers = (tables.listeners.as_slice(), server_tls.as_slice());
     let policies = authorization::Inputs { resources, policies: &policy_selection, around, servers };
     let authorization = authorization::authorization(&policies, &origins, report);
-    let telemetry = telemetry::telemetry(resources, (mesh, &policy_selection, &origins), report);
 
     Compiled {
         snapshot: Snapshot {
@@ -146,7 +142,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
             authentication,
             client_tls,
             authorization,
-            tracing: None,
+            tracing,
             telemetry,
         },
         diagnostics: std::mem::take(report).finish(),

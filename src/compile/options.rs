@@ -1,6 +1,6 @@
 //! What the gateway is told beside the files, and what comes of it.
 
-use super::{Locality, inventory::Inventory};
+use super::{Locality, TracingOptions, inventory::Inventory};
 use crate::{
     config::{Diagnostic, Severity},
     table::Snapshot,
@@ -9,7 +9,7 @@ use crate::{
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 /// What the gateway process is told about itself, beside the files.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// `--labels`: the workload's labels, by which Gateways select it. `None`: those of the deployment that `gateway`
     /// names; without one, every Gateway applies.
@@ -39,6 +39,10 @@ pub struct Options {
     pub misdirected: Misdirected,
     /// How HTTP/2 is spoken with clients.
     pub http2: Http2Options,
+    /// `--tracing-endpoint`, `--tracing-sample`
+    pub tracing: TracingOptions,
+    /// Variables of the environment, for what names some of them.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// What the command line says of clients' connections; nothing of it: `connectionSettings` decides. Bounds are those of

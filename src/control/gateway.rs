@@ -1,6 +1,9 @@
 //! The running gateway as its control thread and its pages see it.
 
-use super::{Credentials, Descriptors, ExportStatus, History, KeyState, log_writer::Logs};
+use super::{
+    Credentials, Descriptors, ExportStatus, History, KeyState, Known, handover::Handover, log_writer::Logs,
+    sockets::Sockets,
+};
 use crate::{
     driver::Driver,
     shard::{Handle, Message},
@@ -92,6 +95,43 @@ pub const LOADS_KEPT: usize = 20;
 /// Diagnostics of one load that are kept for pages. What is behind them is for `sluicegate check`.
 pub const DIAGNOSTICS_KEPT: usize = 50;
 
+/// Who the gateway is in Istio's metrics, and which of them there are.
+#[derive(Clone, Debug, Default)]
+pub struct MetricsWorkload {
+    /// `source_workload`
+    pub name: String,
+    /// `source_workload_namespace`
+    pub namespace: String,
+    /// Its labels, which `source_canonical_service` and others come from.
+    pub labels: BTreeMap<String, String>,
+    /// The units of durations.
+    pub durations: DurationUnits,
+}
+
+/// In which units Istio's metric of durations is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DurationUnits {
+    /// `istio_request_duration_milliseconds`, as all versions of Istio have it.
+    #[default]
+    Milliseconds,
+    /// `istio_request_duration_seconds`, as newer dashboards ask for it first.
+    Seconds,
+    /// Both of them.
+    Both,
+}
+
+impl DurationUnits {
+    /// Whether there are milliseconds.
+    pub fn has_milliseconds(self) -> bool {
+        self != DurationUnits::Seconds
+    }
+
+    /// Whether there are seconds.
+    pub fn has_seconds(self) -> bool {
+        self != DurationUnits::Milliseconds
+    }
+}
+
 /// A listener with the address that it got.
 #[derive(Clone, Debug)]
 pub struct Bound {
@@ -126,6 +166,8 @@ pub struct Gateway {
     pub(super) snapshot: RefCell<Arc<Snapshot>>,
     /// The files and directories that it was made of, as the user named them.
     pub inputs: Vec<String>,
+    /// What is known of the files that the snapshot was made of.
+    pub(super) known: RefCell<Arc<Known>>,
     /// Where it listens.
     pub(super) listeners: RefCell<Rc<[Bound]>>,
     /// The shards.
@@ -150,6 +192,14 @@ pub struct Gateway {
     pub logs: RefCell<Logs>,
     /// How long a drain may take.
     pub drain_time: Duration,
+    /// For how long clients are accepted after ready has begun to say no.
+    pub drain_accept: Duration,
+    /// Its listening sockets.
+    pub sockets: Rc<Sockets>,
+    /// The processes before and after this one.
+    pub handover: Handover,
+    /// Who it is in metrics.
+    pub workload: Arc<MetricsWorkload>,
     /// The last loads of the configuration, the latest one at the end.
     pub loads: RefCell<VecDeque<Load>>,
     /// What became of spans.
@@ -191,6 +241,11 @@ impl Gateway {
     /// What is served. Hold it while its clusters and tables are looked at: the next load replaces it.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.borrow())
+    }
+
+    /// What is known of the files that the snapshot was made of.
+    pub fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.borrow())
     }
 
     /// Where it listens.

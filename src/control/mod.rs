@@ -16,50 +16,64 @@
 //! - `resolver`: names to addresses
 //! - `ports`: declared ports to listening ports
 //! - `history`: what the whole gateway did in each of the last seconds
+//! - `sockets`: listening sockets from outside, of our own, and for the next process
+//! - `handover`: another process of the program takes over
+//! - `notify`: what the service manager is told
 //! - `log_writer`: the threads that write the access logs
 //! - `signals`: what the operating system asks for
+//! - `watch`: files that change
 //! - `unix`: the files of Unix sockets
 //! - `reload`: another configuration in the place of the one that is served
 //! - `start`: sockets, shards, log: from a snapshot to a running gateway
 //! - `gateway`: the running gateway as its control thread and its pages see it
+//! - `drain`: the end of the process, step by step
 //! - `supervise`: from start to end: readiness, names, drain
 
 mod cpus;
 mod credentials;
 mod descriptors;
+mod drain;
 mod gateway;
 mod fetch;
 mod history;
+mod handover;
 mod jwks;
 mod health;
 pub mod log;
 mod log_writer;
 mod names;
 mod otlp;
+mod notify;
 mod ports;
 mod reload;
 mod resolver;
 mod runtime;
 mod signals;
+mod sockets;
 mod start;
 mod supervise;
 #[cfg(test)]
 mod testing;
 mod unix;
+mod watch;
 
 pub use cpus::{CpuError, CpuList, Workers};
-pub use credentials::{Condition, Credentials, Reread, Signature, View};
+pub use credentials::{Condition, Credentials, View};
 pub use descriptors::Descriptors;
 pub use gateway::{
-    Bound, Command, DIAGNOSTICS_KEPT, Gateway, LOADS_KEPT, Load, LoadCounts, Outcome, Shard, State,
+    Bound, Command, DIAGNOSTICS_KEPT, DurationUnits, Gateway, LOADS_KEPT, Load, LoadCounts, MetricsWorkload,
+    Outcome, Shard, State,
 };
+pub use handover::{Handover, PidFile, Program};
 pub use history::{History, SAMPLES_KEPT, Sample, keep_history};
 pub use jwks::KeyState;
 pub use log_writer::{LogOptions, LogPlan, LogStatus, Logs, PlannedLog};
 pub use otlp::ExportStatus;
 pub use ports::{PortMap, PortMapError, Reservation};
-pub use reload::{Loaded, Loader, Served};
+pub use reload::{Known, Loaded, Loader, Served};
 pub use runtime::block_on;
 pub use signals::{Signal, Signals};
+pub use sockets::Sockets;
 pub use start::{Setup, StartError, start};
 pub use supervise::{End, Living, Reports, supervise};
+pub use unix::remove_stale_file;

@@ -12,6 +12,8 @@ pub enum Signal {
     Quit,
     /// SIGUSR1: open the access log's file again.
     Reopen,
+    /// SIGUSR2: have another process take over.
+    Upgrade,
     /// SIGHUP: read the configuration again.
     Reload,
 }
@@ -22,6 +24,7 @@ pub struct Signals {
     interrupt: unix::Signal,
     quit: unix::Signal,
     user1: unix::Signal,
+    user2: unix::Signal,
     hangup: unix::Signal,
 }
 
@@ -36,6 +39,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
             hangup: signal(SignalKind::hangup())?,
         })
     }
@@ -47,6 +51,7 @@ impl Signals {
             _ = self.interrupt.recv() => Signal::Terminate,
             _ = self.quit.recv() => Signal::Quit,
             _ = self.user1.recv() => Signal::Reopen,
+            _ = self.user2.recv() => Signal::Upgrade,
             _ = self.hangup.recv() => Signal::Reload,
         }
     }

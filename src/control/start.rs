@@ -1,26 +1,24 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, KeyState, Load, LoadCounts, LogOptions, Shard, State,
-    Workers, health,
+    Bound, Command, Credentials, Descriptors, Gateway, Handover, KeyState, Known, Load, LoadCounts,
+    LogOptions, MetricsWorkload, Shard, Sockets, State, Workers, health,
     log_writer::Logs,
     otlp::{self, ExportStatus},
     ports::Reservation,
-    unix,
 };
 use crate::{
     driver::{self, Bells, DriverChoice},
-    listener::{self, BindError},
+    listener::{Balance, BindError},
     shard::{self, Limits, Plan, Report, ShardId, ShardListener},
-    table::{Listener, Snapshot},
-    telemetry::LogTarget,
+    table::{AccessLogging, Snapshot},
+    telemetry::{LogSet, LogTarget},
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
     fmt, io,
     rc::Rc,
     sync::{Arc, mpsc::Sender},
-    thread,
     time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::{Notify, mpsc};
@@ -28,17 +26,14 @@ use tokio::sync::{Notify, mpsc};
 /// Commands of pages that may wait. One does what ten do.
 const COMMANDS_MAX: usize = 8;
 
-/// A port that is taken is tried so many times more, a second in all.
-const BIND_TRIES: u32 = 20;
-/// Between two tries.
-const BIND_PAUSE: Duration = Duration::from_millis(50);
-
 /// Everything a gateway starts with.
 pub struct Setup {
     /// What is served.
     pub snapshot: Snapshot,
     /// What its TLS names.
     pub credentials: Credentials,
+    /// What is known of its files.
+    pub known: Arc<Known>,
     /// What it was made of, as the user named it.
     pub inputs: Vec<String>,
     /// The workers.
@@ -51,12 +46,24 @@ pub struct Setup {
     pub log: LogOptions,
     /// How long a drain may take.
     pub drain_time: Duration,
+    /// Who it is in metrics.
+    pub workload: MetricsWorkload,
+    /// For how long clients are accepted after ready has begun to say no.
+    pub drain_accept: Duration,
+    /// How long connections of a listener may take that a reload has removed.
+    pub reload_drain_time: Duration,
     /// How long a TLS client may take for its ClientHello, and as much again for the rest of the handshake.
     pub handshake_timeout: Duration,
+    /// Its listening sockets: those from outside, to begin with.
+    pub sockets: Rc<Sockets>,
+    /// The processes before and after this one.
+    pub handover: Handover,
     /// Ports that are kept for the listeners until those are bound.
     pub reserved: Reservation,
     /// How the configuration was loaded.
     pub load: Load,
+    /// Workers hand connections to those that have fewer.
+    pub balances: bool,
 }
 
 /// Why a gateway can't start. Nothing runs then.
@@ -95,18 +102,16 @@ pub fn start(
     let mut snapshot = Snapshot { generation: 1, ..setup.snapshot };
     health::attach(&mut snapshot, Instant::now());
     let snapshot = Arc::new(snapshot);
-    let (listeners, per_shard) = bind_all(&snapshot, workers).map_err(StartError::Bind)?;
+    let (listeners, per_shard) = bind_all(&snapshot, &setup.sockets, workers).map_err(StartError::Bind)?;
+    setup.sockets.close_unused();
     drop(setup.reserved);
-    let files = &snapshot.telemetry.access_log;
-    let (logs, mut log_sets) = Logs::start(setup.log, files, workers, &hostname())
-        .map_err(|(target, error)| StartError::Log(target, error))?;
-    super::log::info(format_args!("access log: {}", logs.plan()));
+    let (logs, mut log_sets) = start_logs(setup.log, &snapshot.telemetry.access_log, workers)?;
     let defaults = Limits::default();
     let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
-    let handshake_timeout = setup.handshake_timeout;
     let (spans, to_export) = otlp::channel(workers);
     let mut shards = Vec::new();
     let bells = Arc::new(Bells::new(workers));
+    let mut balance = Balance::new(if setup.balances { workers } else { 0 }, &bells).into_iter();
     for ((id, listeners), cpu) in per_shard.into_iter().enumerate().zip(setup.workers.cpus) {
         let plan = Plan {
             id: ShardId(id),
@@ -115,12 +120,14 @@ pub fn start(
             snapshot: Arc::clone(&snapshot),
             tls: setup.credentials.initial(),
             listeners,
-            limits: Limits { connections, handshake_timeout, ..defaults.clone() },
+            limits: Limits { connections, handshake_timeout: setup.handshake_timeout, ..defaults.clone() },
             hostname: hostname(),
             log: log_sets.pop().unwrap_or_default(),
             spans: Some(spans.clone()),
             reports: reports.clone(),
             bells: Arc::clone(&bells),
+            balance: balance.next().flatten(),
+            reload_drain_time: setup.reload_drain_time,
         };
         let handle = shard::start(plan).map_err(StartError::Shard)?;
         shards.push(Shard { handle, cpu, driver: OnceCell::new(), ended: Cell::new(false) });
@@ -129,6 +136,7 @@ pub fn start(
     let gateway = Gateway {
         token_keys: RefCell::new(KeyState::all(snapshot.authentication.as_deref(), &[])),
         snapshot: RefCell::new(snapshot),
+        known: RefCell::new(setup.known),
         inputs: setup.inputs,
         listeners: RefCell::new(listeners.into()),
         loads: RefCell::default(),
@@ -144,6 +152,10 @@ pub fn start(
         descriptors: setup.descriptors,
         connections_per_worker: connections,
         drain_time: setup.drain_time,
+        drain_accept: setup.drain_accept,
+        sockets: setup.sockets,
+        handover: setup.handover,
+        workload: Arc::new(setup.workload),
         logs: RefCell::new(logs),
         spans: RefCell::new(Some(to_export)),
         exports: ExportStatus::default(),
@@ -154,14 +166,26 @@ pub fn start(
     Ok((Rc::new(gateway), asked))
 }
 
-/// The listeners with their addresses, and every shard's sockets.
-type Sockets = (Vec<Bound>, Vec<Vec<ShardListener>>);
+/// The writers of the access logs, and what each worker writes to them.
+fn start_logs(
+    options: LogOptions,
+    files: &AccessLogging,
+    workers: usize,
+) -> Result<(Logs, Vec<LogSet>), StartError> {
+    let started = Logs::start(options, files, workers, &hostname());
+    let (logs, sets) = started.map_err(|(target, error)| StartError::Log(target, error))?;
+    super::log::info(format_args!("access log: {}", logs.plan()));
+    Ok((logs, sets))
+}
 
-fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Sockets, BindError> {
+/// The listeners with their addresses, and every shard's sockets.
+type AllBound = (Vec<Bound>, Vec<Vec<ShardListener>>);
+
+fn bind_all(snapshot: &Snapshot, from: &Sockets, workers: usize) -> Result<AllBound, BindError> {
     let (mut bound, mut per_shard) = (Vec::new(), Vec::new());
     per_shard.resize_with(workers, Vec::new);
     for listener in &snapshot.listeners {
-        let sockets = bind(listener, workers, false)?;
+        let sockets = from.bind(listener, workers)?;
         let address = sockets.first().and_then(driver::Listener::local_address);
         bound.push(Bound { listener: listener.clone(), address });
         for (socket, shard) in sockets.into_iter().zip(&mut per_shard) {
@@ -178,26 +202,4 @@ pub(super) fn hostname() -> Box<str> {
         "" => "localhost".into(),
         name => name.into(),
     }
-}
-
-/// Binds a listener. The kernel takes the rings of a process that was killed apart after its end, and its sockets with
-/// them: one that was started again at once would find its own port taken, so a taken port is tried a few times.
-/// `is_beside_own`: a socket of this process may be in the way, and is welcome there.
-pub(super) fn bind(
-    listener: &Listener,
-    workers: usize,
-    is_beside_own: bool,
-) -> Result<Vec<driver::Listener>, BindError> {
-    let bind = || match is_beside_own {
-        true => listener::bind_beside(listener, workers),
-        false => listener::bind(listener, workers),
-    };
-    for _ in 0..BIND_TRIES {
-        unix::remove_stale(&listener.bind);
-        match bind() {
-            Err(error) if error.error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
-            bound => return bound,
-        }
-    }
-    bind()
 }

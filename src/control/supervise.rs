@@ -2,22 +2,25 @@
 
 use super::{
     Command, Gateway, Loader, Outcome, Signal, Signals, State,
-    credentials::{Due, Found, Keeper},
+    credentials::Found,
+    drain::Ending,
+    handover::{self, Upgrading},
     health::{self, Checks},
     jwks::{Fetched, KeyWatch},
     log,
     names::{Answer, Names},
+    notify,
     otlp::Exporter,
     reload::{Reloads, Request, Served},
     resolver::Resolver,
     unix,
+    watch::{Due, Keeper},
 };
 use crate::{
     driver::{Driver, LadderStep},
     shard::{Message, Report, ResolvedEndpoints, ShardId},
     table::Endpoint,
 };
-use sd_notify::NotifyState;
 use std::{
     io,
     net::SocketAddr,
@@ -38,7 +41,7 @@ use tokio::{
 /// Reports that may wait. A shard makes two in its life.
 const REPORTS_MAX: usize = 64;
 /// A shard looks at its drain ten times a second; one that is this late is stuck.
-const DRAIN_GRACE: Duration = Duration::from_secs(5);
+pub(super) const DRAIN_GRACE: Duration = Duration::from_secs(5);
 /// How long the start waits for the first answers of names. One that nobody answers for must not hold up the others.
 pub(super) const FIRST_ANSWERS: Duration = Duration::from_secs(5);
 /// How long the end of the process waits for the last lines of the access log, whose target may be stuck.
@@ -93,6 +96,8 @@ pub struct Living {
     pub loader: Loader,
     /// What is remembered of the load that is served.
     pub served: Served,
+    /// The configuration is loaded again when its files change.
+    pub watches: bool,
 }
 
 /// Lives through the life of a gateway that has been started.
@@ -100,7 +105,8 @@ pub struct Living {
 /// # Errors
 /// No thread to be had.
 pub async fn supervise(gateway: Rc<Gateway>, living: Living) -> io::Result<End> {
-    let Living { mut reports, mut commands, mut signals, resolver, loader, served } = living;
+    let Living { mut reports, mut commands, mut signals, resolver, loader, served, watches } = living;
+    let loader_inputs = loader.inputs().to_vec();
     let reloads = Reloads::new(loader, &served)?;
     let resolver = Rc::new(Resolver::new(resolver));
     let snapshot = gateway.snapshot();
@@ -114,12 +120,16 @@ pub async fn supervise(gateway: Rc<Gateway>, living: Living) -> io::Result<End> 
     gateway.unanswered.set(names.unanswered() + keys.unanswered());
     let answers_due = sleep(FIRST_ANSWERS);
     tokio::pin!(answers_due);
-    let keeper = Keeper::new(Some(served.reread));
+    let inputs = if watches { loader_inputs } else { Vec::new() };
+    let keeper = Keeper::new(inputs, served.signature);
     let checks = Checks::start(&gateway);
     spawn_local(health::sweep(Rc::clone(&gateway)));
+    spawn_local(notify::watchdog(Rc::clone(&gateway)));
     let exporter = Exporter::start(&gateway, &resolver);
     let (is_due, give_up, cut, end) = (false, None, 0, End::Asked);
-    let mut life = Life { gateway, names, keys, checks, keeper, reloads, is_due, give_up, cut, end };
+    let (upgrading, ending) = (Upgrading::none(), Ending::default());
+    let mut life =
+        Life { gateway, names, keys, checks, keeper, reloads, upgrading, ending, is_due, give_up, cut, end };
     while life.gateway.state() != State::Ended {
         let give_up = life.give_up;
         let too_late = async {
@@ -132,6 +142,8 @@ pub async fn supervise(gateway: Rc<Gateway>, living: Living) -> io::Result<End> 
             Some(report) = reports.0.recv() => life.hear(report),
             signal = signals.next() => life.obey(signal),
             Some(command) = commands.recv() => life.follow(command),
+            event = life.upgrading.next() => life.upgraded(event),
+            step = life.ending.due() => life.end_further(&step),
             Some(answer) = answers.recv() => life.learn(answer),
             Some(fetched) = fetched.recv() => life.take_keys(&fetched),
             step = life.reloads.step() => life.step(step),
@@ -154,13 +166,15 @@ pub(super) struct Life {
     pub(super) checks: Checks,
     pub(super) keeper: Keeper,
     pub(super) reloads: Reloads,
+    pub(super) upgrading: Upgrading,
+    pub(super) ending: Ending,
     /// Names have had the time that the start waits for them.
     is_due: bool,
     /// When shards that do not end are left behind.
-    give_up: Option<Instant>,
+    pub(super) give_up: Option<Instant>,
     /// Connections that had to be cut.
     cut: usize,
-    end: End,
+    pub(super) end: End,
 }
 
 impl Life {
@@ -216,10 +230,6 @@ impl Life {
     fn reload_all(&mut self, why: &'static str, answers: Vec<oneshot::Sender<Outcome>>) {
         self.keys.fetch_now();
         self.reload(Request { why, answers, in_any_case: true });
-    }
-
-    fn upgrade(&mut self, answer: Option<oneshot::Sender<Outcome>>) {
-        tell(answer, Outcome { is_done: false, text: "this version can't hand over".into() });
     }
 
     fn learn(&mut self, answer: Answer) {
@@ -303,7 +313,7 @@ impl Life {
             return;
         }
         gateway.state.set(State::Ready);
-        notify(&[NotifyState::Ready, NotifyState::Status("ready")]);
+        handover::begin(gateway);
         log::info(format_args!(
             "ready: {} on {} after {} ms",
             count(gateway.listeners().len(), "listener"),
@@ -315,23 +325,23 @@ impl Life {
 
     fn obey(&mut self, signal: Signal) {
         match signal {
-            Signal::Terminate if self.gateway.state() == State::Draining => {
-                log::info("stopping at once");
-                self.stop();
-            }
-            Signal::Terminate => self.drain("a signal"),
+            Signal::Terminate => self.terminate(),
             Signal::Quit => self.drain("SIGQUIT"),
             Signal::Reopen => self.gateway.logs.borrow().reopen(),
             Signal::Reload => self.reload_all("SIGHUP", Vec::new()),
+            Signal::Upgrade => self.upgrade(None),
         }
     }
 
     /// Looks after certificates, keys and authorities.
     fn keep(&mut self, due: Due) {
+        if due == Due::Reload {
+            return self.reload(Request { why: "files changed", answers: Vec::new(), in_any_case: false });
+        }
         let found = {
             let mut credentials = self.gateway.credentials.borrow_mut();
             match due {
-                Due::Look => self.keeper.look(&mut credentials),
+                Due::Look | Due::Reload => self.keeper.look(&mut credentials),
                 Due::Tickets => match credentials.rotate_tickets() {
                     Ok(changes) => Found { changes, ..Found::default() },
                     Err(error) => {
@@ -347,20 +357,7 @@ impl Life {
         }
     }
 
-    fn drain(&mut self, why: &str) {
-        if self.gateway.state() == State::Draining {
-            return;
-        }
-        let within = self.gateway.drain_time;
-        self.gateway.state.set(State::Draining);
-        notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
-        log::info(format_args!("draining for at most {} s, asked for by {why}", within.as_secs_f64()));
-        self.give_up = Some(Instant::now() + within + DRAIN_GRACE);
-        self.gateway.tell_all(|| Message::Drain(within));
-        self.refuse_reloads();
-    }
-
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         if self.gateway.state() != State::Ended {
             self.gateway.state.set(State::Draining);
             self.give_up = Some(Instant::now() + DRAIN_GRACE);
@@ -396,27 +393,13 @@ impl Life {
                 log::warn(format_args!("the last lines of the access log could not be written to {target}"));
             }
         }
-        unix::remove(&self.gateway.listeners());
+        unix::remove(&self.gateway.listeners(), &self.gateway.sockets);
+        self.gateway.handover.end();
         match self.cut {
             0 => log::info("ended; no connection was cut"),
             cut => log::warn(format_args!("ended; {} cut", count(cut, "connection"))),
         }
         self.end
-    }
-}
-
-/// Tells whoever asked for something what became of it, if anybody still waits.
-fn tell(answer: Option<oneshot::Sender<Outcome>>, outcome: Outcome) {
-    if let Some(answer) = answer {
-        // Whoever asked may have left.
-        let _ = answer.send(outcome);
-    }
-}
-
-/// Tells systemd, if it started this process.
-pub(super) fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        log::warn(format_args!("the service manager can't be told: {error}"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The files of Unix sockets: they stay behind when a process ends, and are in the way of the next one.
 
-use super::{Bound, log};
+use super::{Bound, Sockets, log};
 use crate::table::BindAddress;
 use std::{
     fs, io,
@@ -11,7 +11,13 @@ use std::{
 /// Removes the file of a listener's socket if nobody listens on it any more, as after a crash. Anything else at that
 /// path stays, and binding then says what is wrong.
 pub(super) fn remove_stale(bind: &BindAddress) {
-    let Some(path) = file_of(bind) else { return };
+    if let Some(path) = file_of(bind) {
+        remove_stale_file(path);
+    }
+}
+
+/// The same for a path.
+pub fn remove_stale_file(path: &Path) {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
     let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     if is_socket && UnixStream::connect(path).is_err_and(|error| is_refused(&error)) {
@@ -24,9 +30,10 @@ pub(super) fn remove_stale(bind: &BindAddress) {
     }
 }
 
-/// Removes the files of all listeners' sockets, at the end.
-pub(super) fn remove(listeners: &[Bound]) {
-    listeners.iter().for_each(|bound| remove_file(&bound.listener.bind));
+/// Removes the files of all listeners' sockets, at the end; not those of sockets that somebody else has.
+pub(super) fn remove(listeners: &[Bound], sockets: &Sockets) {
+    let binds = listeners.iter().map(|bound| &bound.listener.bind).filter(|bind| sockets.is_ours(bind));
+    binds.for_each(remove_file);
 }
 
 /// Removes the file of a socket, if it has one.

@@ -8,9 +8,11 @@
 #![allow(unsafe_code)]
 
 use super::alarm::{self, Alarms};
+use socket2::SockRef;
 use std::{
     cell::{Cell, RefCell},
-    os::fd::RawFd,
+    net::SocketAddr,
+    os::fd::{BorrowedFd, RawFd},
     rc::Rc,
     task::Waker,
     time::{Duration, Instant},
@@ -51,7 +53,20 @@ struct Slot {
     fd: RawFd,
     phase: Phase,
     fired: bool,
+    /// The slot of the other end, where this is the client's end of a tunnel.
+    other_end: u32,
+    asked: Asked,
     waiting: Option<Waker>,
+}
+
+/// Whether a tunnel has been [asked](Deadlines::end_tunnels) to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    No,
+    /// While something moved.
+    Busy,
+    /// When nothing had moved since this tick.
+    Quiet(u32),
 }
 
 /// All deadlines of one shard.
@@ -72,8 +87,17 @@ impl Deadlines {
     /// A slot for a socket. It must be dropped before the socket is closed.
     pub(super) fn register(self: &Rc<Self>, fd: RawFd) -> Deadline {
         let exactly = alarm::NEVER;
-        let slot =
-            Slot { exactly, due: NEVER, since: 0, fd, phase: Phase::None, fired: false, waiting: None };
+        let slot = Slot {
+            exactly,
+            due: NEVER,
+            since: 0,
+            fd,
+            phase: Phase::None,
+            fired: false,
+            other_end: NEVER,
+            asked: Asked::No,
+            waiting: None,
+        };
         let mut slots = self.slots.borrow_mut();
         let index = match self.free.borrow_mut().pop() {
             Some(index) => {
@@ -132,6 +156,26 @@ impl Deadlines {
     pub fn end_idle(&self, quiet: Duration) -> usize {
         let before = self.now.get().saturating_sub(ticks(quiet));
         self.shut(|slot| slot.phase == Phase::Idle && slot.since <= before)
+    }
+
+    /// Asks one of so many [tunnels](Deadline::tie) to end, and at least one if there is any: reading ends at both ends, so that
+    /// what was read is still delivered. Called at so many ticks it ends all of them, a few at a time.
+    pub fn end_tunnels(&self, of: usize) {
+        let now = self.now.get();
+        let mut slots = self.slots.borrow_mut();
+        let is_tunnel = |slot: &Slot| slot.fd >= 0 && slot.other_end != NEVER && slot.asked == Asked::No;
+        let tunnels: Vec<usize> = (0..slots.len()).filter(|index| is_tunnel(&slots[*index])).collect();
+        for index in tunnels.iter().take(tunnels.len().div_ceil(of.max(1))) {
+            let other = slots[*index].other_end as usize;
+            for index in [*index, other].into_iter().take(if other == *index { 1 } else { 2 }) {
+                if let Some(slot) = slots.get_mut(index).filter(|slot| slot.fd >= 0) {
+                    let is_quiet = slot.since + QUIET_TICKS < now;
+                    slot.asked = if is_quiet { Asked::Quiet(slot.since) } else { Asked::Busy };
+                    slot.phase = Phase::Reading;
+                    slot.end();
+                }
+            }
+        }
     }
 
     /// Ends everything, now. For the end of a drain.
@@ -256,6 +300,18 @@ impl Deadline {
         })
     }
 
+    /// This connection and another are the ends of a tunnel as long as the tie lives: both end when
+    /// [tunnels end](Deadlines::end_tunnels). A tunnel whose other end is no connection is tied to itself.
+    pub fn tie<'a>(&'a self, other_end: &'a Deadline) -> Tie<'a> {
+        self.with(|slot| slot.other_end = other_end.index);
+        Tie(self)
+    }
+
+    /// Whether the tunnel was asked to end while nothing moved, and nothing has moved since.
+    pub fn is_quietly_asked(&self) -> bool {
+        self.with(|slot| slot.asked == Asked::Quiet(slot.since))
+    }
+
     /// Whether the deadline passed, and the socket was shut down for it.
     pub fn fired(&self) -> bool {
         self.with(|slot| slot.fired)
@@ -296,6 +352,15 @@ impl Deadline {
     }
 }
 
+/// Two ends of a tunnel.
+pub struct Tie<'a>(&'a Deadline);
+
+impl Drop for Tie<'_> {
+    fn drop(&mut self) {
+        self.0.with(|slot| slot.other_end = NEVER);
+    }
+}
+
 /// Ends the waiting on a socket for somebody who does not hold its deadline.
 #[derive(Clone)]
 pub struct Remote {
@@ -304,6 +369,20 @@ pub struct Remote {
 }
 
 impl Remote {
+    /// What the connection is doing, and who is at its other end: nothing for a Unix socket, and for one that is gone.
+    pub fn look(&self) -> (Phase, Option<SocketAddr>) {
+        let slots = self.owner.slots.borrow();
+        let Some(slot) = slots.get(self.index as usize) else { return (Phase::None, None) };
+        if slot.fd < 0 || slot.fd == NO_SOCKET {
+            return (slot.phase, None);
+        }
+        // SAFETY: a deadline is dropped before its socket is closed, and takes its descriptor out of the slot then; it can't be
+        // dropped meanwhile, for this thread has it.
+        let socket = unsafe { BorrowedFd::borrow_raw(slot.fd) };
+        let peer = SockRef::from(&socket).peer_addr().ok().and_then(|peer| peer.as_socket());
+        (slot.phase, peer)
+    }
+
     /// As if the deadline had passed: both directions end, and it says that it has [fired](Deadline::fired).
     pub fn end_now(&self) {
         if let Some(slot) =
@@ -337,83 +416,4 @@ impl Drop for Deadline {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::{io::Read, os::fd::AsRawFd, os::unix::net::UnixStream};
-
-    #[test]
-    fn a_due_socket_is_shut_down_and_others_are_not() {
-        let (mut due, _peer) = UnixStream::pair().unwrap();
-        let (other, _peer2) = UnixStream::pair().unwrap();
-        let deadlines = Deadlines::new();
-        let first = deadlines.register(due.as_raw_fd());
-        let second = deadlines.register(other.as_raw_fd());
-        first.arm(Phase::Reading, Some(TICK));
-        second.arm(Phase::Reading, Some(TICK * 10));
-        assert_eq!(deadlines.tick() + deadlines.tick(), 1);
-        assert!(first.fired() && !second.fired());
-        assert_eq!(due.read(&mut [0; 1]).unwrap(), 0);
-    }
-
-    #[test]
-    fn a_freed_slot_is_used_again() {
-        let (socket, _peer) = UnixStream::pair().unwrap();
-        let deadlines = Deadlines::new();
-        drop(deadlines.register(socket.as_raw_fd()));
-        assert_eq!(deadlines.register(socket.as_raw_fd()).index, 0);
-        assert_eq!(deadlines.slots.borrow().len(), 1);
-    }
-
-    #[test]
-    fn a_timer_wakes_who_watches_it() {
-        let deadlines = Deadlines::new();
-        let timer = deadlines.timer(TICK);
-        assert!(!timer.watch(Waker::noop()));
-        deadlines.tick();
-        deadlines.tick();
-        assert!(timer.watch(Waker::noop()));
-    }
-
-    #[test]
-    fn what_is_due_exactly_ends_both_directions_and_leaves_nothing_behind() {
-        let (mut due, _peer) = UnixStream::pair().unwrap();
-        let (other, _peer2) = UnixStream::pair().unwrap();
-        let deadlines = Deadlines::new();
-        let first = deadlines.register(due.as_raw_fd());
-        let second = deadlines.register(other.as_raw_fd());
-        first.due_at(Some(Instant::now()));
-        first.arm(Phase::Reading, Some(TICK * 100));
-        second.due_at(Some(Instant::now() + TICK * 1000));
-        while deadlines.end_exact() == 0 {}
-        assert!(first.fired() && !second.fired());
-        assert_eq!(due.read(&mut [0; 1]).unwrap(), 0);
-        drop((first, second));
-        assert_eq!(deadlines.alarms.len(), 0);
-    }
-
-    #[test]
-    fn an_exact_timer_can_be_set_again() {
-        let deadlines = Deadlines::new();
-        let timer = deadlines.timer_at(Instant::now());
-        assert!(!timer.watch(Waker::noop()));
-        while !timer.fired() {
-            deadlines.end_exact();
-        }
-        assert!(timer.watch(Waker::noop()));
-        timer.due_at(Some(Instant::now() + TICK * 1000));
-        assert!(!timer.watch(Waker::noop()));
-    }
-
-    #[test]
-    fn draining_ends_only_the_idle() {
-        let (idle, _a) = UnixStream::pair().unwrap();
-        let (busy, _b) = UnixStream::pair().unwrap();
-        let deadlines = Deadlines::new();
-        let idle_one = deadlines.register(idle.as_raw_fd());
-        let busy_one = deadlines.register(busy.as_raw_fd());
-        idle_one.arm(Phase::Idle, None);
-        busy_one.arm(Phase::Both, None);
-        assert_eq!(deadlines.end_idle(Duration::ZERO), 1);
-        assert!(idle_one.fired() && !busy_one.fired());
-    }
-}
+mod tests;

@@ -141,17 +141,15 @@ impl Listener {
         !sockets.is_empty() && sockets.iter().all(|socket| socket.reuse_port().unwrap_or(false))
     }
 
-    /// Who speaks first from now on.
-    pub fn set_first_word(&self, first_word: FirstWord) {
-        if self.local_address().is_some() {
-            self.sockets.borrow().iter().for_each(|socket| defer_accept(socket, first_word));
-        }
-    }
-
     /// Somebody outside this process has these sockets too and goes on with them, so they never stop to listen:
     /// [`stop_admitting`](Self::stop_admitting) and [`close`](Self::close) do what [`leave`](Self::leave) does.
     pub fn keep(&self) {
         self.is_kept.set(true);
+    }
+
+    /// Whether somebody outside this process has these sockets too.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept.get()
     }
 
     /// Accepts nobody until [`open`](Self::open): connections wait in the kernel's queue. Until then the sockets may be
@@ -275,8 +273,8 @@ impl Listener {
         }
     }
 
-    /// From now on this side speaks first on its connections.
-    pub fn expect(&self, first_word: FirstWord) {
+    /// Who speaks first from now on.
+    pub fn set_first_word(&self, first_word: FirstWord) {
         if self.local_address().is_some() {
             self.sockets.borrow().iter().for_each(|socket| defer_accept(socket, first_word));
         }

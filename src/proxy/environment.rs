@@ -1,20 +1,18 @@
-//! What a shard lends to every exchange: routing, buffers, clock, log, counters.
+//! What a shard lends to every exchange: buffers, clock, log, counters.
 
-use super::{head_policy, listener_state::Standing, mirror::Mirrors, remains::Remains, worker::Workers};
+use super::{Routing, clock::Clock, listener_state::Standing, mirror::Mirrors, worker::Workers};
 use crate::{
     buffer::Pool,
     driver::{Deadlines, Peer},
-    filter::{KeySourceId, Keys},
     http::{RequestHead, ResponseHead, Scheme},
-    http1::decode::{self, Policy},
-    jwt::KeySet,
+    http1::decode,
     mux::{Session, Terms},
     proxy_protocol::Behind,
     relay::Pipes,
-    table::{ClusterId, Snapshot, TableId},
+    table::TableId,
     telemetry::{AccessLog, Counters, DateCache, MongoCounts, PolicyCounts, Spans, TrafficCounts},
-    tls::{Agreed, Alpn, Contexts, PeerCertificate},
-    upstream::{Clusters, Dial, Ended, IDLE_TIMEOUT, Place, Random, ResolvedEndpoints, Succession},
+    tls::{Agreed, Alpn, PeerCertificate},
+    upstream::{Dial, IDLE_TIMEOUT, Random},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -24,88 +22,8 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
-
-/// The snapshot with this shard's connections. An exchange keeps the one it began with.
-pub struct Routing {
-    /// What was compiled.
-    pub snapshot: Arc<Snapshot>,
-    /// Its clusters on this shard.
-    pub clusters: Clusters,
-    /// Its certificates, keys and what else TLS takes.
-    pub tls: Contexts,
-    /// How request heads are judged.
-    pub(super) policy: Policy,
-    /// The keys that tokens are verified with; nothing where no token is.
-    pub(super) keys: Option<Box<Keys>>,
-    /// Where it goes when nobody needs it any more.
-    remains: Rc<Remains>,
-}
-
-impl Routing {
-    /// This shard's routing state of a snapshot; `place` is the shard's among the others.
-    pub fn new(snapshot: Arc<Snapshot>, tls: Contexts, place: &Place, remains: &Rc<Remains>) -> Routing {
-        let clusters = Clusters::new(&snapshot, place);
-        clusters.attach(&tls);
-        Routing::of(snapshot, clusters, tls, remains)
-    }
-
-    fn of(snapshot: Arc<Snapshot>, clusters: Clusters, tls: Contexts, remains: &Rc<Remains>) -> Routing {
-        let policy = head_policy(&snapshot.settings);
-        let keys = snapshot.authentication.as_deref().map(|rules| Box::new(Keys::new(rules)));
-        Routing { snapshot, clusters, tls, policy, keys, remains: Rc::clone(remains) }
-    }
-
-    /// Other keys of an issuer of tokens than before.
-    pub fn set_keys(&self, source: KeySourceId, keys: Arc<KeySet>) {
-        if let Some(known) = &self.keys {
-            known.set(source, keys);
-        }
-    }
-}
-
-impl Drop for Routing {
-    fn drop(&mut self) {
-        let (clusters, tls) = (std::mem::take(&mut self.clusters), std::mem::take(&mut self.tls));
-        // The control thread holds the snapshot until no shard does: it is not for a shard to free.
-        self.remains.take(clusters, tls);
-    }
-}
-
-/// Another snapshot's routing state while it is made, in slices, from the one that is served.
-pub struct NextRouting {
-    before: Rc<Routing>,
-    snapshot: Arc<Snapshot>,
-    tls: Contexts,
-    clusters: Succession,
-}
-
-impl NextRouting {
-    /// `goes_on` says for each cluster of the snapshot which one of `before` it goes on from. What is `resolved` already
-    /// holds for the snapshot's clusters.
-    pub fn new(
-        before: Rc<Routing>,
-        (snapshot, place): (Arc<Snapshot>, Place),
-        tls: Contexts,
-        goes_on: Vec<Option<ClusterId>>,
-        resolved: Vec<ResolvedEndpoints>,
-    ) -> NextRouting {
-        let clusters = Succession::new(&before.clusters, Arc::clone(&snapshot), place, goes_on, resolved);
-        NextRouting { before, snapshot, tls, clusters }
-    }
-
-    /// Goes on until this time. Returns whether it is done.
-    pub fn step(&mut self, until: Instant) -> bool {
-        self.clusters.step(&self.before.clusters, &self.tls, until)
-    }
-
-    /// The routing state, from the moment at which it is served, and the clusters that have ended then.
-    pub fn finish(self) -> (Routing, Vec<Ended>) {
-        let (clusters, ended) = self.clusters.finish(&self.tls);
-        (Routing::of(self.snapshot, clusters, self.tls, &self.before.remains), ended)
-    }
-}
 
 /// The limits of one worker and its connections. Each is named, and has its reason.
 #[derive(Clone, Debug)]
@@ -331,42 +249,6 @@ fn downstream_terms(limits: &Limits) -> Terms {
     }
 }
 
-/// The wall clock, derived from the monotonic one: one reading serves for both durations and dates.
-pub struct Clock {
-    base: Cell<(Instant, u64)>,
-}
-
-impl Clock {
-    fn new() -> Clock {
-        Clock { base: Cell::new((Instant::now(), unix_ms())) }
-    }
-
-    /// Unix time in milliseconds at this instant.
-    pub fn unix_ms(&self, at: Instant) -> u64 {
-        let (base, unix_ms) = self.base.get();
-        unix_ms.saturating_add(at.saturating_duration_since(base).as_millis() as u64)
-    }
-
-    /// Unix time in nanoseconds at this instant.
-    pub fn unix_ns(&self, at: Instant) -> u64 {
-        let (base, unix_ms) = self.base.get();
-        let base_ns = unix_ms.saturating_mul(1_000_000);
-        match at.checked_duration_since(base) {
-            Some(since) => base_ns.saturating_add(since.as_nanos() as u64),
-            None => base_ns.saturating_sub(base.saturating_duration_since(at).as_nanos() as u64),
-        }
-    }
-
-    /// Follows steps of the wall clock. Called at every tick.
-    pub fn adjust(&self) {
-        self.base.set((Instant::now(), unix_ms()));
-    }
-}
-
-fn unix_ms() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64)
-}
-
 /// Connections since the start of the process.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -392,6 +274,8 @@ pub struct ConnectionInfo {
     pub server_name: Option<Box<str>>,
     /// What is known of its TLS, if it ended here.
     pub tls: Option<Box<TlsInfo>>,
+    /// When it began.
+    pub(super) opened: Instant,
     /// When it is to be drained for its age.
     pub(super) ends_at: Option<Instant>,
     /// What its requests go by; nothing where it is not one of HTTP.
@@ -428,6 +312,7 @@ impl ConnectionInfo {
             scheme: Scheme::Http,
             server_name: None,
             tls: None,
+            opened: Instant::now(),
             ends_at: None,
             standing: None,
         }

@@ -4,10 +4,12 @@
 //! - `authorize`: requests and connections are held against AuthorizationPolicies
 //! - `environment`: what a shard lends to every exchange: routing, buffers, clock, log, counters
 //! - `listener_state`: what a listener does at present, and how its connections follow when that changes
+//! - `routing`: a snapshot with this shard's connections, and how it is made from the one before
 //! - `remains`: what is left of snapshots that were replaced
 //! - `downstream`: one HTTP/1.1 connection of a client: waiting, reading heads, answering, ending
 //! - `serve_http2`: one HTTP/2 connection of a client
 //! - `worker`: tasks that serve one stream after another
+//! - `clock`: what time it is, for logs and headers
 //! - `client`: the client's side of an exchange, whatever version it speaks
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
 //! - `authenticate`: whether the tokens of a request are good
@@ -53,6 +55,7 @@ mod calls;
 mod checks;
 mod choosing;
 mod client;
+mod clock;
 mod client_cert;
 mod counting;
 mod download;
@@ -72,6 +75,7 @@ mod record;
 mod remains;
 mod reply;
 mod retrying;
+mod routing;
 mod serve_http2;
 mod standard;
 mod stream_body;
@@ -89,12 +93,14 @@ mod websocket;
 mod worker;
 
 pub use authorize::{AuthorizationRequest, NOT_ALLOWED, facts_of_connection, with_facts};
+pub use clock::Clock;
 pub use downstream::{Socket, serve};
-pub use environment::{Clock, ConnectionInfo, Environment, Limits, NextRouting, Routing, TlsInfo};
-pub use listener_state::{ListenerState, Served, Standing};
+pub use environment::{ConnectionInfo, Environment, Limits, TlsInfo};
+pub use listener_state::{Client, ListenerState, Served, Standing};
 pub use log_facts::LogFacts;
 pub use passage::{arrive, depart, head_policy};
 pub use remains::Remains;
 pub use reply::refusal;
+pub use routing::{NextRouting, Routing};
 pub use standard::client_address;
 pub use tcp::{TcpConnection, serve_tcp};

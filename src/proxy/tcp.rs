@@ -237,6 +237,7 @@ impl Session {
         let terms = Terms {
             idle_timeout: cluster.tcp_idle_timeout,
             lifetime: lifetime.as_ref(),
+            farewells: None,
             buffers: &env.buffers,
             pipes: &env.pipes,
             up_bytes: [&env.counters.tcp_bytes_received, &count.open.received],

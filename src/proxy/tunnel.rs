@@ -4,6 +4,7 @@ use super::{
     Environment,
     downstream::{Downstream, Inbound},
     record::Summary,
+    websocket::{GOING_AWAY, GOING_AWAY_MASKED},
 };
 use crate::{
     buffer::Buffer,
@@ -40,6 +41,7 @@ pub(super) async fn run(
         let terms = Terms {
             idle_timeout: Some(env.limits.stream_idle_timeout),
             lifetime: None,
+            farewells: Some([GOING_AWAY, GOING_AWAY_MASKED]),
             buffers: &env.buffers,
             pipes: &env.pipes,
             up_bytes: [&uncounted; 2],

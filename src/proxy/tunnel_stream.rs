@@ -5,6 +5,7 @@ use super::{
     Environment,
     downstream::{Downstream, Inbound},
     record::Summary,
+    websocket::{GOING_AWAY, GOING_AWAY_MASKED},
 };
 use crate::{
     buffer::{Buffer, Class},
@@ -28,8 +29,9 @@ pub(super) async fn to_connection(
     let Some(mut read) = reader.take_half() else { return };
     let idle = env.limits.stream_idle_timeout;
     let deadline = &*deadline;
+    let _tie = deadline.tie(deadline);
     let up = pump(From::Stream(client), To::Connection(write), Some(deadline), idle);
-    let down = pump(From::Connection(&mut read, early), To::Stream(client), Some(deadline), idle);
+    let down = pump(From::Connection(&mut read, early), To::Stream(client, GOING_AWAY), Some(deadline), idle);
     let cut = || {
         deadline.end_now();
         client.reset(ErrorCode::Cancel);
@@ -50,7 +52,8 @@ pub(super) async fn from_connection(
     let first = std::mem::replace(buffer, env.buffers.empty());
     let idle = env.limits.stream_idle_timeout;
     let deadline = &*deadline;
-    let up = pump(From::Connection(read, first), To::Stream(origin), Some(deadline), idle);
+    let _tie = deadline.tie(deadline);
+    let up = pump(From::Connection(read, first), To::Stream(origin, GOING_AWAY_MASKED), Some(deadline), idle);
     let down = pump(From::Stream(origin), To::Connection(write), Some(deadline), idle);
     let cut = || {
         deadline.end_now();
@@ -62,8 +65,8 @@ pub(super) async fn from_connection(
 /// Two streams.
 pub(super) async fn across(client: &Stream, origin: &Stream, summary: &mut Summary, env: &Environment) {
     let idle = env.limits.stream_idle_timeout;
-    let up = pump(From::Stream(client), To::Stream(origin), None, idle);
-    let down = pump(From::Stream(origin), To::Stream(client), None, idle);
+    let up = pump(From::Stream(client), To::Stream(origin, &[]), None, idle);
+    let down = pump(From::Stream(origin), To::Stream(client, &[]), None, idle);
     let cut = || {
         client.reset(ErrorCode::Cancel);
         origin.reset(ErrorCode::Cancel);
@@ -84,7 +87,8 @@ enum From<'a> {
 
 enum To<'a> {
     Connection(&'a mut WriteHalf),
-    Stream(&'a Stream),
+    /// And what it is told if the gateway ends the other side.
+    Stream(&'a Stream, &'static [u8]),
 }
 
 /// How a direction has ended.
@@ -137,7 +141,10 @@ async fn pump(mut from: From<'_>, mut to: To<'_>, deadline: Option<&Deadline>, i
         }
         let data = match from.next(idle).await {
             Ok(Some(data)) => data,
-            Ok(None) => break,
+            Ok(None) => {
+                to.take_leave(deadline, idle).await;
+                break;
+            }
             Err(()) => return Flow { bytes, is_broken: true },
         };
         let len = data.len();
@@ -189,7 +196,17 @@ impl To<'_> {
     async fn send(&mut self, data: Buffer, idle: Duration) -> Result<(), ()> {
         match self {
             To::Connection(write) => write.send(data).await.0.map_err(drop),
-            To::Stream(stream) => stream.send(data.bytes(), Then::More, idle).await.map_err(drop),
+            To::Stream(stream, _) => stream.send(data.bytes(), Then::More, idle).await.map_err(drop),
+        }
+    }
+
+    /// Says why the end comes, if it comes because the gateway drains: as in a relay of two connections.
+    async fn take_leave(&mut self, deadline: Option<&Deadline>, idle: Duration) {
+        if let (To::Stream(stream, farewell), Some(deadline)) = (self, deadline)
+            && deadline.is_quietly_asked()
+        {
+            // Whoever does not take it learns from the end of the stream.
+            let _ = stream.send(farewell, Then::More, idle).await;
         }
     }
 
@@ -199,7 +216,7 @@ impl To<'_> {
                 write.shutdown().await;
                 Ok(())
             }
-            To::Stream(stream) => stream.send(b"", Then::End, idle).await.map_err(drop),
+            To::Stream(stream, _) => stream.send(b"", Then::End, idle).await.map_err(drop),
         }
     }
 }

@@ -14,6 +14,13 @@ const ACCEPT: &[u8] = b"sec-websocket-accept";
 /// What is appended to a key before it is hashed (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
+/// A Close frame with the status 1001, "going away" (RFC 6455 sections 5.5.1 and 7.4.1), as a server sends it. The bytes of
+/// WebSockets are not looked at: it is sent where nothing has moved for a while, which is between two frames unless one side
+/// has stopped in the middle of one, and then sees the end of the connection there, as it would without.
+pub(super) const GOING_AWAY: &[u8] = &[0x88, 2, 0x03, 0xe9];
+/// The same as a client sends it: masked, with a key of zeros.
+pub(super) const GOING_AWAY_MASKED: &[u8] = &[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9];
+
 /// Makes a request of HTTP/2 one that an origin of HTTP/1.1 reads as an upgrade: it needs a key. Returns it.
 pub(super) fn add_key(fields: &mut Fields, random: &Random) -> Vec<u8> {
     let mut nonce = [0; 16];

@@ -28,6 +28,9 @@ pub struct Terms<'a> {
     pub idle_timeout: Option<Duration>,
     /// It ends when this [timer](crate::driver::Deadlines::timer) fires, whatever moves; never, if nothing is given.
     pub lifetime: Option<&'a Deadline>,
+    /// What a side is told before its connection ends because the gateway drains, and nothing is on its way to it: the client,
+    /// and the upstream. Nothing where the protocol is not known.
+    pub farewells: Option<[&'static [u8]; 2]>,
     /// Buffers.
     pub buffers: &'a Pool,
     /// Pipes.
@@ -76,12 +79,15 @@ pub async fn both<U: Tap, D: Tap>(
     let ends = [downstream.deadline, upstream.deadline];
     let activity = Activity { ends, idle_timeout: terms.idle_timeout };
     activity.happened();
+    let _tie = downstream.deadline.tie(upstream.deadline);
+    let [to_client, to_upstream] = terms.farewells.unwrap_or_default();
     let Terms { buffers, pipes, .. } = *terms;
     let mut upward = pin!(
         Direction {
             read: downstream.read,
             write: upstream.write,
             tap: taps.0,
+            farewell: to_upstream,
             buffers,
             pipes,
             meter: Meter { activity: &activity, total: &up, counters: terms.up_bytes },
@@ -93,6 +99,7 @@ pub async fn both<U: Tap, D: Tap>(
             read: upstream.read,
             write: downstream.write,
             tap: taps.1,
+            farewell: to_client,
             buffers,
             pipes,
             meter: Meter { activity: &activity, total: &down, counters: terms.down_bytes },
@@ -129,6 +136,11 @@ pub(super) struct Activity<'a> {
 }
 
 impl Activity<'_> {
+    /// The tunnel was asked to end, and both sides had said nothing for a while.
+    pub(super) fn is_quietly_asked(&self) -> bool {
+        self.ends.iter().all(|deadline| deadline.is_quietly_asked())
+    }
+
     /// Something moved.
     pub(super) fn happened(&self) {
         self.ends.iter().for_each(|deadline| deadline.arm(Phase::Both, self.idle_timeout));

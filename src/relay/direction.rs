@@ -19,6 +19,8 @@ pub(super) struct Direction<'a, T> {
     pub(super) read: &'a mut ReadHalf,
     pub(super) write: &'a mut WriteHalf,
     pub(super) tap: T,
+    /// What the receiver is told before the end, if the tunnel is asked to end while nothing is on its way.
+    pub(super) farewell: &'static [u8],
     pub(super) buffers: &'a Pool,
     pub(super) pipes: &'a Pipes,
     pub(super) meter: Meter<'a>,
@@ -77,6 +79,13 @@ impl<T: Tap> Direction<'_, T> {
             size.adapt(count);
             if count >= Class::Small.bytes() && matches!(self.bulk().await?, Bulk::Ended) {
                 break;
+            }
+        }
+        if !self.farewell.is_empty() && self.meter.activity.is_quietly_asked() {
+            let mut words = self.buffers.lease(Class::Small);
+            if words.extend(self.farewell) {
+                // Whoever does not take it learns from the end of the connection.
+                drop(self.write.send(words).await);
             }
         }
         self.write.shutdown().await;

@@ -40,6 +40,7 @@ async fn serve(to: [SocketAddr; 2], idle_timeout: Option<Duration>, counters: &C
     let terms = Terms {
         idle_timeout,
         lifetime: None,
+        farewells: None,
         buffers: &Pool::new(),
         pipes: &Pipes::default(),
         up_bytes: [&counters.tcp_bytes_received, &of_cluster],

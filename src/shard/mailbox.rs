@@ -1,6 +1,6 @@
 //! What the control thread tells a shard: a bounded channel, and a bell that wakes the shard's ring.
 
-use super::shard::InitialTls;
+use super::{look::Look, shard::InitialTls};
 use crate::{
     driver::{self, Bell},
     filter::KeySourceId,
@@ -33,10 +33,17 @@ pub enum Message {
     ClientTls(ClientTlsId, Option<Arc<ClientContext>>),
     /// The keys of an issuer of tokens from now on.
     TokenKeys(KeySourceId, Arc<KeySet>),
+    /// Somebody wants to know what it has.
+    Look(Box<Look>),
     /// Another configuration from now on.
     Update(Box<Update>),
     /// Other access logs from now on.
     Log(LogSet),
+    /// Accept, where that was held.
+    Open,
+    /// Drain as with [`Message::Drain`], but leave the sockets to another process at once: what waits in their queues is its
+    /// own.
+    HandOver(Duration),
     /// Take no new connections, end those that are idle, let the others finish within this time.
     Drain(Duration),
     /// End everything now.

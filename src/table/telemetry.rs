@@ -161,6 +161,17 @@ pub struct MetricChange {
     pub labels: Vec<LabelChange>,
 }
 
+impl LabelChange {
+    /// The text that its value always is; nothing where the label is removed, or where its value is reckoned from a request,
+    /// which is not supported.
+    pub fn literal(&self) -> Option<&str> {
+        let value = self.value.as_deref()?.trim();
+        let quote = value.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
+        let text = value.strip_prefix(quote)?.strip_suffix(quote)?;
+        (!text.contains(['\\', quote])).then_some(text)
+    }
+}
+
 /// What is changed of a label of a metric.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelChange {

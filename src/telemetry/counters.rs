@@ -3,7 +3,7 @@
 //! Each counter has one writer, so a plain load and store with relaxed order counts right and costs what an ordinary
 //! memory access costs. The reader sums over the shards.
 
-use super::{MongoTable, PolicyTable, TrafficTable};
+use super::{Histogram, MongoTable, PolicyTable, TrafficTable};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A counter or gauge with one writing thread.
@@ -47,6 +47,10 @@ macro_rules! counters {
             pub policies: PolicyTable,
             /// HTTP/2 connections of clients that did too much of something.
             pub http2_floods: Floods,
+            /// Bytes of the buffers that it keeps for further use, as of its last tick.
+            pub free_buffer_bytes: Counter,
+            /// How much later than they should its ticks came.
+            pub tick_delays: Histogram,
             /// What was asked of each route and cluster.
             pub traffic: TrafficTable,
         }
@@ -224,6 +228,10 @@ counters! {
     traces_continued: Counter = "sluicegate_tracing_continued_total",
     /// Requests whose trace is not recorded, where tracing is on.
     traces_not_recorded: Counter = "envoy_http_tracing_not_traceable",
+    /// TLS handshakes with clients that are under way, and PROXY headers that are waited for.
+    tls_handshakes_active: Gauge = "sluicegate_handshakes_active",
+    /// Connections accepted by one worker that another one serves (`--balance`).
+    handed_over: Counter = "sluicegate_connections_handed_over_total",
     /// Spans made.
     spans: Counter = "sluicegate_tracing_spans_total",
     /// Spans lost because the exporter could not keep up.

@@ -104,6 +104,13 @@ impl Latencies {
         Some(begin.midpoint(end_of(bucket)))
     }
 
+    /// How many are below so many microseconds. Exact for powers of two from 64 on; for others those of their bucket are left
+    /// out.
+    pub fn below_micros(&self, micros: u64) -> u64 {
+        let bounded = self.buckets.iter().enumerate().take_while(|(bucket, _)| end_of(*bucket) <= micros);
+        bounded.map(|(_, count)| count).sum()
+    }
+
     /// The mean in microseconds; nothing where nothing was counted.
     pub fn mean_micros(&self) -> Option<u64> {
         self.sum_micros.checked_div(self.count())
@@ -174,6 +181,7 @@ mod tests {
         }
         assert!(all.percentile_micros(0.0).unwrap() < 110);
         assert_eq!(all.mean_micros(), Some(500_050));
+        assert_eq!((all.below_micros(1 << 16), all.below_micros(63)), (655, 0));
         latency.record(7_000_000);
         let (before, mut now) = (all.clone(), Latencies::default());
         latency.add_to(&mut now);

@@ -2,7 +2,21 @@
 
 use crate::program::{contains, run};
 
-const SUBCOMMANDS: &[&str] = &["run", "check", "explain", "routes", "doctor", "demo", "completions", "man"];
+const SUBCOMMANDS: &[&str] = &[
+    "run",
+    "check",
+    "explain",
+    "routes",
+    "doctor",
+    "demo",
+    "reload",
+    "upgrade",
+    "drain",
+    "status",
+    "log-level",
+    "completions",
+    "man",
+];
 
 #[test]
 fn completions_know_every_subcommand() {

@@ -46,7 +46,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) declared: &'a [u16],
     /// Its configuration.
     pub(crate) yaml: &'a str,
-    /// More arguments for `run`; those for `--workers`, `--admin` and `--status` replace the harness's.
+    /// More arguments for `run`; those for `--workers`, `--admin`, `--status` and `--metrics` replace the harness's.
     pub(crate) arguments: &'a [&'a str],
     /// Variables of its environment.
     pub(crate) variables: &'a [(&'a str, &'a str)],
@@ -173,8 +173,13 @@ impl Gateway {
         }
         let driver = std::env::var("SLUICEGATE_TEST_DRIVER").unwrap_or_else(|_| "auto".to_owned());
         let (admin_at, status_at) = (format!("127.0.0.1:{admin}"), format!("127.0.0.1:{status}"));
-        let usual =
-            [("--workers", "2"), ("--admin", &admin_at), ("--status", &status_at), ("--driver", &driver)];
+        let usual = [
+            ("--workers", "2"),
+            ("--admin", &admin_at),
+            ("--status", &status_at),
+            ("--metrics", "off"),
+            ("--driver", &driver),
+        ];
         for (name, value) in usual.iter().filter(|(name, _)| !launch.arguments.contains(name)) {
             command.args([name, value]);
         }

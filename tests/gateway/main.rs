@@ -15,16 +15,20 @@
 //! - `life`, `drain`: its start, its end, and what it tells of its state
 //! - `circuit_breakers`, `connection_pool`: what limits connections and requests, and how long connections live; `tunnel`:
 //!   TCP through an HTTP proxy
+//! - `reload_connections`, `reload_protocols`: what connections notice of a reload
 //! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
 //! - `tls_modes`: the modes of a Gateway, with clients that are not ours; `tls_hellos`, `tls_records`, `tls_close`,
 //!   `tls_abuse`: how TLS connections begin, go on, end, and never come to be
 //! - `bookinfo`: the example with its five servers
 //! - `outliers`, `health_checks`: endpoints that fail, and that come back
+//! - `dashboard`: the page for browsers, in a browser
 //! - `names`, `access_log`, `access_log_formats`, `pages`, `usage`: what is around the data path
+//! - `admin`: the admin address, page by page, and the subcommands that ask it
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers; `cases_policy`,
 //!   `cases_upstream`: those of TCP, of TLS and of upstreams that are nowhere else
 //! - `faults`, `cors`, `limits`: what is decided between a rule and its action
-//! - `balancing`: how endpoints are chosen
+//! - `balancing`: how endpoints are chosen; `worker_balance`: how connections are spread over workers
+//! - `tracing`: contexts of traces, and spans at a collector
 //! - `jwt`, `jwt_keys`: RequestAuthentication and claims, and the keys that are fetched for it; `tokens`: keys and tokens for it
 //! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
 //! - `cases_tls`: the same for certificates and Secrets
@@ -36,6 +40,7 @@
 //!   script says
 //! - `authorization`, `authorization_connections`: AuthorizationPolicy; `regressions_access`: ways around policies that
 //!   there have been
+//! - `reload`, `reload_files`: another configuration in the place of the one that is served, and files that change
 //! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
 //! - `timeouts`: how long a request may take, exactly
 //! - `regressions_traffic`: what reviews found in retries, timeouts and limits
@@ -53,6 +58,7 @@
 
 mod access_log;
 mod access_log_formats;
+mod admin;
 mod authorization;
 mod authorization_connections;
 mod balancing;
@@ -73,6 +79,7 @@ mod client;
 mod confined;
 mod connection_pool;
 mod cors;
+mod dashboard;
 mod delegates;
 mod dns;
 mod drain;
@@ -113,6 +120,7 @@ mod jwt_keys;
 mod large_bodies;
 mod life;
 mod limits;
+mod metrics;
 mod mirrors;
 mod mongo;
 mod mongo_counts;
@@ -124,6 +132,10 @@ mod proxy_protocol;
 mod python;
 mod regressions_access;
 mod regressions_traffic;
+mod reload_connections;
+mod reload_protocols;
+mod reload;
+mod reload_files;
 mod retries;
 mod tcp;
 mod timeouts;
@@ -141,6 +153,8 @@ mod tls_upstream;
 #[path = "../../src/jwt/testing.rs"]
 mod tokens;
 mod tools;
+mod tracing;
 mod tunnel;
 mod usage;
 mod websocket;
+mod worker_balance;

@@ -179,7 +179,7 @@ fn what_fails_here_counts_apart_where_that_is_asked() {
         (0..4).map(|_| gateway.get(80, "o.test", "/").text() == "no healthy upstream").collect();
     assert_eq!(bodies.last(), Some(&true));
     let page = gateway.admin_page("/stats/prometheus");
-    let counted = "envoy_cluster_outlier_detection_ejections_enforced_consecutive_local_origin_failure{envoy_cluster_name=\"outbound|80||o.test\"} 1\n";
+    let counted = "envoy_cluster_outlier_detection_ejections_enforced_consecutive_local_origin_failure{cluster_name=\"outbound|80||o.test\"} 1\n";
     assert!(page.text().contains(counted), "{}", page.text());
 }
 

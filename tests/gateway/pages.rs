@@ -27,14 +27,14 @@ fn probes_are_answered() {
 fn methods_that_a_page_does_not_have_are_405_and_head_is_get_without_a_body() {
     let gateway = Gateway::start(&[80], &answering("hi"));
     let mut client = Client::connect(gateway.status());
-    client.send(b"PUT /healthz/live HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi");
+    client.send(b"PUT /healthz/live HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\nhi");
     let put = client.answer("PUT");
     assert_eq!((put.status, put.field("allow")), (405, Some("GET, HEAD")));
     // The same connection goes on.
-    client.send(b"HEAD /healthz/live HTTP/1.1\r\nhost: x\r\n\r\n");
+    client.send(b"HEAD /healthz/live HTTP/1.1\r\nhost: localhost\r\n\r\n");
     let head = client.answer("HEAD");
     assert_eq!((head.status, head.field("content-length")), (200, Some("5")));
-    client.send(b"GET /healthz/live HTTP/1.1\r\nhost: x\r\n\r\n");
+    client.send(b"GET /healthz/live HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert_eq!(client.answer("GET").text(), "live\n");
     gateway.stop();
 }
@@ -111,7 +111,9 @@ fn the_level_of_the_log_can_be_changed() {
     let gateway = Gateway::start(&[80], &answering("hi"));
     let mut client = Client::connect(gateway.admin());
     let mut post = |path: &str, more: &str| {
-        client.send(format!("POST {path} HTTP/1.1\r\nhost: x\r\n{more}content-length: 0\r\n\r\n").as_bytes());
+        client.send(
+            format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{more}content-length: 0\r\n\r\n").as_bytes(),
+        );
         client.answer("POST")
     };
     assert_eq!(post("/logging?level=debug", "").text(), "level: debug\n");

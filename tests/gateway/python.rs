@@ -1,6 +1,6 @@
 //! Python with packages that are not part of it, in a virtual environment below `target/`.
 
-use super::tools::{has, run, run_within};
+use super::tools::{has, run_within};
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
@@ -18,7 +18,7 @@ pub(crate) fn with_packages(name: &str, packages: &[&str]) -> Option<PathBuf> {
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/venv");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let (ended_well, said) = run(Command::new(script).arg(folder).args(packages), b"");
+    let (ended_well, said) = run_within(Command::new(script).arg(folder).args(packages), b"", CASES_PATIENCE);
     let last = said.trim().lines().last().unwrap_or_default();
     if ended_well {
         return Some(last.into());

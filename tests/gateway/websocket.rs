@@ -11,9 +11,9 @@ use super::{
 use std::path::PathBuf;
 
 /// The environment of these programs.
-const ENVIRONMENT: &str = "websocket";
+pub(crate) const ENVIRONMENT: &str = "websocket";
 /// Autobahn's cases; a server, and the browser's remote control; HTTP/2 frame by frame, and WebSocket's.
-const PACKAGES: &[&str] = &["kosoku==0.1.0", "websockets==17.4", "h2==4.4.1", "wsproto==1.3.2"];
+pub(crate) const PACKAGES: &[&str] = &["kosoku==0.1.0", "websockets==17.4", "h2==4.4.1", "wsproto==1.3.2"];
 
 /// Plain text and TLS.
 const GATEWAY: &str = "\

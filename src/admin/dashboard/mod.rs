@@ -4,9 +4,9 @@
 //! come from users; the script puts them into the page as text only, and a browser that knows Trusted Types refuses anything
 //! else.
 //!
-//! - `page.html`: what is there before the first answer
-//! - `style.css`: how it looks
-//! - `words.js`, `model.js`, `draw.js`, `chart.js`, `parts.js`, `lists.js`, `page.js`: the script, in this order
+//! * `page.html`: what is there before the first answer
+//! * `style.css`: how it looks
+//! * `words.js`, `model.js`, `draw.js`, `chart.js`, `parts.js`, `lists.js`, `page.js`: the script, in this order
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -54,11 +54,6 @@ fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(digest(&SHA256, text.as_bytes())))
 }
 
-/// Whether a client that accepts this is a browser that wants a page, not a program that takes everything.
-pub(super) fn is_for(accept: &str) -> bool {
-    accept.split(',').any(|range| range.split(';').next().unwrap_or_default().trim() == "text/html")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,22 +64,26 @@ mod tests {
         assert!(!page.contains("/*STYLE*/") && !page.contains("/*SCRIPT*/"));
         // A script that had its own end in it would end there.
         assert_eq!((page.matches("</script").count(), page.matches("</style").count()), (1, 1));
-        for other in ["src=\"", "//cdn", "@import", "url(", "innerHTML", "outerHTML", "insertAdjacent", "document.write"] {
+        for other in [
+            "src=\"",
+            "//cdn",
+            "@import",
+            "url(",
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacent",
+            "document.write",
+        ] {
             assert!(!page.contains(other), "{other}");
         }
         let addresses = page.match_indices("http").filter(|(at, _)| page[*at..].contains("://"));
-        let elsewhere = addresses.map(|(at, _)| page[at..].split(['"', '\'', '<', ' ']).next().unwrap_or_default());
+        let elsewhere =
+            addresses.map(|(at, _)| page[at..].split(['"', '\'', '<', ' ']).next().unwrap_or_default());
         let elsewhere: Vec<_> = elsewhere.filter(|found| found.contains("://")).collect();
         // The name of SVG is no place, and the example of a URL is one that nobody asks.
         assert!(
             elsewhere.iter().all(|found| found.contains("www.w3.org") || found.contains("shop.example")),
             "{elsewhere:?}"
         );
-    }
-
-    #[test]
-    fn browsers_get_the_page_and_programs_the_text() {
-        assert!(is_for("text/html,application/xhtml+xml,*/*;q=0.8") && is_for("a/b, text/html;q=0.9"));
-        assert!(!is_for("*/*") && !is_for("") && !is_for("text/plain") && !is_for("application/json"));
     }
 }

@@ -14,7 +14,7 @@ mod tour;
 
 use super::{
     FAILED,
-    args::{ConfigArgs, DemoArgs, Http2Args, Listen, RunArgs, WorkloadArgs},
+    args::{ConfigArgs, DemoArgs, Http2Args, Listen, RunArgs, TracingArgs, WorkloadArgs},
     output::{complain, print},
     run::run_and,
 };
@@ -56,9 +56,10 @@ fn prepare(args: &DemoArgs) -> Result<Demo, String> {
     let [v1, v2] = origin::start().map_err(nothing_more)?;
     let files = Files::write(&[(tour::PORT, port), (tour::V1_PORT, v1.port()), (tour::V2_PORT, v2.port())])
         .map_err(|error| format!("can't write the demo's configuration: {error}"))?;
-    let admin = match args.process.admin {
+    let admin = match args.process.admin.clone() {
         Listen::At(address) => Some(address),
-        Listen::Off => None,
+        // A browser opens no socket.
+        Listen::Off | Listen::Unix(_) => None,
     };
     let tour = Tour { port, origins: [v1, v2], admin, file: files.path().display().to_string() };
     Ok(Demo { files, tour, _reserved: reserved })
@@ -81,6 +82,7 @@ impl Demo {
             workload: WorkloadArgs::default(),
             process: args.process.clone(),
             http2: Http2Args::default(),
+            tracing: TracingArgs::default(),
         };
         run_and(&args, |_| {
             print(&self.tour.to_string());

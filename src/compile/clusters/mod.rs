@@ -7,11 +7,13 @@
 //! - `place`: which endpoints are near
 //! - `policy`: which DestinationRule applies
 //! - `auto_passthrough`: destinations that a client names itself
+//! - `collector`: where the gateway sends its spans
 //! - `protocol`: what is spoken to a destination
 //! - `missing`: what is said about destinations that do not exist or have no endpoints
 
 mod auto_passthrough;
 mod balance;
+mod collector;
 mod health_check;
 mod missing;
 mod outlier;
@@ -21,6 +23,7 @@ mod pool;
 mod protocol;
 
 pub(super) use auto_passthrough::NamedByClient;
+pub(super) use collector::FoundCollector;
 pub(super) use place::report_unknown_place;
 pub(super) use policy::{Policies, PolicyPlace};
 

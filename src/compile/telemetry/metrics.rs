@@ -108,19 +108,7 @@ impl Compiler<'_, '_> {
             (None | Some(IstioMetric::All), None) => ALL.iter().map(|metric| metric.name()).collect(),
             (Some(metric), None) => vec![metric.name()],
         };
-        let labels: Vec<LabelChange> = change
-            .tag_overrides
-            .iter()
-            .map(|(name, tag)| {
-                let is_removed = tag.operation.as_ref().is_some_and(|o| o.value == TagOperation::Remove);
-                let value = tag.value.value.as_ref().map_or("", |value| value.as_str());
-                LabelChange {
-                    name: name.as_str().into(),
-                    value: (!is_removed).then(|| value.into()),
-                    source: self.source(layer, name.span),
-                }
-            })
-            .collect();
+        let labels = self.labels(layer, change, path);
         for name in names {
             let known = match made.changes.iter().position(|known| &*known.metric == name) {
                 Some(known) => known,
@@ -142,5 +130,34 @@ impl Compiler<'_, '_> {
                 known.labels.push(label.clone());
             }
         }
+    }
+
+    /// The labels that are changed. Values can be texts; anything else is reckoned from requests, and is not supported.
+    fn labels(
+        &mut self,
+        layer: &Resource<Telemetry>,
+        change: &Spanned<MetricsOverrides>,
+        path: &str,
+    ) -> Vec<LabelChange> {
+        let mut labels = Vec::new();
+        for (name, tag) in change.tag_overrides.iter() {
+            let is_removed = tag.operation.as_ref().is_some_and(|o| o.value == TagOperation::Remove);
+            let value = tag.value.value.as_ref().map_or("", |value| value.as_str());
+            let label = LabelChange {
+                name: name.as_str().into(),
+                value: (!is_removed).then(|| value.into()),
+                source: self.source(layer, name.span),
+            };
+            if !is_removed && label.literal().is_none() {
+                let name = name.as_str();
+                let message = format!("the label `{}` stays as it is", name.escape_debug());
+                let problem = Diagnostic::warning("unsupported-expression", message);
+                let help = "labels can be removed, or be a text that is always the same, such as `'blue'`";
+                let field = format!("{path}.tagOverrides.{name}");
+                self.say(layer, (field, tag.span), problem.help(help));
+            }
+            labels.push(label);
+        }
+        labels
     }
 }

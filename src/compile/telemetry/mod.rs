@@ -27,6 +27,7 @@ use crate::{
 };
 use layers::Layers;
 use providers::Providers;
+pub(super) use tracing::custom_tags;
 
 /// Compiles what applies.
 pub(super) fn telemetry(

@@ -86,7 +86,7 @@ pub(super) fn is_for_gateway(mode: Option<&Spanned<ModeSelector>>) -> bool {
     mode.and_then(|selector| selector.mode.as_ref()).is_none_or(|mode| mode.is_for_gateway())
 }
 
-fn custom_tags(tags: &Map<CustomTag>) -> Vec<(Box<str>, TagSource)> {
+pub(in crate::compile) fn custom_tags(tags: &Map<CustomTag>) -> Vec<(Box<str>, TagSource)> {
     let tag =
         |(name, tag): &(Spanned<String>, Spanned<CustomTag>)| Some((name.as_str().into(), tag_source(tag)?));
     tags.iter().filter_map(tag).collect()

@@ -5,7 +5,10 @@ use crate::{
     compile::{http2::is_edge, mesh::underscore_action},
     config::{
         Diagnostic, Resource,
-        resources::{ConnectionSettings, IstioOperator, MeshConfig, ProxyConfig, ProxyHeaders},
+        resources::{
+            ConnectionSettings, IstioOperator, MeshConfig, OpenTelemetryProvider, ProxyConfig, ProxyHeaders,
+            ProxyTracing,
+        },
     },
 };
 
@@ -20,12 +23,17 @@ pub(super) fn report(resource: &Resource<IstioOperator>, fields: &mut Fields<'_>
 
 fn report_mesh(mesh: &MeshConfig, path: &str, fields: &mut Fields<'_>) {
     fields.report(&|| path.to_owned(), &mesh_fields(mesh));
+    for (position, provider) in mesh.extension_providers.iter().enumerate() {
+        let Some(otel) = &provider.opentelemetry else { continue };
+        let path = || format!("{path}.extensionProviders[{position}].opentelemetry");
+        fields.report(&path, &otel_fields(otel));
+    }
     if let Some(proxy) = &mesh.default_config {
         report_proxy(proxy, &format!("{path}.defaultConfig"), fields);
     }
 }
 
-fn mesh_fields(mesh: &MeshConfig) -> [Field; 8] {
+fn mesh_fields(mesh: &MeshConfig) -> [Field; 7] {
     let no_ingress = "Ingress objects are not served";
     [
         ("dnsRefreshRate", at(&mesh.dns_refresh_rate), "names are resolved again at the gateway's own times"),
@@ -33,7 +41,6 @@ fn mesh_fields(mesh: &MeshConfig) -> [Field; 8] {
         ("ingressSelector", at(&mesh.ingress_selector), no_ingress),
         ("ingressClass", at(&mesh.ingress_class), no_ingress),
         ("ingressControllerMode", at(&mesh.ingress_controller_mode), no_ingress),
-        ("enableTracing", on(&mesh.enable_tracing), "no spans are made"),
         (
             "compliancePolicy",
             at(&mesh.compliance_policy),
@@ -61,7 +68,6 @@ fn report_proxy(proxy: &ProxyConfig, path: &str, fields: &mut Fields<'_>) {
             ("runtimeValues", first_key(&proxy.runtime_values), "they are switches of Envoy"),
             ("proxyAdminPort", at(&proxy.proxy_admin_port), "see --admin"),
             ("statusPort", at(&proxy.status_port), "see --status"),
-            ("tracing", at(&proxy.tracing), "no spans are made"),
             (
                 "privateKeyProvider",
                 at(&proxy.private_key_provider),
@@ -75,11 +81,45 @@ fn report_proxy(proxy: &ProxyConfig, path: &str, fields: &mut Fields<'_>) {
             ("envoyMetricsService", at(&proxy.envoy_metrics_service), "metrics are scraped, not sent"),
         ],
     );
+    if let Some(tracing) = &proxy.tracing {
+        fields.report(&|| format!("{path}.tracing"), &tracing_fields(tracing));
+    }
     if let Some(headers) = &proxy.proxy_headers {
         fields.report(&|| format!("{path}.proxyHeaders"), &header_fields(headers));
         report_server_value(headers, path, fields);
     }
     report_connections(proxy, path, fields);
+}
+
+fn tracing_fields(tracing: &ProxyTracing) -> [Field; 6] {
+    let otlp = "spans go by OTLP to a provider of `extensionProviders`";
+    [
+        ("zipkin", at(&tracing.zipkin), otlp),
+        ("lightstep", at(&tracing.lightstep), otlp),
+        ("datadog", at(&tracing.datadog), otlp),
+        ("stackdriver", at(&tracing.stackdriver), otlp),
+        ("openCensusAgent", at(&tracing.open_census_agent), otlp),
+        ("tlsSettings", at(&tracing.tls_settings), "TLS to a collector is that of its DestinationRule"),
+    ]
+}
+
+fn otel_fields(otel: &OpenTelemetryProvider) -> [Field; 4] {
+    let detectors = otel.resource_detectors.as_ref();
+    let dynatrace = detectors.and_then(|detectors| detectors.dynatrace.as_ref());
+    [
+        ("grpc", at(&otel.grpc), "OTLP is spoken by HTTP"),
+        (
+            "dynatraceSampler",
+            at(&otel.dynatrace_sampler),
+            "requests are sampled by `randomSamplingPercentage`",
+        ),
+        (
+            "serviceAttributeEnrichment",
+            at(&otel.service_attribute_enrichment),
+            "the resource has `service.name` and what `resourceDetectors` find",
+        ),
+        ("resourceDetectors", dynatrace.map(|dynatrace| dynatrace.span), "`dynatrace` finds nothing here"),
+    ]
 }
 
 fn header_fields(headers: &ProxyHeaders) -> [Field; 2] {

@@ -24,7 +24,7 @@ pub use fields::Map;
 pub(super) use macros::{choice, object};
 pub use scalars::{ByteSize, Bytes, IntOrString, Opaque, Timestamp};
 pub use structure::{STRUCTURE_DEPTH_MAX, Structure};
-pub(super) use suggest::suggestion;
+pub use suggest::suggestion;
 
 /// A type that is read from a value of a file.
 pub(super) trait Decode: Sized {

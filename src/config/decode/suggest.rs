@@ -1,7 +1,7 @@
 //! Did you mean ...?
 
 /// The name that was probably meant: the closest one, if it is close enough.
-pub(in crate::config) fn suggestion<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
+pub fn suggestion<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
     /// Longer words are not typing errors, and the comparison costs the product of the lengths.
     const LENGTH_MAX: usize = 64;
     if written.len() > LENGTH_MAX {

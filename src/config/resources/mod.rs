@@ -7,7 +7,7 @@
 //!   networking.istio.io
 //! - `request_authentication`, `authorization_policy`, `policy_target`: security.istio.io, and what its policies are for
 //! - `telemetry`: telemetry.istio.io
-//! - `istio_operator`, `mesh_config`, `proxy_config`, `extension_provider`: install.istio.io
+//! - `istio_operator`, `mesh_config`, `proxy_config`, `proxy_tracing`, `extension_provider`: install.istio.io
 //! - `kubernetes`: Services, endpoints, Secrets and ConfigMaps
 //! - `metadata`: what every object has
 //! - `annotations`, `traffic_annotations`, `health_annotations`: what this gateway takes besides, in annotations
@@ -27,6 +27,7 @@ mod mesh_config;
 mod metadata;
 mod policy_target;
 mod proxy_config;
+mod proxy_tracing;
 mod request_authentication;
 mod service_entry;
 mod telemetry;
@@ -51,6 +52,7 @@ pub use mesh_config::*;
 pub use metadata::*;
 pub use policy_target::*;
 pub use proxy_config::*;
+pub use proxy_tracing::*;
 pub use request_authentication::*;
 pub use service_entry::*;
 pub use telemetry::*;

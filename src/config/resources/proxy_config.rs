@@ -1,5 +1,6 @@
 //! `meshConfig.defaultConfig`: how a proxy starts.
 
+use super::{ProxyTracing, TracingServiceName};
 use crate::config::{
     Spanned,
     decode::{Map, Opaque, choice, object},
@@ -35,8 +36,8 @@ object! {
         binary_path: Option<Spanned<Opaque>> = "binaryPath",
         /// Known; for sidecars, or for how Envoy is started.
         service_cluster: Option<Spanned<Opaque>> = "serviceCluster",
-        /// Known; for sidecars, or for how Envoy is started.
-        tracing_service_name: Option<Spanned<Opaque>> = "tracingServiceName",
+        /// What the gateway calls itself in spans.
+        tracing_service_name: Option<Spanned<TracingServiceName>> = "tracingServiceName",
         /// Known; for sidecars, or for how Envoy is started.
         parent_shutdown_duration: Option<Spanned<Opaque>> = "parentShutdownDuration",
         /// Known; for sidecars, or for how Envoy is started.
@@ -61,8 +62,8 @@ object! {
         proxy_bootstrap_template_path: Option<Spanned<Opaque>> = "proxyBootstrapTemplatePath",
         /// Known; for sidecars, or for how Envoy is started.
         interception_mode: Option<Spanned<Opaque>> = "interceptionMode",
-        /// Known; for sidecars, or for how Envoy is started.
-        tracing: Option<Spanned<Opaque>> = "tracing",
+        /// Spans, where no `Telemetry` says something else.
+        tracing: Option<Spanned<ProxyTracing>> = "tracing",
         /// Known; for sidecars, or for how Envoy is started.
         sds: Option<Spanned<Opaque>> = "sds",
         /// Known; for sidecars, or for how Envoy is started.

@@ -6,27 +6,18 @@
 //!
 //! - `reader`: files and Secrets to the bytes that a spec names
 //! - `entry`: one spec with what is known of it
-//! - `reread`: the Secrets among the configuration files, read again
-//! - `links`: what has to be watched for a path, through links
-//! - `watch`: files that change
-//! - `keeper`: when to look again
 //! - `diagnose`: problems as diagnostics
 
 mod diagnose;
 mod entry;
-mod keeper;
-mod links;
 mod reader;
-mod reread;
-mod watch;
 #[cfg(test)]
 mod tests;
 
 pub(super) use entry::News;
 pub use entry::{Condition, View};
-pub(super) use keeper::{Due, Keeper};
-pub use reread::{Reread, Signature};
 
+use super::watch::Interest;
 use crate::{
     config::{Diagnostic, Sources},
     shard::{InitialTls, Message},
@@ -35,7 +26,6 @@ use crate::{
 };
 use diagnose::Listed;
 use entry::{Entry, Spec};
-use links::Interest;
 use reader::{Reader, Roots};
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
@@ -173,16 +163,6 @@ impl Credentials {
         found
     }
 
-    /// From the next look on, these are the Secrets.
-    pub(super) fn set_secrets(&mut self, secrets: Secrets) {
-        self.secrets = secrets;
-    }
-
-    /// The Secrets that are known.
-    pub(super) fn secrets(&self) -> &Secrets {
-        &self.secrets
-    }
-
     /// Gives all servers new secrets for their tickets; those of the ones before are still opened.
     ///
     /// # Errors
@@ -236,7 +216,7 @@ impl Credentials {
     }
 
     /// What has to be watched so that a change of a file is noticed.
-    fn interest(&self) -> Interest {
+    pub(super) fn interest(&self) -> Interest {
         let mut interest = Interest::default();
         self.servers.iter().flat_map(Entry::paths).for_each(|path| interest.add(&path));
         self.clients.iter().flat_map(Entry::paths).for_each(|path| interest.add(&path));
@@ -255,7 +235,8 @@ fn go_on<'a, S: Spec>(before: &'a [Entry<S>], specs: &'a [S]) -> Vec<Entry<S>> {
 }
 
 impl Found {
-    fn extend(&mut self, later: Found) {
+    /// And what a later look has found.
+    pub(super) fn extend(&mut self, later: Found) {
         self.changes.extend(later.changes);
         self.untold += later.untold;
         self.tell(later.news);

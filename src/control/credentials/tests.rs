@@ -1,10 +1,13 @@
 //! Loading, keeping and telling.
 
-use super::{Change, Condition, Credentials, Due, Keeper, News, Reread, Signature};
+use super::{Change, Condition, Credentials, News};
 use crate::{
-    compile::Workload,
     config::{FileId, Input, Sources},
-    control::{block_on, testing::Folder},
+    control::{
+        block_on,
+        testing::Folder,
+        watch::{Due, Keeper, Signature},
+    },
     table::{ServerTlsId, Snapshot},
     tls::{
         CertificateSource, ClientAuthentication, ClientSpec, NameRule, Parameters, Place, SecretName,
@@ -13,9 +16,11 @@ use crate::{
     },
 };
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::fs::symlink,
     path::Path,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -209,67 +214,57 @@ fn an_upstream_with_the_authorities_of_the_system() {
     }
 }
 
-/// A configuration with one Secret.
-fn yaml(leaf: &Leaf) -> String {
-    let indented = |text: &str| text.replace('\n', "\n    ");
-    format!(
-        "apiVersion: v1\nkind: Secret\nmetadata: {{name: web, namespace: infra}}\nstringData:\n  tls.crt: |\n    {}\n  \
-         tls.key: |\n    {}\n",
-        indented(&leaf.chain),
-        indented(&leaf.key)
-    )
-}
-
-fn reread(path: &Path) -> Reread {
-    let inputs = vec![Input::Path(path.to_owned())];
-    let workload = Workload {
-        labels: None,
-        namespace: "infra".into(),
-        root_namespace: "istio-system".into(),
-        cluster_domain: "cluster.local".into(),
-        locality: Default::default(),
-    };
-    Reread { signature: Signature::of(&inputs), inputs, workload }
-}
-
 #[test]
-fn secrets_are_read_again_and_none_is_lost_to_a_mistake() {
-    let folder = Folder::new();
+fn what_is_asked_again_goes_on_and_is_not_lost_to_a_mistake() {
     let authority = Authority::new("root");
-    folder.write("a.yaml", &yaml(&numbered(&authority, 1)));
-    let mut reread = reread(folder.path());
-    assert_eq!(reread.secrets(&Secrets::default()), None, "nothing has changed");
-    reread.signature = Signature::default();
-    let known = reread.secrets(&Secrets::default()).unwrap();
     let name = SecretName { namespace: "infra".into(), name: "web".into() };
-    let spec = server("a", CertificateSource::Secret(name.clone()));
-    let mut credentials = load(&snapshot(vec![spec]), known.clone());
-    assert_eq!(serials(&credentials), [Some("01")]);
+    let secret = |serial: u8| {
+        let leaf = numbered(&authority, serial);
+        let values = [("tls.crt", leaf.chain), ("tls.key", leaf.key)];
+        let values = values.map(|(key, value)| (key.to_owned(), value.into_bytes()));
+        Secrets([(name.clone(), BTreeMap::from(values))].into())
+    };
+    let spec = |called: &str| server(called, CertificateSource::Secret(name.clone()));
+    let first = load(&snapshot(vec![spec("a")]), secret(1));
+    let next = |before: &Credentials, servers: Vec<ServerSpec>, secrets: Secrets| {
+        Credentials::load_after(before.known(), &snapshot(servers), secrets, SystemTime::now())
+    };
+    // The same under another name, and one more of it: nothing is built.
+    let (second, found) = next(&first, vec![spec("b"), spec("c")], first.secrets.clone());
+    assert!(found.changes.is_empty() && found.news.is_empty(), "{found:?}");
+    let context = |credentials: &Credentials, at: usize| credentials.initial().servers[at].clone().unwrap();
+    assert!(Arc::ptr_eq(&context(&first, 0), &context(&second, 1)));
+    assert_eq!(second.views().next().unwrap().name, "b");
 
-    folder.write("a.yaml", "kind: [");
-    assert_eq!(reread.secrets(&known), Some(known.clone()));
-    folder.write("a.yaml", &yaml(&numbered(&authority, 2)));
-    credentials.set_secrets(reread.secrets(&known).unwrap());
-    assert_eq!(credentials.refresh(SystemTime::now()).changes.len(), 1);
-    assert_eq!(serials(&credentials), [Some("02")]);
+    let (third, found) = next(&second, vec![spec("b")], secret(2));
+    assert_eq!((found.changes.len(), serials(&third)), (1, vec![Some("02")]));
 
-    fs::remove_file(folder.path().join("a.yaml")).unwrap();
-    credentials.set_secrets(reread.secrets(&known).unwrap());
-    let found = credentials.refresh(SystemTime::now());
-    let gone = "a: Secret `infra/web` is not in the configuration; what was there before stays in use";
+    let (fourth, found) = next(&third, vec![spec("b")], Secrets::default());
+    let gone = "b: Secret `infra/web` is not in the configuration; what was there before stays in use";
     assert_eq!(said(&found.news), [gone]);
-    assert_eq!(serials(&credentials), [Some("02")]);
+    assert_eq!(serials(&fourth), [Some("02")]);
+    assert_eq!(fourth.views().next().unwrap().condition, Condition::Kept);
+
+    // Keys of tickets that have changed meanwhile are those of the new ones.
+    let mut before = first;
+    let (mut after, _) = next(&before, vec![spec("a")], secret(1));
+    before.rotate_tickets().unwrap();
+    let old = context(&after, 0);
+    after.follow(&before);
+    assert!(!Arc::ptr_eq(&old, &context(&after, 0)));
 }
 
 /// Waits for the next change of a file.
 async fn look(keeper: &mut Keeper, credentials: &mut Credentials) -> usize {
     let within = tokio::time::timeout(Duration::from_secs(30), keeper.due()).await;
-    assert_eq!(within.expect("the change was not noticed"), Due::Look);
-    keeper.look(credentials).changes.len()
+    match within.expect("the change was not noticed") {
+        Due::Reload => usize::MAX,
+        _ => keeper.look(credentials).changes.len(),
+    }
 }
 
 #[test]
-fn changes_of_files_volumes_and_secrets_are_noticed() {
+fn changes_of_files_volumes_and_configurations_are_noticed() {
     let folder = Folder::new();
     let authority = Authority::new("root");
     let at = folder.path();
@@ -286,21 +281,19 @@ fn changes_of_files_volumes_and_secrets_are_noticed() {
     symlink("..data/tls.key", at.join("tls.key")).unwrap();
     let later = at.join("later");
     let configuration = Folder::new();
-    let secret = server(
-        "secret",
-        CertificateSource::Secret(SecretName { namespace: "infra".into(), name: "web".into() }),
-    );
-    let servers = vec![server("volume", files(at)), server("later", files(&later)), secret];
+    let servers = vec![server("volume", files(at)), server("later", files(&later))];
     let mut credentials = load(&snapshot(servers), Secrets::default());
     let run = async {
-        let mut keeper = Keeper::new(Some(reread(configuration.path())));
+        let inputs = vec![Input::Path(configuration.path().to_owned())];
+        let signature = Signature::of(&inputs);
+        let mut keeper = Keeper::new(inputs, signature);
         assert_eq!(look(&mut keeper, &mut credentials).await, 0);
-        assert_eq!(serials(&credentials), [Some("01"), None, None]);
+        assert_eq!(serials(&credentials), [Some("01"), None]);
 
         volume(2);
         assert_eq!(look(&mut keeper, &mut credentials).await, 1);
         fs::remove_dir_all(at.join("..1")).unwrap();
-        assert_eq!(serials(&credentials), [Some("02"), None, None]);
+        assert_eq!(serials(&credentials), [Some("02"), None]);
 
         volume(3);
         while serials(&credentials)[0] != Some("03") {
@@ -311,10 +304,18 @@ fn changes_of_files_volumes_and_secrets_are_noticed() {
         while serials(&credentials)[1] != Some("04") {
             look(&mut keeper, &mut credentials).await;
         }
-        configuration.write("secret.yaml", &yaml(&numbered(&authority, 5)));
-        while serials(&credentials)[2] != Some("05") {
-            look(&mut keeper, &mut credentials).await;
-        }
+        configuration.write("new.yaml", "a: b");
+        while look(&mut keeper, &mut credentials).await != usize::MAX {}
+        // The configuration as a volume: its files are links.
+        keeper.has_read(Signature::of(&[Input::Path(configuration.path().to_owned())]));
+        fs::create_dir(configuration.path().join("..1")).unwrap();
+        configuration.write("..1/linked.yaml", "a: b");
+        symlink("..1/linked.yaml", configuration.path().join("linked.yaml")).unwrap();
+        while look(&mut keeper, &mut credentials).await != usize::MAX {}
+        keeper.has_read(Signature::of(&[Input::Path(configuration.path().to_owned())]));
+        look(&mut keeper, &mut credentials).await;
+        configuration.write("..1/linked.yaml", "a: c");
+        while look(&mut keeper, &mut credentials).await != usize::MAX {}
         // The whole folder is another one.
         fs::rename(&later, at.join("before")).unwrap();
         fs::create_dir(&later).unwrap();
@@ -322,7 +323,7 @@ fn changes_of_files_volumes_and_secrets_are_noticed() {
         while serials(&credentials)[1] != Some("06") {
             look(&mut keeper, &mut credentials).await;
         }
-        assert_eq!(serials(&credentials), [Some("03"), Some("06"), Some("05")]);
+        assert_eq!(serials(&credentials), [Some("03"), Some("06")]);
         write(&later, &numbered(&authority, 7));
         while serials(&credentials)[1] != Some("07") {
             look(&mut keeper, &mut credentials).await;

@@ -3,21 +3,23 @@
 use super::{
     carry::Carried,
     prepare::{Before, Failed, Prepared},
-    sockets::Sockets,
+    sockets::{CLOSED_AFTER, Present, REVIVE_WITHIN, Sockets},
     stage::{Request, Spreading, Stage, Step},
 };
 use crate::{
     control::{
         Bound, Gateway, KeyState, Load, Outcome, State,
         credentials::{Found, News},
-        health, log,
-        supervise::{FIRST_ANSWERS, Life, count, notify},
+        health, log, notify,
+        supervise::{FIRST_ANSWERS, Life, count},
         unix,
     },
+    driver,
+    filter::{Authentication, KeySourceId},
+    jwt::KeySet,
     shard::{Message, ResolvedEndpoints, ShardId, Update},
     table::{BindAddress, Cluster, ClusterId, Endpoint, Endpoints, Snapshot},
 };
-use sd_notify::NotifyState;
 use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::SystemTime};
 use tokio::time::{Duration, Instant};
 
@@ -29,13 +31,15 @@ impl Life {
     pub(in crate::control) fn reload(&mut self, request: Request) {
         match (self.gateway.state(), &self.reloads.stage) {
             (State::Draining | State::Ended, _) => refuse(request),
-            (State::Ready, Stage::Idle) => self.begin(request),
+            // The other process has the sockets that there are now, and reads the configuration itself.
+            (State::Ready, Stage::Idle) if !self.upgrading.is_under_way() => self.begin(request),
             _ => self.reloads.wait(request),
         }
     }
 
     /// Does what was asked for meanwhile.
     pub(in crate::control) fn reload_next(&mut self) {
+        self.upgrade_next();
         if let Some(request) = self.reloads.waiting.take() {
             self.reload(request);
         }
@@ -44,18 +48,20 @@ impl Life {
     fn begin(&mut self, request: Request) {
         let gateway = &self.gateway;
         log::debug(format_args!("{}: the configuration is read", request.why));
-        let mut told = vec![NotifyState::Reloading];
-        // Without it systemd waits for nothing, which is its default anyway.
-        told.extend(NotifyState::monotonic_usec_now().ok());
-        notify(&told);
+        notify::reloading();
         let before = Before {
             why: request.why,
             at: SystemTime::now(),
             snapshot: gateway.snapshot(),
             credentials: gateway.credentials.borrow().known(),
-            binds: gateway.listeners().iter().map(|bound| bound.listener.bind.clone()).collect(),
+            present: Present {
+                open: gateway.listeners().iter().map(|bound| bound.listener.bind.clone()).collect(),
+                ending: self.reloads.removed_within(REVIVE_WITHIN),
+                closing: self.reloads.removed_within(CLOSED_AFTER),
+            },
             workers: gateway.shards.len(),
             read: Arc::clone(&self.reloads.read),
+            refused: self.reloads.refused,
             in_any_case: request.in_any_case,
         };
         let coming = self.reloads.worker.prepare(&self.reloads.loader, before);
@@ -67,7 +73,8 @@ impl Life {
         match (self.reloads.take(), step) {
             (stage, Step::Retired) => {
                 self.reloads.stage = stage;
-                self.reloads.look_at_retired();
+                self.reloads.free_retired();
+                self.forget_removed();
             }
             (Stage::Preparing(request, _) | Stage::Resolving(request, ..), _)
                 if self.gateway.state() != State::Ready =>
@@ -85,7 +92,7 @@ impl Life {
                 let text = "the thread for reloads is gone: only a restart helps".to_owned();
                 log::error(&text);
                 request.answer(&Outcome { is_done: false, text });
-                notify(&[NotifyState::Ready]);
+                notify::reloaded("serving");
             }
             (Stage::Resolving(request, prepared, _), _) => {
                 let unanswered = self.names.unanswered() + self.keys.unanswered();
@@ -115,12 +122,18 @@ impl Life {
     fn fail(&mut self, request: Request, failed: Failed) {
         let generation = self.gateway.snapshot().generation;
         let outcome = match failed {
-            Failed::Same => {
+            Failed::Same { signature, is_served } => {
+                self.keeper.has_read(signature);
+                if is_served {
+                    self.mended(request.why);
+                }
                 let text = format!("the files are what they were: generation {generation} stays in use");
                 log::debug(format_args!("{}: {text}", request.why));
                 Outcome { is_done: true, text }
             }
-            Failed::Errors { load, lines, more } => {
+            Failed::Errors { load, served, lines, more } => {
+                self.keeper.has_read(served.signature);
+                self.reloads.refused = Some(served.read.digest);
                 for line in &lines {
                     log::error(line);
                 }
@@ -142,12 +155,36 @@ impl Life {
             }
         };
         request.answer(&outcome);
-        notify(&[NotifyState::Ready]);
+        notify::reloaded("serving");
         self.reload_next();
+    }
+
+    /// The files are what is served. If they were not, and had errors, that is over.
+    fn mended(&mut self, why: &'static str) {
+        if self.reloads.refused.take().is_none() {
+            return;
+        }
+        let generation = self.gateway.snapshot().generation;
+        let text = format!("the files are again what is served, generation {generation}");
+        log::info(format_args!("{why}: {text}"));
+        self.gateway.record(Load {
+            at: SystemTime::now(),
+            why,
+            generation: Some(generation),
+            took: Duration::ZERO,
+            diagnostics: vec![text],
+            errors: 0,
+            warnings: 0,
+        });
     }
 
     /// From here on nothing can fail.
     fn commit(&mut self, request: Request, prepared: Prepared) {
+        let ending = self.reloads.removed_within(REVIVE_WITHIN);
+        if prepared.sockets.revived.iter().any(|bind| !ending.contains(bind)) {
+            // Names took so long that listeners have closed that were to go on.
+            return self.begin(request);
+        }
         let gateway = Rc::clone(&self.gateway);
         let before = gateway.snapshot();
         let Prepared { snapshot, carried, mut credentials, found, sockets, changes, .. } = prepared;
@@ -157,21 +194,19 @@ impl Life {
         let token_keys = self.keys.follow(authentication);
         let resolved = self.resolved_after(&before, &snapshot, &carried);
         credentials.follow(&gateway.credentials.borrow());
-        *gateway.credentials.borrow_mut() = credentials;
+        self.reloads.worker.free(gateway.credentials.replace(credentials));
+        sockets.hold_in(&gateway.sockets);
+        let revived = sockets.revived.clone();
+        self.reloads.removed.retain(|(bound, _)| !revived.contains(&bound.listener.bind));
         let listeners = listeners(&gateway, &snapshot, &sockets);
         let removed = removed(&gateway, &listeners);
         *gateway.listeners.borrow_mut() = listeners.into();
-        let mut states = KeyState::all(authentication, &gateway.token_keys.borrow());
-        for (source, keys) in &token_keys {
-            if let Some(state) = states.get_mut(source.0 as usize) {
-                state.keys = keys.count();
-                state.fetched.get_or_insert_with(std::time::Instant::now);
-            }
-        }
+        let states = key_states(authentication, &gateway.token_keys.borrow(), &token_keys);
         *gateway.token_keys.borrow_mut() = states;
         *gateway.resolved.borrow_mut() =
             resolved.iter().map(|found| (found.cluster.0, Arc::clone(&found.endpoints))).collect();
         *gateway.snapshot.borrow_mut() = Arc::clone(&snapshot);
+        *gateway.known.borrow_mut() = prepared.served.known;
         gateway.replaced.notify_one();
         self.checks.replace(&before);
         carried.gone.iter().for_each(|gone| gone.retire());
@@ -183,9 +218,10 @@ impl Life {
             token_keys: token_keys.clone(),
             listeners,
         });
-        self.keeper.replace(prepared.served.reread);
+        self.keeper.has_read(prepared.served.signature);
         self.tell(&found);
         self.reloads.read = prepared.served.read;
+        self.reloads.refused = None;
         let logs = gateway.logs.borrow_mut().replace(&snapshot.telemetry.access_log);
         for (shard, logs) in gateway.shards.iter().zip(logs.into_iter().flatten()) {
             shard.handle.mailbox.send(Message::Log(logs));
@@ -204,6 +240,7 @@ impl Life {
             text: changes.to_string(),
             before,
             removed,
+            revived,
         };
         self.reloads.stage = Stage::Spreading(request, Box::new(spreading));
     }
@@ -262,11 +299,16 @@ impl Life {
     }
 
     fn finish_reload(&mut self, request: Request, spreading: Spreading) {
-        let Spreading { load, text, before, removed, .. } = spreading;
-        unix::remove(&removed);
-        for bound in &removed {
+        let Spreading { load, text, before, removed, revived, .. } = spreading;
+        unix::remove(&removed, &self.gateway.sockets);
+        for bound in removed {
             log::info(format_args!("no longer listening on {}", bound.text()));
+            match &bound.listener.bind {
+                BindAddress::Tcp(_) => self.reloads.removed.push((bound, Instant::now())),
+                bind => self.gateway.sockets.forget(bind),
+            }
         }
+        self.look_at_revived(&revived);
         let took = load.at.elapsed().unwrap_or_default();
         let warnings = match load.warnings {
             0 => String::new(),
@@ -279,9 +321,38 @@ impl Life {
         self.reloads.retire(before);
         request.answer(&Outcome { is_done: true, text });
         if self.gateway.state() == State::Ready {
-            notify(&[NotifyState::Ready]);
+            notify::reloaded("serving");
         }
         self.reload_next();
+    }
+
+    /// Listeners that were to end and go on do so unless a shard was very late to hear of it. Where nobody listens after all
+    /// they are bound anew.
+    fn look_at_revived(&mut self, revived: &[BindAddress]) {
+        let is_free = |bind: &&BindAddress| matches!(bind, BindAddress::Tcp(address) if driver::Listener::check_free(*address).is_ok());
+        let lost: Vec<&BindAddress> = revived.iter().filter(is_free).collect();
+        if let Some(first) = lost.first() {
+            log::warn(format_args!("{first} was closed before it was to go on: it is bound again"));
+            let listeners = self.gateway.listeners();
+            let left = listeners.iter().filter(|bound| !lost.contains(&&bound.listener.bind)).cloned();
+            *self.gateway.listeners.borrow_mut() = left.collect();
+            self.reloads.wait(Request {
+                why: "a listener was closed",
+                answers: Vec::new(),
+                in_any_case: true,
+            });
+        }
+    }
+
+    /// Listeners that were removed so long ago that every shard has closed them are forgotten.
+    fn forget_removed(&mut self) {
+        let is_closed = |(_, at): &mut (Bound, Instant)| at.elapsed() >= CLOSED_AFTER;
+        for (bound, _) in self.reloads.removed.extract_if(.., is_closed) {
+            let bind = &bound.listener.bind;
+            if !self.gateway.listeners().iter().any(|open| open.listener.bind == *bind) {
+                self.gateway.sockets.forget(bind);
+            }
+        }
     }
 
     /// No reload is made any more: those who wait for one are told.
@@ -290,6 +361,22 @@ impl Life {
             refuse(request);
         }
     }
+}
+
+/// What is known of the issuers' keys, with those that are handed over already.
+fn key_states(
+    authentication: Option<&Authentication>,
+    before: &[KeyState],
+    handed_over: &[(KeySourceId, Arc<KeySet>)],
+) -> Vec<KeyState> {
+    let mut states = KeyState::all(authentication, before);
+    for (source, keys) in handed_over {
+        if let Some(state) = states.get_mut(source.0 as usize) {
+            state.keys = keys.count();
+            state.fetched.get_or_insert_with(std::time::Instant::now);
+        }
+    }
+    states
 }
 
 fn refuse(request: Request) {
@@ -317,7 +404,7 @@ fn listeners(gateway: &Gateway, snapshot: &Snapshot, sockets: &Sockets) -> Vec<B
         before.iter().map(|bound| (bound.listener.bind.to_string(), bound)).collect();
     let bound = |(position, listener): (usize, &crate::table::Listener)| {
         let known = known.get(&listener.bind.to_string());
-        let address = known.map_or_else(|| sockets.address(position), |bound| bound.address);
+        let address = known.map_or_else(|| sockets.address(position, listener), |bound| bound.address);
         if known.is_none() {
             let bound = Bound { listener: listener.clone(), address };
             log::info(format_args!("listening on {} for {}", bound.text(), listener.source));

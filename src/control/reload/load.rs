@@ -2,12 +2,12 @@
 
 use super::prepare::WasRead;
 use crate::{
-    compile::{self, Compiled, Options},
+    compile::{self, Compiled, Inventory, Options},
     config::{
-        Contents, Diagnostic, Input, Resources, Severity,
+        Contents, Diagnostic, Input, Resources, Severity, Sources,
         render::{Color, Counts, Format, render},
     },
-    control::{Credentials, DIAGNOSTICS_KEPT, Load, Reread, Signature},
+    control::{Credentials, DIAGNOSTICS_KEPT, Load, watch::Signature},
     tls::TicketError,
 };
 use std::{
@@ -36,12 +36,23 @@ pub struct Loaded {
 }
 
 /// What is remembered of a load while what it made is served.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Served {
     /// What was read.
     pub(in crate::control) read: Arc<WasRead>,
-    /// How to read its Secrets again.
-    pub(in crate::control) reread: Reread,
+    /// Of the files, from before they were read.
+    pub(in crate::control) signature: Signature,
+    /// For those who explain.
+    pub known: Arc<Known>,
+}
+
+/// What is known of a configuration beside what is served of it: for those who explain it and show it.
+#[derive(Default)]
+pub struct Known {
+    /// The files as they were read.
+    pub sources: Sources,
+    /// What is attached to what.
+    pub inventory: Inventory,
 }
 
 impl Loader {
@@ -55,6 +66,11 @@ impl Loader {
     pub fn load(&self) -> Loaded {
         let signature = self.signature();
         self.compile(self.read(), signature)
+    }
+
+    /// Where it is.
+    pub(in crate::control) fn inputs(&self) -> &[Input] {
+        &self.inputs
     }
 
     pub(super) fn signature(&self) -> Signature {
@@ -72,8 +88,8 @@ impl Loader {
         let (resources, mut diagnostics) = contents.parse();
         let mut compiled = compile::compile(&resources, &self.options);
         diagnostics.append(&mut compiled.diagnostics);
-        let reread = Reread { inputs: self.inputs.clone(), workload: compiled.workload.clone(), signature };
-        let served = Served { read, reread };
+        let known = Known { sources: resources.sources.clone(), inventory: compiled.inventory.clone() };
+        let served = Served { read, signature, known: Arc::new(known) };
         Loaded { resources, compiled, diagnostics, served }
     }
 }

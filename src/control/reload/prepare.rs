@@ -4,16 +4,17 @@ use super::{
     carry::{Carried, carry},
     changes::Changes,
     load::{Loaded, Loader, Served},
-    sockets::Sockets,
+    sockets::{Present, Sockets},
 };
 use crate::{
     config::{Contents, Diagnostic},
     control::{
         Credentials, Load,
         credentials::{Found, Known},
+        watch::Signature,
     },
     listener::BindError,
-    table::{BindAddress, Snapshot},
+    table::Snapshot,
 };
 use std::{
     collections::HashSet,
@@ -32,10 +33,12 @@ pub(super) struct Before {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) credentials: Known,
     /// Where it listens.
-    pub(super) binds: Vec<BindAddress>,
+    pub(super) present: Present,
     pub(super) workers: usize,
     /// What it was made of.
     pub(super) read: Arc<WasRead>,
+    /// What was found to have errors last.
+    pub(super) refused: Option<u64>,
     /// Also if the files are as they were.
     pub(super) in_any_case: bool,
 }
@@ -43,7 +46,7 @@ pub(super) struct Before {
 /// What is remembered of the files that are served.
 #[derive(Debug, Default)]
 pub(in crate::control) struct WasRead {
-    digest: u64,
+    pub(super) digest: u64,
     /// Files that had something in them.
     full: HashSet<String>,
     /// Directories that had no file in them.
@@ -92,18 +95,19 @@ pub(in crate::control) struct Prepared {
 
 /// Why there is none.
 pub(in crate::control) enum Failed {
-    /// The files are what is served already.
-    Same,
+    /// The files are what is served already, or what was refused already.
+    Same { signature: Signature, is_served: bool },
     /// There are errors: one line each for the log, and how many there are beside them.
-    Errors { load: Load, lines: Vec<String>, more: usize },
+    Errors { load: Load, served: Served, lines: Vec<String>, more: usize },
 }
 
 pub(super) fn prepare(loader: &Loader, before: Before) -> Result<Box<Prepared>, Box<Failed>> {
     let mut clock = Steps(Instant::now());
     let signature = loader.signature();
     let contents = loader.read();
-    if contents.digest() == before.read.digest && !before.in_any_case {
-        return Err(Box::new(Failed::Same));
+    let digest = contents.digest();
+    if !before.in_any_case && (digest == before.read.digest || Some(digest) == before.refused) {
+        return Err(Box::new(Failed::Same { signature, is_served: digest == before.read.digest }));
     }
     let losses = before.read.losses(&contents);
     let mut loaded = loader.compile(contents, signature);
@@ -120,7 +124,7 @@ pub(super) fn prepare(loader: &Loader, before: Before) -> Result<Box<Prepared>, 
         Credentials::load_after(before.credentials, &snapshot, secrets, SystemTime::now());
     loaded.diagnostics.extend(credentials.diagnostics(&loaded.resources.sources));
     let certified = clock.step();
-    let sockets = match Sockets::bind(&snapshot, &before.binds, before.workers) {
+    let sockets = match Sockets::bind(&snapshot, &before.present, before.workers) {
         Ok(sockets) => sockets,
         Err(error) => {
             loaded.diagnostics.push(not_bound(&error));
@@ -144,7 +148,12 @@ pub(super) fn prepare(loader: &Loader, before: Before) -> Result<Box<Prepared>, 
 
 fn failed(loaded: &Loaded, at: SystemTime, why: &'static str) -> Box<Failed> {
     let (lines, more) = loaded.error_lines(LINES_MAX);
-    Box::new(Failed::Errors { load: loaded.record(at, why, None), lines, more })
+    Box::new(Failed::Errors {
+        load: loaded.record(at, why, None),
+        served: loaded.served.clone(),
+        lines,
+        more,
+    })
 }
 
 fn not_bound(error: &BindError) -> Diagnostic {

@@ -1,17 +1,41 @@
 //! The sockets of listeners that are new.
 
 use crate::{
-    control::{start, unix},
+    control::{self, sockets::bind_new, unix},
     driver,
     listener::BindError,
     shard::ListenerUpdate,
-    table::{BindAddress, Snapshot},
+    table::{BindAddress, Listener, Snapshot},
 };
-use std::{collections::HashSet, net::SocketAddr};
+use std::{collections::HashSet, io, net::SocketAddr, time::Duration};
 
-/// Bound sockets, by the position of their listener. Files of Unix sockets that nobody has taken over are removed.
+/// A listener that was removed closes a little later, when everybody is there who had begun to connect. So long it can still
+/// go on, which is better than to be closed and bound anew: less than [the shards'](crate::shard) two seconds, for they
+/// may hear of it late.
+pub(super) const REVIVE_WITHIN: Duration = Duration::from_secs(1);
+/// After so long every shard has closed a listener that was removed.
+pub(super) const CLOSED_AFTER: Duration = Duration::from_secs(5);
+/// A port that a listener of ours is about to leave is tried so often, a second each time.
+const CLOSING_TRIES: usize = 3;
+
+/// Where this process listens, or has just done so.
 #[derive(Default)]
-pub(super) struct Sockets(Vec<New>);
+pub(super) struct Present {
+    /// Listeners.
+    pub(super) open: Vec<BindAddress>,
+    /// Listeners that were removed and can still go on.
+    pub(super) ending: Vec<BindAddress>,
+    /// All that were removed and may not have closed yet.
+    pub(super) closing: Vec<BindAddress>,
+}
+
+/// Bound sockets. Files of Unix sockets that nobody has taken over are removed.
+#[derive(Default)]
+pub(super) struct Sockets {
+    new: Vec<New>,
+    /// Listeners that were about to end and go on.
+    pub(super) revived: Vec<BindAddress>,
+}
 
 struct New {
     position: usize,
@@ -32,51 +56,80 @@ impl Drop for New {
 }
 
 impl Sockets {
-    /// Binds what is listened on and is not among `present`.
+    /// Binds what is listened on and is not `present`.
     ///
     /// # Errors
     /// An address can't be had. Then none is taken.
-    pub(super) fn bind(
-        snapshot: &Snapshot,
-        present: &[BindAddress],
-        workers: usize,
-    ) -> Result<Sockets, BindError> {
-        let known: HashSet<&BindAddress> = present.iter().collect();
+    pub(super) fn bind(snapshot: &Snapshot, present: &Present, workers: usize) -> Result<Sockets, BindError> {
+        let known: HashSet<&BindAddress> = present.open.iter().collect();
         let mut bound = Sockets::default();
         for (position, listener) in snapshot.listeners.iter().enumerate() {
-            if known.contains(&listener.bind) {
+            let bind = listener.bind.clone();
+            if known.contains(&bind) {
                 continue;
             }
-            // A socket of ours for a part of the address, or for more than it, is no obstacle, and may be about to go.
-            let is_beside_own = present.iter().any(|other| overlap(&listener.bind, other));
-            let sockets = start::bind(listener, workers, is_beside_own)?;
+            // The file of a Unix socket is gone with its listener, so that it is bound anew.
+            if matches!(bind, BindAddress::Tcp(_)) && present.ending.contains(&bind) {
+                bound.revived.push(bind);
+                continue;
+            }
+            let sockets = present.bind(listener, workers)?;
             let address = sockets.first().and_then(driver::Listener::local_address);
-            let bind = listener.bind.clone();
-            bound.0.push(New { position, bind, address, sockets, is_taken: false });
+            bound.new.push(New { position, bind, address, sockets, is_taken: false });
         }
         Ok(bound)
     }
 
     /// The address that a new listener got.
-    pub(super) fn address(&self, position: usize) -> Option<SocketAddr> {
-        self.0.iter().find(|new| new.position == position)?.address
+    pub(super) fn address(&self, position: usize, listener: &Listener) -> Option<SocketAddr> {
+        let bound = self.new.iter().find(|new| new.position == position);
+        match &listener.bind {
+            BindAddress::Tcp(address) => Some(bound.and_then(|new| new.address).unwrap_or(*address)),
+            BindAddress::Unix(_) => None,
+        }
+    }
+
+    /// Keeps another handle to each of them, for the process that takes over from this one.
+    pub(super) fn hold_in(&self, held: &control::Sockets) {
+        for new in &self.new {
+            // Of one that was there before, and has closed.
+            held.forget(&new.bind);
+            held.hold(&new.bind, &new.sockets);
+        }
     }
 
     /// What one more shard is told of all listeners.
     pub(super) fn next(&mut self, snapshot: &Snapshot) -> Vec<ListenerUpdate> {
-        let update = |listener: &crate::table::Listener| ListenerUpdate {
+        let update = |listener: &Listener| ListenerUpdate {
             bind: listener.bind.clone(),
             chain: listener.chain.clone(),
             socket: None,
         };
         let mut updates: Vec<ListenerUpdate> = snapshot.listeners.iter().map(update).collect();
-        for new in &mut self.0 {
+        for new in &mut self.new {
             new.is_taken = true;
             if let Some(update) = updates.get_mut(new.position) {
                 update.socket = new.sockets.pop();
             }
         }
         updates
+    }
+}
+
+impl Present {
+    fn bind(&self, listener: &Listener, workers: usize) -> Result<Vec<driver::Listener>, BindError> {
+        let is_closing = self.closing.contains(&listener.bind);
+        // A socket of ours for a part of the address, or for more than it, is no obstacle, and may be about to go.
+        let mut own = self.open.iter().chain(&self.closing);
+        let is_beside_own = !is_closing && own.any(|other| overlap(&listener.bind, other));
+        let mut tries = if is_closing { CLOSING_TRIES } else { 1 };
+        loop {
+            tries -= 1;
+            match bind_new(listener, workers, is_beside_own) {
+                Err(error) if error.error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
+                bound => return bound,
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     control::{Bound, Load, Loader, Outcome, Served},
     shard::ShardId,
-    table::Snapshot,
+    table::{BindAddress, Snapshot},
 };
 use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 use tokio::{
@@ -70,6 +70,8 @@ pub(super) struct Spreading {
     pub(super) before: Arc<Snapshot>,
     /// Where it listens no more.
     pub(super) removed: Vec<Bound>,
+    /// Where it listens again, just after it was to end.
+    pub(super) revived: Vec<BindAddress>,
 }
 
 /// Something that a reload has waited for.
@@ -78,7 +80,7 @@ pub(in crate::control) enum Step {
     Prepared(Option<Result<Box<Prepared>, Box<Failed>>>),
     /// The time is over.
     Late,
-    /// Old snapshots are to be looked at.
+    /// What was served before is to be looked at.
     Retired,
 }
 
@@ -91,8 +93,12 @@ pub(in crate::control) struct Reloads {
     pub(super) waiting: Option<Request>,
     /// What is served was made of these files.
     pub(super) read: Arc<WasRead>,
+    /// What was found to have errors last: its digest.
+    pub(super) refused: Option<u64>,
     /// Snapshots that were served, as long as shards use them: they are large, and no shard is to be the last who lets go.
     pub(super) retired: Vec<Arc<Snapshot>>,
+    /// Listeners that were removed, with the time of that, as long as a shard may not have closed them.
+    pub(super) removed: Vec<(Bound, Instant)>,
     pub(super) look_at_retired: Instant,
 }
 
@@ -108,14 +114,16 @@ impl Reloads {
             stage: Stage::Idle,
             waiting: None,
             read: Arc::clone(&served.read),
+            refused: None,
             retired: Vec::new(),
+            removed: Vec::new(),
             look_at_retired: Instant::now(),
         })
     }
 
     /// Waits for what the present reload waits for. May be dropped and called again: nothing is lost.
     pub(in crate::control) async fn step(&mut self) -> Step {
-        let has_retired = !self.retired.is_empty();
+        let has_retired = !self.retired.is_empty() || !self.removed.is_empty();
         let look = self.look_at_retired;
         let retired = async {
             match has_retired {
@@ -151,6 +159,11 @@ impl Reloads {
         }
     }
 
+    /// Whether none is under way.
+    pub(in crate::control) fn is_idle(&self) -> bool {
+        matches!(self.stage, Stage::Idle)
+    }
+
     /// Takes the present reload away.
     pub(super) fn take(&mut self) -> Stage {
         std::mem::replace(&mut self.stage, Stage::Idle)
@@ -159,15 +172,21 @@ impl Reloads {
     /// A snapshot that was served is kept until no shard uses it.
     pub(super) fn retire(&mut self, snapshot: Arc<Snapshot>) {
         self.retired.push(snapshot);
-        self.look_at_retired();
+        self.free_retired();
     }
 
     /// Frees the old snapshots that no shard uses any more.
-    pub(super) fn look_at_retired(&mut self) {
+    pub(super) fn free_retired(&mut self) {
         self.look_at_retired = Instant::now() + LOOK_AT_RETIRED;
         let is_over = |snapshot: &mut Arc<Snapshot>| Arc::strong_count(snapshot) == 1;
         for snapshot in self.retired.extract_if(.., is_over) {
             self.worker.free(snapshot);
         }
+    }
+
+    /// Listeners that were removed so short a time ago.
+    pub(super) fn removed_within(&self, time: Duration) -> Vec<BindAddress> {
+        let recent = self.removed.iter().filter(|(_, at)| at.elapsed() < time);
+        recent.map(|(bound, _)| bound.listener.bind.clone()).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Which lines a route, or the whole gateway, leaves out.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// What a route says of its lines (`sluicegate.io/access-log`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,14 @@ impl Share {
     pub(super) fn has(self, random: u64) -> bool {
         // The upper half of a product is the number below 10,000 without a division.
         ((u128::from(random) * 10_000) >> 64) < u128::from(self.0)
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Share::parse(text).ok_or_else(|| "expected a percentage from 0 to 100, such as 1% or 0.5%".into())
     }
 }
 

@@ -52,13 +52,6 @@ impl Secret<'_> {
 }
 
 impl Secrets {
-    /// Takes from `others` every Secret that is not in here.
-    pub fn keep(&mut self, others: &Secrets) {
-        for (name, values) in &others.0 {
-            self.0.entry(name.clone()).or_insert_with(|| values.clone());
-        }
-    }
-
     /// The chain and the key in a Secret: `cert` and `key`, else `tls.crt` and `tls.key` with a staple.
     ///
     /// # Errors
