@@ -158,6 +158,7 @@ fn route(matcher: RouteMatch) -> Route {
         checks: None,
         source: Source::built_in("bench"),
         root: None,
+        log: Default::default(),
         places: Box::default(),
     }
 }

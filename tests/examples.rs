@@ -324,6 +324,26 @@ fn operator() {
 }
 
 #[test]
+fn observability() {
+    let example = Example::clean("observability.yaml");
+    let get = |target| example.get(PORT, "shop.example.com", target, &[]);
+    assert_eq!([get("/"), get("/teapot"), get("/healthz")], ["200", "418", "200"]);
+    let snapshot = &example.compiled.snapshot;
+    let logs = snapshot.telemetry.access_log.logs.as_deref().unwrap();
+    let text = |log: &sluicegate::table::FileLog| {
+        let condition = log.condition.as_ref().map_or("all", |condition| condition.text());
+        format!("{} {condition}", log.target)
+    };
+    let errors = "/tmp/sluicegate-errors.log response.code >= 400 || request.duration > duration('2s')";
+    assert_eq!(logs.iter().map(text).collect::<Vec<_>>(), ["standard output all", errors]);
+    assert_eq!(logs[0].format.name(), "json");
+    let routes =
+        snapshot.route_tables.iter().flat_map(|table| &table.virtual_hosts).flat_map(|host| &host.routes);
+    let choices: Vec<String> = routes.map(|route| route.log.to_string()).collect();
+    assert_eq!(choices, ["off", "sample 1%", "on", "on"]);
+}
+
+#[test]
 fn multi_team() {
     let example = Example::load(&["multi-team"], &in_namespace("platform")).with_problems(&[]);
     let get = |host, target| example.get(PORT, host, target, &[]);
@@ -452,6 +472,9 @@ fn they_go_together() {
     assert!(example.get(PORT, "any.example", "/", &[]).contains("hello.internal"));
 }
 
+/// What other programs read.
+const FOR_OTHERS: [&str; 6] = ["containers", "debian", "grafana", "prometheus", "sysctl", "systemd"];
+
 /// Nothing in `config/` is left out above.
 #[test]
 fn every_example_has_a_test() {
@@ -459,33 +482,11 @@ fn every_example_has_a_test() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| !matches!(&**name, "README.md" | "origins.py"))
-        // These are for other programs.
-        .filter(|name| {
-            !matches!(&**name, "containers" | "debian" | "grafana" | "prometheus" | "sysctl" | "systemd")
-        })
+        .filter(|name| !FOR_OTHERS.contains(&&**name))
         .collect();
     names.sort();
-    let tested = [
-        "access",
-        "balancing.yaml",
-        "bookinfo",
-        "canary.yaml",
-        "demo",
-        "egress.yaml",
-        "grpc.yaml",
-        "headers.yaml",
-        "health.yaml",
-        "hello.yaml",
-        "kubernetes-services.yaml",
-        "limits.yaml",
-        "multi-team",
-        "operator.yaml",
-        "resilience.yaml",
-        "rewrite-and-redirect.yaml",
-        "tls-and-tcp.yaml",
-        "tracing",
-        "unix-socket.yaml",
-        "upstream-tls.yaml",
-    ];
-    assert_eq!(names, tested);
+    let tested = "access balancing.yaml bookinfo canary.yaml demo egress.yaml grpc.yaml \
+                  headers.yaml health.yaml hello.yaml kubernetes-services.yaml limits.yaml multi-team \
+                  observability.yaml operator.yaml resilience.yaml rewrite-and-redirect.yaml tls-and-tcp.yaml tracing unix-socket.yaml upstream-tls.yaml";
+    assert_eq!(names.join(" "), tested);
 }

@@ -25,8 +25,9 @@ pub(super) use values::{BalanceKind, Labels, Networks};
 use crate::{
     admin::Address,
     compile::{Identity, Locality},
-    control::{CpuList, LogTarget, PortMap, log::Level},
+    control::{CpuList, PortMap, log::Level},
     driver::DriverChoice,
+    telemetry::{Format, LogTarget, Preset, Share},
 };
 use clap::{Args, Parser, Subcommand as ClapSubcommand, ValueEnum};
 use std::{
@@ -205,10 +206,17 @@ pub struct ProcessArgs {
     /// Metrics.
     #[command(flatten)]
     pub metrics: MetricsArgs,
-    /// Where access log lines go: a file, `-` for standard output, or `off` [default: what `meshConfig.accessLogFile` of
-    /// an IstioOperator says, else standard output]
-    #[arg(long, value_name = "PATH", env = "SLUICEGATE_ACCESS_LOG", value_parser = access_log)]
+    /// Where access log lines go: a file, `-` for standard output, unix:PATH, syslog:, syslog:HOST:PORT, or `off` [default:
+    /// what a Telemetry or `meshConfig.accessLogFile` says, else standard output]
+    #[arg(long, value_name = "TARGET", env = "SLUICEGATE_ACCESS_LOG", value_parser = LogTarget::parse)]
     pub access_log: Option<LogTarget>,
+    /// How a line is written: istio, json (Istio's), combined (nginx and Apache), httplog (HAProxy), or `custom FORMAT` with
+    /// Envoy's operators [default: what the files say, else istio]
+    #[arg(long, value_name = "FORMAT", env = "SLUICEGATE_ACCESS_LOG_FORMAT", value_parser = Preset::parse)]
+    pub access_log_format: Option<Format>,
+    /// The share of the lines that are written, at random, such as `1%` [default: all]
+    #[arg(long, value_name = "PERCENT", env = "SLUICEGATE_ACCESS_LOG_SAMPLE")]
+    pub access_log_sample: Option<Share>,
     /// How much is said on standard error: error, warn, info, debug
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "SLUICEGATE_LOG_LEVEL")]
     pub log_level: Level,
@@ -378,15 +386,6 @@ impl FromStr for Listen {
             Ok(Address::Unix(path)) => Ok(Listen::Unix(path)),
             Err(error) => Err(format!("{error}, nor `off`")),
         }
-    }
-}
-
-fn access_log(text: &str) -> Result<LogTarget, String> {
-    match text {
-        "" => Err("expected a path, `-` or `off`".into()),
-        "off" => Ok(LogTarget::Off),
-        "-" => Ok(LogTarget::Stdout),
-        path => Ok(LogTarget::File(path.into())),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::admin::{self, Pages};
 use crate::compile::Workload;
 use crate::config::Severity;
 use crate::control::{
-    self, Credentials, Descriptors, End, Gateway, Handover, Living, Load, LogTarget, MetricsWorkload,
+    self, Credentials, Descriptors, End, Gateway, Handover, Living, Load, LogOptions, MetricsWorkload,
     PidFile, Program, Reports, Reservation, Setup, Signals, Sockets, Workers, log,
 };
 use crate::tls::TicketError;
@@ -173,8 +173,6 @@ fn setup(
         ));
     }
     log::info(format_args!("workers: {}, {}", workers.cpus.len(), workers.reason));
-    let log_target = log_target(&args.process, loaded.compiled.access_log_file.as_deref());
-    log::info(format_args!("access log: {log_target}"));
     Setup {
         balances: args.process.balance == BalanceKind::Connections,
         snapshot: loaded.compiled.snapshot,
@@ -184,7 +182,7 @@ fn setup(
         workers,
         driver: args.process.driver,
         descriptors,
-        log_target,
+        log: log_options(&args.process),
         drain_time: args.process.drain.drain_time,
         drain_accept: args.process.drain.drain_accept,
         reload_drain_time: args.process.drain.reload_drain_time,
@@ -217,12 +215,10 @@ fn metrics_workload(args: &RunArgs, workload: Workload) -> MetricsWorkload {
     }
 }
 
-/// The option is stronger than `meshConfig.accessLogFile`, whose empty value means off.
-fn log_target(process: &ProcessArgs, mesh: Option<&str>) -> LogTarget {
-    match (&process.access_log, mesh) {
-        (Some(target), _) => target.clone(),
-        (None, Some("")) => LogTarget::Off,
-        (None, None | Some("/dev/stdout")) => LogTarget::Stdout,
-        (None, Some(path)) => LogTarget::File(path.into()),
+fn log_options(process: &ProcessArgs) -> LogOptions {
+    LogOptions {
+        target: process.access_log.clone(),
+        format: process.access_log_format.clone(),
+        share: process.access_log_sample,
     }
 }

@@ -1,9 +1,7 @@
 //! The running gateway as its control thread and its pages see it.
 
 use super::{
-    Credentials, Descriptors, ExportStatus, History, KeyState, Known, LogStatus,
-    handover::Handover,
-    log_writer::{LogTarget, LogWriter},
+    Credentials, Descriptors, ExportStatus, History, KeyState, Known, handover::Handover, log_writer::Logs,
     sockets::Sockets,
 };
 use crate::{
@@ -190,8 +188,8 @@ pub struct Gateway {
     pub descriptors: Descriptors,
     /// Connections that each worker may hold.
     pub connections_per_worker: usize,
-    /// Where the access log goes.
-    pub log_target: LogTarget,
+    /// The access logs.
+    pub logs: RefCell<Logs>,
     /// How long a drain may take.
     pub drain_time: Duration,
     /// For how long clients are accepted after ready has begun to say no.
@@ -212,7 +210,6 @@ pub struct Gateway {
     pub(super) counts: Cell<LoadCounts>,
     /// The snapshot is another one.
     pub(super) replaced: Notify,
-    pub(super) log: Option<LogWriter>,
     /// Spans from the shards, until the exporter takes them.
     pub(super) spans: RefCell<Option<std::sync::mpsc::Receiver<SpanChunk>>>,
     pub(super) state: Cell<State>,
@@ -297,11 +294,6 @@ impl Gateway {
             Some(Endpoints::Static(list)) => with(list),
             _ => with(&self.resolved(id).unwrap_or_default()),
         }
-    }
-
-    /// What the writer of the access log has done; nothing if there is none.
-    pub fn log_status(&self) -> Option<&LogStatus> {
-        self.log.as_ref().map(|log| &*log.status)
     }
 
     /// Tells every shard.

@@ -19,7 +19,7 @@
 //! - `sockets`: listening sockets from outside, of our own, and for the next process
 //! - `handover`: another process of the program takes over
 //! - `notify`: what the service manager is told
-//! - `log_writer`: the thread that writes the access log
+//! - `log_writer`: the threads that write the access logs
 //! - `signals`: what the operating system asks for
 //! - `watch`: files that change
 //! - `unix`: the files of Unix sockets
@@ -67,7 +67,7 @@ pub use gateway::{
 pub use handover::{Handover, PidFile, Program};
 pub use history::{History, SAMPLES_KEPT, Sample, keep_history};
 pub use jwks::KeyState;
-pub use log_writer::{LogStatus, LogTarget};
+pub use log_writer::{LogOptions, LogPlan, LogStatus, Logs, PlannedLog};
 pub use otlp::ExportStatus;
 pub use ports::{PortMap, PortMapError, Reservation};
 pub use reload::{Known, Loaded, Loader, Served};

@@ -2,8 +2,8 @@
 
 use super::{
     Bound, Command, Credentials, Descriptors, Gateway, Handover, KeyState, Known, Load, LoadCounts,
-    LogTarget, MetricsWorkload, Shard, Sockets, State, Workers, health,
-    log_writer::LogWriter,
+    LogOptions, MetricsWorkload, Shard, Sockets, State, Workers, health,
+    log_writer::Logs,
     otlp::{self, ExportStatus},
     ports::Reservation,
 };
@@ -11,8 +11,8 @@ use crate::{
     driver::{self, Bells, DriverChoice},
     listener::{Balance, BindError},
     shard::{self, Limits, Plan, Report, ShardId, ShardListener},
-    table::Snapshot,
-    telemetry::LogSink,
+    table::{AccessLogging, Snapshot},
+    telemetry::{LogSet, LogTarget},
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -42,8 +42,8 @@ pub struct Setup {
     pub driver: DriverChoice,
     /// How many files may be open.
     pub descriptors: Descriptors,
-    /// Where the access log goes.
-    pub log_target: LogTarget,
+    /// What the command line says of the access log.
+    pub log: LogOptions,
     /// How long a drain may take.
     pub drain_time: Duration,
     /// Who it is in metrics.
@@ -103,7 +103,7 @@ pub fn start(
     let (listeners, per_shard) = bind_all(&snapshot, &setup.sockets, workers).map_err(StartError::Bind)?;
     setup.sockets.close_unused();
     drop(setup.reserved);
-    let (log, mut sinks) = open_log(&setup.log_target, workers)?;
+    let (logs, mut log_sets) = start_logs(setup.log, &snapshot.telemetry.access_log, workers)?;
     let mut limits = Limits { handshake_timeout: setup.handshake_timeout, ..Limits::default() };
     limits.connections = setup.descriptors.connections_per_worker(workers, limits.connections);
     let (spans, to_export) = otlp::channel(workers);
@@ -120,7 +120,7 @@ pub fn start(
             listeners,
             limits: limits.clone(),
             hostname: hostname(),
-            log: sinks.pop(),
+            log: log_sets.pop().unwrap_or_default(),
             spans: Some(spans.clone()),
             reports: reports.clone(),
             bells: Arc::clone(&bells),
@@ -149,13 +149,12 @@ pub fn start(
         started_at: SystemTime::now(),
         descriptors: setup.descriptors,
         connections_per_worker: limits.connections,
-        log_target: setup.log_target,
         drain_time: setup.drain_time,
         drain_accept: setup.drain_accept,
         sockets: setup.sockets,
         handover: setup.handover,
         workload: Arc::new(setup.workload),
-        log,
+        logs: RefCell::new(logs),
         spans: RefCell::new(Some(to_export)),
         exports: ExportStatus::default(),
         state: Cell::new(State::Starting),
@@ -172,11 +171,16 @@ fn first(snapshot: Snapshot) -> Arc<Snapshot> {
     Arc::new(snapshot)
 }
 
-/// The access log's writer, and a sink for each worker; nothing, and none, if it is off.
-fn open_log(target: &LogTarget, workers: usize) -> Result<(Option<LogWriter>, Vec<LogSink>), StartError> {
-    let log = LogWriter::start(target, workers);
-    let log = log.map_err(|error| StartError::Log(target.clone(), error))?;
-    Ok(log.map_or((None, Vec::new()), |(log, sinks)| (Some(log), sinks)))
+/// The writers of the access logs, and what each worker writes to them.
+fn start_logs(
+    options: LogOptions,
+    files: &AccessLogging,
+    workers: usize,
+) -> Result<(Logs, Vec<LogSet>), StartError> {
+    let started = Logs::start(options, files, workers, &hostname());
+    let (logs, sets) = started.map_err(|(target, error)| StartError::Log(target, error))?;
+    super::log::info(format_args!("access log: {}", logs.plan()));
+    Ok((logs, sets))
 }
 
 /// The listeners with their addresses, and every shard's sockets.
@@ -197,7 +201,7 @@ fn bind_all(snapshot: &Snapshot, from: &Sockets, workers: usize) -> Result<AllBo
 }
 
 /// The name of this host; `localhost` where it can't be read.
-fn hostname() -> Box<str> {
+pub(super) fn hostname() -> Box<str> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
         "" => "localhost".into(),

@@ -327,10 +327,7 @@ impl Life {
         match signal {
             Signal::Terminate => self.terminate(),
             Signal::Quit => self.drain("SIGQUIT"),
-            Signal::Reopen => match &self.gateway.log {
-                Some(log) => log.reopen(),
-                None => log::info("SIGUSR1: the access log is off, so there is nothing to open again"),
-            },
+            Signal::Reopen => self.gateway.logs.borrow().reopen(),
             Signal::Reload => self.reload_all("SIGHUP", Vec::new()),
             Signal::Upgrade => self.upgrade(None),
         }
@@ -389,13 +386,12 @@ impl Life {
     }
 
     async fn finish(self) -> End {
-        if let Some(writer) = &self.gateway.log
-            && timeout(LOG_GRACE, writer.end()).await.is_err()
-        {
-            log::warn(format_args!(
-                "the last lines of the access log could not be written to {}",
-                self.gateway.log_target
-            ));
+        let ends = self.gateway.logs.borrow().end();
+        let until = Instant::now() + LOG_GRACE;
+        for (target, end) in ends {
+            if tokio::time::timeout_at(until, end).await.is_err() {
+                log::warn(format_args!("the last lines of the access log could not be written to {target}"));
+            }
         }
         unix::remove(&self.gateway.listeners(), &self.gateway.sockets);
         self.gateway.handover.end();

@@ -14,6 +14,7 @@
 //! - `policy`: the policies that it meets, and where they are written
 //! - `health`: when an endpoint of a destination is left out
 //! - `grpc`: what clients of gRPC get where the gateway answers itself
+//! - `log`: which access logs have a line of it
 //! - `near`: what comes nearest where nothing fits
 //! - `refusal`: why a request head is refused, in words
 //! - `story`: what is told: steps, and the outcome
@@ -28,6 +29,7 @@ mod connection;
 mod grpc;
 mod health;
 mod listen;
+mod log;
 mod near;
 mod place;
 mod policy;

@@ -5,7 +5,7 @@ use super::{
     action::{self, Way},
     authentication, authorization,
     cluster::Reach,
-    connection, grpc, listen, near, refusal,
+    connection, grpc, listen, log, near, refusal,
     request::{Asked, Spoken},
     secure::{self, Health},
     story::{Closing, Detail, Outcome, Reply, Step, Story},
@@ -19,15 +19,16 @@ use crate::{
         self, BindAddress, Chain, ChainAction, ChainIndex, Listener, Lookup, RouteTable, Snapshot, TableId,
         TcpProtocol, TcpRoute, VirtualHost,
     },
-    telemetry::Flag,
+    telemetry::{Flag, LogChoice},
     upstream::Random,
 };
 use std::net::SocketAddr;
 
 /// Follows a request to its end.
 pub(super) fn walk(asked: &Asked, configuration: Configuration<'_>, health: &Health) -> Story {
-    let mut walk = Walk { asked, configuration, health, steps: Vec::new() };
+    let mut walk = Walk { asked, configuration, health, steps: Vec::new(), log: LogChoice::Usual };
     let outcome = walk.listener();
+    walk.steps.extend(log::step(&configuration.snapshot.telemetry.access_log, walk.log));
     Story { steps: walk.steps, outcome }
 }
 
@@ -36,6 +37,8 @@ struct Walk<'a> {
     configuration: Configuration<'a>,
     health: &'a Health,
     steps: Vec<Step>,
+    /// What the route says of its lines.
+    log: LogChoice,
 }
 
 /// Where a request comes in.
@@ -341,6 +344,7 @@ impl<'a> Walk<'a> {
             }
             Lookup::Route(host, route) => {
                 self.host(host, &arrived);
+                self.log = route.log;
                 let position = host.routes.iter().position(|known| std::ptr::eq(&**known, route));
                 let position = position.unwrap_or_default();
                 let name = if route.name.is_empty() { String::new() } else { format!(" ({})", route.name) };

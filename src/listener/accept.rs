@@ -111,7 +111,8 @@ fn admit(accepted: Accepted, state: &Rc<ListenerState>, local: &Local, env: &Rc<
         None => (local.fixed, Rc::clone(&local.text)),
     };
     debug_assert!(accepted.peer != Peer::Unix || address.is_none());
-    let info = ConnectionInfo::new(accepted.peer, address, text);
+    let mut info = ConnectionInfo::new(accepted.peer, address, text);
+    info.id = env.connection_id();
     let is_introduced = state.served().routing.snapshot.settings.proxy_protocol.is_some();
     if is_introduced && accepted.peer != Peer::Unix {
         driver::spawn(greet(accepted, info, Rc::clone(state), Rc::clone(env)));

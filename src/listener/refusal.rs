@@ -2,7 +2,7 @@
 
 use crate::{
     driver::WriteHalf,
-    proxy::{ConnectionInfo, Environment},
+    proxy::{ConnectionInfo, Environment, LogFacts},
     telemetry::{Counter, Flag, Record, bump},
     tls::{BadHello, HandshakeError},
 };
@@ -62,7 +62,7 @@ impl Refusal {
             return;
         }
         let (flag, details, termination) = self.words();
-        env.log.write(&Record {
+        let record = Record {
             start_ms: env.clock.unix_ms(started),
             flag: Some(flag),
             details,
@@ -71,8 +71,10 @@ impl Refusal {
             downstream_local: info.local_text.as_bytes(),
             downstream_remote: info.peer_text.as_bytes(),
             server_name: info.server_name.as_deref().unwrap_or_default().as_bytes(),
+            connection_id: info.id,
             ..Record::default()
-        });
+        };
+        env.log.write(&record, &LogFacts::of_connection(info));
     }
 
     fn counter<'e>(&self, env: &'e Environment) -> &'e Counter {

@@ -266,8 +266,7 @@ impl<'a> Answer<'a> {
 
     /// Writes the access log's line.
     pub(super) fn write_record(&self, route: Option<&Route>, cluster: &str) {
-        let name = route.map_or("", |route| &*route.name);
-        self.summary.write(&self.env, &self.info, self.scratch, name, cluster);
+        self.summary.write(&self.env, &self.info, self.scratch, route, cluster);
         if let Some(trace) = &self.summary.trace {
             self.record_trace(trace, route, cluster);
         }

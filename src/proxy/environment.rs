@@ -121,11 +121,16 @@ pub struct Environment {
     pub(super) workers: Workers,
     /// HTTP/2 connections of clients, to be told when a drain begins.
     sessions: RefCell<Vec<Weak<Session>>>,
+    /// The number of the next connection.
+    next_connection: Cell<u64>,
     date: RefCell<DateCache>,
     // Taken for every request: a pointer moves, not what it points to.
     #[expect(clippy::vec_box)]
     scratch: RefCell<Vec<Box<Scratch>>>,
 }
+
+/// Numbers of connections of one shard are so far apart: more shards than that there are not.
+const SHARDS_MAX: u64 = 1024;
 
 /// Memory that one active connection uses and another can use after it.
 #[derive(Default)]
@@ -157,9 +162,11 @@ impl Environment {
         spans: Spans,
         limits: Limits,
         hostname: Box<str>,
+        shard: usize,
     ) -> Environment {
         Environment {
             routing: RefCell::new(Rc::new(routing)),
+            next_connection: Cell::new(shard as u64),
             handshakes: Cell::new(0),
             buffers: Pool::new(),
             pipes: Pipes::default(),
@@ -184,6 +191,11 @@ impl Environment {
             date: RefCell::default(),
             scratch: RefCell::default(),
         }
+    }
+
+    /// A number for a connection, which no other of this process has.
+    pub fn connection_id(&self) -> u64 {
+        self.next_connection.replace(self.next_connection.get() + SHARDS_MAX)
     }
 
     /// The routing state at this moment.
@@ -248,6 +260,8 @@ fn downstream_terms(limits: &Limits) -> Terms {
 
 /// What is known of a downstream connection from the start.
 pub struct ConnectionInfo {
+    /// A number that no other connection of this process has.
+    pub id: u64,
     /// The client's address, as a PROXY header gave it where there was one; nothing for a Unix socket.
     pub peer: Option<SocketAddr>,
     /// The address at the other end of the connection: the client's, or that of the proxy that speaks for it.
@@ -294,6 +308,7 @@ impl ConnectionInfo {
         };
         let peer_text = peer.map_or_else(Box::default, |peer| peer.to_string().into());
         ConnectionInfo {
+            id: 0,
             peer,
             direct_peer: peer,
             peer_text,

@@ -19,6 +19,7 @@
 //! - `tries`: its attempts: which endpoint is asked, what is learned of it, whether another is asked
 //! - `retrying`: whether a request is tried again, from what came of an attempt
 //! - `choosing`: what of a request decides which endpoint that is
+//! - `log_facts`: what only some formats of the access log ask for
 //! - `learning`: what is learned of an endpoint from the heads of its answers
 //! - `timing`: when an exchange and its attempts have to be over
 //! - `attempt`: one try of it at one endpoint
@@ -66,6 +67,7 @@ mod failure;
 mod kept;
 mod mirror;
 mod learning;
+mod log_facts;
 mod listener_state;
 mod mongo;
 mod passage;
@@ -95,6 +97,7 @@ pub use clock::Clock;
 pub use downstream::{Socket, serve};
 pub use environment::{ConnectionInfo, Environment, Limits, TlsInfo};
 pub use listener_state::{Client, ListenerState, Served, Standing};
+pub use log_facts::LogFacts;
 pub use passage::{arrive, depart, head_policy};
 pub use remains::Remains;
 pub use reply::refusal;

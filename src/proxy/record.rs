@@ -1,8 +1,9 @@
 //! The access log's line of an exchange.
 
-use super::{ConnectionInfo, Environment, environment::Scratch, tracing::Trace};
+use super::{ConnectionInfo, Environment, environment::Scratch, log_facts::LogFacts, tracing::Trace};
 use crate::{
     http::{Name, Version},
+    table::Route,
     telemetry::{Flag, Record, RouteHandle},
     upstream::{Cluster, Endpoint},
 };
@@ -26,6 +27,8 @@ pub(super) struct Summary {
     pub(super) bytes_sent: u64,
     pub(super) service_ms: Option<u64>,
     pub(super) upstream: Option<Upstream>,
+    /// How often an endpoint was asked.
+    pub(super) attempts: u32,
     /// Its place in a trace, where tracing is on.
     pub(super) trace: Option<Trace>,
     /// Where its route counts.
@@ -61,6 +64,7 @@ impl Summary {
             bytes_sent: 0,
             service_ms: None,
             upstream: None,
+            attempts: 0,
             trace: None,
             route: None,
             cluster: None,
@@ -76,7 +80,7 @@ impl Summary {
         env: &Environment,
         info: &ConnectionInfo,
         scratch: &Scratch,
-        route_name: &str,
+        route: Option<&Route>,
         cluster: &str,
     ) {
         let took = self.started.elapsed();
@@ -89,16 +93,17 @@ impl Summary {
         let request = &scratch.request;
         let original = &scratch.original_target;
         let field = |name| request.fields.get(name).unwrap_or_default();
-        env.log.write(&Record {
+        let version = |version| match version {
+            Version::Http10 => "HTTP/1.0",
+            Version::Http11 => "HTTP/1.1",
+            Version::Http2 => "HTTP/2",
+        };
+        let context = self.trace.as_ref().map(|trace| &trace.context);
+        let record = Record {
             start_ms: env.clock.unix_ms(self.started),
             method: &request.method,
             path: if original.is_empty() { &request.target } else { original },
-            protocol: match request.version {
-                _ if request.method.is_empty() => "",
-                Version::Http10 => "HTTP/1.0",
-                Version::Http11 => "HTTP/1.1",
-                Version::Http2 => "HTTP/2",
-            },
+            protocol: if request.method.is_empty() { "" } else { version(request.version) },
             status: self.status,
             flag: self.flag,
             retry_flag: self.retry_flag,
@@ -121,8 +126,17 @@ impl Summary {
             downstream_local: info.local_text.as_bytes(),
             downstream_remote: info.peer_text.as_bytes(),
             server_name: info.server_name.as_deref().unwrap_or_default().as_bytes(),
-            route_name: route_name.as_bytes(),
-        });
+            route_name: route.map_or(b"", |route| route.name.as_bytes()),
+            scheme: info.scheme.as_str(),
+            upstream_protocol: self.service_ms.map_or("", |_| version(scratch.response.version)),
+            attempts: self.attempts,
+            connection_id: info.id,
+            grpc_status: self.grpc_status.map(u32::from),
+            trace_id: context.map(|context| context.trace_id),
+            span_id: context.map(|context| context.span_id),
+            choice: route.map(|route| route.log).unwrap_or_default(),
+        };
+        env.log.write(&record, &LogFacts::of_exchange(info, scratch));
     }
 
     /// Envoy's response code details.

@@ -135,7 +135,7 @@ impl Connection {
         (summary.flag, summary.details) = (Some(Flag::DownstreamProtocolError), details);
         summary.transport_failure = code.to_owned();
         summary.is_connection = is_connection;
-        summary.write(&self.env, &self.info, &scratch, "", "");
+        summary.write(&self.env, &self.info, &scratch, None, "");
         self.env.keep_scratch(scratch);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     ConnectionInfo, Environment, ListenerState, Routing, Served, authorize, choosing::hash_of_connection,
-    counting::TcpCount, listener_state::Known, mongo, tcp_post,
+    counting::TcpCount, listener_state::Known, log_facts::LogFacts, mongo, tcp_post,
 };
 use crate::{
     buffer::Buffer,
@@ -287,7 +287,7 @@ impl Session {
             return;
         }
         let upstream = summary.upstream.as_ref();
-        env.log.write(&Record {
+        let record = Record {
             start_ms: env.clock.unix_ms(self.started),
             flag: summary.flag,
             termination: summary.denial.as_deref().unwrap_or(summary.termination),
@@ -301,8 +301,10 @@ impl Session {
             downstream_local: info.local_text.as_bytes(),
             downstream_remote: info.peer_text.as_bytes(),
             server_name: info.server_name.as_deref().unwrap_or_default().as_bytes(),
+            connection_id: info.id,
             ..Record::default()
-        });
+        };
+        env.log.write(&record, &LogFacts::of_connection(info));
     }
 }
 

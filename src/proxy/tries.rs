@@ -65,6 +65,7 @@ impl Exchange<'_> {
                 return Err(Ended::NoEndpoint);
             };
             tried.attempts += 1;
+            self.answer.summary.attempts = tried.attempts as u32;
             let attempt = Attempt { endpoint: &endpoint, number: tried.attempts, fresh };
             self.begin_attempt_span(&endpoint);
             let series = way.cluster.series();

@@ -6,6 +6,7 @@ use crate::{
     filter::KeySourceId,
     jwt::KeySet,
     table::{BindAddress, Chain, ClientTlsId, ClusterId, ServerTlsId, Snapshot},
+    telemetry::LogSet,
     tls::{ClientContext, ServerContext},
     upstream::ResolvedEndpoints,
 };
@@ -36,6 +37,8 @@ pub enum Message {
     Look(Box<Look>),
     /// Another configuration from now on.
     Update(Box<Update>),
+    /// Other access logs from now on.
+    Log(LogSet),
     /// Accept, where that was held.
     Open,
     /// Drain as with [`Message::Drain`], but leave the sockets to another process at once: what waits in their queues is its

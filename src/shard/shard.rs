@@ -11,7 +11,7 @@ use crate::{
     listener::Balance,
     proxy::{Environment, Limits, Remains, Routing},
     table::{BindAddress, Chain, Snapshot},
-    telemetry::{AccessLog, Counters, LogSink, SpanSink, Spans, bump},
+    telemetry::{AccessLog, Counters, LogSet, SpanSink, Spans, bump},
     tls::{ClientContext, Contexts, ServerContext},
     upstream::Place,
 };
@@ -62,8 +62,8 @@ pub struct Plan {
     pub limits: Limits,
     /// The name of this host, for `%HOSTNAME%`.
     pub hostname: Box<str>,
-    /// Where access log lines go.
-    pub log: Option<LogSink>,
+    /// Its access logs.
+    pub log: LogSet,
     /// Where spans go.
     pub spans: Option<SpanSink>,
     /// Where its reports go.
@@ -162,13 +162,13 @@ fn live(plan: Plan, inbox: Inbox, counters: Arc<Counters>) {
 }
 
 async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Report) {
-    let log = AccessLog::new(plan.log, Arc::clone(&counters));
+    let log = AccessLog::new(plan.log, Arc::clone(&counters), plan.id.0 as u64 + 1);
     let spans = Spans::new(plan.spans, Arc::clone(&counters));
     let tls = Contexts::new(plan.tls.servers, &plan.tls.clients, None);
     let place = Place { shard: plan.id.0, bells: plan.bells };
     let remains = Rc::new(Remains::default());
     let routing = Routing::new(plan.snapshot, tls, &place, &remains);
-    let env = Rc::new(Environment::new(routing, counters, log, spans, plan.limits, plan.hostname));
+    let env = Rc::new(Environment::new(routing, counters, log, spans, plan.limits, plan.hostname, plan.id.0));
     let listeners = Rc::new(Listeners::new(plan.balance));
     plan.listeners.into_iter().for_each(|listener| listeners.add(listener, &env));
     let drain = Drain {
@@ -227,6 +227,7 @@ impl Members {
             Message::ServerTls(id, context) => self.env.routing.borrow().tls.set_server(id.0, context),
             Message::ClientTls(id, context) => self.env.routing.borrow().tls.set_client(id.0, context),
             Message::TokenKeys(source, keys) => self.env.routing.borrow().set_keys(source, keys),
+            Message::Log(logs) => self.env.log.replace(logs),
             Message::Update(update) => self.begin_update(*update),
         }
     }

@@ -106,8 +106,8 @@ pub use settings::{
 pub use source::Source;
 pub use tcp::{TcpChain, TcpDestination, TcpProtocol, TcpRoute};
 pub use telemetry::{
-    LabelChange, MetricChange, MetricChanges, ProviderHttp, ProviderValue, TagSource, Telemetry, Tracing,
-    TracingBackend, TracingProvider,
+    AccessLogging, FileLog, LabelChange, MetricChange, MetricChanges, ProviderHttp, ProviderValue, TagSource,
+    Telemetry, Tracing, TracingBackend, TracingProvider,
 };
 pub use trace_policy::{Collector, CollectorPlace, SAMPLING_PARTS, TagValue, TracePolicy};
 

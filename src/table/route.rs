@@ -1,7 +1,7 @@
 //! Routes, and what they do.
 
 use super::{Checks, ClusterId, Mirror, PathRewrite, PolicyPlace, Redirect, RetryPolicy, RouteMatch, Source};
-use crate::filter::HeaderOps;
+use crate::{filter::HeaderOps, telemetry::LogChoice};
 use std::{sync::Arc, time::Duration};
 
 /// One rule: what it asks and what it does.
@@ -19,6 +19,8 @@ pub struct Route {
     pub response_headers: HeaderOps,
     /// What is decided before the action; nothing for most routes.
     pub checks: Option<Box<Checks>>,
+    /// Which of its requests have a line in the access log (`sluicegate.io/access-log`).
+    pub log: LogChoice,
     /// The rule (VirtualService, file, line).
     pub source: Source,
     /// The rule that delegates to it, if it is a delegate's.

@@ -1,7 +1,8 @@
 //! What is logged, traced and counted: the `Telemetry` resources that apply, merged, with the providers they name.
 
 use super::Source;
-use std::time::Duration;
+use crate::telemetry::{Condition, Format, LogTarget};
+use std::{sync::Arc, time::Duration};
 
 /// What the `Telemetry` resources that apply to this workload and `meshConfig`'s providers say together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -10,6 +11,30 @@ pub struct Telemetry {
     pub tracing: Option<Box<Tracing>>,
     /// Changes of metrics.
     pub metrics: MetricChanges,
+    /// The access log.
+    pub access_log: AccessLogging,
+}
+
+/// Which access logs there are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AccessLogging {
+    /// How lines are written where nobody says another format (`meshConfig.accessLogEncoding`, `accessLogFormat`).
+    pub format: Arc<Format>,
+    /// All of them. `None`: neither a `Telemetry` nor `meshConfig` says anything.
+    pub logs: Option<Vec<FileLog>>,
+}
+
+/// An access log of a `Telemetry`, or of `meshConfig.accessLogFile`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileLog {
+    /// Where lines go.
+    pub target: LogTarget,
+    /// How they are written.
+    pub format: Arc<Format>,
+    /// Which requests and connections have one; nothing: all.
+    pub condition: Option<Arc<Condition>>,
+    /// Where it is asked for.
+    pub source: Source,
 }
 
 /// Which requests have spans, and where those go.

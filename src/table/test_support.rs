@@ -15,6 +15,7 @@ pub(super) fn route(name: &str, matcher: RouteMatch) -> Route {
         request_headers: HeaderOps::default(),
         response_headers: HeaderOps::default(),
         checks: None,
+        log: Default::default(),
         source: Source::built_in(name),
         root: None,
         places: Box::default(),

@@ -25,7 +25,7 @@
 //! - `bookinfo`: the example with its five servers
 //! - `outliers`, `health_checks`: endpoints that fail, and that come back
 //! - `dashboard`: the page for browsers, in a browser
-//! - `names`, `access_log`, `pages`, `usage`: what is around the data path
+//! - `names`, `access_log`, `access_log_formats`, `pages`, `usage`: what is around the data path
 //! - `admin`: the admin address, page by page, and the subcommands that ask it
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers; `cases_policy`,
 //!   `cases_upstream`: those of TCP, of TLS and of upstreams that are nowhere else
@@ -61,6 +61,7 @@
 
 mod access_log;
 mod activation;
+mod access_log_formats;
 mod admin;
 mod authorization;
 mod authorization_connections;

@@ -16,7 +16,11 @@ const BLOCKING: &[Confined] = &[
     Confined::to("std::thread::sleep", &[], "a shard waits for its ring only"),
     Confined::to("std::net::ToSocketAddrs", &[], "names are resolved on the control thread"),
     // A timer and a bell are read like files.
-    Confined::to("std::fs", &["src/driver/tick.rs"], "files are read on the control thread"),
+    Confined::to(
+        "std::fs",
+        &["src/driver/tick.rs", "src/driver/inherited.rs"],
+        "files are read on the control thread",
+    ),
     Confined::to("std::process", &[], "a shard starts and ends no process"),
 ];
 

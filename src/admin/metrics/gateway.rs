@@ -3,11 +3,14 @@
 use super::{Metric, Number, Values, counter, gauge};
 use crate::{
     admin::{certs, health, pages::unix_seconds},
-    control::{Gateway, KeyState, State},
+    control::{Gateway, KeyState, LogStatus, State},
     telemetry::CounterKind,
 };
 use rustix::param;
-use std::{fs, sync::atomic::Ordering};
+use std::{
+    fs,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 pub(super) fn all(gateway: &Gateway) -> Vec<Metric> {
     let mut all = of_the_gateway(gateway);
@@ -47,9 +50,23 @@ fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
         gauge("sluicegate_clusters", "Clusters.", gateway.snapshot().clusters.len() as u64),
         gauge("sluicegate_resolved_endpoints", "Endpoints that the resolver has found.", endpoints),
     ];
-    if let Some(status) = gateway.log_status() {
-        let (bytes, failures) =
-            (status.bytes.load(Ordering::Relaxed), status.failures.load(Ordering::Relaxed));
+    let logs = gateway.logs.borrow();
+    if !logs.plan().logs.is_empty() {
+        let sum = |number: fn(&LogStatus) -> &AtomicU64| -> u64 {
+            logs.statuses().map(|(_, status)| number(status).load(Ordering::Relaxed)).sum()
+        };
+        let (bytes, failures) = (sum(|status| &status.bytes), sum(|status| &status.failures));
+        let broken = logs.statuses().filter(|(_, status)| status.is_broken.load(Ordering::Relaxed)).count();
+        metrics.push(counter(
+            "sluicegate_access_log_lost_total",
+            "Lines of the access log that could not be written.",
+            sum(|status| &status.lost),
+        ));
+        metrics.push(gauge(
+            "sluicegate_access_log_broken",
+            "Targets of the access log that can't be written to.",
+            broken as u64,
+        ));
         metrics.push(counter("sluicegate_access_log_bytes_total", "Bytes written to the access log.", bytes));
         metrics.push(counter(
             "sluicegate_access_log_write_failures_total",

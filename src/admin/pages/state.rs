@@ -3,13 +3,14 @@
 use crate::admin::endpoint::{Format, Later};
 use crate::{
     admin::{metrics, overview, reply::Reply, request::Asked},
-    control::{Gateway, Load, log},
-    telemetry::TimestampCache,
+    control::{Gateway, Load, LogStatus, log},
+    telemetry::{LogTarget, TimestampCache},
 };
 use serde_json::{Value, json};
 use std::{
     fmt::Write,
     rc::Rc,
+    sync::atomic::Ordering,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -54,10 +55,26 @@ pub(super) fn server_info(gateway: &Gateway, asked: &Asked) -> Reply {
         "workers": workers.collect::<Vec<_>>(),
         "connections_per_worker_max": gateway.connections_per_worker,
         "open_files_max": gateway.descriptors.limit,
-        "access_log": gateway.log_target.to_string(),
+        "access_log": gateway.logs.borrow().plan().to_string(),
+        "access_logs": access_logs(gateway),
         "drain_seconds": gateway.drain_time.as_secs_f64(),
     });
     Reply::value(asked.format, info)
+}
+
+/// Where the access logs go, and whether they arrive there.
+fn access_logs(gateway: &Gateway) -> Vec<Value> {
+    let logs = gateway.logs.borrow();
+    let log = |(target, status): (&LogTarget, &LogStatus)| {
+        json!({
+            "target": target.to_string(),
+            "is_broken": status.is_broken.load(Ordering::Relaxed),
+            "bytes": status.bytes.load(Ordering::Relaxed),
+            "write_failures": status.failures.load(Ordering::Relaxed),
+            "lines_lost": status.lost.load(Ordering::Relaxed),
+        })
+    };
+    logs.statuses().map(log).collect()
 }
 
 /// The last loads of the configuration, the latest one first.

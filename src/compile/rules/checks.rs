@@ -16,6 +16,7 @@ use crate::{
     },
     grpc::STATUS_NAMES,
     table::{Action, Checks, CorsPolicy, Destination, IssuedCookie, RateLimited, StickySplit, StringMatch},
+    telemetry::LogChoice,
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -113,6 +114,15 @@ impl RuleCompiler<'_, '_> {
         };
         Some(CorsPolicy { origins: (!is_everyone).then_some(origins), cors })
     }
+}
+
+/// What the annotation says; that of the rule's own VirtualService is stronger than that of the one that delegates to it.
+pub(super) fn log_choice(rule: &Rule<'_, '_>) -> LogChoice {
+    let choice = |level: Level<'_>| {
+        let entry = level.entry(&level.own.access_log, |entry| &entry.route)?;
+        LogChoice::parse(entry.lines.as_ref()?)
+    };
+    levels(rule).find_map(choice).unwrap_or_default()
 }
 
 /// Tells entries apart; two may have the same place in the file, where their text is not written as it is.

@@ -220,6 +220,7 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
             request_headers,
             response_headers,
             checks,
+            log: checks::log_choice(rule),
             source: self.origins.source(&rule.service.title, place),
             root: root.map(|(home, span)| Box::new(self.origins.source(&home.title, span))),
             places: places::places(rule),

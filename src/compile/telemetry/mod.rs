@@ -2,10 +2,12 @@
 //! section 5; istiod's `applicableTelemetries`).
 //!
 //! - `layers`: which of them apply, the weakest first
+//! - `access_log`: the access logs
 //! - `providers`: what the names of providers mean
 //! - `tracing`: spans
 //! - `metrics`: changes of metrics
 
+mod access_log;
 mod layers;
 mod metrics;
 mod providers;
@@ -36,7 +38,8 @@ pub(super) fn telemetry(
     let layers = Layers::new(&resources.telemetries, selection, report);
     let providers = Providers::new(mesh, origins, report);
     let mut compiler = Compiler { layers: &layers, providers: &providers, origins, report };
-    table::Telemetry { tracing: compiler.tracing().map(Box::new), metrics: compiler.metrics() }
+    let access_log = compiler.access_logging(mesh);
+    table::Telemetry { tracing: compiler.tracing().map(Box::new), metrics: compiler.metrics(), access_log }
 }
 
 /// What the parts of this module share.

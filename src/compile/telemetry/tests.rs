@@ -152,3 +152,124 @@ fn changes_of_metrics() {
     assert_eq!(labels, [("a", None), ("b", None)]);
     assert!(changes("{providers: [{name: stackdriver}], overrides: [{disabled: true}]}").changes.is_empty());
 }
+
+fn logs(yaml: &str) -> Option<Vec<String>> {
+    let logs = compiled(yaml).access_log.logs?;
+    let text = |log: &crate::table::FileLog| {
+        let condition = log.condition.as_ref().map_or(String::new(), |c| format!(" where {}", c.text()));
+        format!("{} as {}{condition}", log.target, log.format.name())
+    };
+    Some(logs.iter().map(text).collect())
+}
+
+fn logging(metadata: &str, rules: &str) -> String {
+    telemetry(metadata, &format!("{{accessLogging: [{rules}]}}"))
+}
+
+const FILES: &str = "extensionProviders: [{name: f, envoyFileAccessLog: {path: /f, logFormat: {text: '%PROTOCOL%'}}}, {name: j, envoyFileAccessLog: {logFormat: {labels: {a: '%PROTOCOL%', b: {c: 1}}}, omitEmptyValues: true}}, {name: als, envoyHttpAls: {}}]";
+
+#[test]
+fn the_mesh_says_where_logs_go_unless_a_telemetry_does() {
+    assert_eq!(logs(""), None);
+    assert_eq!(logs(&operator("{accessLogFile: /a}")), Some(vec!["/a as istio".into()]));
+    assert_eq!(logs(&operator("{accessLogFile: ''}")), Some(vec!["off as istio".into()]));
+    let json = operator("{accessLogFile: 'syslog:', accessLogEncoding: JSON}");
+    assert_eq!(logs(&json), Some(vec!["syslog at /dev/log as json".into()]));
+    let own = operator(
+        "{accessLogFile: /dev/stdout, accessLogEncoding: JSON, accessLogFormat: '{\"z\": \"%PROTOCOL%\", \"a\": 1}'}",
+    );
+    let own_json = "JSON {\"z\":\"%PROTOCOL%\",\"a\":1}";
+    assert_eq!(logs(&own), Some(vec![format!("standard output as {own_json}")]));
+    let envoy = logging("name: a, namespace: edge", "{providers: [{name: envoy}]}");
+    assert_eq!(logs(&format!("{own}{envoy}")), Some(vec![format!("standard output as {own_json}")]));
+    assert_eq!(logs(&envoy), Some(vec!["standard output as istio".into()]));
+    let defaults =
+        operator(&format!("{{accessLogFile: /a, {FILES}, defaultProviders: {{accessLogging: [f]}}}}"));
+    assert_eq!(logs(&defaults), Some(vec!["/f as %PROTOCOL%".into()]));
+    let labels = operator(&format!("{{{FILES}, defaultProviders: {{accessLogging: [J]}}}}"));
+    let object = "JSON {\"a\":\"%PROTOCOL%\",\"b\":{\"c\":1}} (without empty values)";
+    assert_eq!(logs(&labels), Some(vec![format!("standard output as {object}")]));
+}
+
+#[test]
+fn stronger_rules_replace_providers_and_switch_them_off() {
+    let mesh = operator(&format!("{{accessLogFile: /a, {FILES}}}"));
+    let root = "name: r, namespace: istio-system";
+    let namespace = "name: n, namespace: edge";
+    let both = |weak: &str, strong: &str| {
+        logs(&format!("{mesh}{}{}", logging(root, weak), logging(namespace, strong))).unwrap()
+    };
+    let (envoy, f) = ("standard output as istio", "/f as %PROTOCOL%");
+    assert_eq!(both("{providers: [{name: envoy}]}", "{disabled: true}"), [""; 0]);
+    assert_eq!(both("{providers: [{name: envoy}]}", "{providers: [{name: f}]}"), [f]);
+    assert_eq!(both("{providers: [{name: envoy}, {name: f}]}", "{disabled: false}"), [envoy, f]);
+    assert_eq!(both("{providers: [{name: envoy}], disabled: true}", "{providers: [{name: envoy}]}"), [envoy]);
+    assert_eq!(
+        both(
+            "{providers: [{name: envoy}, {name: f}]}",
+            "{providers: [{name: envoy}]}, {providers: [{name: f}], disabled: true}"
+        ),
+        [envoy]
+    );
+    // For a sidecar's other direction only.
+    assert_eq!(both("{providers: [{name: envoy}]}", "{match: {mode: SERVER}, disabled: true}"), [envoy]);
+    assert_eq!(both("{providers: [{name: envoy}]}", "{match: {mode: CLIENT}, disabled: true}"), [""; 0]);
+    let filter = "filter: {expression: response.code >= 400}";
+    assert_eq!(
+        both("{providers: [{name: envoy}]}", &format!("{{providers: [{{name: envoy}}], {filter}}}")),
+        [format!("{envoy} where response.code >= 400")]
+    );
+    // A rule without providers changes none of their filters, as in istiod.
+    assert_eq!(both("{providers: [{name: envoy}]}", &format!("{{{filter}}}")), [envoy]);
+}
+
+#[test]
+fn what_is_wrong_with_logs_is_said() {
+    let said = |yaml: &str| {
+        let outcome = outcome(yaml);
+        let found = outcome.0.diagnostics.iter().filter(|d| !d.code.contains("not-supported-yet"));
+        found.map(|d| format!("{:?} {} {}", d.severity, d.code, d.field)).collect::<Vec<_>>()
+    };
+    let of_mesh = |fields: &str| said(&operator(&format!("{{{fields}}}")));
+    assert_eq!(
+        of_mesh("accessLogFormat: '%NOPE%'"),
+        ["Error bad-log-format spec.meshConfig.accessLogFormat"]
+    );
+    assert_eq!(
+        of_mesh("accessLogEncoding: JSON, accessLogFormat: '[1]'"),
+        ["Error bad-log-format spec.meshConfig.accessLogFormat"]
+    );
+    assert_eq!(of_mesh("accessLogFile: 'unix:'"), ["Error bad-log-target spec.meshConfig.accessLogFile"]);
+    let mesh = operator(&format!("{{{FILES}}}"));
+    let als = "Warning provider-not-supported spec.meshConfig.extensionProviders[2].envoyHttpAls";
+    let rule = |rule: &str| said(&format!("{mesh}{}", logging("name: n, namespace: edge", rule)));
+    let unknown = "Warning unknown-provider spec.accessLogging[0]";
+    assert_eq!(rule("{providers: [{name: als}]}"), [als, unknown]);
+    assert_eq!(rule("{providers: [{name: nobody}]}"), [als, unknown]);
+    assert_eq!(
+        rule("{providers: [{name: envoy}], filter: {expression: request.path.matches('a')}}"),
+        [als, "Warning unsupported-expression spec.accessLogging[0].filter.expression"]
+    );
+}
+
+#[test]
+fn a_virtual_service_says_which_lines_it_has() {
+    let choice = |annotation: &str| {
+        let meta =
+            format!("name: v, namespace: edge, annotations: {{sluicegate.io/access-log: '{annotation}'}}");
+        let direct = |name: &str, path: &str| {
+            format!("{{name: {name}, match: [{{uri: {{prefix: {path}}}}}], directResponse: {{status: 200}}}}")
+        };
+        let http = format!("{}, {}", direct("a", "/a"), direct("b", "/b"));
+        let outcome = outcome(&rules(&meta, "'*'", "g", &http));
+        let errors = outcome.0.has_errors();
+        let tables = &outcome.0.snapshot.route_tables;
+        let routes = tables.iter().flat_map(|table| &table.virtual_hosts).flat_map(|host| &host.routes);
+        (routes.map(|route| route.log.to_string()).collect::<Vec<_>>(), errors)
+    };
+    assert_eq!(choice("off"), (vec!["off".into(), "off".into()], false));
+    assert_eq!(choice("sample 2.5%"), (vec!["sample 2.5%".into(), "sample 2.5%".into()], false));
+    assert_eq!(choice("[errors, {route: b, lines: off}]"), (vec!["errors".into(), "off".into()], false));
+    assert!(choice("sometimes").1);
+    assert!(choice("{route: b}").1);
+}

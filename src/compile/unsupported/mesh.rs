@@ -6,8 +6,8 @@ use crate::{
     config::{
         Diagnostic, Resource,
         resources::{
-            AccessLogEncoding, ConnectionSettings, IstioOperator, MeshConfig, OpenTelemetryProvider,
-            ProxyConfig, ProxyHeaders, ProxyTracing,
+            ConnectionSettings, IstioOperator, MeshConfig, OpenTelemetryProvider, ProxyConfig, ProxyHeaders,
+            ProxyTracing,
         },
     },
 };
@@ -33,13 +33,9 @@ fn report_mesh(mesh: &MeshConfig, path: &str, fields: &mut Fields<'_>) {
     }
 }
 
-fn mesh_fields(mesh: &MeshConfig) -> [Field; 9] {
-    let json = mesh.access_log_encoding.as_ref().filter(|e| e.value == AccessLogEncoding::Json);
-    let format = mesh.access_log_format.as_ref().filter(|format| !format.is_empty());
+fn mesh_fields(mesh: &MeshConfig) -> [Field; 7] {
     let no_ingress = "Ingress objects are not served";
     [
-        ("accessLogEncoding", json.map(|e| e.span), "the access log is text"),
-        ("accessLogFormat", format.map(|f| f.span), "the access log has Istio's usual format"),
         ("dnsRefreshRate", at(&mesh.dns_refresh_rate), "names are resolved again at the gateway's own times"),
         ("ingressService", at(&mesh.ingress_service), no_ingress),
         ("ingressSelector", at(&mesh.ingress_selector), no_ingress),

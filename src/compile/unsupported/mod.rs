@@ -2,13 +2,12 @@
 //!
 //! Each file has a table of fields for its kinds. A field whose support lands is taken out of its table.
 //!
-//! - `virtual_service`, `destination_rule`, `service`, `server`, `telemetry`, `mesh`: by kind
+//! - `virtual_service`, `destination_rule`, `service`, `server`, `mesh`: by kind
 
 mod destination_rule;
 mod mesh;
 mod server;
 mod service;
-mod telemetry;
 mod virtual_service;
 
 use super::report::Report;
@@ -22,7 +21,6 @@ pub(super) fn report_fields(resources: &Resources, report: &mut Report) {
     for_each(&resources.workload_entries, report, service::report_workload);
     for_each(&resources.services, report, service::report_service);
     for_each(&resources.endpoint_slices, report, service::report_slice);
-    for_each(&resources.telemetries, report, telemetry::report);
     for_each(&resources.istio_operators, report, mesh::report);
     for_each(&resources.gateways, report, server::report);
 }

@@ -10,12 +10,13 @@ use crate::{
     config::{
         Diagnostic, Resource, Spanned,
         resources::{
-            BodyLimit, ConnectionAge, Gateway, HttpRoute, IssuedCookie, Networks, OneOrMore, RateLimit,
-            RequestKey, StickySplit, VirtualService,
+            AccessLogLines, BodyLimit, ConnectionAge, Gateway, HttpRoute, IssuedCookie, Networks, OneOrMore,
+            RateLimit, RequestKey, StickySplit, VirtualService,
         },
     },
     filter::KEYED_RATE_MAX,
     http::is_token_byte,
+    telemetry::LogChoice,
 };
 use std::{collections::HashMap, time::Duration};
 
@@ -59,6 +60,13 @@ pub(super) fn check_virtual_service(service: &Resource<VirtualService>, findings
         |limit| &limit.route,
         Several::Exclude,
         check_body_limit,
+    );
+    at.each(
+        "sluicegate.io/access-log",
+        &own.access_log,
+        |lines| &lines.route,
+        Several::Exclude,
+        check_access_log,
     );
     at.each(
         "sluicegate.io/sticky-split",
@@ -224,6 +232,15 @@ fn check_key(key: &RequestKey, at: &Place<'_>) {
         );
         at.field(what, name)
             .report(Diagnostic::error("bad-key", message).help("expected letters, digits, `-` and `_`"));
+    }
+}
+
+fn check_access_log(lines: &AccessLogLines, at: &Place<'_>) {
+    let help = "expected on, off, errors, or a share such as `sample 10%`";
+    let Some(text) = at.require_text("lines", &lines.lines, help) else { return };
+    if LogChoice::parse(text).is_none() {
+        let message = format!("`{}` does not say which requests have a line", shown(text));
+        at.field("lines", text).report(Diagnostic::error("unknown-value", message).help(help));
     }
 }
 

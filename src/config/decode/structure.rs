@@ -1,6 +1,7 @@
 //! A value of any form, as protobuf's `Struct` has it.
 
-use super::{Decode, Decoder, Node, Resolved, Step, Value};
+use super::{Decode, Decoder, Dialect, Node, Resolved, Span, Step, Value};
+use crate::config::yaml::{self, Chunk};
 
 /// A value of any form, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +29,24 @@ impl Decode for Structure {
 
     fn decode(node: &Node<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         read(node, decoder, STRUCTURE_DEPTH_MAX)
+    }
+}
+
+impl Structure {
+    /// Reads an object out of a text in JSON, as `meshConfig.accessLogFormat` has it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_json(text: &str) -> Result<Structure, String> {
+        let mut problems = Vec::new();
+        let root = yaml::document(&Chunk { text, span: Span::default() }, &mut problems).root;
+        let mut decoder = Decoder::new(&mut problems, None, Dialect::Proto);
+        let object = root.and_then(|root| Structure::decode(&root, &mut decoder));
+        match (problems.first(), object) {
+            (None, Some(object @ Structure::Map(_))) => Ok(object),
+            (None, _) => Err("it is no JSON object".to_owned()),
+            (Some(problem), _) => Err(format!("it is no JSON: {}", problem.message)),
+        }
     }
 }
 

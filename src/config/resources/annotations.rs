@@ -2,7 +2,7 @@
 //!
 //! To add one: write its type (with `object!`), and a line in the list below.
 
-use super::{BodyLimit, ConnectionAge, HealthCheck, Networks, RateLimit, StickySplit};
+use super::{AccessLogLines, BodyLimit, ConnectionAge, HealthCheck, Networks, RateLimit, StickySplit};
 use crate::config::{
     Span, Spanned,
     decode::{Decode, Decoder, Field},
@@ -48,6 +48,8 @@ annotations! {
     networks: OneOrMore<Networks> = "sluicegate.io/networks" on ["VirtualService"],
     /// How large the bodies of requests may be.
     body_limit: OneOrMore<BodyLimit> = "sluicegate.io/body-limit" on ["VirtualService"],
+    /// Which requests have a line in the access log.
+    access_log: OneOrMore<AccessLogLines> = "sluicegate.io/access-log" on ["VirtualService"],
     /// What keeps a client on one side of a weighted split.
     sticky_split: OneOrMore<StickySplit> = "sluicegate.io/sticky-split" on ["VirtualService"],
     /// How long clients may keep a connection.

@@ -48,6 +48,17 @@ object! {
 }
 
 object! {
+    /// `sluicegate.io/access-log` written as a mapping.
+    pub struct AccessLogLines {
+        /// Which lines there are: `on`, `off`, `errors`, or `sample 10%`.
+        lines: Option<Spanned<String>> = "lines",
+        /// The name of the rules that it is for; absent: those that no other entry names.
+        route: Option<Spanned<String>> = "route",
+    }
+    or_just lines
+}
+
+object! {
     /// `sluicegate.io/sticky-split`: what decides on which side of a weighted split a request goes, instead of chance.
     pub struct StickySplit {
         /// What of the request.

@@ -222,12 +222,9 @@ impl Life {
         self.tell(&found);
         self.reloads.read = prepared.served.read;
         self.reloads.refused = None;
-        if self.reloads.access_log_file != prepared.served.access_log_file {
-            log::warn(
-                "meshConfig.accessLogFile has changed: where the access log goes is decided at the start, so it stays until the \
-                 next one",
-            );
-            self.reloads.access_log_file = prepared.served.access_log_file;
+        let logs = gateway.logs.borrow_mut().replace(&snapshot.telemetry.access_log);
+        for (shard, logs) in gateway.shards.iter().zip(logs.into_iter().flatten()) {
+            shard.handle.mailbox.send(Message::Log(logs));
         }
         let [compiled, taken, certified, bound] = prepared.took.map(|took| took.as_millis());
         log::debug(format_args!(

@@ -42,8 +42,6 @@ pub struct Served {
     pub(in crate::control) read: Arc<WasRead>,
     /// Of the files, from before they were read.
     pub(in crate::control) signature: Signature,
-    /// `meshConfig.accessLogFile`
-    pub(in crate::control) access_log_file: Option<String>,
     /// For those who explain.
     pub known: Arc<Known>,
 }
@@ -91,8 +89,7 @@ impl Loader {
         let mut compiled = compile::compile(&resources, &self.options);
         diagnostics.append(&mut compiled.diagnostics);
         let known = Known { sources: resources.sources.clone(), inventory: compiled.inventory.clone() };
-        let access_log_file = compiled.access_log_file.clone();
-        let served = Served { read, signature, access_log_file, known: Arc::new(known) };
+        let served = Served { read, signature, known: Arc::new(known) };
         Loaded { resources, compiled, diagnostics, served }
     }
 }

@@ -95,8 +95,6 @@ pub(in crate::control) struct Reloads {
     pub(super) read: Arc<WasRead>,
     /// What was found to have errors last: its digest.
     pub(super) refused: Option<u64>,
-    /// `meshConfig.accessLogFile` in them.
-    pub(super) access_log_file: Option<String>,
     /// Snapshots that were served, as long as shards use them: they are large, and no shard is to be the last who lets go.
     pub(super) retired: Vec<Arc<Snapshot>>,
     /// Listeners that were removed, with the time of that, as long as a shard may not have closed them.
@@ -117,7 +115,6 @@ impl Reloads {
             waiting: None,
             read: Arc::clone(&served.read),
             refused: None,
-            access_log_file: served.access_log_file.clone(),
             retired: Vec::new(),
             removed: Vec::new(),
             look_at_retired: Instant::now(),

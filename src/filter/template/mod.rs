@@ -3,11 +3,9 @@
 //! - `parse`: text to pieces; every mistake is found here
 //! - `render`: pieces and a [`Context`] to bytes
 //! - `tls`: what is known of the client's TLS
-//! - `time`: what `%START_TIME(...)%` accepts between its parentheses
 
 mod parse;
 mod render;
-mod time;
 mod tls;
 
 pub use tls::{Peer, Tls};
@@ -17,9 +15,11 @@ pub(super) use render::Message;
 #[cfg(test)]
 mod tests;
 
-use crate::http::{Fields, Scheme, Version};
+use crate::{
+    http::{Fields, Scheme, Version},
+    telemetry::{TimeFormat, TlsFact, ValidityEnd, operator::FieldSource},
+};
 use std::{fmt, net::SocketAddr, path::Path};
-use tls::{TlsFact, ValidityEnd};
 
 /// A header value, parsed: literal text with commands between (specification section 3.4, "headers").
 #[derive(Clone, Debug, Default)]
@@ -39,8 +39,8 @@ enum Piece {
 enum Command {
     Simple(Simple),
     Tls(TlsFact),
-    StartTime(time::Format),
-    Validity(ValidityEnd, time::Format),
+    StartTime(TimeFormat),
+    Validity(ValidityEnd, TimeFormat),
     RequestField(FieldSource),
     ResponseField(FieldSource),
 }
@@ -70,17 +70,6 @@ enum Part {
     Whole,
     WithoutPort,
     Port,
-}
-
-/// The argument of `REQ` and `RESP`: a field, another one where the first is absent, and a limit.
-#[derive(Clone, Debug)]
-struct FieldSource {
-    /// In lower case.
-    first: Box<[u8]>,
-    /// In lower case.
-    otherwise: Option<Box<[u8]>>,
-    /// In bytes.
-    length_max: usize,
 }
 
 /// The commands that [`Template::parse`] knows, for messages; `(X)` stands where an argument is needed.

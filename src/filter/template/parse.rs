@@ -1,8 +1,9 @@
 //! Text to pieces: `%COMMAND%`, `%COMMAND(argument)%`, `%COMMAND(argument):length%`, `%%`.
 
-use super::{
-    Command, FieldSource, Part, Piece, Simple, Template, TemplateError, time,
-    tls::{TlsFact, ValidityEnd},
+use super::{Command, Part, Piece, Simple, Template, TemplateError};
+use crate::telemetry::{
+    TimeFormat, TlsFact, ValidityEnd,
+    operator::{Call, FieldSource, GrammarError, Token, Tokens},
 };
 
 /// Parses a header value. The syntax is Envoy's; what istiod's own check refuses is refused as well, except for the
@@ -13,65 +14,31 @@ pub(super) fn parse(text: &str) -> Result<Template, TemplateError> {
     }
     let mut pieces = Vec::new();
     let mut literal = Vec::new();
-    let mut rest = text;
-    while let Some(percent) = rest.find('%') {
-        literal.extend_from_slice(&rest.as_bytes()[..percent]);
-        let at = text.len() - rest.len() + percent;
-        let after = &rest[percent + 1..];
-        if let Some(after_escape) = after.strip_prefix('%') {
-            literal.push(b'%');
-            rest = after_escape;
-            continue;
+    for token in Tokens::new(text) {
+        match token {
+            Ok(Token::Literal(text)) => literal.extend_from_slice(text.as_bytes()),
+            Ok(Token::Call(call)) => {
+                if !literal.is_empty() {
+                    pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
+                }
+                pieces.push(Piece::Command(command(&call)?));
+            }
+            Err(GrammarError::LonePercent) => return Err(TemplateError::LonePercent),
+            Err(GrammarError::Unterminated(at)) => return Err(TemplateError::Unterminated { at }),
         }
-        if after.is_empty() {
-            return Err(TemplateError::LonePercent);
-        }
-        if !literal.is_empty() {
-            pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
-        }
-        let (call, after_call) = Call::read(after).ok_or(TemplateError::Unterminated { at })?;
-        pieces.push(Piece::Command(command(&call)?));
-        rest = after_call;
     }
-    literal.extend_from_slice(rest.as_bytes());
     if !literal.is_empty() {
         pieces.push(Piece::Literal(literal.into()));
     }
     Ok(Template { text: text.into(), pieces })
 }
 
-/// What stands between two percent signs.
-struct Call<'a> {
-    name: &'a str,
-    argument: Option<&'a str>,
-    length: Option<&'a str>,
+fn bad(call: &Call<'_>, reason: &'static str) -> TemplateError {
+    TemplateError::BadArgument { command: call.name.to_owned(), reason }
 }
 
-impl<'a> Call<'a> {
-    /// Reads what follows the first `%`, and returns what follows the last one.
-    fn read(text: &'a str) -> Option<(Call<'a>, &'a str)> {
-        let is_name = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
-        let name_len = text.bytes().position(|b| !is_name(b)).filter(|&len| len > 0)?;
-        let (name, mut rest) = text.split_at(name_len);
-        let mut call = Call { name, argument: None, length: None };
-        if let Some(after_open) = rest.strip_prefix('(') {
-            let (argument, after_close) = after_open.split_once(')')?;
-            call.argument = Some(argument);
-            rest = after_close;
-        }
-        if let Some(after_colon) = rest.strip_prefix(':') {
-            let (length, _) = after_colon.split_once('%')?;
-            call.length = Some(length);
-            rest = &after_colon[length.len()..];
-        }
-        // istiod's check lets spaces stand between the argument and the end.
-        let rest = rest.trim_start_matches(' ').strip_prefix('%')?;
-        Some((call, rest))
-    }
-
-    fn bad(&self, reason: &'static str) -> TemplateError {
-        TemplateError::BadArgument { command: self.name.to_owned(), reason }
-    }
+fn field_source(call: &Call<'_>) -> Result<FieldSource, TemplateError> {
+    call.field_source().map_err(|reason| bad(call, reason))
 }
 
 fn command(call: &Call<'_>) -> Result<Command, TemplateError> {
@@ -80,23 +47,23 @@ fn command(call: &Call<'_>) -> Result<Command, TemplateError> {
         "RESP" => Ok(Command::ResponseField(field_source(call)?)),
         "START_TIME" => {
             if call.length.is_some() {
-                return Err(call.bad("takes no length"));
+                return Err(bad(call, "takes no length"));
             }
-            let format = time::Format::parse(call.argument.unwrap_or(""));
-            Ok(Command::StartTime(format.map_err(|reason| call.bad(reason))?))
+            let format = TimeFormat::parse(call.argument.unwrap_or(""));
+            Ok(Command::StartTime(format.map_err(|reason| bad(call, reason))?))
         }
         name => {
             if let Some(end) = ValidityEnd::parse(name)
                 && call.length.is_none()
             {
-                let format = time::Format::parse(call.argument.unwrap_or(""));
-                return Ok(Command::Validity(end, format.map_err(|reason| call.bad(reason))?));
+                let format = TimeFormat::parse(call.argument.unwrap_or(""));
+                return Ok(Command::Validity(end, format.map_err(|reason| bad(call, reason))?));
             }
             let unknown = || TemplateError::UnknownCommand { name: name.to_owned() };
             let tls = TlsFact::parse(name).map(Command::Tls);
             let command = tls.or_else(|| simple(name).map(Command::Simple)).ok_or_else(unknown)?;
             if call.argument.is_some() || call.length.is_some() {
-                return Err(call.bad("takes no argument"));
+                return Err(bad(call, "takes no argument"));
             }
             Ok(command)
         }
@@ -131,49 +98,4 @@ fn simple(name: &str) -> Option<Simple> {
         "UPSTREAM_REMOTE_PORT" => Simple::UpstreamRemoteAddress(Part::Port),
         _ => return None,
     })
-}
-
-/// `(FIRST?OTHERWISE):LENGTH`. The length may also stand inside the parentheses: a field name has no colon but the one
-/// that begins a pseudo header, so the two cannot be confused.
-fn field_source(call: &Call<'_>) -> Result<FieldSource, TemplateError> {
-    let mut names = call.argument.ok_or_else(|| call.bad("needs a header name in parentheses"))?;
-    let mut length = call.length;
-    if let Some((before, digits)) = names.rsplit_once(':')
-        && length.is_none()
-        && !before.is_empty()
-        && !digits.is_empty()
-        && digits.bytes().all(|b| b.is_ascii_digit())
-    {
-        (names, length) = (before, Some(digits));
-    }
-    let length_max = match length {
-        None => usize::MAX,
-        Some(digits) => digits.parse().map_err(|_| call.bad("the length is not a number"))?,
-    };
-    let mut parts = names.split('?');
-    let mut next = || parts.next().map(|name| field_name(call, name)).transpose();
-    let (first, otherwise) = (next()?, next()?);
-    if parts.next().is_some() {
-        return Err(call.bad("more than one alternative header"));
-    }
-    let first = first.ok_or_else(|| call.bad("needs a header name in parentheses"))?;
-    Ok(FieldSource { first, otherwise, length_max })
-}
-
-fn field_name(call: &Call<'_>, name: &str) -> Result<Box<[u8]>, TemplateError> {
-    const PSEUDO: [&str; 4] = [":authority", ":method", ":path", ":scheme"];
-    let lower = name.to_ascii_lowercase();
-    if lower.is_empty() {
-        return Err(call.bad("a header name is empty"));
-    }
-    if lower.starts_with(':') {
-        let response = call.name == "RESP" && lower == ":status";
-        let request = call.name == "REQ" && PSEUDO.contains(&lower.as_str());
-        if !response && !request {
-            return Err(call.bad("there is no such pseudo header"));
-        }
-    } else if !lower.bytes().all(crate::http::is_token_byte) {
-        return Err(call.bad("not a header name"));
-    }
-    Ok(lower.into_bytes().into())
 }

@@ -1,7 +1,10 @@
 //! Pieces and a context to bytes.
 
-use super::{Address, Command, Context, FieldSource, Part, Piece, Simple, Template};
-use crate::http::{Fields, Version};
+use super::{Address, Command, Context, Part, Piece, Simple, Template};
+use crate::{
+    http::{Fields, Version},
+    telemetry::operator::FieldSource,
+};
 use std::{io::Write, os::unix::ffi::OsStrExt};
 
 /// The message whose fields are being changed: `REQ` or `RESP` reads them as they are.

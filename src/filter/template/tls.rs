@@ -1,5 +1,6 @@
 //! What the commands about the client's TLS read: `%DOWNSTREAM_TLS_VERSION%`, `%DOWNSTREAM_PEER_SUBJECT%` and the like.
 
+use crate::telemetry::{TlsFact, ValidityEnd};
 use std::{fmt::Display, io::Write, net::IpAddr};
 
 /// The client's TLS, if it ended here.
@@ -42,52 +43,9 @@ pub struct Peer<'a> {
     pub not_after_ms: u64,
 }
 
-/// One fact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TlsFact {
-    Version,
-    Cipher,
-    Subject,
-    Issuer,
-    Serial,
-    Sha256,
-    Sha1,
-    Uris,
-    DnsNames,
-    Emails,
-    Addresses,
-    Pem,
-}
-
-/// One end of the time in which a certificate holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ValidityEnd {
-    NotBefore,
-    NotAfter,
-}
-
 impl TlsFact {
-    /// By the name of its command.
-    pub(super) fn parse(name: &str) -> Option<TlsFact> {
-        Some(match name {
-            "DOWNSTREAM_PEER_CERT" => TlsFact::Pem,
-            "DOWNSTREAM_PEER_DNS_SAN" => TlsFact::DnsNames,
-            "DOWNSTREAM_PEER_EMAIL_SAN" => TlsFact::Emails,
-            "DOWNSTREAM_PEER_FINGERPRINT_1" => TlsFact::Sha1,
-            "DOWNSTREAM_PEER_FINGERPRINT_256" => TlsFact::Sha256,
-            "DOWNSTREAM_PEER_IP_SAN" => TlsFact::Addresses,
-            "DOWNSTREAM_PEER_ISSUER" => TlsFact::Issuer,
-            "DOWNSTREAM_PEER_SERIAL" => TlsFact::Serial,
-            "DOWNSTREAM_PEER_SUBJECT" => TlsFact::Subject,
-            "DOWNSTREAM_PEER_URI_SAN" => TlsFact::Uris,
-            "DOWNSTREAM_TLS_CIPHER" => TlsFact::Cipher,
-            "DOWNSTREAM_TLS_VERSION" => TlsFact::Version,
-            _ => return None,
-        })
-    }
-
     /// Appends it; nothing where it is not known. Several names are separated by commas.
-    pub(super) fn render(self, tls: &Tls<'_>, out: &mut Vec<u8>) {
+    pub fn render(self, tls: &Tls<'_>, out: &mut Vec<u8>) {
         match self {
             TlsFact::Version => return out.extend_from_slice(tls.version.as_bytes()),
             TlsFact::Cipher => return out.extend_from_slice(tls.cipher.as_bytes()),
@@ -111,17 +69,8 @@ impl TlsFact {
 }
 
 impl ValidityEnd {
-    /// By the name of its command.
-    pub(super) fn parse(name: &str) -> Option<ValidityEnd> {
-        match name {
-            "DOWNSTREAM_PEER_CERT_V_START" => Some(ValidityEnd::NotBefore),
-            "DOWNSTREAM_PEER_CERT_V_END" => Some(ValidityEnd::NotAfter),
-            _ => None,
-        }
-    }
-
     /// Unix time in milliseconds.
-    pub(super) fn of(self, peer: &Peer<'_>) -> u64 {
+    pub fn of(self, peer: &Peer<'_>) -> u64 {
         match self {
             ValidityEnd::NotBefore => peer.not_before_ms,
             ValidityEnd::NotAfter => peer.not_after_ms,

@@ -1,11 +1,11 @@
 //! What `%START_TIME(...)%` accepts: a subset of strftime, and Envoy's `%s` and `%f`. All in UTC.
 
-use crate::telemetry::{Civil, civil};
+use super::{Civil, civil};
 use std::io::Write;
 
 /// A format, parsed. The default is `2018-04-03T23:06:09.123Z`.
 #[derive(Clone, Debug)]
-pub(super) struct Format {
+pub(crate) struct TimeFormat {
     pieces: Vec<Piece>,
 }
 
@@ -55,9 +55,9 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
-impl Format {
+impl TimeFormat {
     /// Parses a format; an empty one is the default.
-    pub(super) fn parse(text: &str) -> Result<Format, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<TimeFormat, &'static str> {
         let mut pieces = Vec::new();
         let text = if text.is_empty() { "%Y-%m-%dT%H:%M:%S.%3fZ" } else { text };
         let mut chars = text.chars();
@@ -68,11 +68,11 @@ impl Format {
                 pieces.push(Piece::Literal(c));
             }
         }
-        Ok(Format { pieces })
+        Ok(TimeFormat { pieces })
     }
 
     /// Appends the time, given in milliseconds of Unix time.
-    pub(super) fn render(&self, unix_ms: u64, out: &mut Vec<u8>) {
+    pub(crate) fn render(&self, unix_ms: u64, out: &mut Vec<u8>) {
         let moment = Moment::of(unix_ms);
         for piece in &self.pieces {
             moment.render(*piece, out);
