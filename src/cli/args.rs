@@ -196,8 +196,7 @@ pub struct ProcessArgs {
     /// What workers run on: auto, io_uring (or no start), epoll
     #[arg(long, value_name = "DRIVER", default_value = "auto", env = "SLUICEGATE_DRIVER")]
     pub driver: DriverChoice,
-    /// Where the admin pages are: an address with a port, `unix:PATH` for a socket that only this user can open, or `off`.
-    /// They are for the operator only
+    /// Where the admin pages are: an address with a port, `unix:PATH`, or `off`. They are for the operator only
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15000", env = "SLUICEGATE_ADMIN")]
     pub admin: Listen,
     /// Where /healthz/ready and /healthz/live are: an address with a port, `unix:PATH`, or `off`
