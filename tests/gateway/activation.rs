@@ -100,7 +100,8 @@ impl Ear {
         let path = self.folder.path().join("notify");
         let variables = [&[("NOTIFY_SOCKET", path.to_str().unwrap())], more].concat();
         let yaml = answering("hi");
-        let launch = Launch { declared: &[80], yaml: &yaml, variables: &variables, arguments, ..Launch::default() };
+        let launch =
+            Launch { declared: &[80], yaml: &yaml, variables: &variables, arguments, ..Launch::default() };
         Gateway::launch(launch)
     }
 

@@ -145,7 +145,12 @@ fn no_request_fails_when_it_drains_under_load() {
 
 /// Sends requests until nobody listens any more. An error is a request that was not answered on a connection that was
 /// accepted and that the gateway had not said it would close.
-pub(super) fn work(number: usize, port: u16, answers: &AtomicUsize, enough: &Sender<()>) -> Result<(), String> {
+pub(super) fn work(
+    number: usize,
+    port: u16,
+    answers: &AtomicUsize,
+    enough: &Sender<()>,
+) -> Result<(), String> {
     loop {
         let mut client = match Client::try_connect(port) {
             Ok(client) => client,

@@ -3,7 +3,7 @@
 use super::{
     client::Client,
     drain::work,
-    h2_frames::{GOAWAY, Frame},
+    h2_frames::{Frame, GOAWAY},
     h2_peer::Peer,
     harness::{Folder, Gateway, Launch, PATIENCE, PROGRAM, answering, routed},
     held_origin::HeldOrigin,
@@ -73,7 +73,10 @@ impl Line {
         self.tell("USR2");
         let said = self.said("upgrade failed, this process goes on");
         assert_eq!(self.get(80, "a.test", "/").status, 200);
-        assert_eq!((self.in_pid_file(), self.status_page("/healthz/ready").status), (Some(self.serving()), 200));
+        assert_eq!(
+            (self.in_pid_file(), self.status_page("/healthz/ready").status),
+            (Some(self.serving()), 200)
+        );
         said.lines().last().unwrap().to_owned()
     }
 
