@@ -69,6 +69,7 @@ pub mod cli;
 pub mod compile;
 pub mod config;
 pub mod control;
+pub mod explain;
 
 // What both planes share: immutable.
 pub mod table;

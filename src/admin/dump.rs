@@ -1,12 +1,13 @@
 //! The snapshot as JSON. Large configurations have hundreds of thousands of routes, so it is written piece by piece.
 
 use super::{
-    breakers, health,
+    breakers, health, look,
     pages::present_endpoints,
     pieces::{Gone, Pieces},
-    routes, secure,
+    redact, routes, secure,
 };
 use crate::{
+    config::written,
     control::{Bound, Gateway},
     table::{
         BindAddress, Cluster, ClusterId, DnsKind, Endpoint, Endpoints, Http2Settings, LoadBalancing,
@@ -15,6 +16,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::rc::Rc;
+use tokio::{sync::mpsc, task::spawn_blocking};
 
 /// What of the configuration is asked for.
 pub(super) struct Wanted {
@@ -25,7 +27,10 @@ pub(super) struct Wanted {
 }
 
 /// The parts that can be asked for.
-pub(super) const RESOURCES: &[&str] = &["settings", "listeners", "routes", "clusters"];
+pub(super) const RESOURCES: &[&str] = &["settings", "listeners", "routes", "clusters", "workers", "written"];
+
+/// Objects as they are written that wait to be passed on.
+const WRITTEN_WAITING: usize = 64;
 
 impl Wanted {
     fn has(&self, resource: &str) -> bool {
@@ -37,7 +42,8 @@ impl Wanted {
     }
 }
 
-/// Everything that is served: `{"generation", "settings", "listeners", "route_tables", "clusters"}`.
+/// The configuration in its three shapes: what was compiled (`settings`, `listeners`, `route_tables`, `clusters`), what each
+/// worker serves of it (`workers`), and what was written (`written`: without secrets, with file and line).
 pub(super) async fn dump(gateway: Rc<Gateway>, wanted: Wanted, mut out: Pieces) -> Result<(), Gone> {
     // Another one may take its place meanwhile; this one is told to its end.
     let (snapshot, listeners) = (gateway.snapshot(), gateway.listeners());
@@ -69,8 +75,48 @@ pub(super) async fn dump(gateway: Rc<Gateway>, wanted: Wanted, mut out: Pieces) 
         }
         out.end();
     }
+    if wanted.has("workers") {
+        out.list("workers");
+        for seen in look::shards(&gateway, 0, 0..0).await {
+            out.item(&json!({
+                "id": seen.id.0,
+                "generation": seen.generation,
+                "connections": seen.open,
+            }))
+            .await?;
+        }
+        out.end();
+    }
+    if wanted.has("written") {
+        out.list("written");
+        as_written(&gateway, &wanted, &mut out).await?;
+        out.end();
+    }
     out.end();
     out.finish().await
+}
+
+/// The objects of the files. A thread of its own reads them once more: there may be very many.
+async fn as_written(gateway: &Gateway, wanted: &Wanted, out: &mut Pieces) -> Result<(), Gone> {
+    let known = gateway.known();
+    let (to, mut objects) = mpsc::channel(WRITTEN_WAITING);
+    let read = move || {
+        for file in known.sources.iter() {
+            written(file, |object| {
+                let value = redact::object(object.value);
+                let shown = json!({"file": &*object.file, "line": object.line, "object": value});
+                to.blocking_send(shown).is_ok()
+            });
+        }
+    };
+    drop(spawn_blocking(read));
+    while let Some(shown) = objects.recv().await {
+        let name = shown.pointer("/object/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        if wanted.is_named(name) {
+            out.item(&shown).await?;
+        }
+    }
+    Ok(())
 }
 
 fn listener(bound: &Bound, snapshot: &Snapshot) -> Value {

@@ -129,7 +129,6 @@ impl Parameter {
     }
 
     /// It may be there several times.
-    #[allow(dead_code)]
     pub(super) const fn repeated(self) -> Parameter {
         Parameter { repeats: true, ..self }
     }

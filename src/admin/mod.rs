@@ -8,6 +8,8 @@
 //! - `request`: what a request asks an endpoint for
 //! - `reply`: what an endpoint says
 //! - `readable`: JSON as lines for people
+//! - `look`: asking the shards what only they know
+//! - `redact`: objects as they are written, without their secrets
 //! - `pieces`: answers that are too large to be held
 //! - `pages`: which pages there are, and what they say
 //! - `ask`: a client of the pages, for the command line
@@ -28,12 +30,14 @@ mod dump;
 mod endpoint;
 mod guard;
 mod health;
+mod look;
 mod metrics;
 mod mongo;
 mod overview;
 mod pages;
 mod pieces;
 mod readable;
+mod redact;
 mod reply;
 mod request;
 mod routes;

@@ -58,6 +58,34 @@ where
     }
 }
 
+/// Lines in the making.
+pub(super) struct Lines(Pieces);
+
+/// An answer of lines, in pieces: `write` writes them into what it is given.
+pub(super) fn lines<F>(write: impl FnOnce(Lines) -> F) -> Reply
+where
+    F: Future<Output = Result<(), Gone>> + 'static,
+{
+    reply(Format::Text, |pieces| write(Lines(pieces)))
+}
+
+impl Lines {
+    /// Where they are written.
+    pub(super) fn text(&mut self) -> &mut String {
+        &mut self.0.text
+    }
+
+    /// Lets others work, if there is a piece to pass on.
+    pub(super) async fn turn(&mut self) -> Result<(), Gone> {
+        self.0.pass_on(PIECE_BYTES).await
+    }
+
+    /// Passes on the rest.
+    pub(super) async fn finish(mut self) -> Result<(), Gone> {
+        self.0.pass_on(1).await
+    }
+}
+
 impl Pieces {
     fn new(format: Format, to: mpsc::Sender<Bytes>) -> Pieces {
         Pieces { format, to, text: String::new(), open: Vec::new(), is_item: false }

@@ -2,6 +2,7 @@
 
 use crate::{
     filter::HeaderOps,
+    http::{REDACTED, is_secret_name},
     table::{
         Action, Forward, HeaderMatch, HeaderName, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath,
         RedirectPort, Route, RouteMatch, StringMatch, TcpRoute, ValueMatch,
@@ -111,11 +112,19 @@ fn header(entry: &HeaderMatch) -> Value {
         HeaderName::Authority => json!(":authority"),
         HeaderName::Path => json!(":path"),
     };
-    json!({"name": name, "value": value(&entry.value)})
+    json!({"name": name, "value": shown(entry.name.as_bytes(), &entry.value)})
+}
+
+/// A secret is left out.
+fn shown(name: &[u8], condition: &ValueMatch) -> Value {
+    match condition {
+        ValueMatch::Is(_) if is_secret_name(name) => json!(REDACTED),
+        condition => value(condition),
+    }
 }
 
 fn query(entry: &QueryMatch) -> Value {
-    json!({"name": text(&entry.name), "value": value(&entry.value)})
+    json!({"name": text(&entry.name), "value": shown(&entry.name, &entry.value)})
 }
 
 fn forward(forward: &Forward) -> Value {

@@ -99,7 +99,9 @@ pub fn bind_unix(pages: Pages, path: &Path, sockets: &Sockets) -> io::Result<Ser
     if let Some(passed) = sockets.page(&name, &at) {
         let listener = UnixListener::from(passed);
         listener.set_nonblocking(true)?;
-        let file = SocketFile { path: path.to_owned(), identity: identity(path) };
+        // That of a service manager stays.
+        let identity = if sockets.is_ours(&at) { identity(path) } else { None };
+        let file = SocketFile { path: path.to_owned(), identity };
         return Ok(Server { pages, socket: Listening::Unix(listener, file) });
     }
     remove_stale_file(path);

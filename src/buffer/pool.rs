@@ -93,6 +93,12 @@ impl Pool {
         Buffer { memory: Box::default(), start: 0, end: 0, class: Class::Wait, pool: self.clone() }
     }
 
+    /// Bytes of the buffers that are kept for further use.
+    pub fn free_bytes(&self) -> usize {
+        let classes = [Class::Wait, Class::Small, Class::Medium, Class::Large];
+        classes.map(|class| self.free[class as usize].borrow().len() * class.bytes()).iter().sum()
+    }
+
     fn give_back(&self, class: Class, memory: Memory) {
         let mut free = self.free[class as usize].borrow_mut();
         if !memory.is_empty() && free.len() < class.kept() {
@@ -310,6 +316,7 @@ mod tests {
     fn memory_comes_back_and_is_used_again() {
         let pool = Pool::new();
         let first = pool.lease(Class::Large).memory.as_ptr();
+        assert_eq!(pool.free_bytes(), Class::Large.bytes());
         assert_eq!(pool.lease(Class::Large).memory.as_ptr(), first);
     }
 

@@ -1,12 +1,14 @@
 //! The command line: every subcommand with its options. Values are parsed here, so that nobody behind this file sees a
 //! value that makes no sense. `http2` has the options about clients' connections, `tracing` those about spans, `metrics` those
 //! about metrics, `doctor` those of that subcommand, `drain` those about the end of the process and about the next one,
-//! `asking` the subcommands that ask a running gateway, `values` what an option's text is read into.
+//! `asking` the subcommands that ask a running gateway, `top` that which goes on asking, `values` what an option's text is
+//! read into.
 
 mod asking;
 mod doctor;
 mod drain;
 mod http2;
+mod top;
 mod tracing;
 mod metrics;
 mod values;
@@ -17,6 +19,7 @@ pub(super) use drain::DrainArgs;
 use drain::duration;
 pub(super) use http2::Http2Args;
 pub(super) use metrics::MetricsArgs;
+pub(super) use top::TopArgs;
 pub(super) use tracing::TracingArgs;
 pub(super) use values::{Labels, Networks};
 
@@ -78,6 +81,8 @@ pub enum Subcommand {
     Status(StatusArgs),
     /// Say or change how much a running gateway says on standard error
     LogLevel(LogLevelArgs),
+    /// Show a running gateway live in the terminal: requests, routes, workers, clusters, reloads
+    Top(TopArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -184,6 +189,10 @@ pub struct ProcessArgs {
     /// CPUs to pin one worker each to, such as `1,3-5` [default: the allowed ones in order, unless a quota is smaller]
     #[arg(long, value_name = "LIST", env = "SLUICEGATE_CPUS")]
     pub cpus: Option<CpuList>,
+    /// Which worker serves a connection: off, the one that the kernel gives it to by its addresses; connections, another one
+    /// if it has clearly fewer, which is for few clients, or connections that live long
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = BalanceKind::Off, env = "SLUICEGATE_BALANCE")]
+    pub balance: BalanceKind,
     /// What workers run on: auto, io_uring (or no start), epoll
     #[arg(long, value_name = "DRIVER", default_value = "auto", env = "SLUICEGATE_DRIVER")]
     pub driver: DriverChoice,
@@ -220,6 +229,16 @@ pub struct ProcessArgs {
     /// The DNS server to ask, instead of those in /etc/resolv.conf: an IP address, with a port if it is not 53
     #[arg(long, value_name = "ADDR", env = "SLUICEGATE_RESOLVER", value_parser = resolver, hide_short_help = true)]
     pub resolver: Option<SocketAddr>,
+}
+
+/// `--balance`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum BalanceKind {
+    /// A worker serves what it accepts.
+    #[default]
+    Off,
+    /// By the number of connections.
+    Connections,
 }
 
 /// `--session-tickets`

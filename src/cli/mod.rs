@@ -3,8 +3,8 @@
 //! - `args`: the command line
 //! - `load`: files to a snapshot, with every diagnostic printed
 //! - `output`: results to standard output, problems to standard error
-//! - `place`: what stands at a place in the user's files
 //! - `ask`: the subcommands that ask a running gateway: `reload`, `upgrade`, `drain`, `status`, `log-level`
+//! - `top`: a running gateway in a terminal, live
 //! - `run`, `check`, `explain`, `routes`, `doctor`, `demo`, `completions`, `man`: one subcommand each
 
 mod args;
@@ -17,9 +17,9 @@ mod explain;
 mod load;
 mod man;
 mod output;
-mod place;
 mod routes;
 mod run;
+mod top;
 
 pub use args::Arguments;
 
@@ -48,6 +48,7 @@ pub fn main() -> ExitCode {
         Subcommand::Drain(args) => ask::drain(&args),
         Subcommand::Status(args) => ask::status(&args),
         Subcommand::LogLevel(args) => ask::log_level(&args),
+        Subcommand::Top(args) => top::run(&args),
         Subcommand::Completions(args) => completions::run(&args),
         Subcommand::Man => man::run(),
     };

@@ -2,13 +2,13 @@
 
 use super::{
     args::{AnswerFormat, RoutesArgs},
-    explain::{Percent, silence_of, source_value},
     load::load,
     output::{complain, print, report_errors},
 };
 use crate::{
     admin::{route_json, tcp_route_json},
     compile::Http2Options,
+    explain::{Percent, silence_of, source_value},
     table::{
         Action, Chain, ChainAction, Destination, Forward, Listener, Route, RouteTable, Snapshot, Source,
         TableId, TcpRoute, UpstreamProtocol, VirtualHost,

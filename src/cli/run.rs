@@ -2,7 +2,7 @@
 
 use super::{
     FAILED, GOOD,
-    args::{DrainArgs, Listen, ProcessArgs, RunArgs, SessionTickets, Watch},
+    args::{BalanceKind, DrainArgs, Listen, ProcessArgs, RunArgs, SessionTickets, Watch},
     load::{Loaded, loader},
     output::report,
     usage_error,
@@ -176,7 +176,9 @@ fn setup(
     let log_target = log_target(&args.process, loaded.compiled.access_log_file.as_deref());
     log::info(format_args!("access log: {log_target}"));
     Setup {
+        balances: args.process.balance == BalanceKind::Connections,
         snapshot: loaded.compiled.snapshot,
+        known: loaded.served.known,
         credentials,
         inputs: args.config.config.iter().map(|path| path.display().to_string()).collect(),
         workers,
@@ -198,7 +200,7 @@ fn setup(
 fn handover(options: &DrainArgs, sockets: &Sockets) -> Handover {
     let pid_file = options.pid_file.clone().map(PidFile::at);
     let times = (options.upgrade_timeout, options.upgrade_drain_time);
-    Handover::new(Program::this(), pid_file, times, sockets.is_taking_over())
+    Handover::new(Program::this(), pid_file, times, sockets.upgrades())
 }
 
 /// Who the gateway is in metrics: what Istio's deployment would be called.

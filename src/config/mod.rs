@@ -2,6 +2,7 @@
 //!
 //! - `diagnostic`: what is wrong, where, and what was expected
 //! - `span`: places in the user's files
+//! - `written`: files as they are written, object by object
 //! - `load`: files to resources; the only place that reads them
 //! - `parse`: files' contents to resources
 //! - `annotations`: those of this gateway's own
@@ -20,6 +21,7 @@ mod parse;
 pub mod render;
 pub mod resources;
 mod span;
+mod written;
 mod yaml;
 #[cfg(test)]
 mod tests;
@@ -32,3 +34,4 @@ pub use load::{Contents, Input, load};
 pub use parse::parse;
 pub use resources::{Incomplete, Resource, Resources};
 pub use span::{FileId, SourceFile, Sources, Span, Spanned};
+pub use written::{Written, written};

@@ -1,7 +1,7 @@
 //! The running gateway as its control thread and its pages see it.
 
 use super::{
-    Credentials, Descriptors, ExportStatus, History, KeyState, LogStatus,
+    Credentials, Descriptors, ExportStatus, History, KeyState, Known, LogStatus,
     handover::Handover,
     log_writer::{LogTarget, LogWriter},
     sockets::Sockets,
@@ -168,6 +168,8 @@ pub struct Gateway {
     pub(super) snapshot: RefCell<Arc<Snapshot>>,
     /// The files and directories that it was made of, as the user named them.
     pub inputs: Vec<String>,
+    /// What is known of the files that the snapshot was made of.
+    pub(super) known: RefCell<Arc<Known>>,
     /// Where it listens.
     pub(super) listeners: RefCell<Rc<[Bound]>>,
     /// The shards.
@@ -242,6 +244,11 @@ impl Gateway {
     /// What is served. Hold it while its clusters and tables are looked at: the next load replaces it.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.borrow())
+    }
+
+    /// What is known of the files that the snapshot was made of.
+    pub fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.borrow())
     }
 
     /// Where it listens.

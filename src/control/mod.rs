@@ -70,7 +70,7 @@ pub use jwks::KeyState;
 pub use log_writer::{LogStatus, LogTarget};
 pub use otlp::ExportStatus;
 pub use ports::{PortMap, PortMapError, Reservation};
-pub use reload::{Loaded, Loader, Served};
+pub use reload::{Known, Loaded, Loader, Served};
 pub use runtime::block_on;
 pub use signals::{Signal, Signals};
 pub use sockets::Sockets;

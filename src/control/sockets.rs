@@ -44,6 +44,8 @@ pub struct Sockets {
     parent: RefCell<Option<Parent>>,
     /// Where declared ports are listened on.
     ports: RefCell<PortMap>,
+    /// Upgrades that were done and that failed until this process was started to take over.
+    upgrades: Cell<Option<(u64, u64)>>,
     /// Listeners accept nobody yet.
     is_holding: Cell<bool>,
 }
@@ -66,6 +68,7 @@ impl Sockets {
             held: RefCell::default(),
             parent: RefCell::default(),
             ports: RefCell::default(),
+            upgrades: Cell::new(None),
             is_holding: Cell::new(false),
         }
     }
@@ -77,7 +80,8 @@ impl Sockets {
     pub fn receive() -> io::Result<Sockets> {
         let sockets = Sockets::none();
         if let Some((parent, given)) = handover::from_environment()? {
-            let Given { ports, sockets: given } = given;
+            let Given { ports, sockets: given, upgrades } = given;
+            sockets.upgrades.set(Some(upgrades));
             log::info(format_args!(
                 "{} taken over from the process before this one",
                 sockets_of(given.len())
@@ -95,9 +99,9 @@ impl Sockets {
         Ok(sockets)
     }
 
-    /// Whether this process is to take over from another one, and has not yet done so.
-    pub fn is_taking_over(&self) -> bool {
-        self.parent.borrow().is_some()
+    /// How many upgrades were done and how many failed before this process was started to take over; nothing if it was not.
+    pub fn upgrades(&self) -> Option<(u64, u64)> {
+        self.upgrades.get()
     }
 
     /// Lets the kernel choose a port for each 0 of a map; the process before this one may have done so.
@@ -213,7 +217,7 @@ impl Sockets {
     }
 
     /// Whether the file of a Unix socket is removed when this process ends: it has bound it, and nobody else has it.
-    pub(super) fn is_ours(&self, bind: &BindAddress) -> bool {
+    pub fn is_ours(&self, bind: &BindAddress) -> bool {
         self.held.borrow().iter().any(|held| held.at == *bind && !held.is_kept)
     }
 

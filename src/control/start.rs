@@ -1,17 +1,18 @@
 //! Sockets, shards, log: from a snapshot to a running gateway.
 
 use super::{
-    Bound, Command, Credentials, Descriptors, Gateway, Handover, KeyState, Load, LoadCounts, LogTarget,
-    MetricsWorkload, Shard, Sockets, State, Workers, health,
+    Bound, Command, Credentials, Descriptors, Gateway, Handover, KeyState, Known, Load, LoadCounts,
+    LogTarget, MetricsWorkload, Shard, Sockets, State, Workers, health,
     log_writer::LogWriter,
     otlp::{self, ExportStatus},
     ports::Reservation,
 };
 use crate::{
     driver::{self, Bells, DriverChoice},
-    listener::BindError,
+    listener::{Balance, BindError},
     shard::{self, Limits, Plan, Report, ShardId, ShardListener},
     table::Snapshot,
+    telemetry::LogSink,
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -31,6 +32,8 @@ pub struct Setup {
     pub snapshot: Snapshot,
     /// What its TLS names.
     pub credentials: Credentials,
+    /// What is known of its files.
+    pub known: Arc<Known>,
     /// What it was made of, as the user named it.
     pub inputs: Vec<String>,
     /// The workers.
@@ -59,6 +62,8 @@ pub struct Setup {
     pub reserved: Reservation,
     /// How the configuration was loaded.
     pub load: Load,
+    /// Workers hand connections to those that have fewer.
+    pub balances: bool,
 }
 
 /// Why a gateway can't start. Nothing runs then.
@@ -100,15 +105,13 @@ pub fn start(
     let (listeners, per_shard) = bind_all(&snapshot, &setup.sockets, workers).map_err(StartError::Bind)?;
     setup.sockets.close_unused();
     drop(setup.reserved);
-    let log = LogWriter::start(&setup.log_target, workers);
-    let log = log.map_err(|error| StartError::Log(setup.log_target.clone(), error))?;
-    let (log, mut sinks) = log.map_or((None, Vec::new()), |(log, sinks)| (Some(log), sinks));
+    let (log, mut sinks) = start_log(&setup.log_target, workers)?;
     let defaults = Limits::default();
     let connections = setup.descriptors.connections_per_worker(workers, defaults.connections);
-    let handshake_timeout = setup.handshake_timeout;
     let (spans, to_export) = otlp::channel(workers);
     let mut shards = Vec::new();
     let bells = Arc::new(Bells::new(workers));
+    let mut balance = Balance::new(if setup.balances { workers } else { 0 }, &bells).into_iter();
     for ((id, listeners), cpu) in per_shard.into_iter().enumerate().zip(setup.workers.cpus) {
         let plan = Plan {
             id: ShardId(id),
@@ -117,12 +120,13 @@ pub fn start(
             snapshot: Arc::clone(&snapshot),
             tls: setup.credentials.initial(),
             listeners,
-            limits: Limits { connections, handshake_timeout, ..defaults.clone() },
+            limits: Limits { connections, handshake_timeout: setup.handshake_timeout, ..defaults.clone() },
             hostname: hostname(),
             log: sinks.pop(),
             spans: Some(spans.clone()),
             reports: reports.clone(),
             bells: Arc::clone(&bells),
+            balance: balance.next().flatten(),
             reload_drain_time: setup.reload_drain_time,
         };
         let handle = shard::start(plan).map_err(StartError::Shard)?;
@@ -132,6 +136,7 @@ pub fn start(
     let gateway = Gateway {
         token_keys: RefCell::new(KeyState::all(snapshot.authentication.as_deref(), &[])),
         snapshot: RefCell::new(snapshot),
+        known: RefCell::new(setup.known),
         inputs: setup.inputs,
         listeners: RefCell::new(listeners.into()),
         loads: RefCell::default(),
@@ -160,6 +165,13 @@ pub fn start(
     };
     gateway.record(setup.load);
     Ok((Rc::new(gateway), asked))
+}
+
+/// The writer of the access log, and a sink for each worker; nothing and none where it is off.
+fn start_log(target: &LogTarget, workers: usize) -> Result<(Option<LogWriter>, Vec<LogSink>), StartError> {
+    let log = LogWriter::start(target, workers);
+    let log = log.map_err(|error| StartError::Log(target.clone(), error))?;
+    Ok(log.map_or((None, Vec::new()), |(log, sinks)| (Some(log), sinks)))
 }
 
 /// The listeners with their addresses, and every shard's sockets.

@@ -280,6 +280,13 @@ impl Listener {
         }
     }
 
+    /// Who speaks first from now on.
+    pub fn set_first_word(&self, first_word: FirstWord) {
+        if self.local_address().is_some() {
+            self.sockets.borrow().iter().for_each(|socket| defer_accept(socket, first_word));
+        }
+    }
+
     /// Stops to listen. Accepting ends with an error, on every handle.
     pub fn close(&self) {
         if self.is_others() {

@@ -5,6 +5,7 @@
 //! - `stream`: a connected socket in two halves that own their buffers while they work
 //! - `connect`: opening a connection to an endpoint
 //! - `listen`: binding with `SO_REUSEPORT`, sockets from outside, accepting
+//! - `handed`: accepted connections on their way from one shard to another
 //! - `deadline`: one deadline a connection, swept by a tick
 //! - `alarm`: deadlines that are exact to the millisecond
 //! - `memory`: how the process's memory is mapped
@@ -14,6 +15,7 @@
 mod alarm;
 mod connect;
 mod deadline;
+mod handed;
 mod listen;
 mod memory;
 mod runtime;
@@ -23,6 +25,7 @@ mod tick;
 
 pub use connect::{Keepalive, connect};
 pub use deadline::{Deadline, Deadlines, Phase, Remote, TICK, Tie, pause};
+pub use handed::Handed;
 pub use listen::{Accepted, FirstWord, Listener, Peer, passed_descriptors, unix_address};
 pub use memory::without_huge_pages;
 pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};

@@ -18,7 +18,7 @@ use std::{
     cell::{Cell, UnsafeCell},
     future::Future,
     io,
-    os::fd::{AsRawFd, BorrowedFd},
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -94,6 +94,11 @@ impl Shared {
 }
 
 impl ReadHalf {
+    /// Another descriptor of the socket.
+    pub(super) fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.0.fd().try_clone_to_owned()
+    }
+
     /// Appends what has come to the buffer, waiting for at least one byte; 0 means that the peer will send no more.
     /// The buffer must have room. Never drop the future before it is done: its bytes would be lost.
     pub async fn read(&mut self, buffer: Buffer) -> (io::Result<usize>, Buffer) {

@@ -1,7 +1,7 @@
 //! `headers.request` and `headers.response` of routes and destinations.
 
 use super::template::{Context, Message, Template};
-use crate::http::Fields;
+use crate::http::{Fields, REDACTED, is_secret_name};
 use std::fmt;
 
 /// What to do to the fields of a message: first `remove`, then `set`, then `add` (specification section 3.4).
@@ -61,7 +61,8 @@ impl HeaderOps {
     }
 }
 
-/// In the order in which it is done, with values as they are written: `remove x-a, set x-b: 1, add x-c: %PROTOCOL%`.
+/// In the order in which it is done, with values as they are written, but for secrets: `remove x-a, set x-b: 1, add x-c:
+/// %PROTOCOL%`.
 impl fmt::Display for HeaderOps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(lists) = &self.lists else { return Ok(()) };
@@ -72,7 +73,8 @@ impl fmt::Display for HeaderOps {
         }
         for (verb, fields) in [("set", &lists.set), ("add", &lists.add)] {
             for (name, value) in fields {
-                write!(f, "{separator}{verb} {}: {}", name.escape_ascii(), value.text())?;
+                let value = if is_secret_name(name) { REDACTED } else { value.text() };
+                write!(f, "{separator}{verb} {}: {value}", name.escape_ascii())?;
                 separator = ", ";
             }
         }

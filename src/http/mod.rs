@@ -5,6 +5,7 @@
 //! - `head`: request and response heads, and how a body is framed
 //! - `name`: the field names that the proxy itself looks at
 //! - `rules`: rules about single fields
+//! - `secret`: names of fields whose values are not for everybody
 //! - `path`: what the path of a request becomes before it is routed and forwarded
 
 mod authority;
@@ -13,6 +14,7 @@ mod head;
 mod name;
 mod path;
 mod rules;
+mod secret;
 
 pub use authority::{AUTHORITY_BYTES_MAX, is_authority, same_authority, split_port};
 pub use fields::{Field, Fields};
@@ -21,3 +23,4 @@ pub use head::{BodyLength, FragmentInQuery, RequestHead, ResponseHead, Scheme, U
 pub use name::{Name, has_underscore, is_token_byte};
 pub use path::{BadPath, PathNormalization, normalize_path};
 pub use rules::{UnderscoreVerdict, Underscores, parse_content_length};
+pub use secret::{REDACTED, is_secret_name};

@@ -1,9 +1,13 @@
 //! The accept loop of one listener on one shard, with the limit of connections.
 
-use super::{greet::greet, secure};
+use super::{
+    balance::{Balance, HandedOver},
+    greet::greet,
+    secure,
+};
 use crate::{
     buffer::{Buffer, Class},
-    driver::{self, Accepted, Peer, TICK},
+    driver::{self, Accepted, Handed, Peer, TICK},
     proxy::{self, ConnectionInfo, Environment, ListenerState, Socket, Standing, TcpConnection},
     table::{BindAddress, Chain},
     telemetry::bump,
@@ -19,15 +23,19 @@ pub struct Listening {
     pub bind: BindAddress,
     /// What happens to its connections at present.
     pub state: Rc<ListenerState>,
+    /// Other workers that may serve what is accepted here; nothing if this one serves it all.
+    pub balance: Option<Rc<Balance>>,
 }
 
 /// Accepts and serves until the socket is closed.
 pub async fn run(listening: Listening, env: Rc<Environment>) {
-    let fixed = listening.socket.local_address();
-    let text: Rc<str> = fixed.map_or_else(|| listening.bind.to_string(), |a| a.to_string()).into();
-    let local = Local { fixed, text };
+    let local = Local::of(&listening.socket, &listening.bind);
     let accepted = |result: std::io::Result<Accepted>| match result {
-        Ok(accepted) => admit(accepted, &listening.state, &local, &env),
+        Ok(accepted) => {
+            if let Some(accepted) = listening.keep(accepted, &env) {
+                admit(accepted, &listening.state, &local, &env);
+            }
+        }
         Err(_) => bump(&env.counters.accept_failures, 1),
     };
     // After an accept that failed for want of descriptors or memory: time for connections to end.
@@ -37,9 +45,56 @@ pub async fn run(listening: Listening, env: Rc<Environment>) {
     }
 }
 
+/// Serves a connection that another worker has accepted, on a listener of this one with the same address.
+pub fn admit_handed_over(
+    handed: Handed,
+    socket: &driver::Listener,
+    bind: &BindAddress,
+    state: &Rc<ListenerState>,
+    env: &Rc<Environment>,
+) {
+    match handed.take(&env.deadlines) {
+        Ok(accepted) => admit(accepted, state, &Local::of(socket, bind), env),
+        Err(_) => bump(&env.counters.accept_failures, 1),
+    }
+}
+
+impl Listening {
+    /// The connection, unless another worker serves it.
+    fn keep(&self, accepted: Accepted, env: &Environment) -> Option<Accepted> {
+        let Some(balance) = &self.balance else { return Some(accepted) };
+        // A worker that drains has its doors closed soon, as all have.
+        if env.draining.get() {
+            return Some(accepted);
+        }
+        let own = env.counters.connections_active() + env.handshakes.get() as u64 + balance.coming();
+        let Some(other) = balance.elsewhere(own) else { return Some(accepted) };
+        let connection = match accepted.hand() {
+            Ok(connection) => connection,
+            Err(accepted) => return Some(accepted),
+        };
+        let handed = HandedOver { connection, bind: self.bind.clone() };
+        match balance.hand_over(handed, other, &env.counters) {
+            Ok(()) => None,
+            Err(back) => {
+                let back = back.connection.take(&env.deadlines);
+                back.map_err(|_| bump(&env.counters.accept_failures, 1)).ok()
+            }
+        }
+    }
+}
+
 struct Local {
     fixed: Option<SocketAddr>,
     text: Rc<str>,
+}
+
+impl Local {
+    fn of(socket: &driver::Listener, bind: &BindAddress) -> Local {
+        let fixed = socket.local_address();
+        let text = fixed.map_or_else(|| bind.to_string(), |address| address.to_string()).into();
+        Local { fixed, text }
+    }
 }
 
 fn admit(accepted: Accepted, state: &Rc<ListenerState>, local: &Local, env: &Rc<Environment>) {

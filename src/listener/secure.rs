@@ -55,6 +55,7 @@ impl Handshake {
         let count = env.handshakes.get();
         (count < env.limits.handshakes).then(|| {
             env.handshakes.set(count + 1);
+            bump(&env.counters.tls_handshakes_active, 1);
             Handshake(Rc::clone(env))
         })
     }
@@ -63,6 +64,7 @@ impl Handshake {
 impl Drop for Handshake {
     fn drop(&mut self) {
         self.0.handshakes.set(self.0.handshakes.get() - 1);
+        bump(&self.0.counters.tls_handshakes_active, 1u64.wrapping_neg());
     }
 }
 

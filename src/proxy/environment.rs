@@ -1,6 +1,6 @@
 //! What a shard lends to every exchange: buffers, clock, log, counters.
 
-use super::{Routing, listener_state::Standing, mirror::Mirrors, worker::Workers};
+use super::{Routing, clock::Clock, listener_state::Standing, mirror::Mirrors, worker::Workers};
 use crate::{
     buffer::Pool,
     driver::{Deadlines, Peer},
@@ -19,7 +19,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     rc::{Rc, Weak},
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 /// The limits of one worker and its connections. Each is named, and has its reason.
@@ -246,42 +246,6 @@ fn downstream_terms(limits: &Limits) -> Terms {
     }
 }
 
-/// The wall clock, derived from the monotonic one: one reading serves for both durations and dates.
-pub struct Clock {
-    base: Cell<(Instant, u64)>,
-}
-
-impl Clock {
-    fn new() -> Clock {
-        Clock { base: Cell::new((Instant::now(), unix_ms())) }
-    }
-
-    /// Unix time in milliseconds at this instant.
-    pub fn unix_ms(&self, at: Instant) -> u64 {
-        let (base, unix_ms) = self.base.get();
-        unix_ms.saturating_add(at.saturating_duration_since(base).as_millis() as u64)
-    }
-
-    /// Unix time in nanoseconds at this instant.
-    pub fn unix_ns(&self, at: Instant) -> u64 {
-        let (base, unix_ms) = self.base.get();
-        let base_ns = unix_ms.saturating_mul(1_000_000);
-        match at.checked_duration_since(base) {
-            Some(since) => base_ns.saturating_add(since.as_nanos() as u64),
-            None => base_ns.saturating_sub(base.saturating_duration_since(at).as_nanos() as u64),
-        }
-    }
-
-    /// Follows steps of the wall clock. Called at every tick.
-    pub fn adjust(&self) {
-        self.base.set((Instant::now(), unix_ms()));
-    }
-}
-
-fn unix_ms() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64)
-}
-
 /// What is known of a downstream connection from the start.
 pub struct ConnectionInfo {
     /// The client's address, as a PROXY header gave it where there was one; nothing for a Unix socket.
@@ -302,6 +266,8 @@ pub struct ConnectionInfo {
     pub server_name: Option<Box<str>>,
     /// What is known of its TLS, if it ended here.
     pub tls: Option<Box<TlsInfo>>,
+    /// When it began.
+    pub(super) opened: Instant,
     /// When it is to be drained for its age.
     pub(super) ends_at: Option<Instant>,
     /// What its requests go by; nothing where it is not one of HTTP.
@@ -337,6 +303,7 @@ impl ConnectionInfo {
             scheme: Scheme::Http,
             server_name: None,
             tls: None,
+            opened: Instant::now(),
             ends_at: None,
             standing: None,
         }

@@ -4,6 +4,10 @@
 //! one number. Those that wait are shown it by [`ListenerState::show`], so that nobody keeps what was before. A connection
 //! that has no place in it any more goes on with what it began with, and is told to leave.
 
+mod look;
+
+pub use look::Client;
+
 use super::{ConnectionInfo, Routing};
 use crate::{
     driver::{Deadline, Remote},

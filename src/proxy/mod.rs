@@ -9,6 +9,7 @@
 //! - `downstream`: one HTTP/1.1 connection of a client: waiting, reading heads, answering, ending
 //! - `serve_http2`: one HTTP/2 connection of a client
 //! - `worker`: tasks that serve one stream after another
+//! - `clock`: what time it is, for logs and headers
 //! - `client`: the client's side of an exchange, whatever version it speaks
 //! - `exchange`: one request and its response, from a decoded head to a delivered answer
 //! - `authenticate`: whether the tokens of a request are good
@@ -53,6 +54,7 @@ mod calls;
 mod checks;
 mod choosing;
 mod client;
+mod clock;
 mod client_cert;
 mod counting;
 mod download;
@@ -89,9 +91,10 @@ mod websocket;
 mod worker;
 
 pub use authorize::{AuthorizationRequest, NOT_ALLOWED, facts_of_connection, with_facts};
+pub use clock::Clock;
 pub use downstream::{Socket, serve};
-pub use environment::{Clock, ConnectionInfo, Environment, Limits, TlsInfo};
-pub use listener_state::{ListenerState, Served, Standing};
+pub use environment::{ConnectionInfo, Environment, Limits, TlsInfo};
+pub use listener_state::{Client, ListenerState, Served, Standing};
 pub use passage::{arrive, depart, head_policy};
 pub use remains::Remains;
 pub use reply::refusal;

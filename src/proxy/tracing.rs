@@ -155,7 +155,15 @@ impl Answer<'_> {
 
 impl Exchange<'_> {
     /// An attempt begins: it has a span of its own, of which its origin is told.
+    #[inline]
     pub(super) fn begin_attempt_span(&mut self, endpoint: &Rc<Endpoint>) {
+        if self.answer.summary.trace.is_some() {
+            self.record_attempt(endpoint);
+        }
+    }
+
+    #[cold]
+    fn record_attempt(&mut self, endpoint: &Rc<Endpoint>) {
         let Some(trace) = &mut self.answer.summary.trace else { return };
         let Some(recording) = &mut trace.recording else { return };
         if recording.attempts.len() >= ATTEMPTS_MAX {
@@ -176,7 +184,15 @@ impl Exchange<'_> {
     }
 
     /// What became of it.
+    #[inline]
     pub(super) fn end_attempt_span(&mut self, ended: &Result<After, Failed>) {
+        if self.answer.summary.trace.is_some() {
+            self.record_end_of_attempt(ended);
+        }
+    }
+
+    #[cold]
+    fn record_end_of_attempt(&mut self, ended: &Result<After, Failed>) {
         let Some(trace) = &mut self.answer.summary.trace else { return };
         let Some(recording) = &mut trace.recording else { return };
         if recording.dropped > 0 {

@@ -66,10 +66,7 @@ impl Exchange<'_> {
             };
             tried.attempts += 1;
             let attempt = Attempt { endpoint: &endpoint, number: tried.attempts, fresh };
-            let is_traced = self.answer.summary.trace.is_some();
-            if is_traced {
-                self.begin_attempt_span(&endpoint);
-            }
+            self.begin_attempt_span(&endpoint);
             let series = way.cluster.series();
             if let Some(series) = series {
                 bump(&series.attempts, 1);
@@ -79,9 +76,7 @@ impl Exchange<'_> {
             if let Some(series) = series {
                 bump(&series.attempts_active, 1u64.wrapping_neg());
             }
-            if is_traced {
-                self.end_attempt_span(&ended);
-            }
+            self.end_attempt_span(&ended);
             self.timing.end_attempt();
             let is_resent = |failure: &Failure, replay: &Replay| {
                 tried.resent < RESENT_MAX && failure.is_sent_again_at_once(*replay)

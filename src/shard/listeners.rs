@@ -3,15 +3,24 @@
 use super::{ShardListener, mailbox::ListenerUpdate};
 use crate::{
     driver::{self, FirstWord, TICK},
-    listener::{self, Listening},
-    proxy::{Environment, ListenerState, Routing},
+    listener::{self, Balance, HandedOver, Listening},
+    proxy::{Client, Environment, ListenerState, Routing},
     table::{BindAddress, Chain},
 };
-use std::{cell::RefCell, collections::HashMap, mem, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 /// A listener that ends takes no new clients at once, and closes after so many ticks. By then everybody is there who had begun
 /// to connect: one whose first words are waited for is handed over after a second, and hurrying gains nothing.
 const CLOSING_TICKS: u32 = 20;
+
+/// A connection from another worker waits so many ticks for its listener. An update reaches all workers within one, as a rule; a
+/// listener that was removed here is known for [`CLOSING_TICKS`] more.
+const EARLY_TICKS: u32 = 20;
 
 /// One listener.
 struct Open {
@@ -32,11 +41,26 @@ struct Ending {
 /// All listeners of a shard.
 #[derive(Default)]
 pub(super) struct Listeners {
+    /// Other workers that may serve what is accepted here.
+    balance: Option<Rc<Balance>>,
     open: RefCell<Vec<Open>>,
     ending: RefCell<Vec<Ending>>,
+    /// Connections from other workers that have no listener here yet.
+    early: RefCell<Vec<Early>>,
+}
+
+/// A connection from another worker that has no listener here yet.
+struct Early {
+    handed: HandedOver,
+    ticks: u32,
 }
 
 impl Listeners {
+    /// None yet; with other workers that may serve what is accepted here, or without.
+    pub(super) fn new(balance: Option<Balance>) -> Listeners {
+        Listeners { balance: balance.map(Rc::new), ..Listeners::default() }
+    }
+
     /// Begins to listen.
     pub(super) fn add(&self, listener: ShardListener, env: &Rc<Environment>) {
         let ShardListener { socket, bind, chain } = listener;
@@ -51,10 +75,68 @@ impl Listeners {
         env: &Rc<Environment>,
     ) {
         let socket = Rc::new(socket);
-        let listening =
-            Listening { socket: Rc::clone(&socket), bind: bind.clone(), state: Rc::clone(&state) };
+        let listening = Listening {
+            socket: Rc::clone(&socket),
+            bind: bind.clone(),
+            state: Rc::clone(&state),
+            balance: self.balance.clone(),
+        };
         driver::spawn(listener::run(listening, Rc::clone(env)));
         self.open.borrow_mut().push(Open { bind, socket, state });
+    }
+
+    /// How many connections of clients there are, and at most so many of them.
+    pub(super) fn clients(&self, most: usize) -> (usize, Vec<(String, Client)>) {
+        let (now, mut clients) = (Instant::now(), Vec::new());
+        let open = self.open.borrow();
+        let ending = self.ending.borrow();
+        let mut count = 0;
+        for listener in open.iter().chain(ending.iter().map(|ending| &ending.open)) {
+            count += listener.state.open();
+            let some = listener.state.clients(most - clients.len(), now).into_iter();
+            clients.extend(some.map(|client| (listener.bind.to_string(), client)));
+        }
+        (count, clients)
+    }
+
+    /// Takes what other workers have handed to this one. What has come before its listener, during an update, waits for it.
+    pub(super) fn take_handed_over(&self, env: &Rc<Environment>) {
+        let Some(balance) = &self.balance else { return };
+        for Early { handed, ticks } in self.early.take() {
+            let still = self.admit(handed, env).map(|handed| Early { handed, ticks });
+            self.early.borrow_mut().extend(still);
+        }
+        balance.take(|handed| {
+            let early = self.admit(handed, env).map(|handed| Early { handed, ticks: EARLY_TICKS });
+            self.early.borrow_mut().extend(early);
+        });
+    }
+
+    /// A tick has passed: closes what has waited for its listener too long.
+    pub(super) fn forget_early(&self) {
+        self.early.borrow_mut().retain_mut(|early| {
+            early.ticks = early.ticks.saturating_sub(1);
+            early.ticks > 0
+        });
+    }
+
+    /// Admits a connection of another worker; it comes back where this one has no such listener.
+    fn admit(&self, handed: HandedOver, env: &Rc<Environment>) -> Option<HandedOver> {
+        let found = {
+            let (open, ending) = (self.open.borrow(), self.ending.borrow());
+            let mut all = open.iter().chain(ending.iter().map(|ending| &ending.open));
+            let found = all.find(|open| open.bind == handed.bind);
+            found.map(|open| (Rc::clone(&open.socket), Rc::clone(&open.state)))
+        };
+        let Some((socket, state)) = found else { return Some(handed) };
+        listener::admit_handed_over(handed.connection, &socket, &handed.bind, &state, env);
+        None
+    }
+
+    /// Connections that will be served here and are not yet.
+    pub(super) fn coming(&self) -> usize {
+        let coming = self.balance.as_ref().map_or(0, |balance| balance.coming() as usize);
+        coming + self.early.borrow().len()
     }
 
     /// Every socket that is not closed.
@@ -130,7 +212,9 @@ impl Listeners {
             return Vec::new();
         }
         let mut late = Vec::new();
-        for mut ending in mem::take(&mut *self.ending.borrow_mut()) {
+        // Not in the head of the loop: it would stay borrowed in there.
+        let all = self.ending.take();
+        for mut ending in all {
             if ending.closes_in == 1 {
                 ending.open.socket.close();
             }

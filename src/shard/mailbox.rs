@@ -1,6 +1,6 @@
 //! What the control thread tells a shard: a bounded channel, and a bell that wakes the shard's ring.
 
-use super::shard::InitialTls;
+use super::{look::Look, shard::InitialTls};
 use crate::{
     driver::{self, Bell},
     filter::KeySourceId,
@@ -32,6 +32,8 @@ pub enum Message {
     ClientTls(ClientTlsId, Option<Arc<ClientContext>>),
     /// The keys of an issuer of tokens from now on.
     TokenKeys(KeySourceId, Arc<KeySet>),
+    /// Somebody wants to know what it has.
+    Look(Box<Look>),
     /// Another configuration from now on.
     Update(Box<Update>),
     /// Accept, where that was held.

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     driver::{self, Bells, Driver, DriverChoice, LadderStep, RuntimeError, Ticker},
+    listener::Balance,
     proxy::{Environment, Limits, Remains, Routing},
     table::{BindAddress, Chain, Snapshot},
     telemetry::{AccessLog, Counters, LogSink, SpanSink, Spans, bump},
@@ -18,7 +19,7 @@ use std::{
     cell::{Cell, RefCell},
     io,
     rc::Rc,
-    sync::{Arc, mpsc::Sender},
+    sync::{Arc, atomic::Ordering, mpsc::Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -69,6 +70,8 @@ pub struct Plan {
     pub reports: Sender<Report>,
     /// The bells of all shards.
     pub bells: Arc<Bells>,
+    /// Its part in the balance of shards; nothing if it serves what it accepts.
+    pub balance: Option<Balance>,
     /// How long connections of a listener may take that a reload has removed.
     pub reload_drain_time: Duration,
 }
@@ -136,6 +139,7 @@ pub fn start(plan: Plan) -> io::Result<Handle> {
     let (mailbox, inbox) = mailbox::pair()?;
     plan.bells.put(plan.id.0, mailbox.bell()?);
     let counters = Arc::new(Counters::default());
+    plan.balance.iter().for_each(|balance| balance.begin(&counters));
     let handle = Handle { id: plan.id, mailbox, counters: Arc::clone(&counters) };
     thread::Builder::new().name(format!("shard-{}", plan.id.0)).spawn(move || live(plan, inbox, counters))?;
     Ok(handle)
@@ -165,7 +169,7 @@ async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Repor
     let remains = Rc::new(Remains::default());
     let routing = Routing::new(plan.snapshot, tls, &place, &remains);
     let env = Rc::new(Environment::new(routing, counters, log, spans, plan.limits, plan.hostname));
-    let listeners = Rc::new(Listeners::default());
+    let listeners = Rc::new(Listeners::new(plan.balance));
     plan.listeners.into_iter().for_each(|listener| listeners.add(listener, &env));
     let drain = Drain {
         left: Cell::new(None),
@@ -202,6 +206,7 @@ async fn hear(inbox: Inbox, members: Rc<Members>) {
     let Inbox { messages, bell } = inbox;
     let heard = || {
         messages.try_iter().for_each(|message| members.hear(message));
+        members.listeners.take_handed_over(&members.env);
         look_at_limits(&members.env);
     };
     // It ends only if its descriptor breaks; the shard goes on with what it has.
@@ -215,6 +220,7 @@ impl Members {
             Message::Stop => begin_drain(&self.env, &self.drain, Duration::ZERO),
             Message::Open => self.listeners.sockets().iter().for_each(|socket| socket.open()),
             Message::HandOver(within) => hand_over(&self.env, &self.drain, within),
+            Message::Look(look) => self.look(&look),
             // It may be said of what the update brings.
             message if self.is_updating.get() => self.waiting.borrow_mut().push_back(message),
             Message::Resolved(answer) => self.env.routing.borrow().clusters.resolved(&answer),
@@ -253,6 +259,7 @@ async fn tick(members: &Rc<Members>) -> usize {
         bump(&env.counters.ticks, 1);
         let now = Instant::now();
         let delay = now.duration_since(before).saturating_sub(driver::TICK);
+        env.counters.free_buffer_bytes.store(env.buffers.free_bytes() as u64, Ordering::Relaxed);
         env.counters.tick_delays.record(delay.as_micros() as u64);
         before = now;
         env.clock.adjust();
@@ -260,6 +267,8 @@ async fn tick(members: &Rc<Members>) -> usize {
         env.log.flush();
         env.spans.flush();
         members.remains.free();
+        members.listeners.take_handed_over(env);
+        members.listeners.forget_early();
         for state in members.listeners.tick() {
             let members = Rc::clone(members);
             driver::spawn(async move { members.cut(&state).await });
@@ -276,6 +285,8 @@ async fn tick(members: &Rc<Members>) -> usize {
         let Some(left) = drain.left.get() else { continue };
         // A handshake under way becomes a connection.
         let active = env.counters.connections_active() as usize + env.handshakes.get();
+        // So does what another shard has accepted for this one.
+        let active = active + members.listeners.coming();
         let is_closed = drain.is_closed();
         if active == 0 && is_closed {
             return 0;

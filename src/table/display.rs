@@ -4,6 +4,7 @@ use super::{
     ClaimMatch, HeaderMatch, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath, RedirectPort,
     RouteMatch, StringMatch, ValueMatch,
 };
+use crate::http::{REDACTED, is_secret_name};
 use std::fmt::{Display, Formatter, Result, Write};
 
 /// Bytes in back-quotes; controls and what is not UTF-8 are escaped.
@@ -85,7 +86,11 @@ impl Display for ValueMatch {
 impl Display for HeaderMatch {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let without = if self.negate { "without " } else { "" };
-        write!(f, "{without}header {} {}", Text(self.name.as_bytes()), self.value)
+        let name = self.name.as_bytes();
+        match is_secret_name(name) && matches!(self.value, ValueMatch::Is(_)) {
+            true => write!(f, "{without}header {} {REDACTED}", Text(name)),
+            false => write!(f, "{without}header {} {}", Text(name), self.value),
+        }
     }
 }
 
@@ -101,7 +106,10 @@ impl Display for ClaimMatch {
 /// `query q exact 1`
 impl Display for QueryMatch {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        write!(f, "query {} {}", Text(&self.name), self.value)
+        match is_secret_name(&self.name) && matches!(self.value, ValueMatch::Is(_)) {
+            true => write!(f, "query {} {REDACTED}", Text(&self.name)),
+            false => write!(f, "query {} {}", Text(&self.name), self.value),
+        }
     }
 }
 

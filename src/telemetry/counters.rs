@@ -47,6 +47,8 @@ macro_rules! counters {
             pub policies: PolicyTable,
             /// HTTP/2 connections of clients that did too much of something.
             pub http2_floods: Floods,
+            /// Bytes of the buffers that it keeps for further use, as of its last tick.
+            pub free_buffer_bytes: Counter,
             /// How much later than they should its ticks came.
             pub tick_delays: Histogram,
             /// What was asked of each route and cluster.
@@ -226,6 +228,10 @@ counters! {
     traces_continued: Counter = "sluicegate_tracing_continued_total",
     /// Requests whose trace is not recorded, where tracing is on.
     traces_not_recorded: Counter = "envoy_http_tracing_not_traceable",
+    /// TLS handshakes with clients that are under way, and PROXY headers that are waited for.
+    tls_handshakes_active: Gauge = "sluicegate_handshakes_active",
+    /// Connections accepted by one worker that another one serves (`--balance`).
+    handed_over: Counter = "sluicegate_connections_handed_over_total",
     /// Spans made.
     spans: Counter = "sluicegate_tracing_spans_total",
     /// Spans lost because the exporter could not keep up.

@@ -23,6 +23,28 @@ pub enum Ailment {
     FailedChecks = 2,
 }
 
+/// What is in use of an endpoint: for those who look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointUse {
+    /// As the access log writes it.
+    pub address: Box<str>,
+    /// Requests in flight, and connections of bytes.
+    pub active: u64,
+    /// Connections of HTTP/1.1 without work.
+    pub idle: u64,
+    /// Connections of HTTP/2.
+    pub http2: u64,
+}
+
+impl EndpointUse {
+    /// And what another shard uses of it.
+    pub fn add(&mut self, other: &EndpointUse) {
+        self.active += other.active;
+        self.idle += other.idle;
+        self.http2 += other.http2;
+    }
+}
+
 /// One endpoint on this shard.
 pub struct Endpoint {
     compiled: table::Endpoint,
@@ -153,6 +175,16 @@ impl Endpoint {
     /// Its share of the traffic.
     pub(super) fn weight(&self) -> u32 {
         self.compiled.weight.max(1)
+    }
+
+    /// What is in use of it on this shard.
+    pub fn in_use(&self) -> EndpointUse {
+        EndpointUse {
+            address: self.display.clone(),
+            active: self.state.active.get().into(),
+            idle: self.state.idle.len() as u64,
+            http2: self.state.sessions.len() as u64,
+        }
     }
 
     /// Requests in flight on this shard.

@@ -86,6 +86,11 @@ impl Open {
 }
 
 impl Sessions {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.open.borrow().len()
+    }
+
     /// Ends a connection without requests, if there is one.
     pub(super) fn close_idle(&self) -> bool {
         let idle = self.open.borrow().iter().find(|open| open.is_idle()).cloned();

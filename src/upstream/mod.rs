@@ -33,7 +33,7 @@ pub use cluster::Cluster;
 pub use clusters::{Clusters, Ended, ResolvedEndpoints, Succession};
 pub use connection::{Connection, HEADROOM, Offer, Reader};
 pub use counted::Counted;
-pub use endpoint::{Active, Ailment, Endpoint};
+pub use endpoint::{Active, Ailment, Endpoint, EndpointUse};
 pub use http2::{Http2Terms, OriginStream};
 pub use limits::{Limits, NoConnection, Permit, Place, Slot, Ticket, WAITING_MAX};
 pub use outcome::Outcome;

@@ -28,6 +28,11 @@ const IDLE_MAX: usize = 1024;
 pub(super) struct Idle(RefCell<Vec<Box<Connection>>>);
 
 impl Idle {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     /// Closes the one that has been without work for longest, if there is one.
     pub(super) fn close_oldest(&self) -> bool {
         let mut list = self.0.borrow_mut();

@@ -98,7 +98,7 @@ pub(super) async fn open_stream(
 ) -> io::Result<Stream> {
     let opened = try_to_open(cluster, endpoint, dial, slot).await;
     // The end of the request's own time tells nothing of the cluster.
-    if opened.is_err() && !dial.due.is_some_and(|due| due <= Instant::now()) {
+    if opened.is_err() && dial.due.is_none_or(|due| due > Instant::now()) {
         cluster.count(|series| &series.connect_failures);
     }
     opened

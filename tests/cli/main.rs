@@ -8,6 +8,7 @@
 //! - `doctor`: whether this host is fit
 //! - `routes`: the table
 //! - `shell`: completions, the manual page, versions, wrong usage
+//! - `top`: live, in a terminal
 //! - `demo`: every line that the demo prints works
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -21,3 +22,4 @@ mod explain;
 mod program;
 mod routes;
 mod shell;
+mod top;

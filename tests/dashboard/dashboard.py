@@ -33,7 +33,7 @@ ENTER, ESCAPE, TAB = 13, 27, 9
 CONTRAST_MIN = 4.5
 
 # The text of an element.
-TEXT = "document.querySelector(%r)?.textContent ?? ''"
+TEXT = "(document.querySelector(%r)?.textContent ?? '')"
 # Text that is harder to read than it may be: its contrast with what is behind it.
 PALE = """
     const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
@@ -232,7 +232,7 @@ def readable_in_any_light(browser):
 
 def phone(browser):
     browser.command("Emulation.setDeviceMetricsOverride", **PHONE)
-    browser.until("document.querySelectorAll('#routes-table tbody tr').length > 2 && document.querySelector('#clusters-list summary')", "the page")
+    browser.until("document.querySelectorAll('#routes-table tbody tr').length > 2 && Boolean(document.querySelector('#clusters-list summary'))", "the page")
     browser.run("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     equal(browser.run(WIDE), [390, []])
     screenshot(browser, "phone-dark")
@@ -336,6 +336,9 @@ def main():
             began = time.monotonic()
             results.case(function.__name__, function, browser)
             print(f"    {time.monotonic() - began:.1f} s")
+            if results.failed and function is loads:
+                # Nothing of what follows could be seen.
+                break
     results.end()
 
 

@@ -2,7 +2,7 @@
 
 use super::{
     client::{Answer, Client},
-    harness::{Folder, GATEWAY, Gateway, answering, routed, run},
+    harness::{Folder, Gateway, answering, run},
     python,
 };
 use serde_json::Value;

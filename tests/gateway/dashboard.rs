@@ -1,7 +1,7 @@
 //! The dashboard in a real browser: the program in `tests/dashboard/`.
 
 use super::{
-    harness::{GATEWAY, Gateway, service_entry, virtual_service},
+    harness::{GATEWAY, Gateway, answering, run, service_entry, virtual_service},
     origin::dead_port,
     python,
     tools::has_for,
@@ -44,4 +44,23 @@ fn a_browser_sees_what_happens() {
     } else {
         gateway.stop();
     }
+}
+
+#[test]
+fn one_look_from_a_terminal() {
+    let gateway = Gateway::start(&[80], &answering("hi"));
+    assert_eq!(gateway.get(80, "web.test", "/").text(), "hi");
+    gateway.until("it is counted", || gateway.metric("sluicegate_responses_2xx_total") == 1.0);
+    let (code, out, err) = run(&["top", "--once", "--admin", &format!("127.0.0.1:{}", gateway.admin())]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    for part in [
+        ": ready, serving generation 1 for ",
+        "/s, 1 since the start\n",
+        "ROUTES (1)\n",
+        " *\n",
+        "CLUSTERS (0)\n",
+    ] {
+        assert!(out.contains(part), "no {part:?} in\n{out}");
+    }
+    gateway.stop();
 }

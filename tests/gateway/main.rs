@@ -27,7 +27,8 @@
 //! - `cases_actions`, `cases_listeners`, `cases_routing`: acceptance cases of the specification, by their numbers; `cases_policy`,
 //!   `cases_upstream`: those of TCP, of TLS and of upstreams that are nowhere else
 //! - `faults`, `cors`, `limits`: what is decided between a rule and its action
-//! - `balancing`: how endpoints are chosen
+//! - `balancing`: how endpoints are chosen; `worker_balance`: how connections are spread over workers
+//! - `tracing`: contexts of traces, and spans at a collector
 //! - `jwt`, `jwt_keys`: RequestAuthentication and claims, and the keys that are fetched for it; `tokens`: keys and tokens for it
 //! - `delegates`, `mirrors`: rules of other VirtualServices, and copies of requests
 //! - `cases_tls`: the same for certificates and Secrets
@@ -118,6 +119,7 @@ mod jwt_keys;
 mod large_bodies;
 mod life;
 mod limits;
+mod metrics;
 mod mirrors;
 mod mongo;
 mod mongo_counts;
@@ -150,6 +152,8 @@ mod tls_upstream;
 #[path = "../../src/jwt/testing.rs"]
 mod tokens;
 mod tools;
+mod tracing;
 mod tunnel;
 mod usage;
 mod websocket;
+mod worker_balance;

@@ -266,7 +266,7 @@ fn fifty_reloads_under_all_kinds_of_clients() {
             "  - match: [{{uri: {{prefix: /{number}}}}}]\n    directResponse: {{status: 204}}\n{TO_A}"
         );
         let time = number % 3 + 1;
-        two_ports(number % 2 == 0).replace(&saying("hi"), &http)
+        two_ports(number.is_multiple_of(2)).replace(&saying("hi"), &http)
             + &service_entry("a.test", origin.port())
             + &policy(&format!("{{connectionPool: {{tcp: {{connectTimeout: {time}s}}}}}}"))
     };

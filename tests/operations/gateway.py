@@ -209,7 +209,7 @@ class Gateway:
         """A subcommand that talks to the running gateway."""
         done = subprocess.run([self.program, command, "--admin", f"127.0.0.1:{self.admin}"], capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise SystemExit(f"sluicegate {command} ended with {done.returncode}: {done.stdout}{done.stderr}")
+            raise SystemExit(f"sluicegate {command} ended with {done.returncode}: {done.stdout}{done.stderr}{self.last_words()}")
 
     def page(self, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=PATIENCE) as answer:

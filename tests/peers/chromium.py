@@ -27,7 +27,8 @@ class Browser:
 
     def __init__(self, hosts=None):
         rules = [f"MAP {name} {address}" for name, address in (hosts or {}).items()]
-        self.flags = [*FLAGS, f"--host-resolver-rules={', '.join([*rules, 'MAP * ~NOTFOUND'])}"]
+        rules += ["MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"]
+        self.flags = [*FLAGS, f"--host-resolver-rules={', '.join(rules)}"]
         # What the page has said and asked for, as the remote control tells it.
         self.events = []
 
@@ -98,14 +99,15 @@ class Browser:
             time.sleep(PAUSE)
 
     def press(self, key, code=None):
-        """A key, as a person presses it. `code` is that of a key that writes nothing."""
-        text = {} if code else {"text": key}
+        """A key, as a person presses it. `code` is that of a key that writes no letter."""
+        text = {"text": "\r"} if key == "Enter" else {} if code else {"text": key}
         more = {"windowsVirtualKeyCode": code} if code else {}
         self.command("Input.dispatchKeyEvent", type="keyDown", key=key, **text, **more)
         self.command("Input.dispatchKeyEvent", type="keyUp", key=key, **more)
 
     def screenshot(self, path):
         """All of the page, as a PNG."""
+        self.run("scrollTo(0, 0)")
         image = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
         with open(path, "wb") as file:
             file.write(base64.b64decode(image))

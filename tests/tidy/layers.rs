@@ -18,6 +18,7 @@ const LINES: &[&[&str]] = &[
     &["listener"],
     &["shard"],
     &["control"],
+    &["explain"],
     &["admin"],
     &["cli"],
     &["lib", "main"],

@@ -65,11 +65,11 @@ class Clusters {
     if (!row || !details.open) return;
     const inside = details.lastChild;
     if (!inside.firstChild) {
-      const columns = [['Endpoint', ''], ['Weight', 'right medium'], ['State', 'state-of'], ['Put out', 'right']];
+      const columns = [['Endpoint', ''], ['Weight', 'right medium'], ['State', 'state-of'], ['Put out', 'right medium']];
       const head = make('tr', {}, ...columns.map(([title, name]) => make('th', {scope: 'col', class: name}, title)));
       const body = make('tbody');
       inside.append(make('p', {class: 'quiet'}), make('p', {class: 'quiet'}), make('table', {class: 'grid'}, make('thead', {}, head), body), make('p', {class: 'quiet'}));
-      const create = () => make('tr', {}, make('td', {class: 'mono'}), make('td', {class: 'right medium'}), make('td'), make('td', {class: 'right'}));
+      const create = () => make('tr', {}, make('td', {class: 'mono'}), make('td', {class: 'right medium'}), make('td'), make('td', {class: 'right medium'}));
       inside.rows = new Rows(body, create, (element, endpoint) => {
         const [address, weight, state, ejections] = element.children;
         const [isBad, text] = Clusters.health(endpoint);
@@ -81,11 +81,14 @@ class Clusters {
       });
     }
     const [source, policy, table, more] = inside.children;
-    put(source, `${row.source}; ${row.protocol}; ${words.count(row.requests)} requests since the start`);
+    // Where there is no trouble, the source is in the row itself.
+    const about = [Clusters.trouble(row) ? row.source : '', row.protocol, `${words.count(row.requests)} requests since the start`];
+    put(source, about.filter(Boolean).join('; '));
     put(policy, Clusters.policies(row).join('; '));
     show(policy, policy.textContent !== '');
     show(table, row.endpoints.total > 0);
-    inside.rows.draw(row.endpoints.rows, (endpoint) => endpoint.address);
+    row.endpoints.rows.forEach((endpoint, place) => { endpoint.place = place; });
+    inside.rows.draw(row.endpoints.rows, (endpoint) => endpoint.place);
     const hidden = row.endpoints.total - row.endpoints.rows.length;
     put(more, hidden > 0 ? `and ${words.plural(hidden, 'more endpoint', 'more endpoints')}, all in /clusters` : '');
   }
@@ -146,7 +149,9 @@ class Certificates {
   draw(model) {
     const {certificates, now_ms} = model.last;
     const rows = certificates.rows.map((row) => ({...row, days: row.not_after_ms === null ? null : (row.not_after_ms - now_ms) / DAY}));
-    const key = (row) => `${row.name}\n${row.subject}\n${row.not_after_ms}`;
+    // By their place: a server may have two that look alike, such as one of RSA and one of ECDSA.
+    rows.forEach((row, place) => { row.place = place; });
+    const key = (row) => row.place;
     this.shown.again = () => this.draw(model);
     this.rows.draw(this.shown.pick(rows, key, false), key);
     put(byId('certificates-note'), rows.length ? `${after('', certificates, '')}, those that end first` : '');

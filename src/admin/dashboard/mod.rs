@@ -4,9 +4,9 @@
 //! come from users; the script puts them into the page as text only, and a browser that knows Trusted Types refuses anything
 //! else.
 //!
-//! - `page.html`: what is there before the first answer
-//! - `style.css`: how it looks
-//! - `words.js`, `model.js`, `draw.js`, `chart.js`, `parts.js`, `lists.js`, `page.js`: the script, in this order
+//! * `page.html`: what is there before the first answer
+//! * `style.css`: how it looks
+//! * `words.js`, `model.js`, `draw.js`, `chart.js`, `parts.js`, `lists.js`, `page.js`: the script, in this order
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};

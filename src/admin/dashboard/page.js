@@ -61,8 +61,8 @@ function state() {
   if (answer.state !== 'ready') return ['warn', answer.state === 'starting' ? 'Starting' : 'Ended', answer.not_ready_because ?? '', null];
   if (failing_since_ms) {
     const errors = model.loads.at(-1)?.errors ?? 0;
-    const why = errors ? `${words.plural(errors, 'error')} in the files: ` : '';
-    return ['bad', 'Reload failed', `${why}generation ${generation} of ${words.clock(since)} is still served, since the reload of ${words.clock(failing_since_ms)}`, failing_since_ms];
+    const why = errors ? `found ${words.plural(errors, 'error')}` : 'could not be done';
+    return ['bad', 'Reload failed', `the one of ${words.clock(failing_since_ms)} ${why}; generation ${generation} of ${words.clock(since)} is still served`, failing_since_ms];
   }
   return ['good', 'Ready', `serving generation ${generation} since ${words.clock(since)}`, since];
 }

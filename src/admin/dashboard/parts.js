@@ -117,7 +117,7 @@ class Workers {
   constructor() {
     const meter = (title, name, text, width) => ({title, width, draw: (cell, row) => putMeter(cell, row[name] / this.most[name], text(row[name]), row.levels?.[name])});
     this.table = new Table(byId('workers-table'), [
-      {title: 'Worker', width: '24%', draw: (cell, row) => putName(cell, [row.id, row.about, row.ended ? 'ended' : ''].filter((text) => text !== '').join(' · '), '')},
+      {title: 'Worker', width: '24%', draw: (cell, row) => putName(cell, row.ended ? `${row.id} ended` : row.id, row.about)},
       meter('Connections', 'connections', words.count),
       meter('Requests/s', 'rate', words.rate),
       meter('Busy', 'busy', (share) => words.share(share, 1)),

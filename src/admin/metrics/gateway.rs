@@ -12,6 +12,7 @@ use std::{fs, sync::atomic::Ordering};
 pub(super) fn all(gateway: &Gateway) -> Vec<Metric> {
     let mut all = of_the_gateway(gateway);
     all.extend(loads(gateway));
+    all.extend(exported_spans(gateway));
     all.extend(health_of_endpoints(gateway));
     all.extend(certificates(gateway));
     all.extend(token_keys(gateway));
@@ -30,6 +31,12 @@ fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
             values: Values::Labelled("version", env!("CARGO_PKG_VERSION").into(), Number::Whole(1)),
         },
         gauge("sluicegate_ready", "1 if it serves, 0 if it starts or drains.", is_ready),
+        gauge(
+            "sluicegate_draining",
+            "1 while it ends: it is not ready, and connections have some time.",
+            u64::from(gateway.state() == State::Draining),
+        ),
+        upgrades(gateway),
         gauge("sluicegate_workers", "Worker threads.", gateway.shards.len() as u64),
         gauge(
             "sluicegate_configuration_generation",
@@ -51,6 +58,48 @@ fn of_the_gateway(gateway: &Gateway) -> Vec<Metric> {
         ));
     }
     metrics
+}
+
+/// Spans on their way from the shards to a collector.
+fn exported_spans(gateway: &Gateway) -> [Metric; 4] {
+    let exports = &gateway.exports;
+    [
+        counter(
+            "sluicegate_tracing_spans_exported_total",
+            "Spans that a collector has taken.",
+            exports.exported.get(),
+        ),
+        counter(
+            "sluicegate_tracing_spans_failed_total",
+            "Spans that a collector has refused, or did not take in time.",
+            exports.failed.get(),
+        ),
+        counter(
+            "sluicegate_tracing_spans_overflow_total",
+            "Spans lost because too many waited for a collector.",
+            exports.dropped.get(),
+        ),
+        gauge(
+            "sluicegate_tracing_waiting_bytes",
+            "Bytes of spans that wait to be sent.",
+            exports.waiting.get(),
+        ),
+    ]
+}
+
+/// Processes that took over from the one before them, up to this one.
+fn upgrades(gateway: &Gateway) -> Metric {
+    let handover = &gateway.handover;
+    let result = |result: &str, number| (format!("result=\"{result}\""), Number::Whole(number));
+    Metric {
+        name: "sluicegate_upgrades_total",
+        kind: CounterKind::Counter,
+        help: "New processes that were to take over, since the first one was started.",
+        values: Values::Each(vec![
+            result("done", handover.done.get()),
+            result("failed", handover.failed.get()),
+        ]),
+    }
 }
 
 /// Loads of the configuration: the start, and reloads.

@@ -1,8 +1,8 @@
 //! Numbers for Prometheus, and for people.
 //!
-//! What there is of each route, cluster and end of requests may be much; it is gathered on the control thread as it is,
-//! which takes some microseconds for each thousand, and may be written on another one. How much there can be is limited where
-//! it is counted (`telemetry::traffic`).
+//! What there is of each route, cluster and end of requests may be much. The control thread only takes hold of it; another
+//! thread adds it up and writes it, piece by piece as the client takes them. How much there can be is limited where it is
+//! counted (`telemetry::traffic`).
 //!
 //! - `page`: the text that Prometheus reads
 //! - `gateway`: of the gateway and its process
@@ -20,7 +20,11 @@ mod routes;
 mod server;
 mod workers;
 
-use super::mongo;
+use super::{
+    endpoint::Format,
+    mongo,
+    reply::{Content, Reply},
+};
 use crate::{
     control::{Gateway, MetricsWorkload},
     table::Snapshot,
@@ -31,6 +35,10 @@ use std::{
     fmt::{self, Display},
     sync::Arc,
 };
+use tokio::{sync::mpsc, task::spawn_blocking};
+
+/// Pieces that may wait for the client.
+const PIECES_MAX: usize = 2;
 
 /// A number with its name.
 struct Metric {
@@ -68,13 +76,13 @@ struct Big {
 }
 
 /// All numbers, as they were when the page was asked for but for what still grows.
-pub(super) struct Gathered {
+struct Gathered {
     page: Page,
     big: Big,
 }
 
 /// Gathers all numbers.
-pub(super) fn gather(gateway: &Gateway) -> Gathered {
+fn gather(gateway: &Gateway) -> Gathered {
     let mut page = Page::default();
     let small = workers::all(gateway).into_iter().chain(gateway::all(gateway)).chain(server::all(gateway));
     small.for_each(|metric| metric.append(&mut page));
@@ -92,20 +100,20 @@ pub(super) fn gather(gateway: &Gateway) -> Gathered {
 }
 
 impl Gathered {
-    /// In the text format of Prometheus (version 0.0.4).
-    pub(super) fn prometheus(self) -> String {
+    /// Writes all of it; returns what nobody has taken yet.
+    fn write(self) -> Page {
         let Gathered { mut page, big } = self;
         let traffic = Traffic::of(big.shards.iter().map(|counters| &**counters));
         server::append(&big, &mut page);
         clusters::append(&traffic, &big, &mut page);
         routes::append(&traffic, &mut page);
         istio::append(&big, &mut page);
-        page.into_text()
+        page
     }
 
     /// One `name: value` a line, by name, without the buckets of histograms.
-    pub(super) fn text(self) -> String {
-        let text = self.prometheus();
+    fn text(self) -> String {
+        let text = self.write().into_text();
         let is_for_people = |line: &&str| !line.starts_with('#') && !line.contains("_bucket{");
         let samples = text.lines().filter(is_for_people).filter_map(|line| line.rsplit_once(' '));
         let mut lines: Vec<String> = samples.map(|(name, number)| format!("{name}: {number}\n")).collect();
@@ -114,14 +122,22 @@ impl Gathered {
     }
 }
 
-/// In the text format of Prometheus (version 0.0.4).
-pub(super) fn prometheus(gateway: &Gateway) -> String {
-    gather(gateway).prometheus()
+/// In the text format of Prometheus (version 0.0.4), in pieces.
+pub(super) fn prometheus(gateway: &Gateway) -> Reply {
+    let (to, pieces) = mpsc::channel(PIECES_MAX);
+    let mut gathered = gather(gateway);
+    gathered.page.send_to(to);
+    // It ends with its client at the latest.
+    drop(spawn_blocking(move || gathered.write().end()));
+    let content_type = Format::Prometheus.content_type();
+    Reply { status: 200, content_type, content: Content::Pieces(pieces), allow: None, policy: None }
 }
 
 /// One `name: value` a line, by name.
-pub(super) fn text(gateway: &Gateway) -> String {
-    gather(gateway).text()
+pub(super) async fn text(gateway: &Gateway) -> String {
+    let gathered = gather(gateway);
+    // It does not panic.
+    spawn_blocking(move || gathered.text()).await.unwrap_or_default()
 }
 
 impl Metric {

@@ -1,16 +1,48 @@
 //! The text that Prometheus reads (its format of version 0.0.4).
 
 use crate::telemetry::{CounterKind, Distributed};
+use hyper::body::Bytes;
 use std::fmt::{Display, Write};
+use tokio::sync::mpsc;
+
+/// A piece: so much is written before it goes to the client.
+const PIECE_BYTES: usize = 128 << 10;
 
 /// The page as far as it is written: one family of metrics after the other.
 #[derive(Default)]
 pub(super) struct Page {
     text: String,
     name: &'static str,
+    to: Option<mpsc::Sender<Bytes>>,
+    /// Nobody reads any more.
+    is_over: bool,
 }
 
 impl Page {
+    /// From now on it goes to a client as it is written, by a thread that may block.
+    pub(super) fn send_to(&mut self, to: mpsc::Sender<Bytes>) {
+        self.to = Some(to);
+    }
+
+    /// Sends what is left.
+    pub(super) fn end(mut self) {
+        self.send();
+    }
+
+    fn send(&mut self) {
+        let piece = std::mem::take(&mut self.text);
+        if let Some(to) = self.to.as_ref().filter(|_| !self.is_over) {
+            self.is_over = to.blocking_send(piece.into()).is_err();
+        }
+    }
+
+    /// After a sample.
+    fn pass_on(&mut self) {
+        if self.to.is_some() && self.text.len() >= PIECE_BYTES {
+            self.send();
+        }
+    }
+
     /// Begins a family: all its samples follow. No help has a backslash or a line break.
     pub(super) fn family(&mut self, name: &'static str, kind: &str, help: &str) {
         self.name = name;
@@ -71,6 +103,7 @@ impl Page {
             true => writeln!(self.text, "{}{suffix} {value}", self.name),
             false => writeln!(self.text, "{}{suffix}{{{labels}}} {value}", self.name),
         };
+        self.pass_on();
     }
 
     /// Adds what somebody else has written.

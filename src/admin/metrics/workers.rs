@@ -93,7 +93,7 @@ fn policies(gateway: &Gateway) -> Option<Metric> {
 }
 
 /// What tells whether the shards share the work evenly. Names of their own, so that sums over a name stay right.
-fn shards(gateway: &Gateway) -> [Metric; 3] {
+fn shards(gateway: &Gateway) -> [Metric; 4] {
     let each = |of: fn(&Counters) -> &crate::telemetry::Counter| {
         let value =
             |shard: &crate::control::Shard| Number::Whole(of(&shard.handle.counters).load(Ordering::Relaxed));
@@ -118,6 +118,12 @@ fn shards(gateway: &Gateway) -> [Metric; 3] {
             CounterKind::Counter,
             "Requests that each worker read.",
             each(|counters| &counters.requests),
+        ),
+        metric(
+            "sluicegate_shard_free_buffers_bytes",
+            CounterKind::Gauge,
+            "Bytes of the buffers that each worker keeps for further use.",
+            each(|counters| &counters.free_buffer_bytes),
         ),
     ]
 }

@@ -2,7 +2,7 @@
 
 /// Envoy's letters, what they mean to somebody who does not know them, and what to do about it.
 const MEANINGS: &[(&str, &str)] = &[
-    ("NR", "No route: no rule fits the request's host and path. `explain` says what came nearest."),
+    ("NR", "No route: no rule fits the request's host and path. Explain says what came nearest."),
     ("NC", "The rule's destination does not exist in the configuration."),
     ("UH", "No healthy endpoint: the destination has none, or all of them are put out."),
     (
@@ -20,8 +20,8 @@ const MEANINGS: &[(&str, &str)] = &[
     ("DT", "The request took longer than its client allows (grpc-timeout)."),
     ("DPE", "The client broke the protocol, or its TLS handshake failed."),
     ("SI", "Nothing moved on the request for too long."),
-    ("DI", "The request was delayed by a `fault` rule."),
-    ("FI", "The request was failed by a `fault` rule."),
+    ("DI", "The request was delayed by a fault rule."),
+    ("FI", "The request was failed by a fault rule."),
     ("RL", "Refused because there were too many requests (rate limit)."),
     ("UAEX", "Refused by a policy of who may come in."),
     ("OM", "The gateway itself was at a limit, such as of connections or memory."),

@@ -2,9 +2,9 @@
 //!
 //! `GET /api/overview`, with these parameters, each of which may be left out:
 //!
-//! - `routes=TEXT`, `clusters=TEXT`: only rows whose name, host or source has this in it, whatever the case
-//! - `history=1`: the last five minutes, second by second
-//! - `loads_since=MS`: only loads of the configuration that began after this moment (Unix time in milliseconds)
+//! * `routes=TEXT`, `clusters=TEXT`: only rows whose name, host or source has this in it, whatever the case
+//! * `history=1`: the last five minutes, second by second
+//! * `loads_since=MS`: only loads of the configuration that began after this moment (Unix time in milliseconds)
 //!
 //! Numbers that are said to be sums only grow while the process lives: who wants a rate takes the difference of two answers and
 //! divides it by that of their `uptime_ms`. Another `process.id` or `process.started_ms` is another process, whose sums
@@ -112,6 +112,11 @@ fn process(gateway: &Gateway, now: Instant) -> Value {
 fn resident_bytes() -> Option<u64> {
     let pages: u64 = fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
     Some(pages.saturating_mul(param::page_size() as u64))
+}
+
+/// What each worker does.
+pub(super) fn workers(gateway: &Gateway) -> Vec<Value> {
+    workers::all(gateway)
 }
 
 /// All workers together.

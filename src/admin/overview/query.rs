@@ -25,7 +25,7 @@ impl Query {
         Query {
             routes: text("routes"),
             clusters: text("clusters"),
-            history: asked.get("history").is_some(),
+            history: asked.get("history") == Some("1"),
             loads_since: asked.get("loads_since").and_then(|since| since.parse().ok()).unwrap_or(0),
         }
     }

@@ -4,10 +4,14 @@
 //! - `about`: what describes the pages: the list for people, the description for programs
 //! - `state`: how the gateway is
 //! - `served`: what is served
+//! - `live`: what goes on at this moment
+//! - `explain`: what becomes of a request
 //! - `commands`: what changes something
 
 mod about;
 mod commands;
+mod explain;
+mod live;
 mod served;
 mod state;
 mod table;
@@ -133,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_endpoint_is_there_once_and_says_what_it_is() {
-        for pages in [Pages::Admin, Pages::Status] {
+        for pages in [Pages::Admin, Pages::Status, Pages::Metrics] {
             let mut seen = BTreeSet::new();
             for endpoint in pages.endpoints() {
                 assert!(seen.insert((endpoint.path, endpoint.method.to_string())), "{}", endpoint.path);

@@ -1,6 +1,6 @@
 //! How the gateway is.
 
-use crate::admin::endpoint::Format;
+use crate::admin::endpoint::{Format, Later};
 use crate::{
     admin::{metrics, overview, reply::Reply, request::Asked},
     control::{Gateway, Load, log},
@@ -9,6 +9,7 @@ use crate::{
 use serde_json::{Value, json};
 use std::{
     fmt::Write,
+    rc::Rc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -122,8 +123,15 @@ fn timestamp(at: SystemTime) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-pub(super) fn stats(gateway: &Gateway, asked: &Asked) -> Reply {
-    let mut text = metrics::text(gateway);
+pub(super) fn stats(gateway: Rc<Gateway>, asked: Asked) -> Later {
+    Box::pin(async move {
+        // Text for thousands of routes takes longer than the control thread may be away.
+        let text = metrics::text(&gateway).await;
+        stats_of(text, &asked)
+    })
+}
+
+fn stats_of(mut text: String, asked: &Asked) -> Reply {
     if let Some(part) = asked.get("filter") {
         text = text.lines().filter(|line| line.contains(part)).map(|line| format!("{line}\n")).collect();
     }
@@ -139,7 +147,7 @@ pub(super) fn stats(gateway: &Gateway, asked: &Asked) -> Reply {
 }
 
 pub(super) fn prometheus(gateway: &Gateway, _: &Asked) -> Reply {
-    Reply::whole(200, Format::Prometheus, metrics::prometheus(gateway).into_bytes())
+    metrics::prometheus(gateway)
 }
 
 pub(super) fn logging(_: &Gateway, asked: &Asked) -> Reply {

@@ -1,6 +1,6 @@
 //! The list of all pages. Whatever says something about a page reads it here.
 
-use super::{about, commands, served, state};
+use super::{about, commands, explain, live, served, state};
 use crate::admin::dump::RESOURCES;
 use crate::admin::endpoint::{Answer::*, Endpoint, Format, JSON, Kind, Parameter, TEXT};
 
@@ -13,6 +13,17 @@ const LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 /// A command that the gateway refuses, or could not do.
 const NOT_DONE: (u16, &str) = (409, "it was not done; the text says why");
 const NOT_READY: (u16, &str) = (503, "it does not serve; the text says why");
+
+const EXPLAIN: &[Parameter] = &[
+    Parameter::new("url", Kind::Text, "the request's URL; tcp:// and tls:// ask about other connections")
+        .required(),
+    Parameter::new("method", Kind::Text, "the request's method; GET if it is not said"),
+    Parameter::new("header", Kind::Text, "a field of the request, such as `Name: value`").repeated(),
+    Parameter::new("client", Kind::Text, "the client's address; 127.0.0.1 if it is not said"),
+    Parameter::new("sni", Kind::Text, "the name in the TLS handshake; the URL's host if it is not said"),
+    Parameter::new("http2", Kind::OneOf(&["0", "1"]), "whether it comes as HTTP/2"),
+    Parameter::new("unix_socket", Kind::Text, "the Unix socket that the client connects to"),
+];
 
 const PROMETHEUS: Endpoint = Endpoint::get(
     "/stats/prometheus",
@@ -34,7 +45,7 @@ pub(super) const ADMIN: &[Endpoint] = &[
         Now(state::loads),
     )
     .takes(&[Parameter::new("limit", Kind::Number(1, LOADS_KEPT as u64), "how many, the latest first")]),
-    Endpoint::get("/stats", "all numbers, one a line", TEXT, Now(state::stats)).takes(&[Parameter::new(
+    Endpoint::get("/stats", "all numbers, one a line", TEXT, Later(state::stats)).takes(&[Parameter::new(
         "filter",
         Kind::Text,
         "only names with this in them",
@@ -42,7 +53,7 @@ pub(super) const ADMIN: &[Endpoint] = &[
     PROMETHEUS,
     Endpoint::get(
         "/config_dump",
-        "listeners, route tables and clusters as they are served",
+        "the configuration: compiled, as each worker serves it, and as it is written; without secrets",
         JSON,
         Later(served::config_dump),
     )
@@ -51,7 +62,7 @@ pub(super) const ADMIN: &[Endpoint] = &[
         Parameter::new(
             "name",
             Kind::Text,
-            "only listeners, virtual hosts and clusters with this in their name",
+            "only listeners, virtual hosts, clusters and objects with this in their name",
         ),
     ]),
     Endpoint::get(
@@ -71,7 +82,26 @@ pub(super) const ADMIN: &[Endpoint] = &[
         ),
     ]),
     Endpoint::get("/listeners", "where it listens", TEXT, Now(served::listeners)),
-    Endpoint::get("/clusters", "clusters and their endpoints at present", TEXT, Now(served::clusters)),
+    Endpoint::get("/routes", "routes in the order in which they are tried", TEXT, Later(served::routes))
+        .takes(&[Parameter::new("name", Kind::Text, "only virtual hosts with this in their name")]),
+    Endpoint::get(
+        "/clusters",
+        "clusters and their endpoints at present: health, requests under way, connections kept",
+        TEXT,
+        Later(served::clusters),
+    )
+    .takes(&[Parameter::new("name", Kind::Text, "only clusters with this in their name")]),
+    Endpoint::get("/connections", "connections of clients at present", TEXT, Later(live::connections))
+        .takes(&[Parameter::new("limit", Kind::Number(1, 10_000), "at most so many; 200 if it is not said")]),
+    Endpoint::get(
+        "/explain",
+        "what becomes of a request by what is served now, and why",
+        TEXT,
+        Now(explain::explain),
+    )
+    .takes(EXPLAIN),
+    Endpoint::get("/workers", "what each worker does", TEXT, Now(live::workers)),
+    Endpoint::get("/memory", "memory, threads and open files of the process", TEXT, Now(live::memory)),
     Endpoint::get(
         "/certs",
         "certificates of servers and upstreams, until when they hold, and what is wrong",

@@ -7,13 +7,15 @@ use std::net::SocketAddr;
 
 /// Where Istio's proxies have their metrics.
 const METRICS_PORT: u16 = 15090;
+/// And where they have their status.
+const STATUS_PORT: u16 = 15021;
 
 /// Where metrics are, and which.
 #[derive(Args, Clone, Debug)]
 pub struct MetricsArgs {
-    /// Where /stats/prometheus is for scrapers that may see nothing else: an address with a port, or `off`. It names the
-    /// hosts and clusters of the configuration [default: where --status is, but port 15090, as in Istio; port 0 where
-    /// that has it]
+    /// Where /stats/prometheus is besides the status and admin pages: an address with a port, `unix:PATH`, or `off`. It
+    /// names the hosts and clusters of the configuration [default: port 15090 beside --status where that has port 15021,
+    /// as in Istio; else off]
     #[arg(long, value_name = "ADDR", env = "SLUICEGATE_METRICS")]
     metrics: Option<Listen>,
     /// Which of Istio's metrics of durations there are: milliseconds, seconds or both
@@ -38,12 +40,11 @@ impl MetricsArgs {
     pub(crate) fn at(&self, status: &Listen) -> Listen {
         match (&self.metrics, status) {
             (Some(metrics), _) => metrics.clone(),
-            // Nobody scrapes a Unix socket unless asked to.
-            (None, Listen::Off | Listen::Unix(_)) => Listen::Off,
-            (None, Listen::At(status)) => {
-                let port = if status.port() == 0 { 0 } else { METRICS_PORT };
-                Listen::At(SocketAddr::new(status.ip(), port))
+            (None, Listen::At(status)) if status.port() == STATUS_PORT => {
+                Listen::At(SocketAddr::new(status.ip(), METRICS_PORT))
             }
+            // A second gateway on the host, or a test, has moved its pages away from the ports that all know.
+            (None, _) => Listen::Off,
         }
     }
 
@@ -69,8 +70,9 @@ mod tests {
         };
         let there = |text: &str| Listen::At(text.parse().unwrap());
         assert_eq!(at(None, "0.0.0.0:15021"), there("0.0.0.0:15090"));
-        assert_eq!(at(None, "[::1]:8080"), there("[::1]:15090"));
-        assert_eq!(at(None, "127.0.0.1:0"), there("127.0.0.1:0"));
+        assert_eq!(at(None, "[::1]:15021"), there("[::1]:15090"));
+        assert_eq!(at(None, "127.0.0.1:0"), Listen::Off);
+        assert_eq!(at(None, "unix:/run/status"), Listen::Off);
         assert_eq!(at(None, "off"), Listen::Off);
         assert_eq!(at(Some("off"), "0.0.0.0:15021"), Listen::Off);
         assert_eq!(at(Some("10.0.0.1:9090"), "off"), there("10.0.0.1:9090"));

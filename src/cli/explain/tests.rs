@@ -1,8 +1,9 @@
-use super::{render, request::Asked, secure::Health, walk::walk};
+use super::question;
 use crate::{
     cli::args::{Arguments, Subcommand},
     compile::{self, Options},
     config,
+    explain::{Configuration, Health, explain},
 };
 use clap::Parser;
 
@@ -116,9 +117,9 @@ fn ask(yaml: &str, port_map: &[(u16, u16)], options: &[&str], json: bool) -> Str
     diagnostics.extend(compiled.diagnostics.iter().cloned());
     let errors: Vec<_> = diagnostics.iter().filter(|d| d.severity == config::Severity::Error).collect();
     assert!(errors.is_empty(), "{errors:?}");
-    let asked = Asked::new(&args).unwrap();
-    let story = walk(&asked, &compiled, &Health::default());
-    if json { render::json(&asked, &story) } else { render::text(&asked, &story, &resources.sources) }
+    let configuration = Configuration { snapshot: &compiled.snapshot, inventory: &compiled.inventory };
+    let explained = explain(&question(&args), configuration, &Health::default()).unwrap();
+    if json { explained.json() } else { explained.text(&resources.sources) }
 }
 
 fn told(options: &[&str]) -> String {

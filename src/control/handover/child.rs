@@ -27,6 +27,8 @@ pub(in crate::control) struct Given {
     /// Where declared ports are listened on.
     pub(in crate::control) ports: PortMap,
     pub(in crate::control) sockets: Vec<GivenSocket>,
+    /// Upgrades that were done and that failed before this one.
+    pub(in crate::control) upgrades: (u64, u64),
 }
 
 /// A listening socket of the old process.
@@ -75,7 +77,7 @@ pub(in crate::control) fn from_environment() -> io::Result<Option<(Parent, Given
 }
 
 fn receive(channel: &Channel) -> io::Result<Given> {
-    let mut given = Given { ports: PortMap::default(), sockets: Vec::new() };
+    let mut given = Given { ports: PortMap::default(), sockets: Vec::new(), upgrades: (0, 0) };
     match channel.receive()? {
         Some(message) if message.text == GREETING => {}
         _ => return Err(io::Error::other("the process before this one speaks another language")),
@@ -86,6 +88,10 @@ fn receive(channel: &Channel) -> io::Result<Given> {
             ("end", _) => return Ok(given),
             ("ports", _) if rest.is_empty() => {}
             ("ports", _) => given.ports = rest.parse().map_err(io::Error::other)?,
+            ("upgrades", _) => {
+                let mut numbers = rest.split(' ').map(|number| number.parse().unwrap_or(0));
+                given.upgrades = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+            }
             ("socket", Some(socket)) => match described(rest) {
                 Some((role, is_kept, at)) => given.sockets.push(GivenSocket { role, at, is_kept, socket }),
                 None => log::warn(format_args!("a socket is not understood: {rest}")),
@@ -120,6 +126,7 @@ mod tests {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         old.send(GREETING, None).unwrap();
         old.send("ports 80=8080", None).unwrap();
+        old.send("upgrades 3 1", None).unwrap();
         old.send("weather fine", None).unwrap();
         old.send("socket listener own [::1]:80", Some(socket.as_fd())).unwrap();
         old.send("socket listener own what", Some(socket.as_fd())).unwrap();
@@ -127,6 +134,7 @@ mod tests {
         old.send("end", None).unwrap();
         let given = receive(&new).unwrap();
         assert_eq!(given.ports.entries(), [(80, 8080)]);
+        assert_eq!(given.upgrades, (3, 1));
         let [first, second] = &given.sockets[..] else { panic!() };
         assert_eq!((&first.role, first.is_kept), (&Role::Listener, false));
         assert_eq!(first.at, BindAddress::Tcp("[::1]:80".parse().unwrap()));

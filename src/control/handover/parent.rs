@@ -34,6 +34,8 @@ pub(super) struct Order {
     /// Where declared ports are listened on, as `--port-map` says it.
     pub(super) ports: String,
     pub(super) gifts: Vec<Gift>,
+    /// Upgrades that were done and that failed before this one.
+    pub(super) before: (u64, u64),
     /// It must serve within this time.
     pub(super) within: Duration,
 }
@@ -144,6 +146,7 @@ fn give(order: &Order, channel: &Channel, due: Instant) -> Result<(), Lack> {
     channel.wait_for(due.saturating_duration_since(Instant::now()))?;
     channel.send(GREETING, None)?;
     channel.send(&format!("ports {}", order.ports), None)?;
+    channel.send(&format!("upgrades {} {}", order.before.0, order.before.1), None)?;
     for Gift { role, at, is_kept, socket } in &order.gifts {
         let kept = if *is_kept { "kept" } else { "own" };
         channel.send(&format!("socket {role} {kept} {at}"), Some(socket.as_fd()))?;

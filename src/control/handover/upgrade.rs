@@ -30,22 +30,25 @@ pub struct Handover {
     /// How long connections may go on after another process has taken over.
     pub(in crate::control) drain_time: Duration,
     stage: watch::Sender<Stage>,
-    /// New processes that have taken over from this one: at most one.
+    /// New processes that have taken over, since the first one was started.
     pub done: Cell<u64>,
     /// Those that did not come to that.
     pub failed: Cell<u64>,
 }
 
 impl Handover {
-    /// For this process, which may have a predecessor that serves until this one does.
+    /// For this process, which may have a predecessor that serves until this one does; `predecessor` is how many upgrades were
+    /// done and how many failed until then.
     pub fn new(
         program: Program,
         pid_file: Option<PidFile>,
         (timeout, drain_time): (Duration, Duration),
-        has_predecessor: bool,
+        predecessor: Option<(u64, u64)>,
     ) -> Handover {
-        let stage = watch::Sender::new(if has_predecessor { Stage::Before } else { Stage::Here });
-        let (done, failed) = (Cell::new(0), Cell::new(0));
+        let stage = watch::Sender::new(if predecessor.is_some() { Stage::Before } else { Stage::Here });
+        // This one is counted already: whoever sees the number sees a process that has taken over.
+        let (done, failed) = predecessor.map_or((0, 0), |(done, failed)| (done + 1, failed));
+        let (done, failed) = (Cell::new(done), Cell::new(failed));
         Handover { program, pid_file, timeout, drain_time, stage, done, failed }
     }
 
@@ -169,7 +172,9 @@ impl Upgrading {
         }
         let failed = |error| format!("the sockets can't be handed over: {error}");
         let (gifts, ports) = gateway.sockets.gifts().map_err(failed)?;
-        let order = Order { program: handover.program.clone(), ports, gifts, within: handover.timeout };
+        let (program, within) = (handover.program.clone(), handover.timeout);
+        let before = (handover.done.get(), handover.failed.get());
+        let order = Order { program, ports, gifts, before, within };
         parent::start(order, self.sender.clone()).map_err(failed)
     }
 

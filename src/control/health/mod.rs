@@ -21,9 +21,11 @@ pub(super) use sweep::sweep;
 use crate::table::{Cluster, Endpoint, EndpointAddress, EndpointHealth, Endpoints, SharedHealth, Snapshot};
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-/// Gives every cluster of a new snapshot that asks for it its health, and every endpoint that is known already.
+/// Gives every cluster of a new snapshot that asks for it its health, and every endpoint that is known already. Clusters that
+/// have their health keep it.
 pub(super) fn attach(snapshot: &mut Snapshot, now: Instant) {
-    for cluster in snapshot.clusters.iter_mut().filter(|cluster| cluster.has_health()) {
+    let has_none = |cluster: &&mut Cluster| cluster.has_health() && cluster.health.is_none();
+    for cluster in snapshot.clusters.iter_mut().filter(has_none) {
         cluster.health = Some(crate::table::ClusterHealth::new(cluster.outlier.as_deref(), now));
         let Endpoints::Static(list) = &cluster.endpoints else { continue };
         let mut list = list.clone();

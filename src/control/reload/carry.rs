@@ -112,3 +112,82 @@ fn limits(snapshot: &Snapshot) -> HashMap<Home<'_>, Vec<&RateLimited>> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{
+        Breaker, BreakerLimits, Endpoint, EndpointAddress, OutlierDetection, PoolLimits, Source,
+        UpstreamProtocol,
+    };
+
+    fn cluster(name: &str, ports: &[u16]) -> Cluster {
+        let endpoint = |port: &u16| Endpoint {
+            address: EndpointAddress::Tcp(([127, 0, 0, 1], *port).into()),
+            ..Endpoint::any()
+        };
+        let limits = BreakerLimits { connections: Some(7), ..BreakerLimits::default() };
+        let limits = PoolLimits { breaker: Some(Arc::new(Breaker::new(limits))), ..PoolLimits::default() };
+        Cluster {
+            name: name.into(),
+            endpoints: Endpoints::Static(ports.iter().map(endpoint).collect()),
+            outlier: Some(Box::default()),
+            limits: Some(Box::new(limits)),
+            ..Cluster::any()
+        }
+    }
+
+    fn snapshot(clusters: Vec<Cluster>) -> Snapshot {
+        let mut snapshot = Snapshot { clusters, ..Snapshot::default() };
+        health::attach(&mut snapshot, Instant::now());
+        snapshot
+    }
+
+    fn healths(cluster: &Cluster) -> Vec<Arc<EndpointHealth>> {
+        let Endpoints::Static(list) = &cluster.endpoints else { panic!() };
+        list.iter().map(|endpoint| Arc::clone(endpoint.health().unwrap())).collect()
+    }
+
+    fn breaker(cluster: &Cluster) -> Arc<Breaker> {
+        Arc::clone(cluster.limits.as_ref().unwrap().breaker.as_ref().unwrap())
+    }
+
+    #[test]
+    fn what_is_the_same_goes_on_wherever_it_is() {
+        let before = snapshot(vec![cluster("a", &[1]), cluster("b", &[1, 2])]);
+        let elsewhere = Cluster { source: Source::built_in("elsewhere"), ..cluster("b", &[1, 2]) };
+        let mut after = Snapshot { clusters: vec![elsewhere, cluster("c", &[1])], ..Snapshot::default() };
+        let carried = carry(&before, &mut after, Instant::now());
+        assert_eq!(carried.goes_on, [Some(ClusterId(1)), None]);
+        assert_eq!(carried.was, [Some(ClusterId(1)), None]);
+        let (old, new) = (&before.clusters[1], &after.clusters[0]);
+        assert!(Arc::ptr_eq(old.health.as_ref().unwrap(), new.health.as_ref().unwrap()));
+        assert!(healths(old).iter().zip(healths(new)).all(|(old, new)| Arc::ptr_eq(old, &new)));
+        assert!(Arc::ptr_eq(&breaker(old), &breaker(new)));
+        assert!(after.clusters[1].health.is_some() && healths(&after.clusters[1]).len() == 1);
+    }
+
+    #[test]
+    fn of_what_has_changed_the_rest_is_taken_over() {
+        let before = snapshot(vec![cluster("a", &[1, 2])]);
+        let old = &before.clusters[0];
+        let changed = |new: Cluster| {
+            let mut after = Snapshot { clusters: vec![new], ..Snapshot::default() };
+            let carried = carry(&before, &mut after, Instant::now());
+            assert_eq!((carried.goes_on, carried.was), (vec![None], vec![Some(ClusterId(0))]));
+            (after.clusters.remove(0), carried.gone)
+        };
+        let (new, gone) = changed(cluster("a", &[2, 3]));
+        assert!(Arc::ptr_eq(&healths(old)[1], &healths(&new)[0]));
+        assert!(gone.len() == 1 && Arc::ptr_eq(&gone[0], &healths(old)[0]));
+        assert!(Arc::ptr_eq(&breaker(old), &breaker(&new)));
+
+        let spoken = Cluster { protocol: UpstreamProtocol::Http2, ..cluster("a", &[1, 2]) };
+        let (new, gone) = changed(spoken);
+        assert!(gone.is_empty() && Arc::ptr_eq(&healths(old)[0], &healths(&new)[0]));
+
+        let outlier = OutlierDetection { consecutive_5xx: 9, ..OutlierDetection::default() };
+        let (new, gone) = changed(Cluster { outlier: Some(Box::new(outlier)), ..cluster("a", &[1, 2]) });
+        assert!(gone.is_empty() && !Arc::ptr_eq(&healths(old)[0], &healths(&new)[0]));
+    }
+}

@@ -15,6 +15,8 @@ use crate::{
         unix,
     },
     driver,
+    filter::{Authentication, KeySourceId},
+    jwt::KeySet,
     shard::{Message, ResolvedEndpoints, ShardId, Update},
     table::{BindAddress, Cluster, ClusterId, Endpoint, Endpoints, Snapshot},
 };
@@ -192,24 +194,19 @@ impl Life {
         let token_keys = self.keys.follow(authentication);
         let resolved = self.resolved_after(&before, &snapshot, &carried);
         credentials.follow(&gateway.credentials.borrow());
-        *gateway.credentials.borrow_mut() = credentials;
+        self.reloads.worker.free(gateway.credentials.replace(credentials));
         sockets.hold_in(&gateway.sockets);
         let revived = sockets.revived.clone();
         self.reloads.removed.retain(|(bound, _)| !revived.contains(&bound.listener.bind));
         let listeners = listeners(&gateway, &snapshot, &sockets);
         let removed = removed(&gateway, &listeners);
         *gateway.listeners.borrow_mut() = listeners.into();
-        let mut states = KeyState::all(authentication, &gateway.token_keys.borrow());
-        for (source, keys) in &token_keys {
-            if let Some(state) = states.get_mut(source.0 as usize) {
-                state.keys = keys.count();
-                state.fetched.get_or_insert_with(std::time::Instant::now);
-            }
-        }
+        let states = key_states(authentication, &gateway.token_keys.borrow(), &token_keys);
         *gateway.token_keys.borrow_mut() = states;
         *gateway.resolved.borrow_mut() =
             resolved.iter().map(|found| (found.cluster.0, Arc::clone(&found.endpoints))).collect();
         *gateway.snapshot.borrow_mut() = Arc::clone(&snapshot);
+        *gateway.known.borrow_mut() = prepared.served.known;
         gateway.replaced.notify_one();
         self.checks.replace(&before);
         carried.gone.iter().for_each(|gone| gone.retire());
@@ -367,6 +364,22 @@ impl Life {
             refuse(request);
         }
     }
+}
+
+/// What is known of the issuers' keys, with those that are handed over already.
+fn key_states(
+    authentication: Option<&Authentication>,
+    before: &[KeyState],
+    handed_over: &[(KeySourceId, Arc<KeySet>)],
+) -> Vec<KeyState> {
+    let mut states = KeyState::all(authentication, before);
+    for (source, keys) in handed_over {
+        if let Some(state) = states.get_mut(source.0 as usize) {
+            state.keys = keys.count();
+            state.fetched.get_or_insert_with(std::time::Instant::now);
+        }
+    }
+    states
 }
 
 fn refuse(request: Request) {

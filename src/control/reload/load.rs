@@ -2,9 +2,9 @@
 
 use super::prepare::WasRead;
 use crate::{
-    compile::{self, Compiled, Options},
+    compile::{self, Compiled, Inventory, Options},
     config::{
-        Contents, Diagnostic, Input, Resources, Severity,
+        Contents, Diagnostic, Input, Resources, Severity, Sources,
         render::{Color, Counts, Format, render},
     },
     control::{Credentials, DIAGNOSTICS_KEPT, Load, watch::Signature},
@@ -36,7 +36,7 @@ pub struct Loaded {
 }
 
 /// What is remembered of a load while what it made is served.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Served {
     /// What was read.
     pub(in crate::control) read: Arc<WasRead>,
@@ -44,6 +44,17 @@ pub struct Served {
     pub(in crate::control) signature: Signature,
     /// `meshConfig.accessLogFile`
     pub(in crate::control) access_log_file: Option<String>,
+    /// For those who explain.
+    pub known: Arc<Known>,
+}
+
+/// What is known of a configuration beside what is served of it: for those who explain it and show it.
+#[derive(Default)]
+pub struct Known {
+    /// The files as they were read.
+    pub sources: Sources,
+    /// What is attached to what.
+    pub inventory: Inventory,
 }
 
 impl Loader {
@@ -79,7 +90,9 @@ impl Loader {
         let (resources, mut diagnostics) = contents.parse();
         let mut compiled = compile::compile(&resources, &self.options);
         diagnostics.append(&mut compiled.diagnostics);
-        let served = Served { read, signature, access_log_file: compiled.access_log_file.clone() };
+        let known = Known { sources: resources.sources.clone(), inventory: compiled.inventory.clone() };
+        let access_log_file = compiled.access_log_file.clone();
+        let served = Served { read, signature, access_log_file, known: Arc::new(known) };
         Loaded { resources, compiled, diagnostics, served }
     }
 }

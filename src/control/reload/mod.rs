@@ -22,5 +22,5 @@ mod sockets;
 mod stage;
 mod worker;
 
-pub use load::{Loaded, Loader, Served};
+pub use load::{Known, Loaded, Loader, Served};
 pub(super) use stage::{Reloads, Request};

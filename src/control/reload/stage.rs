@@ -162,12 +162,12 @@ impl Reloads {
         }
     }
 
-    /// Takes the present reload away.
     /// Whether none is under way.
     pub(in crate::control) fn is_idle(&self) -> bool {
         matches!(self.stage, Stage::Idle)
     }
 
+    /// Takes the present reload away.
     pub(super) fn take(&mut self) -> Stage {
         std::mem::replace(&mut self.stage, Stage::Idle)
     }

@@ -20,7 +20,7 @@ pub const ROUTES_MAX: usize = 4096;
 /// Clusters that one shard tells apart, each with 2 KiB.
 pub const CLUSTERS_MAX: usize = 4096;
 /// Pairs of a cluster and an end of exchanges that one shard tells apart, each with 700 bytes.
-pub const ENDS_MAX: usize = 8192;
+pub const ENDS_MAX: usize = 4096;
 /// The same of TCP connections, each with 100 bytes.
 pub const TCP_ENDS_MAX: usize = 4096;
 
@@ -56,11 +56,16 @@ pub struct TrafficCounts {
     tcp_ends: Known<u64, TcpSeries>,
     /// What has no cluster.
     nowhere: Arc<ClusterSeries>,
+    /// What has no route; made when it is first needed.
+    unrouted: RefCell<Option<Arc<RouteSeries>>>,
     clusters_made: Cell<u32>,
     places: RefCell<HashMap<RoutePlace, RouteHandle, foldhash::fast::FixedState>>,
     route_cache: RefCell<Vec<Option<(RoutePlace, RouteHandle)>>>,
-    end_cache: RefCell<Vec<Option<(u64, Arc<HttpSeries>)>>>,
+    end_cache: RefCell<Vec<Option<CachedEnd>>>,
 }
+
+/// A series by the number that it was looked up with last.
+type CachedEnd = (u64, Arc<HttpSeries>);
 
 /// The place of a number in a cache. The multiplier is the golden ratio's, which spreads neighbours.
 fn cache_place(number: u64) -> usize {
@@ -87,6 +92,7 @@ impl TrafficCounts {
             ends: Known::new(ENDS_MAX),
             tcp_ends: Known::new(TCP_ENDS_MAX),
             nowhere: Arc::default(),
+            unrouted: RefCell::default(),
             clusters_made: Cell::new(0),
             places: RefCell::default(),
             route_cache: RefCell::default(),
@@ -165,7 +171,7 @@ impl TrafficCounts {
     pub fn ended(&self, route: Option<&RouteSeries>, cluster: Option<&Arc<ClusterSeries>>, ended: &Ended) {
         match route {
             Some(route) => route.record(ended),
-            None => self.route_named("".into(), "".into()).record(ended),
+            None => self.unrouted(ended),
         }
         let cluster = cluster.unwrap_or(&self.nowhere);
         cluster.latency.record(ended.micros);
@@ -177,6 +183,11 @@ impl TrafficCounts {
             return series.record(ended);
         }
         self.ended_rarely(key, at, cluster, ended);
+    }
+
+    fn unrouted(&self, ended: &Ended) {
+        let mut unrouted = self.unrouted.borrow_mut();
+        unrouted.get_or_insert_with(|| self.route_named("".into(), "".into())).record(ended);
     }
 
     #[cold]
@@ -223,6 +234,7 @@ impl TrafficCounts {
     /// To be called once an hour: where a table is more than half full, drops what has counted nothing since the last time. What
     /// comes back begins at 0, which Prometheus knows as a restart.
     pub fn sweep(&self) {
+        self.unrouted.take();
         self.route_cache.borrow_mut().clear();
         self.end_cache.borrow_mut().clear();
         self.places.borrow_mut().clear();

@@ -254,7 +254,7 @@ fn hostname() -> String {
 }
 
 /// `80%`, `33.3%`
-pub(in crate::cli) struct Percent(pub(in crate::cli) f64);
+pub struct Percent(pub f64);
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,7 @@ use super::{
     story::{Closing, Detail, Failure, Outcome, Step, Target},
 };
 use crate::{
-    cli::explain::Percent,
+    explain::Percent,
     table::{TcpDestination, TcpRoute},
     telemetry::Flag,
 };

@@ -5,7 +5,6 @@ use super::{
     story::{Detail, Step},
 };
 use crate::{
-    compile::Compiled,
     control::{Condition, Credentials},
     table::{ChainAction, ChainIndex, ClientTlsId, FilterChain, ServerTlsId, Snapshot},
     tls::{ClientAuthentication, ServerSpec},
@@ -18,13 +17,14 @@ const NAMES_MAX: usize = 4;
 
 /// What is missing or broken of certificates: for every spec, what is wrong if it can't be used.
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub struct Health {
     servers: Vec<Vec<String>>,
     clients: Vec<Vec<String>>,
 }
 
 impl Health {
-    pub(super) fn new(credentials: &Credentials, compiled: &Compiled) -> Health {
+    /// What these certificates are for a snapshot's specs.
+    pub fn new(credentials: &Credentials, snapshot: &Snapshot) -> Health {
         let mut all: Vec<Vec<String>> = credentials
             .views()
             .map(|view| match view.condition {
@@ -32,7 +32,7 @@ impl Health {
                 Condition::Good | Condition::Kept => Vec::new(),
             })
             .collect();
-        let clients = all.split_off(compiled.snapshot.server_tls.len().min(all.len()));
+        let clients = all.split_off(snapshot.server_tls.len().min(all.len()));
         Health { servers: all, clients }
     }
 

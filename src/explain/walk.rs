@@ -1,6 +1,7 @@
 //! From the listener to the route.
 
 use super::{
+    Configuration,
     action::{self, Way},
     authentication, authorization,
     cluster::Reach,
@@ -10,7 +11,6 @@ use super::{
     story::{Closing, Detail, Outcome, Reply, Step, Story},
 };
 use crate::{
-    compile::Compiled,
     driver::Peer,
     http::{RequestHead, Scheme, Version, split_port},
     http1::decode,
@@ -25,15 +25,15 @@ use crate::{
 use std::net::SocketAddr;
 
 /// Follows a request to its end.
-pub(super) fn walk(asked: &Asked, compiled: &Compiled, health: &Health) -> Story {
-    let mut walk = Walk { asked, compiled, health, steps: Vec::new() };
+pub(super) fn walk(asked: &Asked, configuration: Configuration<'_>, health: &Health) -> Story {
+    let mut walk = Walk { asked, configuration, health, steps: Vec::new() };
     let outcome = walk.listener();
     Story { steps: walk.steps, outcome }
 }
 
 struct Walk<'a> {
     asked: &'a Asked,
-    compiled: &'a Compiled,
+    configuration: Configuration<'a>,
     health: &'a Health,
     steps: Vec<Step>,
 }
@@ -68,7 +68,7 @@ pub(super) struct Arrived<'a> {
 
 impl<'a> Walk<'a> {
     fn listener(&mut self) -> Outcome {
-        let listener = match listen::listener(self.asked, self.compiled) {
+        let listener = match listen::listener(self.asked, self.configuration) {
             Ok((listener, step)) => {
                 self.steps.push(step);
                 listener
@@ -94,7 +94,7 @@ impl<'a> Walk<'a> {
     }
 
     fn plain_http(&mut self, listener: &'a Listener, id: TableId) -> Outcome {
-        let Some(table) = self.compiled.snapshot.route_tables.get(id.0 as usize) else {
+        let Some(table) = self.configuration.snapshot.route_tables.get(id.0 as usize) else {
             return Outcome::Reply(not_found());
         };
         let step = Step::new("filter chain", format!("plain HTTP, route table {}", table.name))
@@ -145,7 +145,7 @@ impl<'a> Walk<'a> {
             self.steps.push(secure::none(chains, name.as_deref(), &offered));
             return closed("no filter chain is for its ClientHello; there is no TLS alert", None);
         };
-        let step = secure::found(chain, name.as_deref(), &self.compiled.snapshot);
+        let step = secure::found(chain, name.as_deref(), self.configuration.snapshot);
         let failures = match &chain.action {
             ChainAction::TerminateHttp(id, _) | ChainAction::TerminateTcp(id, _) => {
                 self.health.of_server(*id)
@@ -158,7 +158,7 @@ impl<'a> Walk<'a> {
         }
         match &chain.action {
             ChainAction::TerminateHttp(_, id) => {
-                let Some(table) = self.compiled.snapshot.route_tables.get(id.0 as usize) else {
+                let Some(table) = self.configuration.snapshot.route_tables.get(id.0 as usize) else {
                     return Outcome::Reply(not_found());
                 };
                 let tls = Some(Secured { chains, position, server_name: name });
@@ -171,7 +171,7 @@ impl<'a> Walk<'a> {
     }
 
     fn connection(&mut self, listener: &Listener, server_name: Option<&str>, route: &TcpRoute) -> Outcome {
-        let policies = self.compiled.snapshot.authorization.as_deref();
+        let policies = self.configuration.snapshot.authorization.as_deref();
         if let Some((step, closing)) = authorization::connection(policies, &self.info(listener, server_name))
         {
             self.steps.push(step);
@@ -179,8 +179,12 @@ impl<'a> Walk<'a> {
                 return Outcome::Closed(closing);
             }
         }
-        let reach =
-            Reach { snapshot: &self.compiled.snapshot, health: self.health, traffic: "none", client: None };
+        let reach = Reach {
+            snapshot: self.configuration.snapshot,
+            health: self.health,
+            traffic: "none",
+            client: None,
+        };
         let (steps, outcome) = connection::follow(route, reach);
         self.steps.extend(steps);
         outcome
@@ -220,7 +224,7 @@ impl<'a> Walk<'a> {
         let host = lossy(host).to_ascii_lowercase();
         let owner =
             tls.chains.owner(host.strip_suffix('.').unwrap_or(&host)).and_then(|at| tls.chains.get(at))?;
-        let is_refused = self.compiled.snapshot.settings.misdirected_421;
+        let is_refused = self.configuration.snapshot.settings.misdirected_421;
         let consequence = match is_refused {
             true => {
                 "clients should ask on a connection of its own (--misdirected 404 looks in this server's routes)"
@@ -240,7 +244,7 @@ impl<'a> Walk<'a> {
     /// Decodes the request and makes it what routing sees.
     fn arrive(&mut self, site: &Site<'a>) -> Result<Arrived<'a>, Outcome> {
         let Site { listener, table, tls } = site;
-        let settings = &self.compiled.snapshot.settings;
+        let settings = &self.configuration.snapshot.settings;
         let mut request = RequestHead::default();
         match decode::request(&self.asked.wire, &proxy::head_policy(settings), &mut request) {
             Ok(decode::Decoded::Head { .. }) => {
@@ -284,7 +288,7 @@ impl<'a> Walk<'a> {
     }
 
     fn route(&mut self, mut arrived: Arrived<'a>) -> Outcome {
-        let rules = self.compiled.snapshot.authentication.as_deref();
+        let rules = self.configuration.snapshot.authentication.as_deref();
         let claims = match authentication::verify(rules, &mut arrived.request) {
             Ok((step, claims)) => {
                 self.steps.extend(step);
@@ -297,7 +301,7 @@ impl<'a> Walk<'a> {
             }
         };
         let claims = claims.as_deref();
-        let Snapshot { authorization, settings, .. } = &self.compiled.snapshot;
+        let Snapshot { authorization, settings, .. } = self.configuration.snapshot;
         let told = authorization::request(authorization.as_deref(), &arrived, claims, settings);
         if let Some((step, reply)) = told {
             self.steps.push(step);
@@ -345,7 +349,7 @@ impl<'a> Walk<'a> {
                 let root = route.root.as_deref().map(|root| Detail::new("delegated by").from(root));
                 let step = Step::new("route", text).from(&route.source);
                 self.steps.push(step.with_all(root).with_all(earlier));
-                let way = Way { snapshot: &self.compiled.snapshot, health: self.health, route };
+                let way = Way { snapshot: self.configuration.snapshot, health: self.health, route };
                 let (steps, outcome) = action::follow(way, &arrived);
                 self.steps.extend(steps);
                 outcome

@@ -1,11 +1,12 @@
 //! Which listener a port means.
 
 use super::{
+    Configuration,
     request::{Asked, Spoken},
     story::{Detail, Step},
 };
 use crate::{
-    compile::{Compiled, ServerEntry, ServerState},
+    compile::{ServerEntry, ServerState},
     table::{BindAddress, Listener},
 };
 use std::{net::IpAddr, path::Path};
@@ -14,12 +15,17 @@ use std::{net::IpAddr, path::Path};
 const LISTED_MAX: usize = 8;
 
 /// The listener that the client reaches, and the step that tells so; without one, why not.
-pub(super) fn listener<'c>(asked: &Asked, compiled: &'c Compiled) -> Result<(&'c Listener, Step), Step> {
+pub(super) fn listener<'c>(
+    asked: &Asked,
+    configuration: Configuration<'c>,
+) -> Result<(&'c Listener, Step), Step> {
     if let Some(path) = &asked.unix_socket {
-        return unix(path, compiled);
+        return unix(path, configuration);
     }
-    let candidates = candidates(asked.port, compiled);
-    let Some((listener, declared)) = choose(asked, &candidates) else { return Err(nothing(asked, compiled)) };
+    let candidates = candidates(asked.port, configuration);
+    let Some((listener, declared)) = choose(asked, &candidates) else {
+        return Err(nothing(asked, configuration));
+    };
     let port = match declared {
         Some(port) => format!(", which is declared as port {port}"),
         None => String::new(),
@@ -29,17 +35,17 @@ pub(super) fn listener<'c>(asked: &Asked, compiled: &'c Compiled) -> Result<(&'c
         let text = format!("connections to its address reach {} instead", other.bind);
         Detail::new(text).from(&other.source)
     });
-    let silent = silent_servers(asked.port, Some(&listener.bind), compiled);
+    let silent = silent_servers(asked.port, Some(&listener.bind), configuration);
     let step = Step::new("listener", format!("{}{port}", listener.bind)).from(&listener.source);
     Ok((listener, step.with_all(others).with_all(silent)))
 }
 
 /// Clients know the declared port, for a Service or a port map is between; who stands beside the gateway may know the
 /// listening one.
-fn candidates(port: u16, compiled: &Compiled) -> Vec<(&Listener, Option<u16>)> {
-    let listeners = &compiled.snapshot.listeners;
-    let mut found: Vec<(&Listener, Option<u16>)> = Vec::new();
-    let servers = compiled.inventory.servers.iter().filter(|server| server.declared_port == port);
+fn candidates<'c>(port: u16, configuration: Configuration<'c>) -> Vec<(&'c Listener, Option<u16>)> {
+    let listeners = &configuration.snapshot.listeners;
+    let mut found: Vec<(&'c Listener, Option<u16>)> = Vec::new();
+    let servers = configuration.inventory.servers.iter().filter(|server| server.declared_port == port);
     for server in servers {
         if let ServerState::Listening(position) = server.state
             && let Some(listener) = listeners.get(position)
@@ -85,7 +91,7 @@ fn listening_port(bind: &BindAddress) -> Option<u16> {
     }
 }
 
-fn nothing(asked: &Asked, compiled: &Compiled) -> Step {
+fn nothing(asked: &Asked, configuration: Configuration<'_>) -> Step {
     let why = match (asked.has_port, asked.spoken) {
         (true, _) | (_, Spoken::Tcp) => "",
         (false, Spoken::Http) => ", the port of http:// URLs",
@@ -93,30 +99,30 @@ fn nothing(asked: &Asked, compiled: &Compiled) -> Step {
         (false, Spoken::Tls) => ", the port of tls:// URLs",
     };
     let step = Step::new("listener", format!("nothing listens on port {}{why}", asked.port));
-    let step = step.with_all(silent_servers(asked.port, None, compiled));
-    step.with_all(listeners(compiled))
+    let step = step.with_all(silent_servers(asked.port, None, configuration));
+    step.with_all(listeners(configuration))
 }
 
-fn unix<'c>(path: &Path, compiled: &'c Compiled) -> Result<(&'c Listener, Step), Step> {
+fn unix<'c>(path: &Path, configuration: Configuration<'c>) -> Result<(&'c Listener, Step), Step> {
     let is_bound = |listener: &&Listener| matches!(&listener.bind, BindAddress::Unix(bound) if bound == path);
-    match compiled.snapshot.listeners.iter().find(is_bound) {
+    match configuration.snapshot.listeners.iter().find(is_bound) {
         Some(listener) => {
             Ok((listener, Step::new("listener", listener.bind.to_string()).from(&listener.source)))
         }
         None => {
             let step = Step::new("listener", format!("nothing listens on {}", path.display()));
-            Err(step.with_all(listeners(compiled)))
+            Err(step.with_all(listeners(configuration)))
         }
     }
 }
 
 /// The listeners that there are.
-fn listeners(compiled: &Compiled) -> Vec<Detail> {
-    let listeners = &compiled.snapshot.listeners;
+fn listeners(configuration: Configuration<'_>) -> Vec<Detail> {
+    let listeners = &configuration.snapshot.listeners;
     if listeners.is_empty() {
         return vec![Detail::new("there are no listeners at all: no Gateway applies, or none can be served")];
     }
-    let servers = &compiled.inventory.servers;
+    let servers = &configuration.inventory.servers;
     let listed = listeners.iter().enumerate().take(LISTED_MAX).map(|(position, listener)| {
         let mut ports: Vec<u16> = servers
             .iter()
@@ -142,17 +148,17 @@ fn listeners(compiled: &Compiled) -> Vec<Detail> {
 fn silent_servers<'c>(
     port: u16,
     bind: Option<&'c BindAddress>,
-    compiled: &'c Compiled,
+    configuration: Configuration<'c>,
 ) -> impl Iterator<Item = Detail> + 'c {
     let is_there = move |server: &&ServerEntry| match bind {
         Some(bind) => server.bind == *bind,
         None => server.declared_port == port || listening_port(&server.bind) == Some(port),
     };
-    compiled.inventory.servers.iter().filter(is_there).filter_map(silence).take(LISTED_MAX)
+    configuration.inventory.servers.iter().filter(is_there).filter_map(silence).take(LISTED_MAX)
 }
 
 /// Why a server does not serve; nothing if it does.
-pub(in crate::cli) fn silence_of(server: &ServerEntry) -> Option<String> {
+pub fn silence_of(server: &ServerEntry) -> Option<String> {
     let why = match server.state {
         ServerState::Listening(_) => return None,
         ServerState::Dropped => "is left out, for another server is in its way; `check` names it",

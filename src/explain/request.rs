@@ -1,10 +1,51 @@
-//! The command line to the bytes that a client would send.
+//! A question to the bytes that a client would send.
 
-use crate::{
-    cli::args::ExplainArgs,
-    http::{Version, split_port},
-};
+use crate::http::{Version, split_port};
 use std::{net::IpAddr, path::PathBuf};
+
+/// What somebody wants to know.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The request's URL; `tcp://` and `tls://` ask about connections without HTTP.
+    pub url: String,
+    /// The request's method.
+    pub method: String,
+    /// Its header fields, such as `Name: value`.
+    pub headers: Vec<String>,
+    /// It comes as HTTP/2.
+    pub http2: bool,
+    /// The Unix socket that the client connects to.
+    pub unix_socket: Option<PathBuf>,
+    /// The name in the TLS handshake; empty: none. Nothing: the URL's host.
+    pub sni: Option<String>,
+    /// The client's address.
+    pub from: IpAddr,
+}
+
+impl Question {
+    /// A GET of a URL by a client on this host.
+    pub fn get(url: impl Into<String>) -> Question {
+        Question {
+            url: url.into(),
+            method: "GET".to_owned(),
+            headers: Vec::new(),
+            http2: false,
+            unix_socket: None,
+            sni: None,
+            from: IpAddr::from([127, 0, 0, 1]),
+        }
+    }
+}
+
+impl Question {
+    /// Whether any client could ask it.
+    ///
+    /// # Errors
+    /// What no client could send, in words.
+    pub fn check(&self) -> Result<(), String> {
+        Asked::new(self).map(drop)
+    }
+}
 
 /// The request that is asked about.
 #[derive(Debug)]
@@ -83,30 +124,30 @@ impl Asked {
     ///
     /// # Errors
     /// What no client could send. What a client could send and the gateway refuses is for the gateway to say.
-    pub(super) fn new(args: &ExplainArgs) -> Result<Asked, String> {
-        let url = Url::parse(&args.url)?;
-        no_controls("the method", &args.method)?;
-        if args.method.is_empty() || args.method.contains(' ') {
-            return Err(format!("`{}` is not a method", args.method));
+    pub(super) fn new(question: &Question) -> Result<Asked, String> {
+        let url = Url::parse(&question.url)?;
+        no_controls("the method", &question.method)?;
+        if question.method.is_empty() || question.method.contains(' ') {
+            return Err(format!("`{}` is not a method", question.method));
         }
-        let version = match (args.http2, url.spoken.is_http()) {
+        let version = match (question.http2, url.spoken.is_http()) {
             (true, false) => return Err("--http2 is for http:// and https:// URLs".to_owned()),
             (_, false) => None,
             (true, true) => Some(Version::Http2),
             (false, true) => Some(Version::Http11),
         };
         Ok(Asked {
-            method: args.method.clone(),
-            url: args.url.clone(),
+            method: question.method.clone(),
+            url: question.url.clone(),
             spoken: url.spoken,
             host: url.host.to_owned(),
             port: url.port,
             has_port: url.has_port,
-            unix_socket: args.unix_socket.clone(),
-            sni: args.sni.clone(),
-            from: args.from,
+            unix_socket: question.unix_socket.clone(),
+            sni: question.sni.clone(),
+            from: question.from,
             version,
-            wire: wire(args, &url)?,
+            wire: wire(question, &url)?,
         })
     }
 }
@@ -116,15 +157,15 @@ const OF_CONNECTIONS: [&str; 5] =
     ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
 /// The head on the wire. As with curl, a `Host` among the headers takes the place of the URL's.
-fn wire(args: &ExplainArgs, url: &Url<'_>) -> Result<Vec<u8>, String> {
-    let mut head = format!("{} {} HTTP/1.1\r\n", args.method, url.target);
+fn wire(question: &Question, url: &Url<'_>) -> Result<Vec<u8>, String> {
+    let mut head = format!("{} {} HTTP/1.1\r\n", question.method, url.target);
     let mut fields = Vec::new();
-    for field in &args.headers {
+    for field in &question.headers {
         no_controls("a header", field)?;
         let Some((name, value)) = field.split_once(':') else {
             return Err(format!("`{field}` is not a header: expected 'Name: value'"));
         };
-        if args.http2 && OF_CONNECTIONS.iter().any(|own| name.trim().eq_ignore_ascii_case(own)) {
+        if question.http2 && OF_CONNECTIONS.iter().any(|own| name.trim().eq_ignore_ascii_case(own)) {
             return Err(format!("`{name}` is a header of HTTP/1.1 alone: no client sends it in HTTP/2"));
         }
         fields.push((name, value.trim()));
@@ -199,8 +240,6 @@ impl<'a> Url<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Arguments, Subcommand};
-    use clap::Parser;
 
     #[track_caller]
     fn says(text: &str, host: &str, port: u16, authority: &str, target: &str) {
@@ -222,20 +261,18 @@ mod tests {
         assert_eq!(Url::parse("https://a").unwrap().spoken, Spoken::Https);
     }
 
-    fn asked(options: &[&str]) -> Result<Asked, String> {
-        let line = ["sluicegate", "explain", "-c", "a", "--url"].iter().chain(options);
-        let Subcommand::Explain(args) = Arguments::try_parse_from(line).unwrap().subcommand else { panic!() };
-        Asked::new(&args)
-    }
-
     #[test]
     fn what_no_client_of_http2_sends() {
-        assert_eq!(asked(&["http://a", "--http2"]).unwrap().version, Some(Version::Http2));
-        assert_eq!(asked(&["tcp://a:1"]).unwrap().version, None);
-        assert!(asked(&["tls://a", "--http2"]).unwrap_err().contains("http:// and https:// URLs"));
-        let upgrade = ["http://a", "-H", "Upgrade: websocket"];
-        assert!(asked(&upgrade).is_ok());
-        assert!(asked(&[&upgrade[..], &["--http2"]].concat()).unwrap_err().contains("of HTTP/1.1 alone"));
+        let asked = |url: &str, http2: bool, headers: &[&str]| {
+            let headers = headers.iter().map(|field| (*field).to_owned()).collect();
+            Asked::new(&Question { http2, headers, ..Question::get(url) })
+        };
+        assert_eq!(asked("http://a", true, &[]).unwrap().version, Some(Version::Http2));
+        assert_eq!(asked("tcp://a:1", false, &[]).unwrap().version, None);
+        assert!(asked("tls://a", true, &[]).unwrap_err().contains("http:// and https:// URLs"));
+        assert!(asked("http://a", false, &["Upgrade: websocket"]).is_ok());
+        let refused = asked("http://a", true, &["Upgrade: websocket"]).unwrap_err();
+        assert!(refused.contains("of HTTP/1.1 alone"));
     }
 
     #[test]

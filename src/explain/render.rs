@@ -5,7 +5,7 @@ use super::{
     request::Asked,
     story::{Closing, Detail, Failure, Outcome, Reply, Story, Target},
 };
-use crate::{cli::place::line_of, config::Sources, http::Version, table::Source};
+use crate::{config::Sources, explain::place::line_of, http::Version, table::Source};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -132,7 +132,7 @@ fn detail(detail: &Detail) -> Value {
 }
 
 /// Where a thing comes from; file and line are `null` where no file says it.
-pub(in crate::cli) fn source_value(source: &Source) -> Value {
+pub fn source_value(source: &Source) -> Value {
     let is_written = source.line > 0;
     json!({
         "object": &*source.object,
