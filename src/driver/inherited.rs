@@ -32,10 +32,12 @@ pub fn passed_descriptors(count: u16) -> Vec<Option<OwnedFd>> {
 /// anything is opened here.
 #[allow(unsafe_code)]
 pub fn close_inherited() {
-    let open = fs::read_dir("/proc/self/fd").map(|entries| entries.flatten().collect::<Vec<_>>());
-    let numbers =
-        open.unwrap_or_default().into_iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    for fd in numbers.filter(|fd: &i32| *fd >= FIRST_PASSED) {
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    // Whole before anything is closed: one of them is what the list is read from.
+    let numbers: Vec<i32> = fs::read_dir("/proc/self/fd")
+        .map(|entries| entries.flatten().filter_map(number).collect())
+        .unwrap_or_default();
+    for fd in numbers.into_iter().filter(|fd| *fd >= FIRST_PASSED) {
         // SAFETY: nothing in this process has opened it, as this is called before anything is: nobody here uses it. One that
         // is not open any more, as that which the list was read from, is left alone.
         unsafe { libc::close(fd) };

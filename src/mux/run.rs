@@ -108,6 +108,7 @@ async fn read_more(
     let mut reading = pin!(read.read(buffer));
     poll_fn(|context| {
         ends.look(session, context);
+        session.watch_leaving(context.waker());
         reading.as_mut().poll(context)
     })
     .await

@@ -31,6 +31,8 @@ pub struct Session {
     strangers: RefCell<Vec<Waker>>,
     sender: RefCell<Option<Waker>>,
     reader: RefCell<Option<Waker>>,
+    /// Who reads, to be woken when it is told to leave: what follows has its time.
+    leaver: RefCell<Option<Waker>>,
     /// The sender has sent all that there was to be sent, or can't.
     pub(super) has_sent: Cell<bool>,
     /// A send is under way that the socket did not take at once.
@@ -60,6 +62,7 @@ impl Session {
             strangers: RefCell::default(),
             sender: RefCell::default(),
             reader: RefCell::default(),
+            leaver: RefCell::default(),
             has_sent: Cell::new(false),
             is_sending: Cell::new(false),
             sends: Cell::new(0),
@@ -105,6 +108,17 @@ impl Session {
         let now_ms = self.now_ms();
         self.with(|connection| connection.leave(now_ms));
         self.flush();
+        if let Some(leaver) = &*self.leaver.borrow() {
+            leaver.wake_by_ref();
+        }
+    }
+
+    /// Whoever reads is woken by [`leave`](Self::leave) from now on.
+    pub(super) fn watch_leaving(&self, waker: &Waker) {
+        let mut leaver = self.leaver.borrow_mut();
+        if !leaver.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *leaver = Some(waker.clone());
+        }
     }
 
     /// Takes no further streams; ends when those that are there have.

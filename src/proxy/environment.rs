@@ -166,7 +166,7 @@ impl Environment {
     ) -> Environment {
         Environment {
             routing: RefCell::new(Rc::new(routing)),
-            next_connection: Cell::new(shard as u64),
+            next_connection: Cell::new(shard as u64 + 1),
             handshakes: Cell::new(0),
             buffers: Pool::new(),
             pipes: Pipes::default(),

@@ -198,7 +198,7 @@ fn the_status_port_says_ready_until_it_drains() {
     client.send(b"GET /healthz/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(client.answer("GET").status, 200);
     let mut client = super::client::Client::connect(gateway.admin());
-    client.send(b"GET /stats/prometheus HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    client.send(b"GET /stats/prometheus HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let page = client.answer("GET");
     assert!(page.text().contains("# TYPE envoy_http_downstream_rq_total counter"), "{}", page.text());
     gateway.stop();

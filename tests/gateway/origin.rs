@@ -179,9 +179,10 @@ fn fields(reader: &mut impl BufRead) -> Option<Vec<(String, String)>> {
 }
 
 fn line(reader: &mut impl BufRead) -> Option<String> {
-    let mut text = String::new();
-    if reader.read_line(&mut text).ok()? == 0 {
+    let mut bytes = Vec::new();
+    if reader.read_until(b'\n', &mut bytes).ok()? == 0 {
         return None;
     }
+    let text = String::from_utf8_lossy(&bytes);
     Some(text.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -297,7 +297,7 @@ fn health(endpoint: &Value) -> (Style, String) {
 
 /// The last loads, and what was said of the one that is chosen.
 pub(super) fn reloads(frame: &mut Frame<'_>, area: Rect, model: &Model, screen: &Screen) {
-    let height = (model.loads.len() as u16 + 3).clamp(4, area.height / 2);
+    let height = (model.loads.len() as u16 + 3).max(4).min(area.height / 2);
     let [above, below] = Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(area);
     let inside = boxed(frame, above, "Loads of the configuration, the latest first");
     let now = number(&model.last, "now_ms");

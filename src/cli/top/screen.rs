@@ -357,6 +357,6 @@ mod tests {
         assert_eq!(names(screen.routes(&model)), ["A", "b", "no route", "c\u{fffd}"]);
         assert_eq!(names(screen.clusters(&model)), ["c\u{fffd}", "A", "b", ""]);
         (screen.sort_by, screen.is_reversed) = (SortBy::Name, true);
-        assert_eq!(names(screen.routes(&model)), ["c\u{fffd}", "b", "A", "no route"]);
+        assert_eq!(names(screen.routes(&model)), ["no route", "c\u{fffd}", "b", "A"]);
     }
 }
