@@ -66,6 +66,8 @@ pub struct Listener {
     gate: Cell<Gate>,
     /// The task that accepts, while it waits.
     waiting: Cell<Option<Waker>>,
+    /// How often accepting was to begin anew.
+    nudges: Cell<u32>,
 }
 
 /// Whether connections are accepted.
@@ -86,6 +88,7 @@ impl Listener {
             is_kept: Cell::new(false),
             gate: Cell::new(Gate::Open),
             waiting: Cell::new(None),
+            nudges: Cell::new(0),
         }
     }
 
@@ -171,6 +174,15 @@ impl Listener {
         self.pass(Gate::Left);
     }
 
+    /// Accepts anew. The kernel tells of a new connection only one of those who wait for it: if that was a process that stops
+    /// to wait in this moment, nobody looks at the queue until the next one comes.
+    pub fn nudge(&self) {
+        self.nudges.set(self.nudges.get().wrapping_add(1));
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
+        }
+    }
+
     fn is_others(&self) -> bool {
         self.is_kept.get() || self.gate.get() == Gate::Held
     }
@@ -223,6 +235,7 @@ impl Listener {
             is_kept: self.is_kept.clone(),
             gate: self.gate.clone(),
             waiting: Cell::new(None),
+            nudges: Cell::new(0),
         })
     }
 
@@ -358,9 +371,14 @@ impl Listener {
         let handle = canceller.as_ref().map(Canceller::handle);
         let handle = handle.ok_or_else(|| io::Error::from_raw_os_error(libc::ECANCELED))?;
         let mut accept = pin!(acceptor.accept(handle));
+        let mut nudges = self.nudges.get();
         poll_fn(|cx| {
             if self.gate.get() != Gate::Left {
                 self.waiting.set(Some(cx.waker().clone()));
+                if nudges != self.nudges.get() {
+                    nudges = self.nudges.get();
+                    *canceller = canceller.take().map(Canceller::cancel);
+                }
             } else if let Some(canceller) = canceller.take() {
                 canceller.cancel();
             }

@@ -24,6 +24,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// A shard that takes sockets over from another process accepts anew at so many ticks: five seconds, in which the other one is
+/// told that it is no longer needed, and stops.
+const NUDGES: u32 = 50;
+
 /// Idle upstream connections are looked at every so many ticks.
 const SWEEP_TICKS: u64 = 10;
 
@@ -188,6 +192,7 @@ async fn serve(plan: Plan, inbox: Inbox, counters: Arc<Counters>, started: Repor
         is_updating: Cell::new(false),
         waiting: RefCell::default(),
         ending_time: plan.reload_drain_time,
+        nudges_left: Cell::new(0),
     });
     driver::spawn(hear(inbox, Rc::clone(&members)));
     let exact = Rc::clone(&env.deadlines).serve_exact();
@@ -214,11 +219,22 @@ async fn hear(inbox: Inbox, members: Rc<Members>) {
 }
 
 impl Members {
+    /// Looks again at what may wait, while the process before this one may still be about to stop accepting.
+    fn nudge(&self) {
+        if let Some(left) = self.nudges_left.get().checked_sub(1) {
+            self.nudges_left.set(left);
+            self.listeners.sockets().iter().for_each(|socket| socket.nudge());
+        }
+    }
+
     fn hear(self: &Rc<Self>, message: Message) {
         match message {
             Message::Drain(within) => begin_drain(&self.env, &self.drain, within),
             Message::Stop => begin_drain(&self.env, &self.drain, Duration::ZERO),
-            Message::Open => self.listeners.sockets().iter().for_each(|socket| socket.open()),
+            Message::Open => {
+                self.listeners.sockets().iter().for_each(|socket| socket.open());
+                self.nudges_left.set(NUDGES);
+            }
             Message::HandOver(within) => hand_over(&self.env, &self.drain, within),
             Message::Look(look) => self.look(&look),
             // It may be said of what the update brings.
@@ -268,6 +284,7 @@ async fn tick(members: &Rc<Members>) -> usize {
         env.log.flush();
         env.spans.flush();
         members.remains.free();
+        members.nudge();
         members.listeners.take_handed_over(env);
         members.listeners.forget_early();
         for state in members.listeners.tick() {

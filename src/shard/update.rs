@@ -45,6 +45,8 @@ pub(super) struct Members {
     pub(super) waiting: RefCell<VecDeque<Message>>,
     /// How long connections of a listener that is no more have to end.
     pub(super) ending_time: Duration,
+    /// Ticks at which listeners are still to accept anew.
+    pub(super) nudges_left: Cell<u32>,
 }
 
 impl Members {

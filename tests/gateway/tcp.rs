@@ -309,7 +309,7 @@ fn a_connection_on_which_nothing_moves_is_closed() {
 fn a_drain_waits_for_connections_and_cuts_them_when_its_time_is_up() {
     let origin = Raw::new();
     let yaml = tcp("TCP", TO_A, &[&[origin.port()]]);
-    let gateway = Gateway::start_with(&[2000], &yaml, &["--drain-time", "3s"]);
+    let gateway = Gateway::start_with(&[2000], &yaml, &["--drain-time", "5s"]);
     let pairs = [(); 2].map(|()| (dial(&gateway, 2000), origin.accept()));
     gateway.signal("TERM");
     gateway.said("draining");

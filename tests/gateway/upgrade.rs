@@ -149,7 +149,7 @@ fn no_request_fails_while_one_process_after_another_takes_over() {
         clients.into_iter().filter_map(|client| client.join().unwrap().err()).collect();
     assert!(failures.is_empty(), "{failures:#?}");
     while let Some(said) = line.try_said() {
-        assert!(!said.contains(" cut"), "{said}");
+        assert!(!said.contains(" cut") || said.contains("no connection was cut"), "{said}");
     }
 }
 
@@ -343,8 +343,7 @@ fn the_number_of_workers_may_change_and_every_queue_has_an_owner() {
         let line = place.start(&answering("hi"), &["--workers", before]);
         place.put(&format!("exec {PROGRAM} $(echo \"$@\" | sed 's/--workers {before}/--workers {after}/')"));
         line.upgrade();
-        let said = line.said(&format!("workers: {after},"));
-        drop(said);
+        assert!(line.said_so_far().contains(&format!("workers: {after},")));
         // The kernel spreads them over all sockets that listen.
         let mut clients: Vec<Client> = (0..64).map(|_| line.connect(80)).collect();
         for client in &mut clients {
