@@ -36,9 +36,10 @@ fn ask(client: &mut Client, host: &str) -> super::client::Answer {
     client.answer("GET")
 }
 
-/// Opens a connection, which is served; says by which worker.
-fn opened(gateway: &Gateway, mut client: Client) -> (Client, usize) {
+/// Uses a connection that has said nothing yet; says which worker serves it. It begins with this.
+fn opened(gateway: &Gateway, mut client: Client, begins_with: &[u8]) -> (Client, usize) {
     let before = loads(gateway);
+    client.send(begins_with);
     assert_eq!(ask(&mut client, "a.test").status, 200);
     let after = loads(gateway);
     let worker = (0..WORKERS).find(|worker| after[*worker] > before[*worker]);
@@ -52,7 +53,7 @@ fn is_even(loads: [usize; WORKERS]) -> bool {
 
 /// Connections of clients until the workers are even, without those of the first worker.
 fn without_the_first(gateway: &Gateway) -> Vec<Client> {
-    let all: Vec<_> = (0..WORKERS * EACH).map(|_| opened(gateway, gateway.connect(80))).collect();
+    let all: Vec<_> = (0..WORKERS * EACH).map(|_| opened(gateway, gateway.connect(80), b"")).collect();
     assert!(is_even(loads(gateway)), "{:?}", loads(gateway));
     let others = all.into_iter().filter(|(_, worker)| *worker != 0).map(|(client, _)| client).collect();
     gateway.until("the first worker has none", || loads(gateway)[0] == 0);
@@ -145,17 +146,15 @@ fn connections_of_every_kind_can_be_handed_over() {
 fn a_proxy_header_is_read_by_the_worker_that_serves() {
     let (folder, authority, origin) = (Folder::new(), Authority::new("root"), Origin::echo());
     let gateway = start(&folder, &authority, &origin, &["--proxy-protocol-from", "127.0.0.0/8"]);
-    let introduced = || {
-        let mut client = gateway.connect(80);
-        client.send(b"PROXY TCP4 192.0.2.7 192.0.2.8 4000 80\r\n");
-        client
-    };
-    let all: Vec<_> = (0..WORKERS * 10).map(|_| opened(&gateway, introduced())).collect();
+    let header = b"PROXY TCP4 192.0.2.7 192.0.2.8 4000 80\r\n";
+    let open = |_| opened(&gateway, gateway.connect(80), header);
+    let all: Vec<_> = (0..WORKERS * 10).map(open).collect();
     let mut others: Vec<_> = all.into_iter().filter(|(_, worker)| *worker != 0).collect();
     gateway.until("the first worker has none", || loads(&gateway)[0] == 0);
     let before = handed_over(&gateway);
     for _ in 0..9 {
-        let mut client = introduced();
+        let mut client = gateway.connect(80);
+        client.send(header);
         assert_eq!(ask(&mut client, "a.test").echoed("x-forwarded-for"), Some("192.0.2.7"));
         others.push((client, 0));
     }
@@ -168,7 +167,7 @@ fn without_the_option_a_worker_serves_what_it_accepts() {
     let origin = Origin::echo();
     let yaml = super::harness::routed("  - route: [{destination: {host: a.test}}]", &[origin.port()]);
     let gateway = Gateway::start_with(&[80], &yaml, &["--workers", "3"]);
-    let clients: Vec<_> = (0..60).map(|_| opened(&gateway, gateway.connect(80))).collect();
+    let clients: Vec<_> = (0..60).map(|_| opened(&gateway, gateway.connect(80), b"")).collect();
     assert_eq!((clients.len(), handed_over(&gateway)), (60, 0.0));
     gateway.stop();
 }
