@@ -44,6 +44,8 @@ class Client(threading.Thread):
         self.join(PATIENCE)
         if self.is_alive():
             self.errors.append("it does not end")
+        else:
+            self.again()
 
 
 def connected(port, tls):
@@ -224,12 +226,14 @@ def h2load_errors(said):
 
 
 def curl_http2(port):
-    """HTTP/2 by a client that goes elsewhere when it is sent away, as the protocol has it."""
-    command = ["curl", "-s", "-Z", "--parallel-max", "8", "--http2-prior-knowledge", "-w", "%{http_code}\n", "-o", "/dev/null"]
-    return Tool("curl --http2", [*command, f"http://127.0.0.1:{port}/?[1-200]"], curl_errors)
+    """HTTP/2 by a client that goes elsewhere when it is sent away, as the protocol has it. With one request at a time, for curl
+    7.88 gives up those that it has lined up for a connection on which a GOAWAY comes; and with TLS, for it can't use a
+    connection twice whose protocol it was told."""
+    command = ["curl", "-s", "-k", "--http2", "-w", "%{http_code} %{errormsg}\n", "-o", "/dev/null"]
+    return Tool("curl --http2", [*command, f"https://127.0.0.1:{port}/?[1-200]"], curl_errors)
 
 
 def curl_errors(said):
-    codes = said.split()
-    wrong = [code for code in codes if code != "200"]
-    return len(codes), f"{len(wrong)} of {len(codes)}: {sorted(set(wrong))}" if wrong or not codes else ""
+    lines = said.splitlines()
+    wrong = [line.strip() for line in lines if not line.startswith("200")]
+    return len(lines), f"{len(wrong)} of {len(lines)}: {sorted(set(wrong))[:3]}" if wrong or not lines else ""

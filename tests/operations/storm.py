@@ -112,7 +112,7 @@ def upgrades(program, folder, origins, results):
     shutil.copy(program, own)
     configuration = Configuration(folder, origins)
     gateway = Gateway(str(own), configuration, ["--drain-time", "20s"])
-    running = started([*people(gateway, may_close=True), clients.wrk(gateway.http, 40), clients.curl_http2(gateway.http)])
+    running = started([*people(gateway, may_close=True), clients.wrk(gateway.http, 40), clients.curl_http2(gateway.https)])
     time.sleep(2)
     pids = [gateway.pid]
     for number in range(UPGRADES):

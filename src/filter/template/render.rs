@@ -15,7 +15,7 @@ pub(in crate::filter) enum Message<'a> {
 }
 
 impl Template {
-    /// As [`Self::render`], for something that is about a request and its answer.
+    /// As `render`, for something that is about a request and its answer.
     pub fn render_for_both(
         &self,
         request: &Fields,
