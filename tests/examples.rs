@@ -325,7 +325,7 @@ fn operator() {
 
 #[test]
 fn observability() {
-    let example = Example::clean("observability.yaml");
+    let example = Example::clean("observability");
     let get = |target| example.get(PORT, "shop.example.com", target, &[]);
     assert_eq!([get("/"), get("/teapot"), get("/healthz")], ["200", "418", "200"]);
     let snapshot = &example.compiled.snapshot;
@@ -487,6 +487,6 @@ fn every_example_has_a_test() {
     names.sort();
     let tested = "access balancing.yaml bookinfo canary.yaml demo egress.yaml grpc.yaml \
                   headers.yaml health.yaml hello.yaml kubernetes-services.yaml limits.yaml multi-team \
-                  observability.yaml operator.yaml resilience.yaml rewrite-and-redirect.yaml tls-and-tcp.yaml tracing unix-socket.yaml upstream-tls.yaml";
+                  observability operator.yaml resilience.yaml rewrite-and-redirect.yaml tls-and-tcp.yaml tracing unix-socket.yaml upstream-tls.yaml";
     assert_eq!(names.join(" "), tested);
 }

@@ -90,6 +90,18 @@ pub struct LoadCounts {
     pub warnings: usize,
 }
 
+impl Load {
+    /// The diagnostics with their places, without the pieces of the files: a key may stand in one.
+    pub fn without_pieces(&self) -> Vec<String> {
+        let is_piece = |line: &&str| {
+            let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
+            rest.starts_with('|') || rest == "..."
+        };
+        let whole = self.diagnostics.iter();
+        whole.map(|text| text.lines().filter(|line| !is_piece(line)).collect::<Vec<_>>().join("\n")).collect()
+    }
+}
+
 /// Loads that are kept for pages.
 pub const LOADS_KEPT: usize = 20;
 /// Diagnostics of one load that are kept for pages. What is behind them is for `sluicegate check`.

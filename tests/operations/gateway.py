@@ -194,7 +194,8 @@ class Gateway:
     def start(self):
         heard = len(self.manager.heard)
         environment = {**os.environ, "NOTIFY_SOCKET": self.manager.path}
-        self.process = subprocess.Popen(self.command, stderr=self.said, env=environment)
+        # A group of its own, with the processes that take over from it.
+        self.process = subprocess.Popen(self.command, stderr=self.said, env=environment, start_new_session=True)
         self.manager.main_pid = self.process.pid
         self.manager.wait_for("READY=1", lambda m: any("READY=1" in said for said in m.heard[heard:]))
 

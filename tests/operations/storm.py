@@ -288,9 +288,7 @@ def kills(program, folder, origins, results):
         configuration.change()
         gateway.signal(["HUP", "USR2"][number % 2])
         time.sleep(number * 0.02)
-        for pid in children(gateway.process.pid) + [gateway.pid, gateway.process.pid]:
-            if is_running(pid):
-                os.kill(pid, 9)
+        os.killpg(gateway.process.pid, 9)
         gateway.process.wait()
         ended(running)
         gateway.start()
@@ -301,13 +299,6 @@ def kills(program, folder, origins, results):
     whole = [line for line in log if line.startswith(b"[20")]
     results.check("the access log has whole lines", len(log) - len(whole) <= 21, f"{len(whole)} of {len(log)}")
     end(gateway, results)
-
-
-def children(pid):
-    try:
-        return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
 
 
 ACTS = {act.__name__: act for act in (reloads, upgrades, hosts, ends, kills)}

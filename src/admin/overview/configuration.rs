@@ -31,7 +31,7 @@ fn load(load: &Load) -> Value {
         "took_ms": milliseconds(load.took),
         "errors": load.errors,
         "warnings": load.warnings,
-        "diagnostics": load.diagnostics,
+        "diagnostics": load.without_pieces(),
     })
 }
 

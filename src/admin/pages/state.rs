@@ -103,7 +103,7 @@ pub(super) fn loads(gateway: &Gateway, asked: &Asked) -> Reply {
                 load.warnings,
                 load.took.as_millis()
             );
-            for diagnostic in &load.diagnostics {
+            for diagnostic in load.without_pieces() {
                 diagnostic.lines().for_each(|line| {
                     let _ = writeln!(text, "  {line}");
                 });
@@ -124,7 +124,7 @@ fn load(load: &Load) -> Value {
         "took_seconds": load.took.as_secs_f64(),
         "errors": load.errors,
         "warnings": load.warnings,
-        "diagnostics": load.diagnostics,
+        "diagnostics": load.without_pieces(),
     })
 }
 
