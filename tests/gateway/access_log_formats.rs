@@ -189,7 +189,7 @@ fn several_logs_each_have_their_own_format_and_filter() {
     let rules =
         "{providers: [{name: all}]}, {providers: [{name: bad}], filter: {expression: response.code >= 400}}";
     let yaml = format!("{}{mesh}{}", statuses(""), telemetry("name: t, namespace: default", rules));
-    let gateway = Gateway::start(&[80], &yaml);
+    let gateway = Gateway::start_with(&[80], &yaml, &["--workers", "1"]);
     for path in ["/200", "/404", "/503"] {
         gateway.get(80, "web.test", path);
     }
