@@ -1,5 +1,6 @@
 //! What is in use of clusters that have limits, under Envoy's names (circuit breakers).
 
+use super::metrics::escaped;
 use crate::{
     control::Gateway,
     table::{Breaker, Cluster, Resource},
@@ -117,7 +118,7 @@ pub(super) fn numbers(gateway: &Gateway) -> Vec<Numbers> {
             // Connections of one shard may be too many for its line even where `pending` has no limit.
             let falls_over = |resource: &&Resource| breaker.overflows(**resource) > 0;
             let resource = limited.or_else(|| resources.iter().find(falls_over))?;
-            Some((format!("cluster_name=\"{}\"", cluster.name), number(breaker, *resource)))
+            Some((format!("cluster_name=\"{}\"", escaped(&cluster.name)), number(breaker, *resource)))
         };
         Numbers { name, kind: *kind, help, values: clusters.iter().filter_map(value).collect() }
     };

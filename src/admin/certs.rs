@@ -1,6 +1,6 @@
 //! Certificates: which there are, until when they hold, and what is wrong with them. Nothing of a key is in here.
 
-use super::pages::unix_seconds;
+use super::{metrics::escaped, pages::unix_seconds};
 use crate::{
     control::{Condition, Gateway, View},
     telemetry::TimestampCache,
@@ -81,11 +81,6 @@ pub(super) fn states(gateway: &Gateway) -> [(&'static str, u64); 3] {
     let credentials = gateway.credentials.borrow();
     let count = |condition| credentials.views().filter(|view| view.condition == condition).count() as u64;
     [("good", count(Condition::Good)), ("kept", count(Condition::Kept)), ("failed", count(Condition::Failed))]
-}
-
-/// A label's value in the text format of Prometheus.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 #[cfg(test)]

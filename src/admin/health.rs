@@ -1,6 +1,6 @@
 //! Which endpoints are good: numbers, flags and JSON.
 
-use super::pages::present_endpoints;
+use super::{metrics::escaped, pages::present_endpoints};
 use crate::{
     control::Gateway,
     table::{
@@ -135,11 +135,6 @@ impl Kept<'_> {
 
 pub(super) fn is_good(endpoint: &Endpoint) -> bool {
     endpoint.health().is_none_or(|health| health.is_good())
-}
-
-/// The value of a label.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// As `/clusters` of Envoy writes it; nothing where nobody asks.

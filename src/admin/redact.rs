@@ -54,13 +54,13 @@ fn inside(value: &mut Value) {
         Value::Object(fields) => {
             // `{name: authorization, value: ...}`, and a condition on a header.
             let about = ["name", "key", "header"].into_iter().find_map(|name| fields.get(name)?.as_str());
-            let is_secret = about.is_some_and(|name| is_secret_name(named(name).as_bytes()));
+            let names_secret = about.is_some_and(|name| is_secret(named(name)));
             for (name, value) in fields.iter_mut() {
-                let hides = is_secret && matches!(name.as_str(), "value" | "values" | "notValues")
+                let hides = names_secret && matches!(name.as_str(), "value" | "values" | "notValues")
                     || name == LAST_APPLIED
                     || (name == "jwks" && has_private_part(value))
                     // A switch, or the name of a file or an object, is none.
-                    || is_secret_name(name.as_bytes()) && !value.is_boolean();
+                    || is_secret(name) && !value.is_boolean();
                 match hides {
                     true => hide(value),
                     false => inside(value),
@@ -71,6 +71,24 @@ fn inside(value: &mut Value) {
         Value::String(text) => *text = in_text(text),
         _ => {}
     }
+}
+
+/// Whether values under this name are secrets, written as header fields are or as members of objects: `clientSecret`. A name,
+/// a place or an address of one is none.
+fn is_secret(name: &str) -> bool {
+    if ["Name", "File", "Path", "Uri", "Url"].iter().any(|end| name.ends_with(end)) {
+        return false;
+    }
+    let mut words = String::with_capacity(name.len() + 4);
+    let mut was_small = false;
+    for letter in name.chars() {
+        if was_small && letter.is_ascii_uppercase() {
+            words.push('-');
+        }
+        was_small = letter.is_ascii_lowercase();
+        words.push(letter);
+    }
+    is_secret_name(words.as_bytes())
 }
 
 /// `x-token` of `request.headers[x-token]`
@@ -102,18 +120,31 @@ fn in_text(text: &str) -> String {
     if looks_secret(text) {
         return REDACTED.to_owned();
     }
+    if let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
+        let mut shown = value.clone();
+        inside(&mut shown);
+        return if shown == value { text.to_owned() } else { shown.to_string() };
+    }
     if !text.contains('\n') {
         return without_user(text);
     }
     let mut name_is_secret = false;
+    // How far the name of a hidden block is indented, as long as its lines come.
+    let mut hidden: Option<usize> = None;
     let mut line = |line: &str| {
+        let indent = line.len() - line.trim_start().len();
+        if hidden.is_some_and(|block| indent > block || line.trim().is_empty()) {
+            return String::new();
+        }
+        hidden = None;
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         let bare = name.trim_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '"' | '\''));
         let is_value = name_is_secret && bare == "value";
-        name_is_secret = bare == "name" && is_secret_name(value.trim_matches(['"', '\'', ' ']).as_bytes());
-        if !value.trim().is_empty()
-            && (is_value || is_secret_name(bare.as_bytes()) || looks_secret(value.trim()))
-        {
+        name_is_secret = bare == "name" && is_secret(value.trim_matches(['"', '\'', ' ']));
+        if !value.trim().is_empty() && (is_value || is_secret(bare) || looks_secret(value.trim())) {
+            if value.trim().starts_with(['|', '>']) {
+                hidden = Some(indent);
+            }
             return format!("{name}: {REDACTED}");
         }
         without_user(line)
@@ -130,14 +161,21 @@ fn looks_secret(text: &str) -> bool {
     text.contains("PRIVATE KEY-----") || is_token() || signs_in()
 }
 
-/// `https://user:password@host` without the user and the password.
+/// Every `https://user:password@host` without the user and the password.
 fn without_user(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len()));
-    match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{REDACTED}@{host}{path}"),
-        None => text.to_owned(),
+    let mut shown = String::with_capacity(text.len());
+    let mut left = text;
+    while let Some((before, rest)) = left.split_once("://") {
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len()));
+        shown.push_str(before);
+        shown.push_str("://");
+        match authority.rsplit_once('@') {
+            Some((_, host)) => shown.extend([REDACTED, "@", host]),
+            None => shown.push_str(authority),
+        }
+        left = path;
     }
+    shown + left
 }
 
 #[cfg(test)]
@@ -175,6 +213,10 @@ mod tests {
             "mesh": "a: b\nheaders:\n- name: authorization\n  value: topsecret\npassword: \"topsecret\"\nz: 1",
             "credentialName": "kept",
             "forward-token": true,
+            "clientSecret": "topsecret",
+            "one-line": "{\"password\":\"topsecret\",\"b\":1}",
+            "block": "a:\n  password: |\n    topsecret\n\n    topsecret\n  c: shown\n",
+            "two": "http://a.example/ then http://me:topsecret@b.example/",
         }));
         let text = shown.to_string();
         assert!(!text.contains("topsecret"), "{text}");
@@ -184,6 +226,7 @@ mod tests {
             (&json!("a=b"), &json!(true))
         );
         assert!(text.contains("a: b\\nheaders:") && text.contains("@keys.example/x"), "{text}");
+        assert!(text.contains("c: shown") && text.contains("@b.example/"), "{text}");
         let public = json!({"jwks": "{\"keys\": [{\"kty\": \"EC\", \"x\": \"f\"}]}"});
         assert_eq!(object(public.clone()), public);
     }

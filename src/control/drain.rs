@@ -61,7 +61,7 @@ impl Life {
             return self.hasten(why);
         }
         self.gateway.state.set(State::Draining);
-        notify::stopping("draining");
+        notify::stopping();
         self.upgrading.give_up();
         self.refuse_reloads();
         self.ending.is_asked = true;

@@ -32,14 +32,14 @@ pub(super) fn reloading() {
     }
 }
 
-/// The configuration has been read again, or the old one goes on; `status` says which.
-pub(super) fn reloaded(status: &str) {
-    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+/// The configuration has been read again, or the old one goes on.
+pub(super) fn reloaded() {
+    notify(&[NotifyState::Ready, NotifyState::Status("serving")]);
 }
 
 /// The service ends.
-pub(super) fn stopping(status: &str) {
-    notify(&[NotifyState::Stopping, NotifyState::Status(status)]);
+pub(super) fn stopping() {
+    notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
 }
 
 /// What people read in `systemctl status`.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     driver::{self, FirstWord},
     listener::{self, BindError},
-    table::{BindAddress, Chain, Listener},
+    table::{BindAddress, Listener},
 };
 use rustix::net::sockopt::socket_cookie;
 use socket2::SockRef;
@@ -155,10 +155,7 @@ impl Sockets {
         listener: &Listener,
         workers: usize,
     ) -> Result<Vec<driver::Listener>, BindError> {
-        let first_word = match listener.chain {
-            Chain::Tcp(_) => FirstWord::Either,
-            Chain::Http(_) | Chain::Tls(_) => FirstWord::Client,
-        };
+        let first_word = listener::first_word(&listener.chain);
         let taken = self.take(&listener.bind, first_word);
         let spread = taken.and_then(|taken| spread(taken, &listener.bind, first_word, workers));
         let all = match spread {
@@ -384,7 +381,7 @@ fn sockets_of(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{Source, TableId};
+    use crate::table::{Chain, Source, TableId};
 
     fn listener(bind: BindAddress) -> Listener {
         let source = Source::built_in("Gateway a/b");

@@ -30,8 +30,6 @@ pub struct Listening {
 /// Accepts and serves until the socket is closed.
 pub async fn run(listening: Listening, env: Rc<Environment>) {
     let local = Local::of(&listening.socket, &listening.bind);
-    // As Envoy writes it: `0.0.0.0_8080`.
-    listening.state.count_in(env.traffic.listener(&local.text.replace(':', "_")));
     let accepted = |result: std::io::Result<Accepted>| match result {
         Ok(accepted) => {
             if let Some(accepted) = listening.keep(accepted, &env) {

@@ -60,10 +60,7 @@ pub fn bind_beside(listener: &Listener, shards: usize) -> Result<Vec<driver::Lis
     let failed = |error| failed(listener, error);
     match &listener.bind {
         BindAddress::Tcp(address) => {
-            let first_word = match listener.chain {
-                Chain::Tcp(_) => FirstWord::Either,
-                Chain::Http(_) | Chain::Tls(_) => FirstWord::Client,
-            };
+            let first_word = first_word(&listener.chain);
             let first = driver::Listener::tcp(*address, first_word).map_err(failed)?;
             let bound = first.local_address().unwrap_or(*address);
             let mut all = vec![first];
@@ -79,6 +76,14 @@ pub fn bind_beside(listener: &Listener, shards: usize) -> Result<Vec<driver::Lis
             all.push(first);
             Ok(all)
         }
+    }
+}
+
+/// Who speaks first on a listener's connections.
+pub fn first_word(chain: &Chain) -> FirstWord {
+    match chain {
+        Chain::Tcp(_) => FirstWord::Either,
+        Chain::Http(_) | Chain::Tls(_) => FirstWord::Client,
     }
 }
 

@@ -16,4 +16,4 @@ mod secure;
 
 pub use accept::{Listening, admit_handed_over, run};
 pub use balance::{Balance, HandedOver};
-pub use bind::{BindError, bind, bind_beside};
+pub use bind::{BindError, bind, bind_beside, first_word};

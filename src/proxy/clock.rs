@@ -17,8 +17,7 @@ impl Clock {
 
     /// Unix time in milliseconds at this instant.
     pub fn unix_ms(&self, at: Instant) -> u64 {
-        let (base, unix_ms) = self.base.get();
-        unix_ms.saturating_add(at.saturating_duration_since(base).as_millis() as u64)
+        self.unix_ns(at) / 1_000_000
     }
 
     /// Unix time in nanoseconds at this instant.
@@ -39,4 +38,19 @@ impl Clock {
 
 fn unix_ms() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_began_before_the_last_tick_keeps_its_time() {
+        let clock = Clock::new();
+        let now = Instant::now();
+        let began = now.checked_sub(Duration::from_millis(500)).unwrap();
+        assert_eq!(clock.unix_ms(now) - clock.unix_ms(began), 500);
+        assert_eq!(clock.unix_ms(now + Duration::from_millis(500)) - clock.unix_ms(now), 500);
+    }
 }

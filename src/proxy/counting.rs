@@ -36,6 +36,19 @@ pub(super) fn grpc_status(fields: &Fields) -> Option<u8> {
 }
 
 impl Summary {
+    /// The status of a call: that of the trailers, or of the head where that is all of the answer. Nothing of other requests.
+    pub(super) fn call_status(&self, response: &Fields) -> Option<u8> {
+        if !self.is_call {
+            return None;
+        }
+        self.grpc_status.or_else(|| grpc_status(response))
+    }
+
+    /// Why it ended as it did.
+    pub(super) fn flags(&self) -> Flags {
+        Flags { flag: self.flag, retry: self.retry_flag, is_delayed: self.is_delayed }
+    }
+
     /// Counts the exchange, which took so long.
     pub(super) fn count(&self, env: &Environment, scratch: &Scratch, cluster: &str, took: Duration) {
         let counters = &env.counters;
@@ -52,12 +65,9 @@ impl Summary {
         }
         bump(&counters.bytes_received, self.bytes_received);
         bump(&counters.bytes_sent, self.bytes_sent);
-        let flags = Flags { flag: self.flag, retry: self.retry_flag, is_delayed: self.is_delayed };
-        let mut end = End { code: self.status, flags, ..End::default() };
-        if self.is_call {
-            end.spoken = Spoken::Grpc;
-            end.grpc_status = self.grpc_status.or_else(|| grpc_status(&scratch.response.fields));
-        }
+        let spoken = if self.is_call { Spoken::Grpc } else { Spoken::default() };
+        let grpc_status = self.call_status(&scratch.response.fields);
+        let end = End { code: self.status, flags: self.flags(), spoken, grpc_status };
         let ended = Ended {
             end,
             micros: took.as_micros() as u64,

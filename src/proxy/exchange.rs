@@ -100,12 +100,11 @@ impl<'a> Exchange<'a> {
 
     /// Runs the exchange.
     pub(super) async fn run(&mut self) -> After {
-        let counters = std::sync::Arc::clone(&self.env.counters);
-        bump(&counters.requests, 1);
-        bump(&counters.requests_active, 1);
+        bump(&self.env.counters.requests, 1);
+        bump(&self.env.counters.requests_active, 1);
         let routing = Rc::clone(&self.routing);
         let after = self.route(&routing).await;
-        bump(&counters.requests_active, 1u64.wrapping_neg());
+        bump(&self.env.counters.requests_active, 1u64.wrapping_neg());
         after
     }
 

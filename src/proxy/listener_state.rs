@@ -16,7 +16,7 @@ use crate::{
     telemetry::{ListenerSeries, bump},
 };
 use std::{
-    cell::{Cell, OnceCell, Ref, RefCell},
+    cell::{Cell, Ref, RefCell},
     rc::{Rc, Weak},
     sync::Arc,
 };
@@ -38,7 +38,7 @@ pub struct ListenerState {
     generation: Cell<u64>,
     connections: RefCell<Vec<Option<Open>>>,
     free: RefCell<Vec<u32>>,
-    series: OnceCell<Arc<ListenerSeries>>,
+    series: Arc<ListenerSeries>,
 }
 
 /// A connection of a listener.
@@ -59,8 +59,8 @@ pub(super) struct Known {
 const SHOWN_AT_ONCE: usize = 512;
 
 impl ListenerState {
-    /// A listener that begins now.
-    pub fn new(routing: &Rc<Routing>, chain: Chain) -> Rc<ListenerState> {
+    /// A listener that begins now, whose connections are counted in `series`.
+    pub fn new(routing: &Rc<Routing>, chain: Chain, series: Arc<ListenerSeries>) -> Rc<ListenerState> {
         let generation = Cell::new(routing.snapshot.generation);
         let served = RefCell::new(Rc::new(Served { routing: Rc::clone(routing), chain }));
         Rc::new(ListenerState {
@@ -68,20 +68,13 @@ impl ListenerState {
             generation,
             connections: RefCell::default(),
             free: RefCell::default(),
-            series: OnceCell::new(),
+            series,
         })
-    }
-
-    /// Its connections are counted there from now on.
-    pub fn count_in(&self, series: Arc<ListenerSeries>) {
-        let _ = self.series.set(series);
     }
 
     /// Counts a connection that was accepted.
     pub fn accepted(&self) {
-        if let Some(series) = self.series.get() {
-            bump(&series.connections, 1);
-        }
+        bump(&self.series.connections, 1);
     }
 
     /// What it does at present; the last that it did, where it is no more.
@@ -153,9 +146,7 @@ impl ListenerState {
     }
 
     fn know(self: &Rc<Self>, open: Open) -> Known {
-        if let Some(series) = self.series.get() {
-            bump(&series.active, 1);
-        }
+        bump(&self.series.active, 1);
         let mut all = self.connections.borrow_mut();
         let free = self.free.borrow_mut().pop();
         let number = match free {
@@ -195,9 +186,7 @@ impl Known {
 
 impl Drop for Known {
     fn drop(&mut self) {
-        if let Some(series) = self.listener.series.get() {
-            bump(&series.active, 1u64.wrapping_neg());
-        }
+        bump(&self.listener.series.active, 1u64.wrapping_neg());
         let mut all = self.listener.connections.borrow_mut();
         let open = all.get_mut(self.number as usize).and_then(Option::take);
         self.listener.free.borrow_mut().push(self.number);

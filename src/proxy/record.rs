@@ -131,7 +131,7 @@ impl Summary {
             upstream_protocol: self.service_ms.map_or("", |_| version(scratch.response.version)),
             attempts: self.attempts,
             connection_id: info.id,
-            grpc_status: self.grpc_status.map(u32::from),
+            grpc_status: self.call_status(&scratch.response.fields).map(u32::from),
             trace_id: context.map(|context| context.trace_id),
             span_id: context.map(|context| context.span_id),
             choice: route.map(|route| route.log).unwrap_or_default(),

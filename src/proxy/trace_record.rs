@@ -152,16 +152,14 @@ impl Recorded<'_> {
         }
         attributes.number("http.request.body.size", summary.bytes_received);
         attributes.number("http.response.body.size", summary.bytes_sent);
-        attributes.text("response_flags", self.flags().as_bytes());
+        attributes.text("response_flags", summary.flags().text().as_bytes());
         attributes.text("response_code_details", summary.details().as_bytes());
         self.cluster(attributes);
         if let Some(upstream) = &summary.upstream {
             attributes.text("upstream_address", upstream.endpoint.display.as_bytes());
         }
-        let fields = &self.answer.scratch.response.fields;
-        let status = fields.get_text(b"grpc-status").filter(|_| self.answer.is_call);
-        if let Some(status) = status.and_then(|status| std::str::from_utf8(status).ok()?.parse().ok()) {
-            attributes.number("rpc.grpc.status_code", status);
+        if let Some(status) = summary.call_status(&self.answer.scratch.response.fields) {
+            attributes.number("rpc.grpc.status_code", u64::from(status));
         }
         self.error(summary.status, self.failure(), attributes);
     }
@@ -188,14 +186,6 @@ impl Recorded<'_> {
             && summary.status < 400
             && summary.upstream.is_some();
         (summary.status >= 500 || is_cut).then(|| summary.details())
-    }
-
-    fn flags(&self) -> String {
-        let summary = &self.answer.summary;
-        let delayed = summary.is_delayed.then_some("DI");
-        let others = [summary.retry_flag, summary.flag].map(|flag| flag.map(Flag::as_str));
-        let all: Vec<&str> = delayed.into_iter().chain(others.into_iter().flatten()).collect();
-        if all.is_empty() { "-".to_owned() } else { all.join(",") }
     }
 
     /// Attributes of the user's, and Istio's own.
@@ -271,7 +261,7 @@ impl Recorded<'_> {
             }
             let is_last = index + 1 == self.recording.attempts.len();
             if is_last {
-                attributes.text("response_flags", self.flags().as_bytes());
+                attributes.text("response_flags", self.answer.summary.flags().text().as_bytes());
             }
             let failure = match attempted.failure {
                 "" if attempted.status >= 500 => Some("via_upstream"),
@@ -290,10 +280,9 @@ impl Recorded<'_> {
     /// The URL as the origin is asked for it, without the path beyond its limit.
     fn url(&self) -> Vec<u8> {
         let request = &self.answer.scratch.request;
-        let tls =
-            self.recording.routing.snapshot.clusters.iter().find(|cluster| *cluster.name == *self.cluster);
-        let scheme: &[u8] =
-            if tls.is_some_and(|cluster| cluster.tls.is_some()) { b"https://" } else { b"http://" };
+        let cluster = self.answer.summary.cluster.as_ref();
+        let is_tls = cluster.is_some_and(|cluster| cluster.tls.is_some());
+        let scheme: &[u8] = if is_tls { b"https://" } else { b"http://" };
         let target = request.target.get(..self.policy.path_max).unwrap_or(&request.target);
         [scheme, &request.authority, target].concat()
     }

@@ -2,7 +2,7 @@
 
 use super::{ShardListener, mailbox::ListenerUpdate};
 use crate::{
-    driver::{self, FirstWord, TICK},
+    driver::{self, TICK},
     listener::{self, Balance, HandedOver, Listening},
     proxy::{Client, Environment, ListenerState, Routing},
     table::{BindAddress, Chain},
@@ -64,16 +64,20 @@ impl Listeners {
     /// Begins to listen.
     pub(super) fn add(&self, listener: ShardListener, env: &Rc<Environment>) {
         let ShardListener { socket, bind, chain } = listener;
-        self.begin(socket, bind, ListenerState::new(&env.routing(), chain), env);
+        self.begin(socket, bind, (&env.routing(), chain), env);
     }
 
     fn begin(
         &self,
         socket: driver::Listener,
         bind: BindAddress,
-        state: Rc<ListenerState>,
+        (routing, chain): (&Rc<Routing>, Chain),
         env: &Rc<Environment>,
     ) {
+        let address = socket.local_address().map_or_else(|| bind.to_string(), |address| address.to_string());
+        // As Envoy writes it: `0.0.0.0_8080`.
+        let series = env.traffic.listener(&address.replace(':', "_"));
+        let state = ListenerState::new(routing, chain, series);
         let socket = Rc::new(socket);
         let listening = Listening {
             socket: Rc::clone(&socket),
@@ -163,7 +167,8 @@ impl Listeners {
                 known.remove(&bind).or_else(|| if socket.is_none() { self.revive(&bind) } else { None });
             match (old, socket) {
                 (Some(old), None) => {
-                    let (before, now) = (first_word(&old.state.served().chain), first_word(&chain));
+                    let (before, now) =
+                        (listener::first_word(&old.state.served().chain), listener::first_word(&chain));
                     if before != now {
                         old.socket.set_first_word(now);
                     }
@@ -172,7 +177,7 @@ impl Listeners {
                 }
                 (old, Some(socket)) => {
                     ending.extend(old);
-                    self.begin(socket, bind, ListenerState::new(routing, chain), env);
+                    self.begin(socket, bind, (routing, chain), env);
                 }
                 // Whoever sends updates knows what there is; there is nothing to be served here.
                 (None, None) => {}
@@ -212,9 +217,7 @@ impl Listeners {
             return Vec::new();
         }
         let mut late = Vec::new();
-        // Not in the head of the loop: it would stay borrowed in there.
-        let all = self.ending.take();
-        for mut ending in all {
+        for mut ending in self.ending.take() {
             if ending.closes_in == 1 {
                 ending.open.socket.close();
             }
@@ -227,12 +230,5 @@ impl Listeners {
             }
         }
         late
-    }
-}
-
-fn first_word(chain: &Chain) -> FirstWord {
-    match chain {
-        Chain::Tcp(_) => FirstWord::Either,
-        Chain::Http(_) | Chain::Tls(_) => FirstWord::Client,
     }
 }

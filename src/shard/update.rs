@@ -85,6 +85,9 @@ impl Members {
         let before = env.routing.replace(Rc::clone(&routing));
         if self.drain.left.get().is_none() {
             self.listeners.follow(listeners, &routing, self.ending_time, env);
+        } else {
+            // Nobody will accept there, so clients must not think that somebody does.
+            listeners.iter().filter_map(|new| new.socket.as_ref()).for_each(driver::Listener::close);
         }
         drop(before);
         // Nobody listens any more when the control thread has ended.

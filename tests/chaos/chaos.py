@@ -8,7 +8,6 @@ memory and descriptors of the gateway have to be what they were before. Prints w
 """
 
 import argparse
-import os
 import pathlib
 import random
 import re
@@ -24,6 +23,10 @@ import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).parent
+sys.path.append(str(HERE.parent / "peers"))
+
+from load import Checks, descriptors, free_ports, resident_kib, wrk_errors
+
 ORIGINS = 5
 # Of five, two are ill and two left out at most: one that was ill stays out for a while, when others are ill already. So
 # there is always one that is well and not left out, and a policy that tries often enough finds it.
@@ -99,17 +102,6 @@ spec:
 """
 
 
-def free_ports(count):
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
 class Origin:
     def __init__(self, name, port):
         self.name, self.port, self.process = name, port, None
@@ -137,25 +129,6 @@ class Origin:
         self.process.wait()
 
 
-class Results:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def check(self, name, holds, seen):
-        self.passed += bool(holds)
-        self.failed += not holds
-        print(f"{'ok' if holds else 'FAILED'}: {name}: {seen}", flush=True)
-
-
-def resident_kib(pid):
-    text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
-
-
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
 class Load:
     """One of the load generators, again and again until it is told to stop."""
 
@@ -176,12 +149,6 @@ class Load:
     def end(self):
         self.stopping = True
         self.thread.join()
-
-
-def wrk_errors(said):
-    requests = re.search(r"(\d+) requests in", said)
-    found = [line.strip() for line in said.splitlines() if "Socket errors" in line or "Non-2xx" in line]
-    return int(requests.group(1)) if requests else 0, "; ".join(found)
 
 
 def h2load_errors(said):
@@ -307,7 +274,7 @@ def main():
         print("0 passed, 0 failed")
         return 0
     print(f"seed {arguments.seed}", flush=True)
-    results = Results()
+    results = Checks()
     origins = [Origin(f"origin-{n}", port) for n, port in enumerate(free_ports(ORIGINS))]
     narrow = Origin("narrow", free_ports(1)[0])
     endpoints = "\n".join(f"  - {{address: 127.0.0.1, ports: {{http: {origin.port}}}}}" for origin in origins)

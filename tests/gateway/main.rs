@@ -15,8 +15,6 @@
 //! - `life`, `drain`: its start, its end, and what it tells of its state
 //! - `circuit_breakers`, `connection_pool`: what limits connections and requests, and how long connections live; `tunnel`:
 //!   TCP through an HTTP proxy
-//! - `reload_connections`, `reload_protocols`: what connections notice of a reload
-//! - `upgrade`, `activation`: other processes take over, and the service manager's sockets and words
 //! - `upgrade`, `activation`: other processes take over, and the service manager's sockets and words
 //! - `reload_connections`, `reload_protocols`: what connections notice of a reload
 //! - `tcp`, `mongo`, `mongo_counts`: connections that are not HTTP
@@ -40,12 +38,11 @@
 //! - `tls_rotation`: certificates change while clients come and stay
 //! - `tls_client`: a TLS client that says exactly what it saw
 //! - `certificates`, `tls_files`: authorities and certificates for tests, and where they are put
-//!   script says
 //! - `authorization`, `authorization_connections`: AuthorizationPolicy; `regressions_access`: ways around policies that
 //!   there have been
 //! - `reload`, `reload_files`: another configuration in the place of the one that is served, and files that change
 //! - `timeouts`, `retries`: how long a request may take, exactly, and what is tried again; `failing`: origins that fail as a
-//! - `timeouts`: how long a request may take, exactly
+//!   script says
 //! - `regressions_traffic`: what reviews found in retries, timeouts and limits
 //! - `grpc`, `websocket`: real stacks of gRPC and WebSocket, in Python and in a browser
 //! - `cases_http1`: the byte-exact HTTP/1 cases

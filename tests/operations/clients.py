@@ -5,12 +5,18 @@ Each is a thread that goes on until `end()`, and keeps what it has seen in `requ
 
 import base64
 import os
+import pathlib
 import re
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
+
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "peers"))
+
+from load import wrk_errors
 
 PATIENCE = 30
 
@@ -199,12 +205,6 @@ class Tool(Client):
 def wrk(port, seconds, connections=16):
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency", f"http://127.0.0.1:{port}/"]
     return Tool("wrk", command, wrk_errors)
-
-
-def wrk_errors(said):
-    requests = re.search(r"(\d+) requests in", said)
-    found = [line.strip() for line in said.splitlines() if "Socket errors" in line or "Non-2xx" in line]
-    return int(requests.group(1)) if requests else 0, "; ".join(found) if requests else f"wrk said {said[-200:]!r}"
 
 
 def p99_ms(said):

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import re
 import signal
 import socket
 import subprocess
@@ -12,6 +11,10 @@ import time
 import urllib.request
 
 HERE = pathlib.Path(__file__).parent
+sys.path.append(str(HERE.parent / "peers"))
+
+from load import free_ports
+
 PATIENCE = 30
 
 GATEWAY = """
@@ -68,30 +71,11 @@ ANOTHER_ROUTE = """  - match: [{{uri: {{prefix: /only-in-{version}}}}}]
 """
 
 
-def free_ports(count):
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
 def write(path, text):
     """As careful tools do it: nobody ever sees half of a file."""
     new = path.with_name(f".{path.name}.new")
     new.write_text(text)
     new.rename(path)
-
-
-def resident_kib(pid):
-    text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
-
-
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 class Origin:

@@ -14,27 +14,19 @@ Prints what it saw, and `N passed, M failed`.
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 
 import clients
-from gateway import Configuration, Gateway, Origin, descriptors, resident_kib, write
+from gateway import Configuration, Gateway, Origin, write
+from load import Checks, descriptors, resident_kib
 
 RELOADS = 100
 UPGRADES = 10
 
 
-class Results:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def check(self, name, holds, seen=""):
-        self.passed += bool(holds)
-        self.failed += not holds
-        print(f"{'ok' if holds else 'FAILED'}: {name}: {seen}", flush=True)
-
+class Results(Checks):
     def saw_nothing(self, running):
         for client in running:
             seen = f"{client.requests} requests, the slowest {client.slowest * 1000:.0f} ms, {client.errors[:3] or 'no error'}"

@@ -242,9 +242,7 @@ fn process(gateway: &Gateway) -> Vec<Metric> {
         ),
         gauge("process_max_fds", "Files that may be open.", gateway.descriptors.limit),
     ];
-    if let Ok(open) = fs::read_dir("/proc/self/fd") {
-        // The directory itself is open while it is read.
-        let open = (open.count() as u64).saturating_sub(1);
+    if let Some(open) = open_files() {
         metrics.push(gauge("process_open_fds", "Files that are open.", open));
     }
     if let Some(bytes) = resident_bytes() {
@@ -259,8 +257,15 @@ fn process(gateway: &Gateway) -> Vec<Metric> {
     metrics
 }
 
-/// Memory in use, as the kernel counts it.
-pub(super) fn resident_bytes() -> Option<u64> {
+/// Files that are open; nothing where the kernel does not tell.
+pub(in crate::admin) fn open_files() -> Option<u64> {
+    let open = fs::read_dir("/proc/self/fd").ok()?;
+    // The directory itself is open while it is read.
+    Some((open.count() as u64).saturating_sub(1))
+}
+
+/// Memory in use, as the kernel counts it; nothing where it does not tell.
+pub(in crate::admin) fn resident_bytes() -> Option<u64> {
     let fields = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = fields.split(' ').nth(1)?.parse().ok()?;
     Some(pages.saturating_mul(param::page_size() as u64))

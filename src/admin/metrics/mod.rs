@@ -30,7 +30,9 @@ use crate::{
     table::Snapshot,
     telemetry::{CounterKind, Counters, Traffic},
 };
+pub(super) use gateway::{open_files, resident_bytes};
 use page::Page;
+pub(super) use page::escaped;
 use std::{
     fmt::{self, Display},
     sync::Arc,

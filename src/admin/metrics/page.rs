@@ -116,8 +116,8 @@ impl Page {
     }
 }
 
-/// The value of a label.
-pub(super) fn escaped(text: &str) -> String {
+/// The value of a label in the text format of Prometheus.
+pub(in crate::admin) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 

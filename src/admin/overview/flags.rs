@@ -46,28 +46,7 @@ mod tests {
 
     #[test]
     fn every_flag_that_there_is_has_a_meaning() {
-        let all = [
-            Flag::NoRoute,
-            Flag::NoCluster,
-            Flag::NoHealthyUpstream,
-            Flag::UpstreamConnectFailure,
-            Flag::ConnectAttemptsExceeded,
-            Flag::UpstreamConnectionTermination,
-            Flag::UpstreamRemoteReset,
-            Flag::UpstreamOverflow,
-            Flag::UpstreamProtocolError,
-            Flag::UpstreamTimeout,
-            Flag::RetryLimitExceeded,
-            Flag::DownstreamDisconnect,
-            Flag::DownstreamRemoteReset,
-            Flag::DurationTimeout,
-            Flag::DownstreamProtocolError,
-            Flag::StreamIdleTimeout,
-            Flag::FaultInjected,
-            Flag::RateLimited,
-            Flag::Overload,
-        ];
-        for flag in all {
+        for flag in Flag::ALL {
             assert!(!meaning(flag.as_str()).contains("without an explanation"), "{flag}");
         }
         assert_eq!(meaning("UF,URX").matches('.').count(), 2);

@@ -57,15 +57,13 @@ mod traffic;
 mod workers;
 
 use crate::{
-    admin::request::Asked,
+    admin::{metrics::resident_bytes, request::Asked},
     control::{Gateway, Sample},
     telemetry::{Counter, Counters},
 };
 use query::Query;
-use rustix::param;
 use serde_json::{Value, json};
 use std::{
-    fs,
     sync::atomic::Ordering,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -106,12 +104,6 @@ fn process(gateway: &Gateway, now: Instant) -> Value {
         "uptime_ms": milliseconds(now.saturating_duration_since(gateway.started)),
         "memory_bytes": resident_bytes(),
     })
-}
-
-/// What the kernel says of the memory in use; nothing where it does not tell.
-fn resident_bytes() -> Option<u64> {
-    let pages: u64 = fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
-    Some(pages.saturating_mul(param::page_size() as u64))
 }
 
 /// What each worker does.

@@ -1,7 +1,7 @@
 //! What goes on at this moment: connections, workers, memory.
 
 use crate::{
-    admin::{endpoint::Later, look, overview, reply::Reply, request::Asked},
+    admin::{endpoint::Later, look, metrics, overview, reply::Reply, request::Asked},
     control::Gateway,
     shard::{Client, Seen},
 };
@@ -93,7 +93,7 @@ pub(super) fn memory(gateway: &Gateway, asked: &Asked) -> Reply {
             "swapped_bytes": bytes("VmSwap"),
             "locked_bytes": bytes("VmLck"),
             "threads": threads,
-            "open_files": fs::read_dir("/proc/self/fd").map(Iterator::count).ok(),
+            "open_files": metrics::open_files(),
             "open_files_max": gateway.descriptors.limit,
             "configuration_text_bytes": known.sources.iter().map(|file| file.text.len()).sum::<usize>(),
         }),

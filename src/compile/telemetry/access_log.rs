@@ -65,6 +65,10 @@ impl<'r> Compiler<'_, 'r> {
         for layer in &self.layers.0 {
             let mut named = Vec::new();
             for (position, rule) in layer.spec.access_logging.iter().enumerate() {
+                // A rule for a sidecar's other direction says nothing of a gateway's log.
+                if !is_for_gateway(rule.mode.as_ref()) {
+                    continue;
+                }
                 for name in names(rule) {
                     let path = format!("spec.accessLogging[{position}].filter.expression");
                     filters.insert(name.clone(), rule.filter.as_ref().map(|filter| (*layer, filter, path)));
@@ -78,13 +82,10 @@ impl<'r> Compiler<'_, 'r> {
         let mut before = default_names;
         let layers: Vec<&'r Resource<Telemetry>> = self.layers.0.clone();
         for layer in layers {
-            for rule in &layer.spec.access_logging {
+            for rule in layer.spec.access_logging.iter().filter(|rule| is_for_gateway(rule.mode.as_ref())) {
                 let own = names(rule);
                 if !own.is_empty() {
                     before = own;
-                }
-                if !is_for_gateway(rule.mode.as_ref()) {
-                    continue;
                 }
                 let source = self.source(layer, rule.span);
                 for name in before.iter().filter(|name| in_use.contains(name)) {
@@ -209,9 +210,12 @@ impl<'r> Compiler<'_, 'r> {
 
     fn provider_format(&mut self, file: &FileAccessLogProvider) -> Format {
         let omits = is_on(file);
-        let Some(format) = &file.log_format else {
-            return Format::text(crate::telemetry::ISTIO_TEXT, omits).unwrap_or_else(|_| Format::istio());
+        // Istio's text has code of its own, unless it leaves out what is empty.
+        let plain = || match omits {
+            false => Format::istio(),
+            true => Format::text(crate::telemetry::ISTIO_TEXT, true).unwrap_or_else(|_| Format::istio()),
         };
+        let Some(format) = &file.log_format else { return plain() };
         let (made, place): (Result<Format, String>, Span) = match (&format.text, &format.labels) {
             (Some(text), _) if !text.is_empty() => {
                 (Format::text(text, omits).map_err(|error| error.to_string()), text.span)
@@ -223,7 +227,7 @@ impl<'r> Compiler<'_, 'r> {
                 }
                 _ => (Err("labels are a mapping".to_owned()), labels.span),
             },
-            _ => (Ok(Format::istio()), format.span),
+            _ => (Ok(plain()), format.span),
         };
         made.unwrap_or_else(|why| {
             self.providers.say(("extensionProviders".to_owned(), place), bad_format(&why), self.report);

@@ -213,6 +213,10 @@ fn stronger_rules_replace_providers_and_switch_them_off() {
     );
     // For a sidecar's other direction only.
     assert_eq!(both("{providers: [{name: envoy}]}", "{match: {mode: SERVER}, disabled: true}"), [envoy]);
+    assert_eq!(
+        both("{providers: [{name: envoy}]}", "{match: {mode: SERVER}, providers: [{name: f}]}"),
+        [envoy]
+    );
     assert_eq!(both("{providers: [{name: envoy}]}", "{match: {mode: CLIENT}, disabled: true}"), [""; 0]);
     let filter = "filter: {expression: response.code >= 400}";
     assert_eq!(

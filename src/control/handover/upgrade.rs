@@ -1,10 +1,13 @@
 //! An upgrade as the supervisor sees it.
 
 use super::{
-    PidFile, Program,
+    PidFile, Program, Role,
     parent::{self, Event, Order, UnderWay},
 };
-use crate::control::{Gateway, Outcome, State, log, notify};
+use crate::{
+    control::{Gateway, Outcome, State, log, notify},
+    table::BindAddress,
+};
 use std::{cell::Cell, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -65,11 +68,6 @@ impl Handover {
     /// Another process serves from now on.
     pub(in crate::control) fn leave(&self) {
         self.stage.send_replace(Stage::After);
-    }
-
-    /// Whether another process has taken over.
-    pub fn is_left(&self) -> bool {
-        *self.stage.borrow() == Stage::After
     }
 
     /// This process ends.
@@ -171,7 +169,11 @@ impl Upgrading {
             return Err(why.into());
         }
         let failed = |error| format!("the sockets can't be handed over: {error}");
-        let (gifts, ports) = gateway.sockets.gifts().map_err(failed)?;
+        let (mut gifts, ports) = gateway.sockets.gifts().map_err(failed)?;
+        // Those of listeners that a reload has just removed take nobody any more.
+        let listeners = gateway.listeners();
+        let is_open = |at: &BindAddress| listeners.iter().any(|bound| bound.listener.bind == *at);
+        gifts.retain(|gift| gift.role != Role::Listener || is_open(&gift.at));
         let (program, within) = (handover.program.clone(), handover.timeout);
         let before = (handover.done.get(), handover.failed.get());
         let order = Order { program, ports, gifts, before, within };

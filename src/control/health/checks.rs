@@ -54,6 +54,13 @@ struct Running {
     task: AbortHandle,
 }
 
+impl Drop for Running {
+    /// Nobody is told any more.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// Who is told.
 struct Members {
     list: RefCell<Vec<Member>>,
@@ -90,13 +97,17 @@ impl Checks {
         let snapshot = gateway.snapshot();
         let contexts: HashMap<_, ClientTlsId> =
             snapshot.client_tls.iter().map(ClientSpec::terms).zip((0..).map(ClientTlsId)).collect();
-        let moved = |id: ClientTlsId| contexts.get(&before.client_tls.get(id.0 as usize)?.terms()).copied();
+        // Those of the same place first: two may ask for the same, and each has checks of its own.
+        let moved = |id: ClientTlsId| {
+            let spec = before.client_tls.get(id.0 as usize)?;
+            let same = (0..).map(ClientTlsId).zip(&snapshot.client_tls).find(|(_, other)| *other == spec);
+            same.map(|(id, _)| id).or_else(|| contexts.get(&spec.terms()).copied())
+        };
         let mut kept = HashMap::with_capacity(self.running.len());
         for (target, running) in self.running.drain() {
             running.members.list.borrow_mut().clear();
             let context = target.tls.as_ref().map(|tls| moved(tls.context));
             if context == Some(None) {
-                running.task.abort();
                 continue;
             }
             let mut target = Target::clone(&target);
@@ -142,13 +153,7 @@ impl Checks {
     }
 
     fn end_unwanted(&mut self) {
-        self.running.retain(|_, running| {
-            let is_wanted = !running.members.list.borrow().is_empty();
-            if !is_wanted {
-                running.task.abort();
-            }
-            is_wanted
-        });
+        self.running.retain(|_, running| !running.members.list.borrow().is_empty());
     }
 
     fn join(&mut self, target: Target, member: Member) {

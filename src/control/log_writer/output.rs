@@ -44,6 +44,7 @@ pub(super) struct Syslog {
     /// What is before the time and behind it.
     head: (String, String),
     message: Vec<u8>,
+    time: TimestampCache,
 }
 
 enum Socket {
@@ -148,7 +149,7 @@ impl Syslog {
                 (Socket::Udp(udp(address)?), (format!("<{SYSLOG_PRIORITY}>1 "), behind))
             }
         };
-        Ok(Syslog { socket, head, message: Vec::new() })
+        Ok(Syslog { socket, head, message: Vec::new(), time: TimestampCache::default() })
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
@@ -157,7 +158,7 @@ impl Syslog {
         self.message.extend_from_slice(before.as_bytes());
         if !behind.is_empty() {
             let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as u64;
-            TimestampCache::default().append(now, &mut self.message);
+            self.time.append(now, &mut self.message);
             self.message.extend_from_slice(behind.as_bytes());
         }
         self.message.extend_from_slice(line);

@@ -80,6 +80,7 @@ impl Life {
                 if self.gateway.state() != State::Ready =>
             {
                 refuse(request);
+                self.reload_next();
             }
             (Stage::Preparing(request, _), Step::Prepared(Some(Ok(prepared)))) => {
                 self.names.want(&prepared.snapshot.clusters);
@@ -92,7 +93,8 @@ impl Life {
                 let text = "the thread for reloads is gone: only a restart helps".to_owned();
                 log::error(&text);
                 request.answer(&Outcome { is_done: false, text });
-                notify::reloaded("serving");
+                notify::reloaded();
+                self.reload_next();
             }
             (Stage::Resolving(request, prepared, _), _) => {
                 let unanswered = self.names.unanswered() + self.keys.unanswered();
@@ -155,7 +157,7 @@ impl Life {
             }
         };
         request.answer(&outcome);
-        notify::reloaded("serving");
+        notify::reloaded();
         self.reload_next();
     }
 
@@ -235,6 +237,7 @@ impl Life {
         let load = Load { generation: Some(snapshot.generation), ..prepared.load };
         let spreading = Spreading {
             missing: running.map(|shard| shard.handle.id).collect(),
+            began: Instant::now(),
             until: Instant::now() + SHARDS_LATE,
             load,
             text: changes.to_string(),
@@ -299,12 +302,12 @@ impl Life {
     }
 
     fn finish_reload(&mut self, request: Request, spreading: Spreading) {
-        let Spreading { load, text, before, removed, revived, .. } = spreading;
+        let Spreading { began, load, text, before, removed, revived, .. } = spreading;
         unix::remove(&removed, &self.gateway.sockets);
         for bound in removed {
             log::info(format_args!("no longer listening on {}", bound.text()));
             match &bound.listener.bind {
-                BindAddress::Tcp(_) => self.reloads.removed.push((bound, Instant::now())),
+                BindAddress::Tcp(_) => self.reloads.removed.push((bound, began)),
                 bind => self.gateway.sockets.forget(bind),
             }
         }
@@ -321,7 +324,7 @@ impl Life {
         self.reloads.retire(before);
         request.answer(&Outcome { is_done: true, text });
         if self.gateway.state() == State::Ready {
-            notify::reloaded("serving");
+            notify::reloaded();
         }
         self.reload_next();
     }

@@ -62,6 +62,8 @@ pub(super) enum Stage {
 /// A reload that was committed.
 pub(super) struct Spreading {
     pub(super) missing: BTreeSet<ShardId>,
+    /// When the shards were told: they count from then on.
+    pub(super) began: Instant,
     /// When that is said, for the shards are late.
     pub(super) until: Instant,
     pub(super) load: Load,

@@ -91,11 +91,12 @@ impl Node {
                 None => {}
             },
             Node::Text(program) => {
+                let nothing = if program.omits { "" } else { "-" };
                 for operation in &mut program.operations {
                     let Operation::Operator(operator) = operation else { continue };
                     let Some(text) = operator.bind(hostname, environment) else { continue };
                     let mut escaped = Vec::new();
-                    escape::json(text.as_deref().unwrap_or("-").as_bytes(), &mut escaped);
+                    escape::json(text.as_deref().unwrap_or(nothing).as_bytes(), &mut escaped);
                     *operation = Operation::Literal(escaped.into());
                 }
             }
@@ -175,12 +176,8 @@ fn alone(
             return false;
         }
         Found::Number(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-        Found::Safe(text) => {
-            out.push(b'"');
-            out.extend_from_slice(text);
-            out.push(b'"');
-        }
-        Found::Any(text) => {
+        // Safe in a line of text, which is another thing: the user's own format of a date may have a quote in it.
+        Found::Safe(text) | Found::Any(text) => {
             out.push(b'"');
             escape::json(text, out);
             out.push(b'"');
@@ -206,8 +203,7 @@ fn within(
         Found::Nothing if omits => {}
         Found::Nothing => out.push(b'-'),
         Found::Number(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-        Found::Safe(text) => out.extend_from_slice(text),
-        Found::Any(text) => escape::json(text, out),
+        Found::Safe(text) | Found::Any(text) => escape::json(text, out),
         Found::Time(time) => tools.timestamps.append(time, out),
     }
 }

@@ -174,7 +174,16 @@ impl TrafficCounts {
 
     /// The series of a listener.
     pub fn listener(&self, address: &str) -> Arc<ListenerSeries> {
-        let address = if self.listeners.is_full() { OTHER } else { address };
+        if let Some(series) = self.listeners.get(address) {
+            return series;
+        }
+        let address = match self.listeners.is_full() {
+            false => address,
+            true => {
+                bump(&self.counters.traffic_overflow, 1);
+                OTHER
+            }
+        };
         self.listeners.get(address).unwrap_or_else(|| {
             let series = ListenerSeries { address: address.into(), ..ListenerSeries::default() };
             self.listeners.add(address.into(), series, &self.counters.traffic.listeners)
