@@ -6,6 +6,9 @@ use crate::figure::{Comparison, Row, compare};
 use crate::fleet::Ground;
 use crate::measure::{Effort, Outcome};
 
+/// The shape of the file, as README.md describes it.
+const FORMAT: u32 = 2;
+
 /// Everything that was measured, and what with.
 pub(crate) fn report(
     ground: &Ground,
@@ -21,6 +24,7 @@ pub(crate) fn report(
     let missing = ground.inventory.missing.iter();
     let missing: Value = missing.map(|(program, why)| (program.name().to_owned(), json!(why))).collect();
     json!({
+        "format": FORMAT,
         "command": command,
         "kernel": machine.kernel,
         "cpu": machine.cpu_model,
