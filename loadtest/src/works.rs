@@ -275,7 +275,7 @@ pub(crate) static WORKS: &[Work] = &[
     },
     Work {
         name: "two-workers",
-        about: "as h1 with one worker, and with two on two cores (the second on a third core if there is one, else beside the load)",
+        about: "as h1 with one worker, and with two, each with 64 connections; the second has a third core, or else that of the load",
         subjects: Subjects::Gateway(&[Setup::Plain, Setup::TwoWorkers]),
         kind: Kind::Wrk(Load::small(Listener::Http, 64)),
         effort: LONG,
