@@ -32,7 +32,7 @@ fn line(harness: &Harness, name: &str, format: Option<Format>, condition: Option
     let record = Record { choice, ..record() };
     harness.case(name, LINES, |_| {
         // As the data path asks it.
-        if log.is_on() {
+        if black_box(&log).is_on() {
             log.write(black_box(&record), &());
         }
     });

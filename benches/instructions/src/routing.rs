@@ -28,10 +28,8 @@ pub(crate) fn run(harness: &Harness) {
     let none = |n| get("a", &format!("/api/v1/resource-{n}/other"));
     look_ups(harness, "routing.1000_exact.none", || paths(1000, exact), none);
     look_ups(harness, "routing.1000_prefixes", || paths(1000, prefix), request);
-    // As many as valgrind compiles in a few seconds.
-    let among = |n: usize| get("a", &format!("/api/v1/resource-{}/items", scatter(n) % 100));
-    look_ups(harness, "routing.100_expressions", || paths(100, expression), among);
-    look_ups(harness, "routing.100_prefixes_ignoring_case", || paths(100, ignoring), among);
+    look_ups(harness, "routing.1000_expressions", || paths(1000, expression), request);
+    look_ups(harness, "routing.1000_prefixes_ignoring_case", || paths(1000, ignoring), request);
 }
 
 fn many_hosts(harness: &Harness) {
@@ -45,8 +43,8 @@ fn many_hosts(harness: &Harness) {
     };
     look_ups(harness, "routing.10000_hosts", || &exact, request);
     look_ups(harness, "routing.10000_hosts.unknown", || &exact, |n| get(&format!("x{n}.example.com"), "/"));
-    let suffixes = hosts(1000, |n| format!("*.h{n}.example.com"));
-    let request = |n| get(&format!("www.h{}.example.com", scatter(n) % 1000), "/service-3/x");
+    let suffixes = hosts(10_000, |n| format!("*.h{n}.example.com"));
+    let request = |n| get(&format!("www.h{}.example.com", scatter(n) % 10_000), "/service-3/x");
     look_ups(harness, "routing.10000_hosts.suffixes", || &suffixes, request);
 }
 
