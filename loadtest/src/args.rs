@@ -7,6 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use crate::machine::Cores;
 use crate::proxies::Proxy;
+use crate::report;
 use crate::works::WORKS;
 
 /// Measures sluicegate beside nginx, HAProxy and Envoy: CPU time per request, memory per idle connection.
@@ -14,8 +15,12 @@ use crate::works::WORKS;
 /// Installs what is missing (as root on Debian; Envoy into target/loadtest), builds the gateway, starts an origin and each
 /// proxy with one worker on a core of its own, measures in turns, prints a table for each work, and stops what it started.
 #[derive(Debug, Parser)]
-#[command(name = "loadtest", version, max_term_width = 110)]
+#[command(name = "loadtest", version, max_term_width = 110, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    /// What to do with the file of a finished run, instead of a run.
+    #[command(subcommand)]
+    pub(crate) command: Option<report::Command>,
+
     /// Runs of each proxy in each work; the table shows the median of them.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) rounds: u16,

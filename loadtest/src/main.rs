@@ -3,7 +3,7 @@
 //! In the order in which they act: [`args`], [`workspace`] and [`machine`] (where and on what), [`programs`] (what has to be
 //! installed), [`works`] (the list of what is measured), [`fleet`] with [`proxies`] and [`virtual_hosts`] (who is running),
 //! [`measure`] with [`load`], [`wrk`], [`client`], [`h2load`], [`nghttp`] and [`counters`] (a run), [`figure`] (median and
-//! ratio), [`table`] and [`json`].
+//! ratio), [`table`], [`json`] and [`report`] (pictures and texts of a finished run).
 //! Below them: [`tls`] (the certificate of all proxies, and its client), [`process`] (starting and stopping), [`procfs`] and [`rings`] (what the
 //! kernel tells of a process), [`error`].
 
@@ -32,6 +32,7 @@ mod tls;
 mod figure;
 mod table;
 mod json;
+mod report;
 mod process;
 mod procfs;
 mod rings;
@@ -50,7 +51,11 @@ use works::{Subjects, Work};
 use workspace::Workspace;
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    let args = Args::parse();
+    if let Some(command) = &args.command {
+        return report::run(command);
+    }
+    match run(&args) {
         Ok(Verdict::Complete) => ExitCode::SUCCESS,
         Ok(Verdict::WithoutSomeFigures) => ExitCode::FAILURE,
         Err(Error::Interrupted) => {
