@@ -15,10 +15,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::compare::Verdict;
 use crate::error::{During, Error, Result};
 
 mod data;
@@ -68,16 +68,33 @@ pub(crate) enum Command {
     },
 }
 
-/// Does it; whether two runs agree is the exit code, and so is whether it could be done.
-pub(crate) fn run(command: &Command) -> ExitCode {
-    match act(command) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("loadtest: {error}");
-            ExitCode::FAILURE
+/// Does it.
+pub(crate) fn run(command: &Command) -> Result<Verdict> {
+    match command {
+        Command::Report { file, out } => {
+            let out = out.as_deref().unwrap_or_else(|| folder_of(file));
+            write(file, out)?;
+            println!("{}\n{}", out.join("report.svg").display(), out.join("report.md").display());
+            Ok(Verdict::Complete)
+        }
+        Command::Agree { first, second, within } => {
+            let agreement = agree::Agreement::of(&Report::read(first)?, &Report::read(second)?);
+            print!("{}", agreement.table(within / 100.0));
+            Ok(if agreement.holds(within / 100.0) { Verdict::Complete } else { Verdict::Apart })
+        }
+        Command::Readme { file, into } => {
+            let section = readme::section(Some(&Report::read(file)?));
+            let text = fs::read_to_string(into).during(|| format!("reading {}", into.display()))?;
+            let text = readme::put(&text, &section)
+                .map_err(|why| Error::Failed(format!("{}: {why}", into.display())))?;
+            fs::write(into, text).during(|| format!("writing {}", into.display()))?;
+            Ok(Verdict::Complete)
         }
     }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
 }
 
 /// Writes `report.svg` and `report.md` of what is in `file` into the folder `out`, which is made if it is not there.
@@ -89,31 +106,6 @@ pub(crate) fn write(file: &Path, out: &Path) -> Result<()> {
         fs::write(&path, text).during(|| format!("writing {}", path.display()))?;
     }
     Ok(())
-}
-
-fn act(command: &Command) -> Result<bool> {
-    match command {
-        Command::Report { file, out } => {
-            let beside = file.parent().unwrap_or(Path::new(""));
-            let out = out.as_deref().unwrap_or(if beside == Path::new("") { Path::new(".") } else { beside });
-            write(file, out)?;
-            println!("{}\n{}", out.join("report.svg").display(), out.join("report.md").display());
-            Ok(true)
-        }
-        Command::Agree { first, second, within } => {
-            let agreement = agree::Agreement::of(&Report::read(first)?, &Report::read(second)?);
-            print!("{}", agreement.table(within / 100.0));
-            Ok(agreement.holds(within / 100.0))
-        }
-        Command::Readme { file, into } => {
-            let section = readme::section(Some(&Report::read(file)?));
-            let text = fs::read_to_string(into).during(|| format!("reading {}", into.display()))?;
-            let text = readme::put(&text, &section)
-                .map_err(|why| Error::Failed(format!("{}: {why}", into.display())))?;
-            fs::write(into, text).during(|| format!("writing {}", into.display()))?;
-            Ok(true)
-        }
-    }
 }
 
 fn parse_percent(text: &str) -> std::result::Result<f64, String> {
@@ -133,6 +125,14 @@ mod tests {
     struct Line {
         #[command(subcommand)]
         command: Command,
+    }
+
+    #[test]
+    fn a_run_is_written_beside_its_file_unless_told_otherwise() {
+        assert_eq!(
+            ["a.json", "x/a.json", "/a.json"].map(|f| folder_of(Path::new(f))),
+            [".", "x", "/"].map(Path::new)
+        );
     }
 
     #[test]
