@@ -240,7 +240,7 @@ mod tests {
         paced.samples[0].load.as_mut().unwrap().latency = Some(latency);
         for outcome in [outcome(vec![row(Proxy::Nginx, 12.0)]), of("h1@70", vec![paced])] {
             let text = work(&outcome);
-            let is_of_table = |line: &&str| line.contains("proxy ") || line.contains("nginx  ");
+            let is_of_table = |line: &&str| line.starts_with("  proxy ") || line.starts_with("  nginx  ");
             let ends: Vec<usize> = text.lines().filter(is_of_table).map(str::len).collect();
             assert_eq!(ends.len(), 2, "{text}");
             assert_eq!(ends[0], ends[1], "{text}");
