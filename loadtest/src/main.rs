@@ -4,7 +4,7 @@
 //! and on what), [`programs`] (what has to be there), [`works`] and [`kinds`] (the list of what is measured, and what a work is
 //! made of), [`fleet`] with [`subjects`], [`proxies`] and [`virtual_hosts`] (who is running), [`measure`] with [`under_load`],
 //! [`load`], [`wrk`], [`h2load`], [`nghttp`], [`open_loop`], [`reloading`], [`memory`], [`client`] and [`counters`] (a run),
-//! [`figure`] and [`comparison`] (median and ratio), [`table`] and [`json`].
+//! [`figure`] and [`comparison`] (median and ratio), [`table`], [`json`] and [`report`] (what is made of a finished run).
 //! Programs of their own in the same executable: [`relay`] on a [`ring`] (the floor), and [`paced`] with [`http1`] (the client
 //! of the open loop).
 //! Below them: [`tls`] (the certificate of all proxies, and its client), [`process`] (starting and stopping), [`procfs`] and
@@ -41,6 +41,7 @@ mod figure;
 mod comparison;
 mod table;
 mod json;
+mod report;
 mod relay;
 #[allow(unsafe_code)]
 mod ring;
@@ -60,7 +61,7 @@ use process::Interrupt;
 fn main() -> ExitCode {
     match run(&Cli::parse().command) {
         Ok(Verdict::Complete) => ExitCode::SUCCESS,
-        Ok(Verdict::WithoutSomeFigures) => ExitCode::FAILURE,
+        Ok(Verdict::WithoutSomeFigures | Verdict::Apart) => ExitCode::FAILURE,
         Err(Error::Interrupted) => {
             eprintln!("loadtest: interrupted; what was started has been stopped");
             ExitCode::from(130)
@@ -78,6 +79,7 @@ fn run(task: &Task) -> Result<Verdict> {
         Task::Install(args) => {
             compare::install(&args.choice, &Interrupt::catch()?).map(|()| Verdict::Complete)
         }
+        Task::Finished(command) => report::run(command),
         Task::Relay(args) => relay::run(args).map(|()| Verdict::Complete),
         Task::Paced(args) => paced::run(args).map(|()| Verdict::Complete),
     }

@@ -39,7 +39,7 @@ pub fn route(route: &Route) -> Value {
 pub fn tcp_route(route: &TcpRoute) -> Value {
     let destinations = route.destinations.iter().map(|destination| {
         json!({
-            "cluster": destination.cluster_name,
+            "cluster": &*destination.cluster_name,
             "exists": destination.cluster.is_some(),
             "weight": destination.weight,
         })
@@ -130,7 +130,7 @@ fn query(entry: &QueryMatch) -> Value {
 fn forward(forward: &Forward) -> Value {
     let destinations = forward.destinations.iter().map(|destination| {
         let mut object = Map::new();
-        object.insert("cluster".into(), json!(destination.cluster_name));
+        object.insert("cluster".into(), json!(&*destination.cluster_name));
         object.insert("exists".into(), json!(destination.cluster.is_some()));
         object.insert("weight".into(), json!(destination.weight));
         if let Some(authority) = &destination.authority {

@@ -117,6 +117,8 @@ async fn serve(
     let setup = setup(args, workers, (loaded, load), (credentials, reserved, sockets));
     let (reports_to, reports) = Reports::new().map_err(Failure::Runtime)?;
     let (gateway, commands) = control::start(setup, &reports_to).map_err(Failure::Start)?;
+    // Most of what the configuration was compiled from is not needed any more.
+    crate::driver::give_memory_back();
     log::info(format_args!("connections: at most {} for each worker", gateway.connections_per_worker));
     for bound in &*gateway.listeners() {
         log::info(format_args!("listening on {} for {}", bound.text(), bound.listener.source));

@@ -96,7 +96,7 @@ impl Contents {
     }
 
     fn file(&mut self, path: &Path) {
-        self.keep(&path.display().to_string(), fs::File::open(path).and_then(read));
+        self.keep(&path.display().to_string(), fs::File::open(path).and_then(read_file));
     }
 
     fn keep(&mut self, name: &str, bytes: io::Result<Vec<u8>>) {
@@ -149,9 +149,19 @@ fn is_configuration(path: &Path) -> bool {
     is_yaml && !is_hidden && !path.is_dir()
 }
 
-/// Reads no more than what shows that a file is too large.
+/// Makes room for as much as the file has, if that is not too much: a large one would be moved several times otherwise.
+fn read_file(file: fs::File) -> io::Result<Vec<u8>> {
+    // What says no size, such as a pipe, is read all the same.
+    let size = file.metadata().map_or(0, |about| about.len()).min(FILE_BYTES_MAX as u64);
+    read_into(file, Vec::with_capacity(size as usize))
+}
+
 fn read(reader: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    read_into(reader, Vec::new())
+}
+
+/// Reads no more than what shows that a file is too large.
+fn read_into(reader: impl Read, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     reader.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

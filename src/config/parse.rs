@@ -8,7 +8,7 @@ use super::{
     resources::{Metadata, ObjectMeta, OtherKind, Resource, Resources},
     yaml::{self, Key, Node, Value},
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// The largest file. Places are kept in 32 bits, and 64 MiB is some 300,000 routes, more than a gateway should have.
 pub(super) const FILE_BYTES_MAX: usize = 64 << 20;
@@ -49,11 +49,12 @@ impl Reader {
             self.diagnostics.push(Diagnostic::error("file-too-large", message).at(beginning(file)));
             return;
         }
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text,
+        // One copy is enough of what may be large: the bytes go before the work begins.
+        let text: Arc<str> = match String::from_utf8(bytes) {
+            Ok(text) => text.into(),
             Err(error) => return self.not_text(name, &error),
         };
-        let file = self.resources.sources.add(name, &text);
+        let file = self.resources.sources.add(name, Arc::clone(&text));
         for chunk in yaml::chunks(&text, file, &mut self.diagnostics) {
             if self.diagnostics.len() > DIAGNOSTICS_MAX {
                 return;
@@ -66,7 +67,7 @@ impl Reader {
         let valid_bytes = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());
         let valid = text.get(..valid_bytes).unwrap_or("");
-        let file = self.resources.sources.add(name, &text);
+        let file = self.resources.sources.add(name, &*text);
         if looks_secret(&text) {
             self.resources.sources.hide(Span { end: text.len() as u32, ..beginning(file) });
         }

@@ -71,7 +71,7 @@ pub struct Sources {
 
 impl Sources {
     /// Adds a file.
-    pub fn add(&mut self, name: &str, text: &str) -> FileId {
+    pub fn add(&mut self, name: &str, text: impl Into<Arc<str>>) -> FileId {
         self.files.push(SourceFile { name: name.into(), text: text.into() });
         FileId(self.files.len() as u32 - 1)
     }

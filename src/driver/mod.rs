@@ -9,7 +9,7 @@
 //! - `inherited`: descriptors that were open when the program began
 //! - `deadline`: one deadline a connection, swept by a tick
 //! - `alarm`: deadlines that are exact to the millisecond
-//! - `memory`: how the process's memory is mapped
+//! - `memory`: how the process's memory is mapped, and given back
 //! - `splice`: moving bytes between two sockets through a pipe
 //! - `tick`: the shard's 100 ms tick and the bell that other threads ring
 
@@ -30,7 +30,7 @@ pub use deadline::{Deadline, Deadlines, Phase, Remote, TICK, Tie, pause};
 pub use handed::Handed;
 pub use inherited::{close_inherited, passed_descriptors};
 pub use listen::{Accepted, FirstWord, Listener, Peer, unix_address};
-pub use memory::without_huge_pages;
+pub use memory::{give_memory_back, without_huge_pages};
 pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};
 pub use splice::{PIPE_BYTES, Pipe};
 pub use stream::{PendingRead, Read, ReadHalf, SendError, WriteHalf};

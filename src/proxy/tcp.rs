@@ -61,7 +61,7 @@ fn denial(info: &ConnectionInfo, routing: &Routing, env: &Environment) -> Option
 fn target(route: &TcpRoute, routing: &Routing, env: &Environment) -> Target {
     choose(route, &env.random).map_or(Target::Missing("".into()), |destination| {
         let cluster = destination.cluster.and_then(|id| routing.clusters.get(id).cloned());
-        cluster.map_or_else(|| Target::Missing(destination.cluster_name.clone()), Target::Cluster)
+        cluster.map_or_else(|| Target::Missing((&*destination.cluster_name).into()), Target::Cluster)
     })
 }
 

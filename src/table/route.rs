@@ -65,7 +65,7 @@ pub struct Destination {
     /// The cluster, or nothing where host, port or subset is unknown: 503 `NC`.
     pub cluster: Option<ClusterId>,
     /// The cluster's name, also where it does not exist.
-    pub cluster_name: Box<str>,
+    pub cluster_name: Arc<str>,
     /// Never 0.
     pub weight: u32,
     /// `headers.request` of the destination.

@@ -1,6 +1,7 @@
 //! Where connections go that are not HTTP.
 
 use super::{ClusterId, Source};
+use std::sync::Arc;
 
 /// What a plain TCP listener does.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub struct TcpDestination {
     /// The cluster, or nothing where host, port or subset is unknown: the connection is closed (`NC`).
     pub cluster: Option<ClusterId>,
     /// The cluster's name, also where it does not exist.
-    pub cluster_name: Box<str>,
+    pub cluster_name: Arc<str>,
     /// Never 0.
     pub weight: u32,
 }

@@ -92,7 +92,7 @@ fn action(action: &Action) -> (&'static str, Value) {
     match action {
         Action::Forward(forward) => {
             let each = forward.destinations.iter().map(
-                |destination| json!({"cluster": destination.cluster_name, "weight": destination.weight}),
+                |destination| json!({"cluster": &*destination.cluster_name, "weight": destination.weight}),
             );
             ("route", each.collect())
         }

@@ -52,6 +52,7 @@ use policy::{Policy, ServicePolicy};
 use std::{
     collections::{HashMap, HashSet},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
@@ -89,6 +90,8 @@ enum Purpose {
 
 struct Made<'r> {
     cluster: Cluster,
+    /// The cluster's name, for all destinations that mean it.
+    name: Arc<str>,
     /// What every destination that means it is told.
     missing: Option<Missing>,
     /// `tunnel`, which is for connections alone.
@@ -126,7 +129,8 @@ pub(super) enum Traffic {
 pub(super) struct Resolved {
     /// Nothing where host, port or subset is unknown.
     pub(super) cluster: Option<ClusterId>,
-    pub(super) name: Box<str>,
+    /// One copy for all destinations that mean the cluster: there may be a hundred thousand.
+    pub(super) name: Arc<str>,
 }
 
 impl<'r, 'w> Clusters<'r, 'w> {
@@ -166,7 +170,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
         let number = destination.port.as_ref().and_then(|port| port.number.as_ref()).map(|n| n.value);
         let given = number.and_then(|number| u16::try_from(number).ok());
         let unresolved =
-            |port: u16, host: &str| Resolved { cluster: None, name: cluster_name(port, subset, host) };
+            |port: u16, host: &str| Resolved { cluster: None, name: cluster_name(port, subset, host).into() };
 
         let registry = self.registry;
         let (id, service) = match registry.find(&host, namespace) {
@@ -213,7 +217,7 @@ impl<'r, 'w> Clusters<'r, 'w> {
         let cluster = self.cluster(id, (service, port), &policy, (subset, Purpose::Rules));
         let Some(made) = self.made.get(cluster.0 as usize) else { return unresolved(number, &host) };
         self.report_use(made, (service, port), wanted, report);
-        Resolved { cluster: Some(cluster), name: made.cluster.name.clone() }
+        Resolved { cluster: Some(cluster), name: Arc::clone(&made.name) }
     }
 
     /// What every destination is told that means this cluster.
@@ -345,7 +349,8 @@ impl<'r, 'w> Clusters<'r, 'w> {
             source: self.origins.source(&service.title, service.span),
             policy: service_policy.applied(&policy, self.mesh.connection_pool().is_some(), self.origins),
         };
-        Made { cluster, missing, tunnel: tunnel(service_policy, policy) }
+        let name = (&*cluster.name).into();
+        Made { cluster, name, missing, tunnel: tunnel(service_policy, policy) }
     }
 
     fn upstream_tls(

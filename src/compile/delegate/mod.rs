@@ -26,7 +26,7 @@ use crate::config::{
 use compatible::Conflict;
 use find::Delegates;
 use merge::Merged;
-use std::{borrow::Cow, collections::HashMap};
+use std::{collections::HashMap, ops::Deref};
 
 pub(super) use unused::report_unused;
 
@@ -43,13 +43,29 @@ pub(super) struct HttpRules<'r> {
 
 /// A rule for HTTP, and where it is written.
 pub(super) struct HttpRule<'r> {
-    pub(super) route: Cow<'r, Spanned<HttpRoute>>,
+    pub(super) route: Written<'r>,
     /// Where the rule itself is: in the VirtualService that is bound, or in its delegate.
     pub(super) home: Home<'r>,
     /// Its position in the `http` of its home.
     pub(super) position: usize,
-    /// The rule that it was delegated by.
-    pub(super) root: Option<Root<'r>>,
+    /// The rule that it was delegated by; nothing for nearly every rule.
+    pub(super) root: Option<Box<Root<'r>>>,
+}
+
+/// A rule as written, or as made of two: that one is boxed, because there are many rules and hardly any of them is delegated.
+pub(super) enum Written<'r> {
+    AsItIs(&'r Spanned<HttpRoute>),
+    Merged(Box<Spanned<HttpRoute>>),
+}
+
+impl Deref for Written<'_> {
+    type Target = Spanned<HttpRoute>;
+    fn deref(&self) -> &Spanned<HttpRoute> {
+        match self {
+            Written::AsItIs(route) => route,
+            Written::Merged(route) => route,
+        }
+    }
 }
 
 /// The VirtualService that a rule is written in.
@@ -181,7 +197,7 @@ impl<'r> Merger<'r, '_> {
             if route.delegate.is_some() {
                 self.delegate(&home, position, route, &mut rules);
             } else {
-                let route = Cow::Borrowed(route);
+                let route = Written::AsItIs(route);
                 rules.push(HttpRule { route, home: home.clone(), position, root: None });
             }
         }
@@ -206,10 +222,10 @@ impl<'r> Merger<'r, '_> {
                 Ok(Merged { route: merged, matches }) => {
                     let root = Root { home: home.clone(), position, matches, span: route.span };
                     rules.push(HttpRule {
-                        route: Cow::Owned(merged),
+                        route: Written::Merged(Box::new(merged)),
                         home: delegate.clone(),
                         position: own_position,
-                        root: Some(root),
+                        root: Some(Box::new(root)),
                     });
                 }
                 Err(conflict) => {

@@ -61,7 +61,7 @@ impl<'r> RuleCompiler<'r, '_> {
             },
             authority: match authority {
                 Some(authority) => Some(authority.as_bytes().into()),
-                None => headers::authority(rule.route.headers.as_ref()),
+                None => headers::authority(rule.route.headers.as_deref()),
             },
             timeout: retries::timeout(rule.route),
             retry: retries::policy(rule.route),
@@ -86,14 +86,14 @@ impl<'r> RuleCompiler<'r, '_> {
         };
         let resolved = self.clusters.resolve(&wanted, report);
         let (request_headers, response_headers): (HeaderOps, HeaderOps) =
-            headers::of_level(rule, entry.headers.as_ref(), ".route", report)?;
+            headers::of_level(rule, entry.headers.as_deref(), ".route", report)?;
         Some(Destination {
             cluster: resolved.cluster,
             cluster_name: resolved.name,
             weight,
             request_headers,
             response_headers,
-            authority: headers::authority(entry.headers.as_ref()),
+            authority: headers::authority(entry.headers.as_deref()),
         })
     }
 }

@@ -39,9 +39,9 @@ impl RuleCompiler<'_, '_> {
         }
         Some(RouteMatch {
             path,
-            scheme: self.text(rule, matched.scheme.as_ref(), report)?,
-            method: self.text(rule, matched.method.as_ref(), report)?,
-            authority: self.text(rule, matched.authority.as_ref(), report)?,
+            scheme: self.text(rule, matched.scheme.as_deref(), report)?,
+            method: self.text(rule, matched.method.as_deref(), report)?,
+            authority: self.text(rule, matched.authority.as_deref(), report)?,
             headers,
             query: self.query(rule, &matched.query_params, report)?,
             claims: (!claims.is_empty()).then(|| claims.into()),

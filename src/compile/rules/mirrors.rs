@@ -54,7 +54,7 @@ impl<'r> RuleCompiler<'r, '_> {
 fn share_of_mirror(route: &HttpRoute) -> f64 {
     match (&route.mirror_percentage, &route.mirror_percent) {
         (None, Some(whole)) => f64::from(whole.value),
-        (percentage, _) => share(percentage.as_ref()),
+        (percentage, _) => share(percentage.as_deref()),
     }
 }
 

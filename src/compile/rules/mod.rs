@@ -210,7 +210,7 @@ impl<'r, 'w> RuleCompiler<'r, 'w> {
         let action = self.action(rule, report)?;
         let checks = self.checks(rule, &action, report)?;
         let (request_headers, response_headers) =
-            headers::of_level(rule, rule.route.headers.as_ref(), ".headers", report)?;
+            headers::of_level(rule, rule.route.headers.as_deref(), ".headers", report)?;
         let place = rule.written.place(rule.matched_position);
         let root = rule.written.root_place(rule.matched_position);
         Some(Route {

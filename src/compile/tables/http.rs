@@ -194,8 +194,8 @@ impl TableBuilder<'_, '_, '_> {
         let summaries = self.hosts.iter().map(|host| (host.name.as_str(), host.routes.as_slice()));
         shadows.look_at_wildcards(summaries, self.report);
         let virtual_host = |host: HostBuilder| {
-            let routes = host.routes.into_iter().map(|route| route.route).collect();
-            VirtualHost::new(&host.name, host.require_tls, routes, host.source)
+            let routes = host.routes.into_iter().map(|route| route.route).collect::<Box<[_]>>();
+            VirtualHost::new(&host.name, host.require_tls, routes.into(), host.source)
         };
         let mut virtual_hosts: Vec<_> = self.hosts.into_iter().map(virtual_host).collect();
         if virtual_hosts.is_empty() {

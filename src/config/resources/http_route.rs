@@ -1,4 +1,7 @@
 //! `VirtualService.http`: matches and actions. `http_policy` has the policies of a rule.
+//!
+//! There may be a hundred thousand rules at a time while they are compiled, and each uses few of its fields: the large ones are
+//! boxed, so that one that is absent is 8 bytes.
 
 use super::{CorsPolicy, Destination, HttpFaultInjection, HttpMirrorPolicy, HttpRetry, Percent};
 use crate::config::{
@@ -37,11 +40,11 @@ object! {
         /// Deprecated: the share of `mirror` in whole percent.
         mirror_percent: Option<Spanned<u32>> = "mirrorPercent",
         /// The share of `mirror`; absent: all.
-        mirror_percentage: Option<Spanned<Percent>> = "mirrorPercentage",
+        mirror_percentage: Option<Box<Spanned<Percent>>> = "mirrorPercentage",
         /// What browsers may do with the answers.
         cors_policy: Option<Box<Spanned<CorsPolicy>>> = "corsPolicy",
         /// Header fields that are changed, whichever the destination.
-        headers: Option<Spanned<Headers>> = "headers",
+        headers: Option<Box<Spanned<Headers>>> = "headers",
     }
 }
 
@@ -51,13 +54,13 @@ object! {
         /// A name for the access log.
         name: Option<Spanned<String>> = "name",
         /// The normalized path, without query.
-        uri: Option<Spanned<StringMatch>> = "uri",
+        uri: Option<Box<Spanned<StringMatch>>> = "uri",
         /// `http` or `https`.
-        scheme: Option<Spanned<StringMatch>> = "scheme",
+        scheme: Option<Box<Spanned<StringMatch>>> = "scheme",
         /// The method.
-        method: Option<Spanned<StringMatch>> = "method",
+        method: Option<Box<Spanned<StringMatch>>> = "method",
         /// The host as sent, with its port.
-        authority: Option<Spanned<StringMatch>> = "authority",
+        authority: Option<Box<Spanned<StringMatch>>> = "authority",
         /// Header fields that must be there.
         headers: Map<StringMatch> = "headers",
         /// The declared port of the server.
@@ -75,7 +78,7 @@ object! {
         /// The namespace of the client's workload; on a gateway, of the gateway.
         source_namespace: Option<Spanned<String>> = "sourceNamespace",
         /// A name for statistics.
-        stat_prefix: Option<Spanned<String>> = "statPrefix",
+        stat_prefix: Option<Box<Spanned<String>>> = "statPrefix",
     }
 }
 
@@ -100,7 +103,7 @@ object! {
         /// The share, relative to the sum of all.
         weight: Option<Spanned<i32>> = "weight",
         /// Header fields that are changed for this destination.
-        headers: Option<Spanned<Headers>> = "headers",
+        headers: Option<Box<Spanned<Headers>>> = "headers",
     }
 }
 

@@ -1,7 +1,10 @@
 //! The thread that reads, compiles and frees: with less of the CPU than those who serve.
 
 use super::prepare::{Before, Failed, Prepared, prepare};
-use crate::control::{Loader, log};
+use crate::{
+    control::{Loader, log},
+    driver::give_memory_back,
+};
 use rustix::{process::setpriority_process, thread::gettid};
 use std::{
     any::Any,
@@ -65,8 +68,12 @@ fn work(jobs: &Receiver<Job>) {
             Job::Prepare(loader, before, done) => {
                 // The process may end meanwhile.
                 let _ = done.send(prepare(&loader, *before));
+                give_memory_back();
             }
-            Job::Free(what) => drop(what),
+            Job::Free(what) => {
+                drop(what);
+                give_memory_back();
+            }
         }
     }
 }

@@ -46,8 +46,8 @@ impl Conditions for HttpMatchRequest {
     }
 
     fn ranges(&self) -> Vec<Range> {
-        let uri = self.uri.as_ref().filter(|_| !is_any_path(&self.uri));
-        let range = uri.map(|uri| match &**uri {
+        let uri = self.uri.as_ref().filter(|_| !is_any_path(self.uri.as_deref()));
+        let range = uri.map(|uri| match &uri.value {
             StringMatch { exact: Some(path), .. } => Range::Exact(path.to_ascii_lowercase()),
             StringMatch { prefix: Some(path), .. } => Range::Beginning(path.to_ascii_lowercase()),
             StringMatch { regex: Some(regex), .. } => Range::Pattern(regex.value.clone()),
@@ -108,7 +108,7 @@ fn are_few<T>(one: &[T], other: &[T]) -> bool {
 }
 
 /// Whether every path is matched: no condition, or one that is always met.
-fn is_any_path(uri: &Option<Spanned<StringMatch>>) -> bool {
+fn is_any_path(uri: Option<&Spanned<StringMatch>>) -> bool {
     let Some(uri) = uri else { return true };
     let StringMatch { exact, prefix, regex } = &**uri;
     exact.is_none()
@@ -134,7 +134,7 @@ fn covers_labels(one: &Map<String>, later: &Map<String>) -> bool {
 }
 
 fn covers_path(one: &HttpMatchRequest, later: &HttpMatchRequest) -> bool {
-    if is_any_path(&one.uri) {
+    if is_any_path(one.uri.as_deref()) {
         return true;
     }
     let (Some(uri), Some(later_uri)) = (&one.uri, &later.uri) else { return false };
@@ -159,10 +159,10 @@ fn lower_case(text: &StringMatch) -> StringMatch {
 }
 
 /// A pseudo header is always there.
-fn covers_pseudo(one: &Option<Spanned<StringMatch>>, later: &Option<Spanned<StringMatch>>) -> bool {
+fn covers_pseudo(one: &Option<Box<Spanned<StringMatch>>>, later: &Option<Box<Spanned<StringMatch>>>) -> bool {
     match (one, later) {
         (None, _) => true,
-        (Some(one), _) if **one == StringMatch::default() => true,
+        (Some(one), _) if one.value == StringMatch::default() => true,
         (Some(one), Some(later)) => covers_text(one, later),
         (Some(_), None) => false,
     }

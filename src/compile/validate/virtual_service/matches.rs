@@ -92,7 +92,7 @@ fn check_pseudo(matcher: &HttpMatchRequest, at: &Place<'_>) {
     for (name, field) in fields {
         let Some(field) = field else { continue };
         let at = at.field(name, field);
-        let StringMatch { exact, prefix, regex } = &**field;
+        let StringMatch { exact, prefix, regex } = &field.value;
         if exact.is_none() && prefix.is_none() && regex.is_none() {
             let problem = Diagnostic::warning(
                 "empty-match",

@@ -217,9 +217,9 @@ fn check_mirrors(route: &HttpRoute, at: &Place<'_>) {
         {
             destinations::check(destination, &at.field("destination", destination));
         }
-        check_mirror_share(&mirror.percentage, "percentage", &at);
+        check_mirror_share(mirror.percentage.as_ref(), "percentage", &at);
     }
-    check_mirror_share(&route.mirror_percentage, "mirrorPercentage", at);
+    check_mirror_share(route.mirror_percentage.as_deref(), "mirrorPercentage", at);
     if let Some(percent) = &route.mirror_percent {
         let at = at.field("mirrorPercent", percent);
         at.report(deprecated("mirrorPercent", "write `mirrorPercentage: {value: ...}`"));
@@ -232,7 +232,7 @@ fn check_mirrors(route: &HttpRoute, at: &Place<'_>) {
     }
 }
 
-fn check_mirror_share(percentage: &Option<Spanned<Percent>>, name: &'static str, at: &Place<'_>) {
+fn check_mirror_share(percentage: Option<&Spanned<Percent>>, name: &'static str, at: &Place<'_>) {
     let Some(percentage) = percentage else { return };
     if let Some(share) = &percentage.value.value {
         check_percent(**share, &at.field(name, percentage).field("value", share));
