@@ -416,3 +416,6 @@ fn way_ended(way: Option<&mut Way>) {
 fn file(pair: usize, way: usize) -> u32 {
     u32::try_from(2 * pair + way).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;
