@@ -85,8 +85,8 @@ impl Connection {
     }
 
     /// One GET, answered up to the end of the connection.
-    pub(crate) fn get_last(mut self, path: &str) -> Result<Answer> {
-        self.send("GET", path, "HTTP/1.0", &[])?;
+    pub(crate) fn get_last(mut self, path: &str, headers: &[&str]) -> Result<Answer> {
+        self.send("GET", path, "HTTP/1.0", headers)?;
         let mut bytes = Vec::new();
         let head = self.read_head(&mut bytes)?;
         let mut body = bytes.split_off(head.bytes);

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::args::{Choice, CompareArgs};
@@ -291,10 +291,16 @@ fn gateway_version(ground: &Ground) -> Result<Option<String>> {
 
 /// As it can be typed again.
 fn command_line() -> String {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let home = env::current_dir().unwrap_or_default().display().to_string();
-    let arguments = arguments.join(" ").replace(&format!("{home}/"), "");
-    format!("cargo run --release -p loadtest -- {arguments}")
+    let arguments: Vec<String> = env::args().skip(1).map(|word| without_folder(&word)).collect();
+    format!("cargo run --release -p loadtest -- {}", arguments.join(" "))
+}
+
+/// A file is told by its name: where it is on this machine is nobody's concern.
+fn without_folder(word: &str) -> String {
+    let (option, value) = word.split_at(word.find('=').map_or(0, |at| at + 1));
+    let path = Path::new(value);
+    let name = path.is_absolute().then(|| path.file_name()).flatten();
+    name.map_or_else(|| word.to_owned(), |name| format!("{option}{}", name.to_string_lossy()))
 }
 
 #[cfg(test)]
@@ -309,6 +315,13 @@ mod tests {
         };
         assert_eq!(names(&["h1@70", "h1@90"]), ["h1", "h1@70", "h1@90"]);
         assert_eq!(names(&["h1", "idle", "h1@50"]), ["h1", "idle", "h1@50"]);
+    }
+
+    #[test]
+    fn the_command_names_no_folder_of_the_machine() {
+        let words =
+            ["compare", "--work=h1", "/a/b/gateway", "--json=/a/report.json", "a/b", "/"].map(without_folder);
+        assert_eq!(words, ["compare", "--work=h1", "gateway", "--json=report.json", "a/b", "/"]);
     }
 
     #[test]

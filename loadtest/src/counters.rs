@@ -7,6 +7,9 @@ use crate::client::Connection;
 /// Where Prometheus looks for an Istio gateway's numbers.
 const PAGE: &str = "/stats/prometheus";
 
+/// It answers to no other name: else a web page could make a browser ask it.
+const HOST: &str = "Host: localhost";
+
 /// Counters by name, those that differ in labels alone (by shard, for one) added up.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Counters(BTreeMap<String, f64>);
@@ -14,7 +17,8 @@ pub(crate) struct Counters(BTreeMap<String, f64>);
 impl Counters {
     /// Asks the admin port; none if it does not tell any.
     pub(crate) fn scrape(admin_port: u16) -> Option<Counters> {
-        let answer = Connection::open(admin_port).and_then(|connection| connection.get_last(PAGE)).ok()?;
+        let open = Connection::open(admin_port);
+        let answer = open.and_then(|connection| connection.get_last(PAGE, &[HOST])).ok()?;
         (answer.status == 200).then(|| Counters::parse(&String::from_utf8_lossy(&answer.body)))
     }
 

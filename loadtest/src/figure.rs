@@ -128,7 +128,7 @@ impl Row {
         let busy = self.median_of(|load| Some(load.load_core_busy)).filter(|busy| *busy > most)?;
         let what = if is_paced { "latency" } else { "rate" };
         let busy = 100.0 * busy;
-        Some(format!("load generator and origin had their core {busy:.0} % busy: the {what} is theirs, too"))
+        Some(format!("the core of load generator and origin was {busy:.0} % busy: the {what} is theirs, too"))
     }
 
     /// The costs and their spread, if they are good for a comparison.

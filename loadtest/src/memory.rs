@@ -18,7 +18,7 @@ const OWN_FILES: u64 = 300;
 /// MiB of a process that has answered once.
 pub(crate) fn resident(running: &mut Running) -> Result<Sample> {
     // Whatever it answers: a setup with many hosts does not know this one.
-    Connection::open(running.entrances.http)?.get_last("/")?;
+    Connection::open(running.entrances.http)?.get_last("/", &[])?;
     running.check_alive()?;
     Ok(Sample { cost: count(procfs::memory_kib(running.id())?) / 1024.0, load: None })
 }

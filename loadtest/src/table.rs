@@ -223,7 +223,7 @@ mod tests {
         for expected in [
             "wrk -t1 -c64 -d3s --latency https://PROXY/, 1 round\n",
             "  nginx                12.00     [12.00 .. 12.00]   25 %       50000  90 %  98 %      1.50       0\n",
-            "  nginx: limited: load generator and origin had their core 98 % busy: the rate is theirs, too\n",
+            "  nginx: limited: the core of load generator and origin was 98 % busy: the rate is theirs, too\n",
             "  envoy       no figure: round 1: Socket errors: read 3\n",
             "  sluicegate / nginx: 0.85 (by round 0.85 .. 0.85), target at most 0.90: PASS\n",
             "  a note\n",

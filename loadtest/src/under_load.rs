@@ -78,7 +78,8 @@ pub(crate) fn under_load(
     expect_work(spent)?;
     let requests = count(report.requests);
     let load = LoadSample {
-        user_share: spent.user / spent.total(),
+        // The two are divided by ticks, so that of a short time one may come out a little below nothing.
+        user_share: (spent.user / spent.total()).clamp(0.0, 1.0),
         rate: requests / report.wall.as_secs_f64(),
         busy: spent.total() / report.wall.as_secs_f64(),
         load_core_busy: after.load_core.share_since(before.load_core),

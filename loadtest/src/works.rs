@@ -206,7 +206,7 @@ pub(crate) static WORKS: &[Work] = &[
         about: "latency of the requests of h1 on a fixed schedule, at 70 % of what each proxy can do",
         subjects: Subjects::EveryProxy,
         kind: Kind::OpenLoop(Paced { listener: Listener::Http, connections: 64, closed: "h1", percent: 70 }),
-        effort: SHORT,
+        effort: LONG,
         targets: &[Target::OfBest(1.0)],
     },
     Work {
@@ -230,7 +230,7 @@ pub(crate) static WORKS: &[Work] = &[
         about: "latency of the requests of tls on a fixed schedule, at 70 % of what each proxy can do",
         subjects: Subjects::EveryProxy,
         kind: Kind::OpenLoop(Paced { listener: Listener::Tls, connections: 64, closed: "tls", percent: 70 }),
-        effort: SHORT,
+        effort: LONG,
         targets: &[Target::OfBest(1.0)],
     },
     Work {
@@ -275,7 +275,7 @@ pub(crate) static WORKS: &[Work] = &[
     },
     Work {
         name: "two-workers",
-        about: "as h1 with one worker, and with two on two cores (the second on a third core if there is one, else beside the load)",
+        about: "as h1 with one worker, and with two, each with 64 connections; the second has a third core, or else that of the load",
         subjects: Subjects::Gateway(&[Setup::Plain, Setup::TwoWorkers]),
         kind: Kind::Wrk(Load::small(Listener::Http, 64)),
         effort: LONG,
