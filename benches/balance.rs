@@ -2,12 +2,14 @@
 //!
 //! `cargo bench --bench balance`. Every figure is the best of several rounds.
 
+#[path = "common/clusters.rs"]
+mod clusters;
+
+use clusters::cluster;
 use sluicegate::{
-    compile::{Options, compile},
-    config::parse,
     filter::hash_text,
     table::{ClusterId, HashAlgorithm, HashEntry, HashTable},
-    upstream::{Clusters, Pick, Place, Random},
+    upstream::{Pick, Random},
 };
 use std::{hint::black_box, time::Instant};
 
@@ -36,34 +38,7 @@ fn main() {
 }
 
 fn choices(name: &str, balancer: &str, weights: &[u32]) {
-    let endpoint =
-        |(number, weight): (usize, &u32)| format!("{{address: 10.0.0.{number}, weight: {weight}}}");
-    let endpoints: Vec<String> = weights.iter().enumerate().map(endpoint).collect();
-    let object = |kind: &str, spec: &str| {
-        format!(
-            "apiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{name: n}}\nspec: {spec}\n---\n"
-        )
-    };
-    let yaml = [
-        object("Gateway", "{servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}"),
-        object(
-            "VirtualService",
-            "{hosts: ['*'], gateways: [n], http: [{route: [{destination: {host: p.com}}]}]}",
-        ),
-        object(
-            "ServiceEntry",
-            &format!(
-                "{{hosts: [p.com], resolution: STATIC, ports: [{{number: 80, name: http, protocol: HTTP}}], endpoints: [{}]}}",
-                endpoints.join(", ")
-            ),
-        ),
-        object(
-            "DestinationRule",
-            &format!("{{host: p.com, trafficPolicy: {{loadBalancer: {{{balancer}}}}}}}"),
-        ),
-    ];
-    let (resources, _) = parse(vec![("bench.yaml".to_owned(), yaml.concat().into_bytes())]);
-    let clusters = Clusters::new(&compile(&resources, &Options::default()).snapshot, &Place::default());
+    let clusters = cluster(balancer, weights);
     let Some(cluster) = clusters.get(ClusterId(0)) else { return println!("{name}: there is no cluster") };
     let (random, now) = (Random::default(), Instant::now());
     let hashes: Vec<u64> = (0..CHOICES).map(|n| hash_text(&n.to_le_bytes(), 0)).collect();

@@ -5,6 +5,9 @@
 // A bench that can't go on has failed.
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/tokens.rs"]
+mod token_rule;
+
 use aws_lc_rs::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
@@ -12,29 +15,20 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData, SigningKey};
 use sluicegate::{
-    filter::{Authentication, KeySource, KeySourceId, Keys, Location, TokenRule},
+    filter::{Authentication, Keys},
     http::RequestHead,
-    jwt::{KeySet, SharedSecrets, Terms},
 };
-use std::{hint::black_box, sync::Arc, time::Instant};
+use std::{hint::black_box, time::Instant};
+use token_rule::{NOW, authentication, bare, request};
 
 const TOKENS: usize = 64;
 const ROUNDS: usize = 50;
-const NOW: u64 = 1_800_000_000;
 
 fn main() {
     println!("{:<44} {:>12}", "a request", "us");
     let (authentication, tokens) = elliptic();
     let requests: Vec<RequestHead> = tokens.iter().map(|token| request(token)).collect();
-    let bare = vec![
-        RequestHead {
-            method: b"GET".to_vec(),
-            target: b"/".to_vec(),
-            path_len: 1,
-            ..RequestHead::default()
-        };
-        TOKENS
-    ];
+    let bare = vec![bare(); TOKENS];
     measure("without a token", &authentication, &bare, false);
     measure("ES256, verified", &authentication, &requests, false);
     measure("ES256, remembered", &authentication, &requests, true);
@@ -60,35 +54,6 @@ fn measure(what: &str, authentication: &Authentication, requests: &[RequestHead]
         best = best.min(started.elapsed().as_secs_f64() * 1e6 / requests.len() as f64);
     }
     println!("{what:<44} {best:>12.2}");
-}
-
-fn request(token: &str) -> RequestHead {
-    let mut request =
-        RequestHead { method: b"GET".to_vec(), target: b"/".to_vec(), path_len: 1, ..RequestHead::default() };
-    request.fields.push(b"user-agent", b"bench");
-    request.fields.push(b"authorization", format!("Bearer {token}").as_bytes());
-    request
-}
-
-fn authentication(set: &str) -> Authentication {
-    let keys = KeySet::parse(set.as_bytes(), SharedSecrets::Skipped).unwrap();
-    let mut authentication =
-        Authentication { sources: vec![KeySource::Local(Arc::new(keys))], ..Authentication::default() };
-    let rule = TokenRule {
-        name: "bench".into(),
-        terms: Terms::new("https://issuer.example", ["api"]),
-        keys: KeySourceId(0),
-        forwards: false,
-        payload_field: None,
-        claim_fields: Vec::new(),
-        lists: vec!["scope".into()],
-    };
-    let places = [
-        Location::Header { name: b"authorization"[..].into(), prefix: b"Bearer "[..].into() },
-        Location::Param(b"access_token"[..].into()),
-    ];
-    authentication.add(rule, places);
-    authentication
 }
 
 /// The signed part of a token with the claims that identity providers put in.

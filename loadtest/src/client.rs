@@ -55,7 +55,19 @@ impl Connection {
 
     /// One GET, whose answer must have a `Content-Length`; the connection stays open.
     pub(crate) fn get(&mut self, path: &str, headers: &[&str]) -> Result<Answer> {
-        self.send(path, "HTTP/1.1", headers)?;
+        self.send("GET", path, "HTTP/1.1", headers)?;
+        self.answer()
+    }
+
+    /// One POST of so many bytes, as [`Self::get`].
+    pub(crate) fn post(&mut self, path: &str, headers: &[&str], bytes: usize) -> Result<Answer> {
+        let length = format!("Content-Length: {bytes}");
+        self.send("POST", path, "HTTP/1.1", &[headers, &[length.as_str()]].concat())?;
+        self.0.write_all(&vec![b'x'; bytes]).during(|| "sending the body".to_owned())?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<Answer> {
         let mut bytes = Vec::new();
         let head = self.read_head(&mut bytes)?;
         let length = head.length.ok_or_else(|| Error::failed("the answer has no Content-Length"))?;
@@ -74,7 +86,7 @@ impl Connection {
 
     /// One GET, answered up to the end of the connection.
     pub(crate) fn get_last(mut self, path: &str) -> Result<Answer> {
-        self.send(path, "HTTP/1.0", &[])?;
+        self.send("GET", path, "HTTP/1.0", &[])?;
         let mut bytes = Vec::new();
         let head = self.read_head(&mut bytes)?;
         let mut body = bytes.split_off(head.bytes);
@@ -90,14 +102,14 @@ impl Connection {
         silent && self.0.socket().set_nonblocking(false).is_ok()
     }
 
-    fn send(&mut self, path: &str, version: &str, headers: &[&str]) -> Result<()> {
+    fn send(&mut self, method: &str, path: &str, version: &str, headers: &[&str]) -> Result<()> {
         let host = if headers.iter().any(|header| header.starts_with("Host:")) {
             ""
         } else {
             "Host: bench.test\r\n"
         };
         let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-        let request = format!("GET {path} {version}\r\n{host}{more}\r\n");
+        let request = format!("{method} {path} {version}\r\n{host}{more}\r\n");
         self.0.write_all(request.as_bytes()).during(|| "sending the request".to_owned())
     }
 

@@ -1,7 +1,12 @@
 //! From samples to figures: median and spread, and the comparison of one row with another.
 
-use crate::proxies::{Proxy, Subject};
-use crate::works::{Target, Work};
+use crate::kinds::{Kind, Work};
+use crate::subjects::Subject;
+
+/// Beyond this the load generator or the origin may have been the limit of a closed loop.
+const LOAD_CORE_BUSY: f64 = 0.97;
+/// Beyond this requests on a schedule wait for the load generator or the origin noticeably often.
+const PACED_LOAD_CORE_BUSY: f64 = 0.9;
 
 /// What one run gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,10 +28,36 @@ pub(crate) struct LoadSample {
     pub(crate) busy: f64,
     /// As the load generator saw it, if it tells.
     pub(crate) p99_ms: Option<f64>,
+    /// Share of the core of load generator and origin that was in use, by whomever.
+    pub(crate) load_core_busy: f64,
+    /// The slowest request, if the load generator tells.
+    pub(crate) slowest_ms: Option<f64>,
     /// Requests in the whole run.
     pub(crate) requests: f64,
+    /// Of requests on a fixed schedule.
+    pub(crate) latency: Option<Latency>,
     /// What sluicegate did for it.
     pub(crate) inside: Inside,
+}
+
+/// Of requests on a fixed schedule: how long each took from the time at which it was due.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Latency {
+    /// Requests per second that the proxy can do, by its CPU time per request in the closed loop.
+    pub(crate) capacity: f64,
+    /// Requests per second that were due.
+    pub(crate) rate_wanted: f64,
+    /// Requests per second that were answered.
+    pub(crate) rate_achieved: f64,
+    /// Quantile and milliseconds, both ascending; the same quantiles in all runs.
+    pub(crate) curve: Vec<(f64, f64)>,
+}
+
+impl Latency {
+    /// The milliseconds at that quantile, if it is one of the curve's.
+    pub(crate) fn at(&self, quantile: f64) -> Option<f64> {
+        self.curve.iter().find(|(other, _)| (other - quantile).abs() < 1e-9).map(|(_, ms)| *ms)
+    }
 }
 
 /// What can be told of a run that the load generator does not see; none where the proxy has or tells nothing of it.
@@ -44,6 +75,8 @@ pub(crate) struct Inside {
     pub(crate) submissions: Option<f64>,
     /// Entries that its rings completed, per request.
     pub(crate) completions: Option<f64>,
+    /// Configurations that it went over to.
+    pub(crate) loads: Option<f64>,
 }
 
 impl Inside {
@@ -56,6 +89,7 @@ impl Inside {
             ("HTTP/2 sends per request", self.flushes),
             ("ring submissions per request", self.submissions),
             ("ring completions per request", self.completions),
+            ("configurations loaded", self.loads),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
@@ -87,6 +121,22 @@ impl Row {
         }
     }
 
+    /// Why its rate, or its latency, says nothing of the proxy, if it does not: the load generator or the origin had no time.
+    pub(crate) fn limited(&self, work: &Work) -> Option<String> {
+        let is_paced = matches!(work.kind, Kind::OpenLoop(_));
+        let most = if is_paced { PACED_LOAD_CORE_BUSY } else { LOAD_CORE_BUSY };
+        let busy = self.median_of(|load| Some(load.load_core_busy)).filter(|busy| *busy > most)?;
+        let what = if is_paced { "latency" } else { "rate" };
+        let busy = 100.0 * busy;
+        Some(format!("load generator and origin had their core {busy:.0} % busy: the {what} is theirs, too"))
+    }
+
+    /// The costs and their spread, if they are good for a comparison.
+    pub(crate) fn comparable(&self, work: &Work) -> Option<Spread> {
+        let spoilt = matches!(work.kind, Kind::OpenLoop(_)) && self.limited(work).is_some();
+        self.cost().filter(|_| !spoilt)
+    }
+
     /// The median of a value of the load generator's runs, of those that have it.
     pub(crate) fn median_of(&self, value: impl Fn(&LoadSample) -> Option<f64>) -> Option<f64> {
         let loads = self.samples.iter().filter_map(|sample| sample.load.as_ref());
@@ -116,164 +166,14 @@ impl Spread {
     }
 }
 
-/// How sluicegate stands to something.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Comparison {
-    /// What is compared, as the table says it.
-    pub(crate) what: String,
-    /// The ratio of medians, or the figure itself where the target is one.
-    pub(crate) value: Option<f64>,
-    /// The ratio in each round on its own, from the smallest to the largest.
-    pub(crate) rounds: Option<Spread>,
-    /// What is to be reached.
-    pub(crate) at_most: Option<f64>,
-}
-
-impl Comparison {
-    /// Whether it is reached; none without a target or without a figure.
-    pub(crate) fn is_reached(&self) -> Option<bool> {
-        // What the table prints as 1.00 counts as 1.00: the third digit is noise.
-        Some((self.value? * 100.0).round() / 100.0 <= self.at_most?)
-    }
-}
-
-/// All comparisons of a work: the best peer's always, others where there is a target or a build to compare with.
-pub(crate) fn compare(work: &Work, rows: &[Row]) -> Vec<Comparison> {
-    let ours = rows.iter().find(|row| row.subject.proxy == Proxy::Sluicegate);
-    let Some(ours) = ours else {
-        return Vec::new();
-    };
-    let mut comparisons: Vec<Comparison> =
-        work.targets.iter().flat_map(|target| against(*target, ours, rows)).collect();
-    // Where the target is another peer, how it stands to the best one is of interest too, unless they are the same.
-    let best = best_peer(rows).map(|best| ratio(ours, best, None));
-    comparisons.extend(best.filter(|best| comparisons.iter().all(|told| told.what != best.what)));
-    let relative = |target: &Target| matches!(target, Target::OfFirstSetup(_));
-    let others =
-        rows.iter().filter(|row| row.subject.proxy == Proxy::Sluicegate && row.subject != ours.subject);
-    for other in others.filter(|_| !work.targets.iter().any(relative)) {
-        comparisons.push(ratio(other, ours, None));
-    }
-    let before = rows.iter().find(|row| row.subject.proxy == Proxy::Before);
-    comparisons.extend(before.map(|before| ratio(ours, before, None)));
-    comparisons
-}
-
-fn against(target: Target, ours: &Row, rows: &[Row]) -> Vec<Comparison> {
-    let absent = |whom: &str, limit: f64| Comparison {
-        what: format!("{} / {whom}", ours.subject.label()),
-        value: None,
-        rounds: None,
-        at_most: Some(limit),
-    };
-    match target {
-        Target::OfBest(limit) => match best_peer(rows) {
-            Some(best) => vec![ratio(ours, best, Some(limit))],
-            None => vec![absent("best peer", limit)],
-        },
-        Target::Of(peer, limit) => match rows.iter().find(|row| row.subject.proxy == peer) {
-            Some(peer) => vec![ratio(ours, peer, Some(limit))],
-            None => vec![absent(peer.name(), limit)],
-        },
-        Target::OfFirstSetup(limit) => {
-            let others = rows.iter().filter(|row| row.subject != ours.subject);
-            others.map(|other| ratio(other, ours, Some(limit))).collect()
-        }
-        Target::AtMost(limit) => {
-            let value = ours.cost().map(|cost| cost.median);
-            vec![Comparison { what: ours.subject.label(), value, rounds: None, at_most: Some(limit) }]
-        }
-    }
-}
-
-fn best_peer(rows: &[Row]) -> Option<&Row> {
-    let peers = rows.iter().filter(|row| row.subject.proxy.is_peer());
-    let figures = peers.filter_map(|row| Some((row.cost()?.median, row)));
-    figures.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, row)| row)
-}
-
-fn ratio(one: &Row, other: &Row, at_most: Option<f64>) -> Comparison {
-    let what = format!("{} / {}", one.subject.label(), other.subject.label());
-    let costs = one.cost().zip(other.cost());
-    let pairs = one.samples.iter().zip(&other.samples).map(|(one, other)| one.cost / other.cost);
-    let rounds = costs.and_then(|_| Spread::of(pairs));
-    Comparison { what, value: costs.map(|(one, other)| one.median / other.median), rounds, at_most }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxies::Setup;
-    use crate::works;
-
-    fn row(proxy: Proxy, costs: &[f64]) -> Row {
-        let samples = costs.iter().map(|cost| Sample { cost: *cost, load: None }).collect();
-        Row { subject: Subject::plain(proxy), samples, failures: Vec::new() }
-    }
 
     #[test]
     fn median_and_ends() {
         assert_eq!(Spread::of([3.0, 1.0, 2.0]), Some(Spread { median: 2.0, min: 1.0, max: 3.0 }));
         assert_eq!(Spread::of([4.0, 1.0]), Some(Spread { median: 2.5, min: 1.0, max: 4.0 }));
         assert_eq!(Spread::of([]), None);
-    }
-
-    #[test]
-    fn the_best_peer_is_the_cheapest_without_a_failure() {
-        let mut failed = row(Proxy::Nginx, &[1.0]);
-        failed.failures.push("Socket errors".to_owned());
-        let rows = [failed, row(Proxy::Haproxy, &[10.0, 12.0, 11.0]), row(Proxy::Envoy, &[20.0; 3])];
-        let ours = row(Proxy::Sluicegate, &[11.0, 11.0, 11.0]);
-        let rows: Vec<Row> = rows.into_iter().chain([ours]).collect();
-        let found = compare(works::find("h1").unwrap(), &rows);
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].what, "sluicegate / haproxy");
-        assert_eq!((found[0].value, found[0].is_reached()), (Some(1.0), Some(true)));
-        assert_eq!(found[0].rounds.unwrap().max, 1.1);
-    }
-
-    #[test]
-    fn a_named_peer_is_compared_beside_the_best() {
-        let mut rows =
-            [row(Proxy::Haproxy, &[20.0]), row(Proxy::Envoy, &[10.0]), row(Proxy::Sluicegate, &[21.0])];
-        let found = compare(works::find("h1-16k").unwrap(), &rows);
-        let told: Vec<(&str, Option<bool>)> =
-            found.iter().map(|c| (c.what.as_str(), c.is_reached())).collect();
-        assert_eq!(told, [("sluicegate / haproxy", Some(false)), ("sluicegate / envoy", None)]);
-        rows[1] = row(Proxy::Envoy, &[30.0]);
-        assert_eq!(compare(works::find("h1-16k").unwrap(), &rows).len(), 1);
-    }
-
-    #[test]
-    fn a_failure_or_an_absent_peer_gives_no_verdict() {
-        let mut ours = row(Proxy::Sluicegate, &[1.0]);
-        let found = compare(works::find("h1-1m").unwrap(), std::slice::from_ref(&ours));
-        assert_eq!((found[0].what.as_str(), found[0].is_reached()), ("sluicegate / envoy", None));
-        ours.failures.push("failed".to_owned());
-        let found = compare(works::find("idle").unwrap(), &[ours]);
-        assert_eq!((found[0].value, found[0].is_reached()), (None, None));
-    }
-
-    #[test]
-    fn setups_are_compared_with_the_first() {
-        let many = Subject { proxy: Proxy::Sluicegate, setup: Setup::ManyHosts };
-        let rows =
-            [row(Proxy::Sluicegate, &[10.0]), Row { subject: many, ..row(Proxy::Sluicegate, &[10.3]) }];
-        let found = compare(works::find("vhosts-10k").unwrap(), &rows);
-        assert_eq!(found.len(), 1);
-        assert_eq!(
-            (found[0].what.as_str(), found[0].is_reached()),
-            ("sluicegate+10k-hosts / sluicegate", Some(false))
-        );
-    }
-
-    #[test]
-    fn another_build_is_compared_with() {
-        let rows = [row(Proxy::Before, &[12.0]), row(Proxy::Sluicegate, &[6.0])];
-        let found = compare(works::find("h1").unwrap(), &rows);
-        assert_eq!(
-            found.last().map(|c| (c.what.as_str(), c.value)),
-            Some(("sluicegate / before", Some(0.5)))
-        );
     }
 }

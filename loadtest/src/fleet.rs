@@ -10,7 +10,8 @@ use crate::h2load;
 use crate::machine::{Machine, Ports};
 use crate::process::{Interrupt, Invocation, Process};
 use crate::programs::{Inventory, Program};
-use crate::proxies::{self, Entrances, Origins, Places, Proxy, StreamModule, Subject};
+use crate::proxies::{self, Configuration, Places, StreamModule};
+use crate::subjects::{Entrances, Origins, Proxy, Role, Subject};
 use crate::tls::Identity;
 use crate::workspace::Workspace;
 
@@ -19,6 +20,8 @@ const LISTEN_MAX: Duration = Duration::from_secs(30);
 const LISTEN_POLL: Duration = Duration::from_millis(20);
 /// For what a program does just after it has begun to listen: its first minute is not what is measured.
 const SETTLE: Duration = Duration::from_secs(1);
+/// So much of a configuration is told, in characters: more than any but those with many hosts or routes have.
+const DESCRIBED_MAX: usize = 8 << 10;
 /// The file, in the folder of this run, that tells nghttpd which type a file has.
 const MIME_TYPES: &str = "mime.types";
 
@@ -34,6 +37,8 @@ pub(crate) struct Ground {
     pub(crate) gateway: Option<PathBuf>,
     /// The other build of it that `--before` names.
     pub(crate) before: Option<PathBuf>,
+    /// This program, which is the relay and the client of the open loop, too.
+    pub(crate) relay: PathBuf,
     /// What every proxy shows to clients of TLS.
     pub(crate) identity: Identity,
     /// The person's wish to stop.
@@ -48,12 +53,25 @@ impl Ground {
         Some(if is_program { StreamModule::BuiltIn } else { StreamModule::File(module.to_owned()) })
     }
 
+    /// A text without the paths of this machine: the folder of the run is `RUN`, programs have names alone.
+    pub(crate) fn without_folders(&self, text: &str) -> String {
+        let mut text = text.replace(&self.workspace.run.display().to_string(), "RUN");
+        let own = [self.gateway.as_ref(), self.before.as_ref(), Some(&self.relay)].into_iter().flatten();
+        let found = self.inventory.found.iter().map(|found| &found.path);
+        for program in own.chain(found) {
+            let name = program.file_name().unwrap_or_default().to_string_lossy();
+            text = text.replace(&program.display().to_string(), &name);
+        }
+        self.workspace.without_root(&text)
+    }
+
     /// The executable of a proxy.
     pub(crate) fn executable(&self, proxy: Proxy) -> Result<PathBuf> {
         let own = match proxy {
             Proxy::Sluicegate => self.gateway.as_ref(),
             Proxy::Before => self.before.as_ref(),
-            Proxy::Nginx | Proxy::Haproxy | Proxy::Envoy => None,
+            Proxy::Floor => Some(&self.relay),
+            Proxy::Nginx | Proxy::Haproxy | Proxy::Envoy | Proxy::Caddy => None,
         };
         match (proxy.program(), own) {
             (Some(program), _) => Ok(self.inventory.path(program)?.to_owned()),
@@ -63,9 +81,47 @@ impl Ground {
     }
 }
 
+/// What was measured, in words: for whoever wants to do the same.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Described {
+    /// The label of its row; `origin` for what answers.
+    pub(crate) label: String,
+    /// Who it is; none for the origin.
+    pub(crate) proxy: Option<Proxy>,
+    /// The command, without the folders of this machine.
+    pub(crate) command: String,
+    /// The name of its configuration, and the beginning of what is in it.
+    pub(crate) file: (String, String),
+}
+
+impl Described {
+    fn new(
+        subject: Option<Subject>,
+        invocation: &Invocation,
+        written: &Configuration,
+        ground: &Ground,
+    ) -> Described {
+        let mut text = written.text.clone();
+        if let Some((end, _)) = text.char_indices().nth(DESCRIBED_MAX) {
+            text.truncate(end);
+            text.push_str("\n(and so on)\n");
+        }
+        Described {
+            label: subject.map_or_else(|| "origin".to_owned(), Subject::label),
+            proxy: subject.map(|subject| subject.proxy),
+            command: ground.without_folders(&invocation.line()),
+            file: (written.file.clone(), ground.without_folders(&text)),
+        }
+    }
+}
+
 /// A proxy that listens.
 pub(crate) struct Running {
     process: Process,
+    /// Its configuration's file.
+    pub(crate) configuration: PathBuf,
+    /// What the configuration names.
+    pub(crate) places: Places,
     /// Its ports on 127.0.0.1.
     pub(crate) entrances: Entrances,
     /// The port of its counters, if it is sluicegate.
@@ -91,6 +147,8 @@ pub(crate) struct Fleet<'a> {
     ports: Ports,
     origins: Origins,
     running: Vec<(Subject, Running)>,
+    /// All that has been started or configured, the origins first.
+    pub(crate) described: Vec<Described>,
     _origins: Vec<Process>,
 }
 
@@ -105,8 +163,8 @@ impl<'a> Fleet<'a> {
         ground.workspace.write("tls.pem", format!("{certificate}{key}").as_bytes())?;
         let mut ports = Ports::new();
         let origins = Origins { http1: ports.take()?, h2: ports.take()?, grpc: ports.take()? };
-        let started = start_origins(ground, origins)?;
-        Ok(Fleet { ground, ports, origins, running: Vec::new(), _origins: started })
+        let (started, described) = start_origins(ground, origins)?;
+        Ok(Fleet { ground, ports, origins, running: Vec::new(), described, _origins: started })
     }
 
     /// The running subject, started if it is not running.
@@ -139,6 +197,11 @@ impl<'a> Fleet<'a> {
         let places = places(self.ground, program, entrances, self.origins);
         let written = proxies::configuration(subject, &places)?;
         let path = self.ground.workspace.write(&written.file, written.text.as_bytes())?;
+        let invocation = proxies::invocation(subject, &places, &path);
+        let described = Described::new(Some(subject), &invocation, &written, self.ground);
+        if self.described.iter().all(|other| other.label != described.label) {
+            self.described.push(described);
+        }
         Ok((places, path))
     }
 
@@ -154,8 +217,9 @@ impl<'a> Fleet<'a> {
         let mut process = Process::start(&label, &invocation, &self.ground.workspace.log(&label))?;
         wait_until_it_listens(&mut process, places.entrances.http, &self.ground.interrupt)?;
         self.ground.interrupt.sleep(SETTLE)?;
-        let admin_port = (!subject.proxy.is_peer()).then_some(places.entrances.admin);
-        Ok(Running { process, entrances: places.entrances, admin_port })
+        let tells = matches!(subject.proxy.role(), Role::Gateway | Role::Before);
+        let admin_port = tells.then_some(places.entrances.admin);
+        Ok(Running { process, configuration: path, entrances: places.entrances, places, admin_port })
     }
 }
 
@@ -177,7 +241,7 @@ fn write_content(ground: &Ground) -> Result<()> {
 }
 
 /// nginx, and nghttpd twice if it is there: for HTTP/2, and with the trailer that makes an answer one of gRPC.
-fn start_origins(ground: &Ground, origins: Origins) -> Result<Vec<Process>> {
+fn start_origins(ground: &Ground, origins: Origins) -> Result<(Vec<Process>, Vec<Described>)> {
     let start = |name: &str, invocation: &Invocation, port: u16| {
         let mut origin = Process::start(name, invocation, &ground.workspace.log(name))?;
         wait_until_it_listens(&mut origin, port, &ground.interrupt)?;
@@ -187,7 +251,9 @@ fn start_origins(ground: &Ground, origins: Origins) -> Result<Vec<Process>> {
     let nginx = places(ground.inventory.path(Program::Nginx)?);
     let written = proxies::origin_configuration(&nginx)?;
     let path = ground.workspace.write(&written.file, written.text.as_bytes())?;
-    let mut started = vec![start("origin", &proxies::nginx(&nginx, &path), origins.http1)?];
+    let invocation = proxies::nginx(&nginx, &path);
+    let described = vec![Described::new(None, &invocation, &written, ground)];
+    let mut started = vec![start("origin", &invocation, origins.http1)?];
     if let Ok(program) = ground.inventory.path(Program::Nghttpd) {
         let nghttpd = places(program);
         started.push(start("h2-origin", &proxies::nghttpd(&nghttpd, origins.h2, &[]), origins.h2)?);
@@ -196,7 +262,7 @@ fn start_origins(ground: &Ground, origins: Origins) -> Result<Vec<Process>> {
         let grpc = ["--trailer=grpc-status: 0", "--no-content-length", &types];
         started.push(start("grpc-origin", &proxies::nghttpd(&nghttpd, origins.grpc, &grpc), origins.grpc)?);
     }
-    Ok(started)
+    Ok((started, described))
 }
 
 fn places(ground: &Ground, program: PathBuf, entrances: Entrances, origins: Origins) -> Places {
@@ -208,6 +274,7 @@ fn places(ground: &Ground, program: PathBuf, entrances: Entrances, origins: Orig
         origins,
         load_core: ground.machine.cores.load,
         proxy_core: ground.machine.cores.proxy,
+        second_core: ground.machine.third_core.unwrap_or(ground.machine.cores.load),
         open_files: ground.machine.open_files,
     }
 }

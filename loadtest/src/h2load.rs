@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::load::{self, GRACE, Report, Shot};
 use crate::process::{self, Interrupt, Invocation};
 use crate::programs::{Inventory, Program};
-use crate::proxies::Listener;
+use crate::subjects::Listener;
 use crate::workspace::Workspace;
 
 /// The file, in the folder of this run, that holds the one message of gRPC: what is asked, and what is answered.
@@ -119,7 +119,13 @@ pub(crate) fn run(
         )));
     }
     let errors = told.errors(streams);
-    Ok(Report { requests: told.succeeded, p99_ms: told.p99_ms, errors, wall: finished.wall })
+    Ok(Report {
+        requests: told.succeeded,
+        p99_ms: told.p99_ms,
+        slowest_ms: told.slowest_ms,
+        errors,
+        wall: finished.wall,
+    })
 }
 
 /// What h2load counted.
@@ -137,6 +143,7 @@ struct Told {
     fewest: f64,
     /// Only newer releases tell it.
     p99_ms: Option<f64>,
+    slowest_ms: Option<f64>,
 }
 
 impl Told {
@@ -188,6 +195,7 @@ fn parse(report: &str) -> Option<Told> {
         body_bytes: parse_data(line("traffic: ")?)?,
         fewest: line("req/s ")?.split_once(':')?.1.split_whitespace().next()?.parse().ok()?,
         p99_ms: parse_p99(report),
+        slowest_ms: parse_slowest(report),
     })
 }
 
@@ -197,6 +205,13 @@ fn parse_p99(report: &str) -> Option<f64> {
     let column = head.lines().last()?.split_whitespace().count();
     let row = rows.lines().find(|line| line.starts_with("request "))?;
     load::parse_ms(row.split_once(':')?.1.split_whitespace().nth(column)?)
+}
+
+/// The second value of the row of requests, in the old form and in the new.
+fn parse_slowest(report: &str) -> Option<f64> {
+    let is_row = |line: &&str| line.starts_with("time for request:") || line.starts_with("request ");
+    let row = report.lines().find(is_row)?;
+    load::parse_ms(row.split_once(':')?.1.split_whitespace().nth(1)?)
 }
 
 /// The number before `what` in a list of such pairs after a colon.
@@ -240,7 +255,7 @@ req/s           :   16058.46    16341.78    16188.36       70.78    81.25%
         let told = parse(GOOD).unwrap();
         assert_eq!((told.succeeded, told.done, told.body_bytes), (259_616, 259_616, 3_115_392));
         assert_eq!((told.protocol.as_str(), told.fewest), ("h2", 16058.46));
-        assert_eq!(errors(GOOD), None);
+        assert_eq!((told.slowest_ms, errors(GOOD)), (Some(10.87), None));
     }
 
     #[test]
@@ -251,7 +266,7 @@ req/s       :     510.00      540.00      520.00      535.00      540.00      52
 ";
         let (head, _) = GOOD.split_once("                     min").unwrap();
         let told = parse(&format!("{head}{rows}")).unwrap();
-        assert_eq!((told.p99_ms, told.fewest), (Some(4.2), 510.0));
+        assert_eq!((told.p99_ms, told.slowest_ms, told.fewest), (Some(4.2), Some(9.1), 510.0));
         assert_eq!(parse(GOOD).unwrap().p99_ms, None);
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Report {
     pub(crate) requests: u64,
     /// 99 of 100 answers came within this, if the generator tells it.
     pub(crate) p99_ms: Option<f64>,
+    /// The slowest answer, if it tells it.
+    pub(crate) slowest_ms: Option<f64>,
     /// What it has to complain of.
     pub(crate) errors: Option<String>,
     /// From its start to its end.

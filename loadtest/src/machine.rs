@@ -39,6 +39,8 @@ pub(crate) struct Machine {
     pub(crate) open_files: u64,
     /// The two cores in use.
     pub(crate) cores: Cores,
+    /// One more, if there is one.
+    pub(crate) third_core: Option<usize>,
 }
 
 impl Machine {
@@ -64,6 +66,7 @@ impl Machine {
                 .unwrap_or(0.0),
             open_files: raise_open_files()?,
             cores,
+            third_core: allowed.into_iter().find(|core| ![cores.load, cores.proxy].contains(core)),
         })
     }
 

@@ -103,7 +103,7 @@ fn parse(output: &str) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxies::Listener;
+    use crate::subjects::Listener;
 
     const UNARY: &str = "[  0.055] Connected
 The negotiated protocol: h2

@@ -93,6 +93,15 @@ impl Invocation {
         self
     }
 
+    /// As a person would type it.
+    pub(crate) fn line(&self) -> String {
+        let words = self.words.iter().map(|word| word.to_string_lossy());
+        let quote = |word: std::borrow::Cow<'_, str>| {
+            if word.contains(' ') { format!("'{word}'") } else { word.into_owned() }
+        };
+        words.map(quote).collect::<Vec<_>>().join(" ")
+    }
+
     /// In a process group of its own, so that a Ctrl-C reaches this tool alone, which then stops everything in order;
     /// and told by the kernel to end should this tool vanish without having done so.
     fn command(&self) -> Command {

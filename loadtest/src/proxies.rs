@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-
 use crate::error::{Error, Result};
 use crate::process::Invocation;
-use crate::programs::Program;
+use crate::subjects::{Entrances, Origins, Proxy, Setup, Subject};
 use crate::virtual_hosts;
 
 /// What HAProxy is told to hold at most: enough for the idle connections, if there are descriptors for two sides of each.
@@ -19,181 +17,10 @@ const NGINX: &str = include_str!("../peers/nginx.conf");
 const NGINX_STREAM: &str = include_str!("../peers/nginx-stream.conf");
 const HAPROXY: &str = include_str!("../peers/haproxy.cfg");
 const ENVOY: &str = include_str!("../peers/envoy.yaml");
+const CADDY: &str = include_str!("../peers/caddy.json");
 const GATEWAY_BASE: &str = include_str!("../peers/sluicegate/base.yaml");
 const GATEWAY_ONE_HOST: &str = include_str!("../peers/sluicegate/one-host.yaml");
-
-/// A program that is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
-pub(crate) enum Proxy {
-    /// A peer.
-    Nginx,
-    /// A peer.
-    Haproxy,
-    /// A peer.
-    Envoy,
-    /// This project, as it is now.
-    Sluicegate,
-    /// This project as another build has it, named by `--before`.
-    #[value(skip)]
-    Before,
-}
-
-impl Proxy {
-    /// As the table calls it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Proxy::Nginx => "nginx",
-            Proxy::Haproxy => "haproxy",
-            Proxy::Envoy => "envoy",
-            Proxy::Sluicegate => "sluicegate",
-            Proxy::Before => "before",
-        }
-    }
-
-    /// What has to be installed for it.
-    pub(crate) fn program(self) -> Option<Program> {
-        match self {
-            Proxy::Nginx => Some(Program::Nginx),
-            Proxy::Haproxy => Some(Program::Haproxy),
-            Proxy::Envoy => Some(Program::Envoy),
-            Proxy::Sluicegate | Proxy::Before => None,
-        }
-    }
-
-    /// What has to be installed for it to serve such clients.
-    pub(crate) fn programs_for(self, listener: Option<Listener>) -> Vec<Program> {
-        let module =
-            (self == Proxy::Nginx && listener == Some(Listener::Tcp)).then_some(Program::NginxStream);
-        self.program().into_iter().chain(module).collect()
-    }
-
-    /// Why it takes no part in works whose clients come in there, if it does not.
-    pub(crate) fn shortcoming(self, listener: Listener) -> Option<&'static str> {
-        (self == Proxy::Nginx && listener == Listener::TlsToH2)
-            .then_some("it speaks HTTP/2 to origins of gRPC alone")
-    }
-
-    /// Whether it is one of those that sluicegate is compared with.
-    pub(crate) fn is_peer(self) -> bool {
-        self.program().is_some()
-    }
-}
-
-/// How sluicegate is set up; peers know only the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Setup {
-    /// One host, no access log.
-    Plain,
-    /// One host, access log to a file.
-    Logging,
-    /// 10,000 hosts, no access log.
-    ManyHosts,
-}
-
-/// A proxy in a setup: a row of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Subject {
-    /// Which program.
-    pub(crate) proxy: Proxy,
-    /// How set up.
-    pub(crate) setup: Setup,
-}
-
-impl Subject {
-    /// The proxy as it takes part in every work.
-    pub(crate) fn plain(proxy: Proxy) -> Subject {
-        Subject { proxy, setup: Setup::Plain }
-    }
-
-    /// As the table calls it.
-    pub(crate) fn label(self) -> String {
-        let what = match self.setup {
-            Setup::Plain => "",
-            Setup::Logging => "+log",
-            Setup::ManyHosts => "+10k-hosts",
-        };
-        format!("{}{what}", self.proxy.name())
-    }
-}
-
-/// How clients come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listener {
-    /// HTTP in plain text.
-    Http,
-    /// HTTP in TLS, of the version that client and proxy agree on.
-    Tls,
-    /// HTTP/2 in plain text, without asking.
-    H2c,
-    /// HTTP/2 in TLS, to be passed on as HTTP/2 in plain text.
-    TlsToH2,
-    /// The same for gRPC.
-    Grpc,
-    /// Bytes, which the proxy passes on as they are.
-    Tcp,
-}
-
-impl Listener {
-    /// Whether clients begin with TLS.
-    pub(crate) fn is_tls(self) -> bool {
-        match self {
-            Listener::Http | Listener::H2c | Listener::Tcp => false,
-            Listener::Tls | Listener::TlsToH2 | Listener::Grpc => true,
-        }
-    }
-
-    /// The program behind it where that is not nginx.
-    pub(crate) fn own_origin(self) -> Option<Program> {
-        match self {
-            Listener::Http | Listener::Tls | Listener::H2c | Listener::Tcp => None,
-            Listener::TlsToH2 | Listener::Grpc => Some(Program::Nghttpd),
-        }
-    }
-}
-
-/// Where origins listen on 127.0.0.1.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Origins {
-    /// For HTTP/1.1.
-    pub(crate) http1: u16,
-    /// For HTTP/2 in plain text.
-    pub(crate) h2: u16,
-    /// For gRPC.
-    pub(crate) grpc: u16,
-}
-
-/// Where a proxy listens on 127.0.0.1.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Entrances {
-    /// For HTTP in plain text.
-    pub(crate) http: u16,
-    /// For HTTP in TLS.
-    pub(crate) tls: u16,
-    /// For HTTP/2 in plain text.
-    pub(crate) h2c: u16,
-    /// For HTTP/2 in TLS that goes to the origin with HTTP/2.
-    pub(crate) tls_to_h2: u16,
-    /// For gRPC in TLS.
-    pub(crate) grpc: u16,
-    /// For bytes.
-    pub(crate) tcp: u16,
-    /// Where sluicegate tells its counters.
-    pub(crate) admin: u16,
-}
-
-impl Entrances {
-    /// The port of that listener.
-    pub(crate) fn port(&self, listener: Listener) -> u16 {
-        match listener {
-            Listener::Http => self.http,
-            Listener::Tls => self.tls,
-            Listener::H2c => self.h2c,
-            Listener::TlsToH2 => self.tls_to_h2,
-            Listener::Grpc => self.grpc,
-            Listener::Tcp => self.tcp,
-        }
-    }
-}
+const GATEWAY_ONE_MORE: &str = include_str!("../peers/sluicegate/one-more.yaml");
 
 /// All that a configuration or a command line may have to name.
 #[derive(Debug, Clone)]
@@ -212,6 +39,8 @@ pub(crate) struct Places {
     pub(crate) load_core: usize,
     /// The core of the proxy.
     pub(crate) proxy_core: usize,
+    /// The core of a second worker: a third one if there is one, else that of load and origin.
+    pub(crate) second_core: usize,
     /// The limit of open files.
     pub(crate) open_files: u64,
 }
@@ -238,9 +67,11 @@ pub(crate) fn origin_configuration(places: &Places) -> Result<Configuration> {
     Ok(Configuration { file: "origin.conf".to_owned(), text: render(ORIGIN, places)? })
 }
 
-/// The subject's configuration.
+/// The subject's configuration; the relay has none.
 pub(crate) fn configuration(subject: Subject, places: &Places) -> Result<Configuration> {
     let (extension, text) = match subject.proxy {
+        Proxy::Floor => ("none", String::new()),
+        Proxy::Caddy => ("json", render(CADDY, places)?),
         Proxy::Nginx => ("conf", nginx_configuration(places)?),
         Proxy::Haproxy => ("cfg", render(HAPROXY, places)?),
         Proxy::Envoy => ("yaml", render(ENVOY, places)?),
@@ -281,10 +112,27 @@ pub(crate) fn invocation(subject: Subject, places: &Places, configuration: &Path
             .arg("-c")
             .arg(configuration)
             .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart"]),
+        Proxy::Caddy => Invocation::pinned(Path::new("env"), places.proxy_core)
+            // As many threads at work as it has cores.
+            .arg("GOMAXPROCS=1")
+            // It writes into its home, which is to be the folder of this run.
+            .arg(format!("HOME={}", places.run.display()))
+            .arg(&places.program)
+            .args(["run", "--config"])
+            .arg(configuration),
+        Proxy::Floor => Invocation::of(&places.program)
+            .arg("relay")
+            .args([places.entrances.http, places.origins.http1].map(|port| port.to_string()))
+            .arg(places.proxy_core.to_string())
+            .arg(format!("--bulk={}", places.entrances.tcp)),
         Proxy::Sluicegate | Proxy::Before => {
             let log = match subject.setup {
                 Setup::Logging => access_log(subject, &places.run).into_os_string(),
-                Setup::Plain | Setup::ManyHosts => "off".into(),
+                _ => "off".into(),
+            };
+            let cpus = match subject.setup {
+                Setup::TwoWorkers => format!("{},{}", places.proxy_core, places.second_core),
+                _ => places.proxy_core.to_string(),
             };
             // By a variable: a build that is older than the option passes over it.
             Invocation::of(Path::new("env"))
@@ -292,7 +140,7 @@ pub(crate) fn invocation(subject: Subject, places: &Places, configuration: &Path
                 .arg(&places.program)
                 .args(["run", "-c"])
                 .arg(configuration)
-                .args(["--cpus".to_owned(), places.proxy_core.to_string()])
+                .args(["--cpus".to_owned(), cpus])
                 .args(["--labels", "app=bench", "--status", "off"])
                 .args(["--admin".to_owned(), format!("127.0.0.1:{}", places.entrances.admin)])
                 .arg("--access-log")
@@ -320,10 +168,23 @@ fn nginx_configuration(places: &Places) -> Result<String> {
 fn gateway_configuration(setup: Setup, places: &Places) -> Result<String> {
     let base = render(GATEWAY_BASE, places)?;
     let hosts = match setup {
-        Setup::Plain | Setup::Logging => format!("---\n{}", render(GATEWAY_ONE_HOST, places)?),
-        Setup::ManyHosts => virtual_hosts::many(places.origins.http1),
+        Setup::Plain | Setup::Logging | Setup::Reloading | Setup::TwoWorkers => {
+            format!("---\n{}", render(GATEWAY_ONE_HOST, places)?)
+        }
+        Setup::SomeHosts => virtual_hosts::hosts(virtual_hosts::SOME, places.origins.http1),
+        Setup::ManyHosts => virtual_hosts::hosts(virtual_hosts::MANY, places.origins.http1),
+        Setup::ManyRoutes => virtual_hosts::routes(places.origins.http1),
     };
     Ok(format!("{base}{hosts}"))
+}
+
+/// What the setup that reloads goes over to, and back: one host more.
+pub(crate) fn one_host_more(places: &Places) -> Result<String> {
+    Ok(format!(
+        "{}---\n{}",
+        gateway_configuration(Setup::Reloading, places)?,
+        render(GATEWAY_ONE_MORE, places)?
+    ))
 }
 
 fn render(template: &str, places: &Places) -> Result<String> {
@@ -371,6 +232,7 @@ fn haproxy_connections(open_files: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subjects::Listener;
 
     fn places() -> Places {
         Places {
@@ -389,17 +251,19 @@ mod tests {
             origins: Origins { http1: 9001, h2: 9002, grpc: 9003 },
             load_core: 0,
             proxy_core: 2,
+            second_core: 3,
             open_files: 20_000,
         }
     }
 
     #[test]
     fn every_configuration_is_filled_in() {
-        let all = [Proxy::Nginx, Proxy::Haproxy, Proxy::Envoy, Proxy::Sluicegate];
+        let all = [Proxy::Nginx, Proxy::Haproxy, Proxy::Envoy, Proxy::Caddy, Proxy::Sluicegate];
         for subject in all.map(Subject::plain) {
             let text = configuration(subject, &places()).unwrap().text;
-            let ports = ["8014", "8414", "8514", "8615", "8714", "9001", "9003"];
+            let ports = ["8014", "8414", "8514", "8615", "9001", "9003"];
             assert!(ports.iter().all(|port| text.contains(port)), "{text}");
+            assert_eq!(text.contains("8714"), subject.proxy.shortcoming(Listener::Tcp).is_none(), "{text}");
             let to_h2 = subject.proxy.shortcoming(Listener::TlsToH2).is_none();
             assert_eq!(["8614", "9002"].map(|port| text.contains(port)), [to_h2; 2], "{text}");
         }
@@ -435,6 +299,16 @@ mod tests {
             let words = format!("{:?}", invocation(subject, &places(), Path::new("x.yaml")));
             assert!(words.contains(&format!("\"--access-log\", {log}")), "{words}");
         }
+    }
+
+    #[test]
+    fn two_workers_have_two_cores_and_what_reloads_has_another_configuration() {
+        let subject = Subject { proxy: Proxy::Sluicegate, setup: Setup::TwoWorkers };
+        let words = format!("{:?}", invocation(subject, &places(), Path::new("x.yaml")));
+        assert!(words.contains("\"--cpus\", \"2,3\""), "{words}");
+        let one = gateway_configuration(Setup::Reloading, &places()).unwrap();
+        let more = one_host_more(&places()).unwrap();
+        assert!(more.strip_prefix(&one).is_some_and(|rest| rest.contains("kind: VirtualService")));
     }
 
     #[test]

@@ -1,19 +1,24 @@
 //! What the person reads: head, a table for each work, the verdicts together at the end.
 
 use std::fmt::Write;
+use std::time::Duration;
 
-use crate::figure::{Comparison, Row, compare};
+use crate::compare::Circumstances;
+use crate::comparison::{Comparison, compare};
+use crate::figure::{LoadSample, Row};
 use crate::fleet::Ground;
-use crate::measure::{Effort, Outcome};
-use crate::works::{Kind, Work};
+use crate::kinds::{Effort, Kind, Work};
+use crate::measure::Outcome;
+use crate::open_loop;
 
 /// What the figures were made with: without it they are worth nothing.
-pub(crate) fn head(ground: &Ground, effort: Effort, command: &str, revision: Option<&str>) -> String {
+pub(crate) fn head(ground: &Ground, circumstances: &Circumstances, expected: Duration) -> String {
+    let Circumstances { command, revision, effort, .. } = circumstances;
     let machine = &ground.machine;
     let programs = ground.inventory.found.iter();
     let versions: Vec<String> =
         programs.map(|found| format!("{} {}", found.program.name(), found.version)).collect();
-    let gateway = match (&ground.gateway, revision) {
+    let gateway = match (&ground.gateway, revision.as_ref()) {
         (Some(path), Some(revision)) => format!("{} (source at {revision})", path.display()),
         (Some(path), None) => path.display().to_string(),
         (None, _) => "not measured".to_owned(),
@@ -33,8 +38,9 @@ load        {:.2} before the run
 open files  {}
 sluicegate  {gateway}
 {before}programs    {}
-method      {}, in each every proxy in turn for {} s; median of its CPU time (user and system, threads and
-            children) per request, smallest .. largest in brackets; a run with any error has no figure{warning}
+method      up to {} of up to {} s, in each every proxy in turn; median of its CPU time (user and system, threads and
+            children) per request, smallest .. largest in brackets; a run with any error has no figure
+duration    some {} minutes{warning}
 ",
         machine.kernel,
         machine.cpu_model,
@@ -46,21 +52,31 @@ method      {}, in each every proxy in turn for {} s; median of its CPU time (us
         versions.join(", "),
         rounds(effort.rounds),
         effort.secs,
+        expected.as_secs().div_ceil(60),
     )
 }
 
 /// The table of one work.
-pub(crate) fn work(outcome: &Outcome, secs: u64) -> String {
-    let mut text =
-        format!("\n{} - {}\n  {}\n\n", outcome.work.name, outcome.work.about, command(outcome.work, secs));
+pub(crate) fn work(outcome: &Outcome) -> String {
+    let Effort { rounds: number, secs } = outcome.effort;
+    let (name, about, command) = (outcome.work.name, outcome.work.about, command(outcome.work, secs));
+    let mut text = format!("\n{name} - {about}\n  {command}, {}\n\n", rounds(number));
     let width =
         outcome.rows.iter().map(|row| row.subject.label().len()).max().unwrap_or(0).max("proxy".len());
     let unit = outcome.work.kind.unit();
-    let loaded = matches!(outcome.work.kind, Kind::Wrk(_) | Kind::H2load(_));
-    let more = if loaded { "   user  requests/s  busy    p99 ms" } else { "" };
+    let more = match outcome.work.kind {
+        Kind::OpenLoop(_) => "   user  requests/s  busy  load    p50 ms    p90 ms  p99.9 ms    max ms",
+        _ if outcome.work.kind.is_load() => "   user  requests/s  busy  load    p99 ms",
+        _ => "",
+    };
     let _infallible = writeln!(text, "  {:width$}  {unit:>14}  {:>19}{more}  errors", "proxy", "[spread]");
     for row in &outcome.rows {
         text.push_str(&line(row, width));
+    }
+    for row in &outcome.rows {
+        if let Some(why) = row.limited(outcome.work) {
+            let _infallible = writeln!(text, "  {}: limited: {why}", row.subject.label());
+        }
     }
     for comparison in compare(outcome.work, &outcome.rows) {
         let _infallible = writeln!(text, "  {}", verdict(&comparison));
@@ -88,9 +104,17 @@ fn rounds(number: usize) -> String {
     if number == 1 { "1 round".to_owned() } else { format!("{number} rounds") }
 }
 
-fn command(work: &Work, secs: u64) -> String {
+/// The load generator's words, `PROXY` for host and port.
+pub(crate) fn command(work: &Work, secs: u64) -> String {
     match &work.kind {
-        Kind::Wrk(load) => format!("wrk {}", quoted(&load.arguments("PROXY", secs))),
+        Kind::Wrk(load) | Kind::Reload(load) => {
+            format!("wrk {}", quoted(&load.arguments("PROXY", secs, "SCRIPT")))
+        }
+        Kind::OpenLoop(paced) => {
+            let words = open_loop::arguments(paced, "PORT", "RATE", secs, "CERTIFICATE");
+            format!("loadtest {}", quoted(&words))
+        }
+        Kind::Resident => "one GET /".to_owned(),
         Kind::H2load(streams) => {
             format!("h2load {}", quoted(&streams.arguments("PROXY", secs, "MESSAGE")))
         }
@@ -113,20 +137,36 @@ fn line(row: &Row, width: usize) -> String {
     };
     let spread = format!("[{:.2} .. {:.2}]", cost.min, cost.max);
     let mut text = format!("  {label:width$}  {:14.2}  {spread:>19}", cost.median);
-    let median = |value: fn(&crate::figure::LoadSample) -> f64| row.median_of(|load| Some(value(load)));
-    if let (Some(user), Some(rate), Some(busy)) =
-        (median(|l| l.user_share), median(|l| l.rate), median(|l| l.busy))
+    let median = |value: fn(&LoadSample) -> f64| row.median_of(|load| Some(value(load)));
+    if let (Some(user), Some(rate), Some(busy), Some(load)) =
+        (median(|l| l.user_share), median(rate), median(|l| l.busy), median(|l| l.load_core_busy))
     {
-        let p99 = row.median_of(|load| load.p99_ms).map_or("-".to_owned(), |p99| format!("{p99:.2}"));
-        let _infallible =
-            write!(text, "  {:3.0} %  {rate:10.0}  {:2.0} %  {p99:>8}", 100.0 * user, 100.0 * busy);
+        let [user, busy, load] = [user, busy, load].map(|share| 100.0 * share);
+        let _infallible = write!(text, "  {user:3.0} %  {rate:10.0}  {busy:2.0} %  {load:2.0} %");
+        let quantile = |quantile: f64| {
+            row.median_of(|load| load.latency.as_ref().and_then(|latency| latency.at(quantile)))
+        };
+        let shown = match quantile(0.5) {
+            Some(_) => [0.5, 0.9, 0.999, 1.0].map(quantile).to_vec(),
+            None => vec![row.median_of(|load| load.p99_ms)],
+        };
+        for ms in shown {
+            let ms = ms.map_or("-".to_owned(), |ms| format!("{ms:.2}"));
+            let _infallible = write!(text, "  {ms:>8}");
+        }
     }
     text.push_str("       0\n");
     text
 }
 
+/// Of what was asked on a schedule, that is what was answered in time.
+fn rate(load: &LoadSample) -> f64 {
+    load.latency.as_ref().map_or(load.rate, |latency| latency.rate_achieved)
+}
+
 fn verdict(comparison: &Comparison) -> String {
-    let Comparison { what, value, rounds, at_most } = comparison;
+    let Comparison { value, rounds, at_most, .. } = comparison;
+    let what = comparison.what();
     let target = at_most.map(|limit| format!(", target at most {limit:.2}")).unwrap_or_default();
     let Some(value) = value else {
         return format!("{what}: no figure to compare{target}");
@@ -143,8 +183,8 @@ fn verdict(comparison: &Comparison) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figure::{Inside, LoadSample, Sample};
-    use crate::proxies::{Proxy, Subject};
+    use crate::figure::{Inside, Latency, Sample};
+    use crate::subjects::{Proxy, Subject};
     use crate::works;
 
     fn row(proxy: Proxy, cost: f64) -> Row {
@@ -152,8 +192,11 @@ mod tests {
             user_share: 0.25,
             rate: 50_000.0,
             busy: 0.9,
+            load_core_busy: 0.98,
             p99_ms: Some(1.5),
+            slowest_ms: None,
             requests: 1e5,
+            latency: None,
             inside: Inside::default(),
         };
         Row {
@@ -164,19 +207,25 @@ mod tests {
     }
 
     fn outcome(rows: Vec<Row>) -> Outcome {
-        Outcome { work: works::find("h1").unwrap(), rows, notes: vec!["a note".to_owned()] }
+        of("tls", rows)
+    }
+
+    fn of(name: &str, rows: Vec<Row>) -> Outcome {
+        let effort = Effort { rounds: 1, secs: 3 };
+        Outcome { work: works::find(name).unwrap(), effort, rows, notes: vec!["a note".to_owned()] }
     }
 
     #[test]
     fn a_table_shows_figures_failures_verdicts_and_notes() {
         let mut failed = row(Proxy::Envoy, 1.0);
         failed.failures.push("round 1: Socket errors: read 3".to_owned());
-        let text = work(&outcome(vec![row(Proxy::Nginx, 12.0), failed, row(Proxy::Sluicegate, 11.5)]), 3);
+        let text = work(&outcome(vec![row(Proxy::Nginx, 12.0), failed, row(Proxy::Sluicegate, 10.2)]));
         for expected in [
-            "wrk -t1 -c64 -d3s --latency http://PROXY/",
-            "  nginx                12.00     [12.00 .. 12.00]   25 %       50000  90 %      1.50       0\n",
+            "wrk -t1 -c64 -d3s --latency https://PROXY/, 1 round\n",
+            "  nginx                12.00     [12.00 .. 12.00]   25 %       50000  90 %  98 %      1.50       0\n",
+            "  nginx: limited: load generator and origin had their core 98 % busy: the rate is theirs, too\n",
             "  envoy       no figure: round 1: Socket errors: read 3\n",
-            "  sluicegate / nginx: 0.96 (by round 0.96 .. 0.96), target at most 1.00: PASS\n",
+            "  sluicegate / nginx: 0.85 (by round 0.85 .. 0.85), target at most 0.90: PASS\n",
             "  a note\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
@@ -185,22 +234,27 @@ mod tests {
 
     #[test]
     fn columns_stand_under_their_heads() {
-        let text = work(&outcome(vec![row(Proxy::Nginx, 12.0)]), 3);
-        let ends: Vec<usize> =
-            text.lines().filter(|l| l.contains("proxy ") || l.contains("nginx")).map(str::len).collect();
-        assert_eq!(ends.len(), 2);
-        assert_eq!(ends[0], ends[1], "{text}");
+        let mut paced = row(Proxy::Nginx, 12.0);
+        let curve = [0.5, 0.9, 0.99, 0.999, 1.0].map(|quantile| (quantile, 10.0 * quantile)).to_vec();
+        let latency = Latency { capacity: 1e5, rate_wanted: 7e4, rate_achieved: 69_990.0, curve };
+        paced.samples[0].load.as_mut().unwrap().latency = Some(latency);
+        for outcome in [outcome(vec![row(Proxy::Nginx, 12.0)]), of("h1@70", vec![paced])] {
+            let text = work(&outcome);
+            let is_of_table = |line: &&str| line.starts_with("  proxy ") || line.starts_with("  nginx  ");
+            let ends: Vec<usize> = text.lines().filter(is_of_table).map(str::len).collect();
+            assert_eq!(ends.len(), 2, "{text}");
+            assert_eq!(ends[0], ends[1], "{text}");
+        }
     }
 
     #[test]
     fn what_the_load_generator_does_not_tell_is_a_dash() {
         let mut row = row(Proxy::Haproxy, 9.8);
         row.samples[0].load.as_mut().unwrap().p99_ms = None;
-        let outcome = Outcome { work: works::find("grpc").unwrap(), rows: vec![row], notes: Vec::new() };
-        let text = work(&outcome, 3);
+        let text = work(&of("grpc", vec![row]));
         for expected in [
             "h2load -t1 -c16 -m32 -D3 --warm-up-time=0 -H 'content-type: application/grpc' -H 'te: trailers' -d MESSAGE https://PROXY/",
-            "   25 %       50000  90 %         -       0\n",
+            "   25 %       50000  90 %  98 %         -       0\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
         }
@@ -210,7 +264,7 @@ mod tests {
     fn the_summary_has_only_what_has_a_target() {
         let outcomes = [outcome(vec![row(Proxy::Nginx, 10.0), row(Proxy::Sluicegate, 11.5)])];
         let text = summary(&outcomes);
-        assert!(text.contains("h1") && text.contains("1.15") && text.contains("MISS"), "{text}");
+        assert!(text.contains("tls") && text.contains("1.15") && text.contains("MISS"), "{text}");
         assert_eq!(summary(&[]), "");
     }
 }

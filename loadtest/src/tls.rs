@@ -1,10 +1,12 @@
 //! The certificate that every proxy shows, and a client that believes it.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -40,13 +42,7 @@ impl Identity {
     /// A client of TLS 1.3 that believes this certificate alone. Its connections share what a server gave them to resume
     /// sessions with; those of another one do not have it.
     pub(crate) fn client(&self) -> Result<Client> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.der.clone()).during_tls()?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]);
-        let config = builder.during_tls()?.with_root_certificates(roots).with_no_client_auth();
-        let name = ServerName::try_from(NAME).map_err(|error| Error::Failed(format!("{NAME}: {error}")))?;
-        Ok(Client { config: Arc::new(config), name })
+        Client::believing(self.der.clone())
     }
 }
 
@@ -58,6 +54,23 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// The same, for the certificate of a PEM file.
+    pub(crate) fn that_believes(file: &Path) -> Result<Client> {
+        let der = CertificateDer::from_pem_file(file)
+            .map_err(|error| Error::Failed(format!("{}: {error}", file.display())))?;
+        Client::believing(der)
+    }
+
+    fn believing(der: CertificateDer<'static>) -> Result<Client> {
+        let mut roots = RootCertStore::empty();
+        roots.add(der).during_tls()?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]);
+        let config = builder.during_tls()?.with_root_certificates(roots).with_no_client_auth();
+        let name = ServerName::try_from(NAME).map_err(|error| Error::Failed(format!("{NAME}: {error}")))?;
+        Ok(Client { config: Arc::new(config), name })
+    }
+
     /// A connection of which nothing has been sent yet.
     pub(crate) fn connection(&self) -> Result<ClientConnection> {
         ClientConnection::new(Arc::clone(&self.config), self.name.clone()).during_tls()

@@ -1,190 +1,148 @@
 //! The list of works: what is measured, on whom, and what is to be reached. A new row of the table begins here.
 
 use crate::h2load::Streams;
-use crate::programs::Program;
-use crate::proxies::{Listener, Proxy, Setup};
+use crate::kinds::{Effort, Kind, Paced, Subjects, Target, Waiting, Work};
+use crate::subjects::{Listener, Setup};
 use crate::wrk::Load;
 
-/// One table.
-#[derive(Debug)]
-pub(crate) struct Work {
-    /// What the person types after `--work`.
-    pub(crate) name: &'static str,
-    /// One line for the table's head.
-    pub(crate) about: &'static str,
-    /// Who takes part.
-    pub(crate) subjects: Subjects,
-    /// How it is measured.
-    pub(crate) kind: Kind,
-    /// What sluicegate is to reach.
-    pub(crate) targets: &'static [Target],
-}
+/// For the figures that are compared to a hundredth: those that the head of the table is judged by.
+const LONG: Effort = Effort { rounds: 5, secs: 2 };
+/// CPU time is told by the nanosecond, and a second is some 1,000 requests of the dearest kind: enough for a hundredth.
+const SHORT: Effort = Effort { rounds: 5, secs: 1 };
+/// For what has no target.
+const INFORMATION: Effort = Effort { rounds: 3, secs: 1 };
+/// A reload a second needs a run of some seconds to have some.
+const RELOADS: Effort = Effort { rounds: 3, secs: 4 };
+/// Memory and the CPU time of `check` do not depend on the load generator, and vary little.
+const TWICE: Effort = Effort { rounds: 2, secs: 1 };
 
-/// Who takes part in a work.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Subjects {
-    /// Every proxy that was asked for, each in its plain setup.
-    EveryProxy,
-    /// sluicegate alone, in these setups, side by side; the first is what the others are compared with.
-    Gateway(&'static [Setup]),
-}
-
-/// How a work is measured.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Kind {
-    /// wrk asks as fast as it can: CPU time per request.
-    Wrk(Load),
-    /// h2load asks as fast as it can: CPU time per request.
-    H2load(Streams),
-    /// Connections have been answered once and stay open: memory of each, in a fresh process.
-    Idle(Waiting),
-    /// `sluicegate check` of the setup's configuration: CPU time.
-    Check,
-}
-
-impl Kind {
-    /// The unit of the figure.
-    pub(crate) fn unit(&self) -> &'static str {
-        match self {
-            Kind::Wrk(_) | Kind::H2load(_) => "CPU us/request",
-            Kind::Idle(_) => "KiB/connection",
-            Kind::Check => "CPU ms",
-        }
-    }
-
-    /// Where clients come in, if there are any.
-    pub(crate) fn listener(&self) -> Option<Listener> {
-        match self {
-            Kind::Wrk(load) => Some(load.listener),
-            Kind::H2load(streams) => Some(streams.listener),
-            Kind::Idle(waiting) => Some(waiting.listener),
-            Kind::Check => None,
-        }
-    }
-
-    /// What has to be installed for it besides the proxies and nginx, which is every work's origin.
-    pub(crate) fn programs(&self) -> Vec<Program> {
-        let load: &[Program] = match self {
-            Kind::Wrk(_) => &[Program::Wrk],
-            Kind::H2load(_) => &[Program::H2load, Program::Nghttp],
-            Kind::Idle(_) | Kind::Check => &[],
-        };
-        let origin = self.listener().and_then(Listener::own_origin);
-        load.iter().copied().chain(origin).collect()
-    }
-}
-
-/// Connections that wait for the client's next request.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Waiting {
-    /// Where they come in.
-    pub(crate) listener: Listener,
-    /// How many.
-    pub(crate) connections: usize,
-}
-
-/// What is to be reached.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Target {
-    /// This share of the best peer's figure.
-    OfBest(f64),
-    /// This share of that peer's figure.
-    Of(Proxy, f64),
-    /// This share of the figure of the first setup.
-    OfFirstSetup(f64),
-    /// This figure.
-    AtMost(f64),
-}
-
-/// A name and a path from the middle of the configuration with many hosts (see `virtual_hosts`).
+/// A name and a path from the middle of the configurations with many hosts (see `virtual_hosts`).
 const MIDDLE_HOST: &[&str] = &["Host: host-05000.bench.test"];
 const MIDDLE_PATH: &str = "/service-5/";
+/// The path that the middle one of 1,000 routes takes.
+const MIDDLE_ROUTE: &str = "/service-500/";
 
 /// All works, in the order of the table.
 pub(crate) static WORKS: &[Work] = &[
     Work {
         name: "h1",
         about: "small answers over kept connections",
-        subjects: Subjects::EveryProxy,
+        subjects: Subjects::EveryProxyAndFloor,
         kind: Kind::Wrk(Load::small(Listener::Http, 64)),
-        targets: &[Target::OfBest(1.0)],
+        effort: LONG,
+        targets: &[Target::OfFloor(1.08), Target::OfBest(1.0)],
     },
     Work {
         name: "h1-16k",
         about: "answers of 16 KiB over kept connections",
-        subjects: Subjects::EveryProxy,
+        subjects: Subjects::EveryProxyAndFloor,
         kind: Kind::Wrk(Load::of_16_kib(Listener::Http, 32)),
-        targets: &[Target::Of(Proxy::Haproxy, 1.0)],
+        effort: SHORT,
+        targets: &[Target::OfBest(0.9)],
     },
     Work {
         name: "h1-1m",
         about: "answers of 1 MiB over kept connections",
-        subjects: Subjects::EveryProxy,
+        subjects: Subjects::EveryProxyAndFloor,
         kind: Kind::Wrk(Load::of_1_mib(Listener::Http, 16)),
-        targets: &[Target::Of(Proxy::Envoy, 1.0)],
+        effort: SHORT,
+        targets: &[Target::OfBest(0.9)],
     },
     Work {
         name: "h1-close",
         about: "a new connection for each small answer",
         subjects: Subjects::EveryProxy,
         kind: Kind::Wrk(Load::small(Listener::Http, 32).without_keeping()),
-        targets: &[Target::OfBest(1.0)],
+        effort: SHORT,
+        targets: &[Target::OfBest(0.9)],
+    },
+    Work {
+        name: "h1-post",
+        about: "small answers to requests with bodies of 64 KiB",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load::small(Listener::Http, 16).posting()),
+        effort: INFORMATION,
+        targets: &[],
+    },
+    Work {
+        name: "h1-c1",
+        about: "as h1 over one connection",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load::small(Listener::Http, 1)),
+        effort: INFORMATION,
+        targets: &[],
+    },
+    Work {
+        name: "h1-c1024",
+        about: "as h1 over 1,024 connections",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::Wrk(Load::small(Listener::Http, 1024)),
+        effort: INFORMATION,
+        targets: &[],
     },
     Work {
         name: "idle",
         about: "memory of a kept connection after one answer, in a fresh process",
         subjects: Subjects::EveryProxy,
         kind: Kind::Idle(Waiting { listener: Listener::Http, connections: 6000 }),
-        targets: &[Target::AtMost(4.0)],
+        effort: TWICE,
+        targets: &[Target::AtMost(2.0)],
     },
     Work {
         name: "tls",
         about: "small answers over kept connections with TLS 1.3",
         subjects: Subjects::EveryProxy,
         kind: Kind::Wrk(Load::small(Listener::Tls, 64)),
-        targets: &[Target::OfBest(1.0)],
+        effort: LONG,
+        targets: &[Target::OfBest(0.9)],
     },
     Work {
         name: "tls-16k",
         about: "answers of 16 KiB over kept connections with TLS 1.3",
         subjects: Subjects::EveryProxy,
         kind: Kind::Wrk(Load::of_16_kib(Listener::Tls, 32)),
-        targets: &[],
+        effort: SHORT,
+        targets: &[Target::OfBest(0.9)],
     },
     Work {
         name: "tls-1m",
         about: "answers of 1 MiB over kept connections with TLS 1.3",
         subjects: Subjects::EveryProxy,
         kind: Kind::Wrk(Load::of_1_mib(Listener::Tls, 8)),
-        targets: &[Target::Of(Proxy::Envoy, 1.0)],
+        effort: SHORT,
+        targets: &[Target::OfBest(0.9)],
     },
     Work {
         name: "tls-close",
         about: "a full handshake (TLS 1.3, X25519, P-256) for each small answer; nobody resumes sessions",
         subjects: Subjects::EveryProxy,
         kind: Kind::Wrk(Load::small(Listener::Tls, 16).without_keeping()),
-        targets: &[Target::Of(Proxy::Envoy, 0.9)],
+        effort: SHORT,
+        targets: &[Target::OfBest(0.9)],
     },
     Work {
         name: "idle-tls",
         about: "memory of a kept connection with TLS 1.3 after one answer, in a fresh process",
         subjects: Subjects::EveryProxy,
         kind: Kind::Idle(Waiting { listener: Listener::Tls, connections: 4000 }),
-        targets: &[Target::AtMost(14.0)],
+        effort: TWICE,
+        targets: &[Target::AtMost(10.0)],
     },
     Work {
         name: "h2",
         about: "small answers over HTTP/2 in TLS 1.3 from an origin with HTTP/1.1, many streams on each connection",
         subjects: Subjects::EveryProxy,
         kind: Kind::H2load(Streams::small(Listener::Tls, 16, 32)),
-        targets: &[Target::Of(Proxy::Haproxy, 0.85)],
+        effort: LONG,
+        targets: &[Target::OfBest(0.8)],
     },
     Work {
         name: "h2-1",
         about: "the same with one stream at a time on each connection",
         subjects: Subjects::EveryProxy,
         kind: Kind::H2load(Streams::small(Listener::Tls, 64, 1)),
-        targets: &[Target::Of(Proxy::Haproxy, 0.95)],
+        effort: SHORT,
+        targets: &[Target::OfBest(0.9)],
     },
     Work {
         name: "h2-16k",
@@ -192,13 +150,15 @@ pub(crate) static WORKS: &[Work] = &[
         subjects: Subjects::EveryProxy,
         // 1 MiB under way, with some streams on each connection: more would fill buffers rather than the proxy's time.
         kind: Kind::H2load(Streams::of_16_kib(Listener::Tls, 8, 8)),
-        targets: &[],
+        effort: SHORT,
+        targets: &[Target::OfBest(0.9)],
     },
     Work {
         name: "h2c",
         about: "as h2, in plain text with prior knowledge",
         subjects: Subjects::EveryProxy,
         kind: Kind::H2load(Streams::small(Listener::H2c, 16, 32)),
+        effort: INFORMATION,
         targets: &[],
     },
     Work {
@@ -206,13 +166,15 @@ pub(crate) static WORKS: &[Work] = &[
         about: "as h2, from an origin with HTTP/2 in plain text",
         subjects: Subjects::EveryProxy,
         kind: Kind::H2load(Streams::small(Listener::TlsToH2, 16, 32)),
-        targets: &[Target::Of(Proxy::Haproxy, 1.0)],
+        effort: SHORT,
+        targets: &[Target::OfBest(0.9)],
     },
     Work {
         name: "grpc",
         about: "unary calls of gRPC over HTTP/2 in TLS 1.3 to an origin with HTTP/2 in plain text",
         subjects: Subjects::EveryProxy,
         kind: Kind::H2load(Streams::unary(16, 32)),
+        effort: INFORMATION,
         targets: &[],
     },
     Work {
@@ -220,35 +182,120 @@ pub(crate) static WORKS: &[Work] = &[
         about: "small answers over kept connections whose bytes pass as they are",
         subjects: Subjects::EveryProxy,
         kind: Kind::Wrk(Load::small(Listener::Tcp, 64)),
+        effort: INFORMATION,
         targets: &[],
     },
     Work {
         name: "tcp-1m",
         about: "answers of 1 MiB over kept connections whose bytes pass as they are",
-        subjects: Subjects::EveryProxy,
+        subjects: Subjects::EveryProxyAndFloor,
         kind: Kind::Wrk(Load::of_1_mib(Listener::Tcp, 16)),
-        targets: &[Target::Of(Proxy::Envoy, 0.8)],
+        effort: SHORT,
+        targets: &[Target::OfBest(0.9)],
+    },
+    Work {
+        name: "h1@50",
+        about: "latency of the requests of h1 on a fixed schedule, at 50 % of what each proxy can do",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::OpenLoop(Paced { listener: Listener::Http, connections: 64, closed: "h1", percent: 50 }),
+        effort: INFORMATION,
+        targets: &[],
+    },
+    Work {
+        name: "h1@70",
+        about: "latency of the requests of h1 on a fixed schedule, at 70 % of what each proxy can do",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::OpenLoop(Paced { listener: Listener::Http, connections: 64, closed: "h1", percent: 70 }),
+        effort: SHORT,
+        targets: &[Target::OfBest(1.0)],
+    },
+    Work {
+        name: "h1@90",
+        about: "latency of the requests of h1 on a fixed schedule, at 90 % of what each proxy can do",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::OpenLoop(Paced { listener: Listener::Http, connections: 64, closed: "h1", percent: 90 }),
+        effort: INFORMATION,
+        targets: &[],
+    },
+    Work {
+        name: "tls@50",
+        about: "latency of the requests of tls on a fixed schedule, at 50 % of what each proxy can do",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::OpenLoop(Paced { listener: Listener::Tls, connections: 64, closed: "tls", percent: 50 }),
+        effort: INFORMATION,
+        targets: &[],
+    },
+    Work {
+        name: "tls@70",
+        about: "latency of the requests of tls on a fixed schedule, at 70 % of what each proxy can do",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::OpenLoop(Paced { listener: Listener::Tls, connections: 64, closed: "tls", percent: 70 }),
+        effort: SHORT,
+        targets: &[Target::OfBest(1.0)],
+    },
+    Work {
+        name: "tls@90",
+        about: "latency of the requests of tls on a fixed schedule, at 90 % of what each proxy can do",
+        subjects: Subjects::EveryProxy,
+        kind: Kind::OpenLoop(Paced { listener: Listener::Tls, connections: 64, closed: "tls", percent: 90 }),
+        effort: INFORMATION,
+        targets: &[],
     },
     Work {
         name: "h1+log",
         about: "what writing the access log costs: sluicegate writes it unless told not to, the peers above do not",
         subjects: Subjects::Gateway(&[Setup::Plain, Setup::Logging]),
         kind: Kind::Wrk(Load::small(Listener::Http, 64)),
+        effort: LONG,
         targets: &[],
     },
     Work {
-        name: "vhosts-10k",
-        about: "what 10,000 virtual hosts of 10 routes each cost, asked for one from the middle",
-        subjects: Subjects::Gateway(&[Setup::Plain, Setup::ManyHosts]),
+        name: "vhosts",
+        about: "what 100 and 10,000 virtual hosts of 10 routes each cost, asked for one from the middle, beside one host",
+        subjects: Subjects::Gateway(&[Setup::Plain, Setup::SomeHosts, Setup::ManyHosts]),
         kind: Kind::Wrk(Load { path: MIDDLE_PATH, headers: MIDDLE_HOST, ..Load::small(Listener::Http, 64) }),
+        effort: LONG,
         targets: &[Target::OfFirstSetup(1.02)],
+    },
+    Work {
+        name: "routes-1k",
+        about: "what 1,000 routes on one host cost, asked for the middle one",
+        subjects: Subjects::Gateway(&[Setup::Plain, Setup::ManyRoutes]),
+        kind: Kind::Wrk(Load { path: MIDDLE_ROUTE, ..Load::small(Listener::Http, 64) }),
+        effort: SHORT,
+        targets: &[],
+    },
+    Work {
+        name: "reload",
+        about: "as h1 while another configuration is loaded about once a second",
+        subjects: Subjects::Gateway(&[Setup::Plain, Setup::Reloading]),
+        kind: Kind::Reload(Load::small(Listener::Http, 64)),
+        effort: RELOADS,
+        targets: &[],
+    },
+    Work {
+        name: "two-workers",
+        about: "as h1 with one worker, and with two on two cores (the second on a third core if there is one, else beside the load)",
+        subjects: Subjects::Gateway(&[Setup::Plain, Setup::TwoWorkers]),
+        kind: Kind::Wrk(Load::small(Listener::Http, 64)),
+        effort: LONG,
+        targets: &[Target::OfFirstSetup(1.05)],
     },
     Work {
         name: "check-10k",
         about: "reading, checking and compiling these 10,000 virtual hosts: sluicegate check, the start of the program included",
         subjects: Subjects::Gateway(&[Setup::ManyHosts]),
         kind: Kind::Check,
+        effort: SHORT,
         targets: &[Target::AtMost(1000.0)],
+    },
+    Work {
+        name: "rss-10k",
+        about: "memory of a fresh process that has these 10,000 virtual hosts, beside one host",
+        subjects: Subjects::Gateway(&[Setup::Plain, Setup::ManyHosts]),
+        kind: Kind::Resident,
+        effort: TWICE,
+        targets: &[Target::GrowthOfFirstSetup(100.0)],
     },
 ];
 
@@ -272,26 +319,51 @@ mod tests {
 
     #[test]
     fn the_middle_host_and_route_exist_in_the_configuration_with_many_hosts() {
-        let hosts = virtual_hosts::many(1);
-        let name = MIDDLE_HOST[0].strip_prefix("Host: ").unwrap();
-        assert!(hosts.contains(&format!("hosts: [{name}]")));
-        assert!(hosts.contains(&format!("prefix: {MIDDLE_PATH}")));
+        for count in [virtual_hosts::SOME, virtual_hosts::MANY] {
+            let hosts = virtual_hosts::hosts(count, 1);
+            let name = MIDDLE_HOST[0].strip_prefix("Host: ").unwrap();
+            assert!(hosts.contains(&format!("hosts: [{name}]")));
+            assert!(hosts.contains(&format!("prefix: {MIDDLE_PATH}")));
+        }
+        assert!(virtual_hosts::routes(1).contains(&format!("prefix: {MIDDLE_ROUTE}")));
     }
 
     #[test]
-    fn the_setup_with_many_hosts_has_no_listener_but_http() {
-        let many = Subjects::Gateway(&[Setup::Plain, Setup::ManyHosts]);
-        for work in WORKS.iter().filter(|work| work.subjects == many) {
-            assert_eq!(work.kind.listener(), Some(Listener::Http), "{}", work.name);
+    fn setups_with_many_hosts_have_no_listener_but_http() {
+        let listens = |kind: &Kind| kind.listener().is_none_or(|listener| listener == Listener::Http);
+        for work in WORKS {
+            let Subjects::Gateway(setups) = work.subjects else { continue };
+            let many =
+                |setup: &Setup| matches!(setup, Setup::SomeHosts | Setup::ManyHosts | Setup::ManyRoutes);
+            assert!(!setups.iter().any(many) || listens(&work.kind), "{}", work.name);
         }
     }
 
     #[test]
     fn a_target_relative_to_a_setup_has_two_setups() {
-        for work in
-            WORKS.iter().filter(|work| work.targets.iter().any(|t| matches!(t, Target::OfFirstSetup(_))))
-        {
+        for work in WORKS.iter().filter(|work| work.targets.iter().any(Target::is_of_first_setup)) {
             assert!(matches!(work.subjects, Subjects::Gateway([_, _, ..])), "{}", work.name);
+        }
+    }
+
+    #[test]
+    fn what_is_paced_follows_the_closed_loop_that_tells_its_capacity() {
+        let place = |name: &str| WORKS.iter().position(|work| work.name == name);
+        for work in WORKS {
+            let Kind::OpenLoop(paced) = &work.kind else { continue };
+            let closed = find(paced.closed).unwrap();
+            assert!(matches!(closed.kind, Kind::Wrk(_)), "{}", work.name);
+            assert_eq!(closed.kind.listener(), Some(paced.listener));
+            assert!(place(closed.name) < place(work.name), "{}", work.name);
+            assert!((1..100).contains(&paced.percent));
+        }
+    }
+
+    #[test]
+    fn the_floor_stands_where_a_target_is_relative_to_it() {
+        for work in WORKS {
+            let relative = work.targets.iter().any(|target| matches!(target, Target::OfFloor(_)));
+            assert!(!relative || work.subjects == Subjects::EveryProxyAndFloor, "{}", work.name);
         }
     }
 }

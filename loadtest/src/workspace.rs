@@ -42,6 +42,11 @@ impl Workspace {
         Ok(Workspace { root, target, folder, run, _lock: lock })
     }
 
+    /// A text in which the project's folder is `.`.
+    pub(crate) fn without_root(&self, text: &str) -> String {
+        text.replace(&self.root.display().to_string(), ".")
+    }
+
     /// Where the program called `name` in this run says what it has to say.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.run.join("logs").join(format!("{name}.log"))

@@ -6,8 +6,11 @@ use crate::error::{Error, Result};
 use crate::load::{self, GRACE, Report, Shot};
 use crate::process::{self, Interrupt, Invocation};
 use crate::programs::{Inventory, Program};
-use crate::proxies::Listener;
+use crate::subjects::Listener;
 use crate::workspace::Workspace;
+
+/// The file, in the folder of this run, that makes wrk post.
+const SCRIPT_FILE: &str = "post.lua";
 
 /// A new connection for every request.
 const CLOSE: &str = "Connection: close";
@@ -23,6 +26,8 @@ pub(crate) struct Load {
     pub(crate) connections: usize,
     /// Headers beyond wrk's own, as `Name: value`.
     pub(crate) headers: &'static [&'static str],
+    /// Length of the body that each request has: a POST instead of a GET, if it has one.
+    pub(crate) posted_bytes: usize,
     /// Length of the body that the answer must have; looked at once, before wrk begins.
     pub(crate) body_bytes: usize,
 }
@@ -30,7 +35,7 @@ pub(crate) struct Load {
 impl Load {
     /// Small answers over so many connections that are kept.
     pub(crate) const fn small(listener: Listener, connections: usize) -> Load {
-        Load { listener, path: "/", connections, headers: &[], body_bytes: 12 }
+        Load { listener, path: "/", connections, headers: &[], posted_bytes: 0, body_bytes: 12 }
     }
 
     /// Answers of 16 KiB.
@@ -48,13 +53,24 @@ impl Load {
         Load { headers: &[CLOSE], ..self }
     }
 
+    /// The same with a body of 64 KiB on each request.
+    pub(crate) const fn posting(self) -> Load {
+        Load { posted_bytes: 64 << 10, ..self }
+    }
+
+    /// Where the floor takes it in: it has a listener of its own for large answers, whatever their bytes mean.
+    pub(crate) fn at_floor(&self) -> Load {
+        let listener = if self.body_bytes >= 1 << 20 { Listener::Tcp } else { Listener::Http };
+        Load { listener, ..self.clone() }
+    }
+
     /// Whether each request has a TLS handshake before it.
     pub(crate) fn shakes_hands(&self) -> bool {
         self.listener == Listener::Tls && self.headers.contains(&CLOSE)
     }
 
     /// The words after `wrk`, for the table and for starting it.
-    pub(crate) fn arguments(&self, authority: &str, secs: u64) -> Vec<String> {
+    pub(crate) fn arguments(&self, authority: &str, secs: u64, script: &str) -> Vec<String> {
         let mut words = vec![
             "-t1".to_owned(),
             format!("-c{}", self.connections),
@@ -63,6 +79,9 @@ impl Load {
         ];
         for header in self.headers {
             words.extend(["-H".to_owned(), (*header).to_owned()]);
+        }
+        if self.posted_bytes > 0 {
+            words.extend(["-s".to_owned(), script.to_owned()]);
         }
         // The origin behind a TCP proxy speaks HTTP.
         let scheme = if self.listener.is_tls() { "https" } else { "http" };
@@ -80,27 +99,44 @@ pub(crate) fn run(
     interrupt: &Interrupt,
 ) -> Result<Report> {
     let authority = format!("127.0.0.1:{}", shot.port);
+    let mut script = String::new();
+    if load.posted_bytes > 0 {
+        let text = format!("wrk.method = \"POST\"\nwrk.body = string.rep(\"x\", {})\n", load.posted_bytes);
+        script = workspace.write(SCRIPT_FILE, text.as_bytes())?.display().to_string();
+    }
     let what = Invocation::pinned(inventory.path(Program::Wrk)?, shot.core)
-        .args(load.arguments(&authority, shot.secs));
+        .args(load.arguments(&authority, shot.secs, &script));
     let longest = Duration::from_secs(shot.secs) + GRACE;
     let finished = process::run(&what, &workspace.log("wrk"), longest, interrupt)?.success("wrk")?;
-    let parsed = parse(&finished.output);
-    let (requests, p99_ms, errors) = parsed
+    let told = parse(&finished.output)
         .ok_or_else(|| Error::Failed(format!("wrk's report is not understood:\n{}", finished.output)))?;
-    if requests == 0 {
+    if told.requests == 0 {
         return Err(Error::failed("wrk got no answer at all"));
     }
-    Ok(Report { requests, p99_ms: Some(p99_ms), errors, wall: finished.wall })
+    let (p99_ms, slowest_ms) = (Some(told.p99_ms), told.slowest_ms);
+    Ok(Report { requests: told.requests, p99_ms, slowest_ms, errors: told.errors, wall: finished.wall })
 }
 
-/// The number of requests, p99, and the lines on errors of sockets and on statuses other than 2xx and 3xx.
-fn parse(report: &str) -> Option<(u64, f64, Option<String>)> {
+/// What wrk counted.
+#[derive(Debug, PartialEq)]
+struct Told {
+    requests: u64,
+    p99_ms: f64,
+    slowest_ms: Option<f64>,
+    /// The lines on errors of sockets and on statuses other than 2xx and 3xx.
+    errors: Option<String>,
+}
+
+fn parse(report: &str) -> Option<Told> {
     let lines = || report.lines().map(str::trim);
     let requests = lines().find_map(|line| line.split_once(" requests in ")?.0.parse().ok())?;
     let p99_ms = lines().find_map(|line| load::parse_ms(line.strip_prefix("99%")?.trim()))?;
     let bad: Vec<&str> =
         lines().filter(|line| line.starts_with("Socket errors") || line.starts_with("Non-2xx")).collect();
-    Some((requests, p99_ms, (!bad.is_empty()).then(|| bad.join("; "))))
+    // Mean, deviation, maximum, and how many were within one deviation.
+    let slowest = lines().find_map(|line| line.strip_prefix("Latency ")?.split_whitespace().nth(2));
+    let errors = (!bad.is_empty()).then(|| bad.join("; "));
+    Some(Told { requests, p99_ms, slowest_ms: slowest.and_then(load::parse_ms), errors })
 }
 
 #[cfg(test)]
@@ -124,7 +160,8 @@ Transfer/sec:      7.59MB
 
     #[test]
     fn reads_a_report() {
-        assert_eq!(parse(GOOD), Some((54_699, 0.159, None)));
+        let told = Told { requests: 54_699, p99_ms: 0.159, slowest_ms: Some(2.08), errors: None };
+        assert_eq!(parse(GOOD), Some(told));
     }
 
     #[test]
@@ -133,7 +170,7 @@ Transfer/sec:      7.59MB
             "{GOOD}  Socket errors: connect 0, read 7, write 0, timeout 1\n  Non-2xx or 3xx responses: 12\n"
         );
         let errors = "Socket errors: connect 0, read 7, write 0, timeout 1; Non-2xx or 3xx responses: 12";
-        assert_eq!(parse(&bad), Some((54_699, 0.159, Some(errors.to_owned()))));
+        assert_eq!(parse(&bad).and_then(|told| told.errors).as_deref(), Some(errors));
     }
 
     #[test]
@@ -152,9 +189,17 @@ Transfer/sec:      7.59MB
     #[test]
     fn the_command_is_the_one_of_the_table() {
         let load = Load::of_1_mib(Listener::Tcp, 16).without_keeping();
-        let words = load.arguments("127.0.0.1:80", 3);
+        let words = load.arguments("127.0.0.1:80", 3, "");
         assert_eq!(words.join(" "), "-t1 -c16 -d3s --latency -H Connection: close http://127.0.0.1:80/f/1m");
-        let words = Load::small(Listener::Tls, 64).arguments("127.0.0.1:443", 3);
+        let words = Load::small(Listener::Tls, 64).arguments("127.0.0.1:443", 3, "");
         assert_eq!(words.join(" "), "-t1 -c64 -d3s --latency https://127.0.0.1:443/");
+        let words = Load::small(Listener::Http, 16).posting().arguments("PROXY", 1, "SCRIPT");
+        assert_eq!(words.join(" "), "-t1 -c16 -d1s --latency -s SCRIPT http://PROXY/");
+    }
+
+    #[test]
+    fn the_floor_takes_large_answers_where_it_has_large_buffers() {
+        assert_eq!(Load::of_1_mib(Listener::Http, 16).at_floor().listener, Listener::Tcp);
+        assert_eq!(Load::of_16_kib(Listener::Http, 16).at_floor().listener, Listener::Http);
     }
 }

@@ -4,4 +4,4 @@
 
 mod pool;
 
-pub use pool::{Buffer, Class, Pool};
+pub use pool::{Buffer, Class, Lease, Pool};

@@ -88,6 +88,11 @@ impl Pool {
         Buffer { memory, start: 0, end: 0, class, pool: self.clone() }
     }
 
+    /// A buffer that is leased later, with so much room in front of what comes.
+    pub fn later(&self, class: Class, headroom: usize) -> Lease {
+        Lease { pool: self.clone(), class, headroom }
+    }
+
     /// A buffer without memory, for a place that must hold one.
     pub fn empty(&self) -> Buffer {
         Buffer { memory: Box::default(), start: 0, end: 0, class: Class::Wait, pool: self.clone() }
@@ -104,6 +109,28 @@ impl Pool {
         if !memory.is_empty() && free.len() < class.kept() {
             free.push(memory);
         }
+    }
+}
+
+/// A buffer that is to be leased later, for what may have to be waited for long: until then nothing is set aside, and then it
+/// is the one that was used last, which the processor has at hand.
+pub struct Lease {
+    pool: Pool,
+    class: Class,
+    headroom: usize,
+}
+
+impl Lease {
+    /// Leases the buffer.
+    pub fn take(&self) -> Buffer {
+        let mut buffer = self.pool.lease(self.class);
+        buffer.reset(self.headroom);
+        buffer
+    }
+
+    /// A buffer without memory.
+    pub fn nothing(&self) -> Buffer {
+        self.pool.empty()
     }
 }
 
@@ -225,6 +252,25 @@ impl Buffer {
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at_mut(self.end), bytes.len()) };
         self.end += bytes.len();
         true
+    }
+
+    /// Has the room behind the unread bytes filled by `read`, which gives the part at its beginning that it filled. Says how
+    /// much that was.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn fill<E>(
+        &mut self,
+        read: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<&mut [u8], E>,
+    ) -> Result<usize, E> {
+        let room = self.memory.get_mut(self.end..).unwrap_or_default();
+        let at = room.as_ptr().cast::<u8>();
+        let filled = read(room)?;
+        debug_assert!(filled.is_empty() || filled.as_ptr() == at);
+        // Initialised, for it is a slice of bytes; and ours, for it begins where our room does.
+        let count = if filled.as_ptr() == at { filled.len() } else { 0 };
+        self.end += count;
+        Ok(count)
     }
 
     /// Moves the unread bytes to the beginning, so that all room is behind them.

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::{Deadline, Deadlines, runtime};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Lease};
 use monoio::{
     BufResult,
     buf::IoBuf,
@@ -12,7 +12,7 @@ use monoio::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
     io::Errno,
-    net::SendFlags,
+    net::{RecvFlags, SendFlags},
 };
 use std::{
     cell::{Cell, UnsafeCell},
@@ -37,12 +37,18 @@ pub(super) struct Shared {
     /// The descriptor does not block, on a ring: operations give `WouldBlock` instead of waiting, and readiness has to be
     /// asked for first.
     polled: Cell<bool>,
+    /// The last read filled its buffer, so there may be more to read already.
+    may_have_more: Cell<bool>,
 }
 
 /// Splits a connected socket and gives it a deadline, which must be dropped before the halves.
 pub(super) fn split(stream: TcpStream, deadlines: &Rc<Deadlines>) -> (ReadHalf, WriteHalf, Deadline) {
     let deadline = deadlines.register(stream.as_raw_fd());
-    let shared = Rc::new(Shared { stream: UnsafeCell::new(stream), polled: Cell::new(false) });
+    let shared = Rc::new(Shared {
+        stream: UnsafeCell::new(stream),
+        polled: Cell::new(false),
+        may_have_more: Cell::new(false),
+    });
     (ReadHalf(Rc::clone(&shared)), WriteHalf(shared), deadline)
 }
 
@@ -77,18 +83,50 @@ impl Shared {
         }
     }
 
+    /// On a ring, what has come is taken by a system call of its own once the ring says that there is something: that costs
+    /// what it costs the ring to try in vain before it waits, and nothing holds a buffer meanwhile.
     async fn read(&self, mut buffer: Buffer) -> BufResult<usize, Buffer> {
+        if !runtime::is_io_uring() {
+            return self.stream().read(buffer).await;
+        }
         loop {
-            if self.polled.get()
+            if !self.may_have_more.get()
                 && let Err(error) = self.stream().readable(false).await
             {
                 return (Err(error), buffer);
             }
-            let (result, back) = self.stream().read(buffer).await;
-            match result {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.polled.get() => buffer = back,
-                result => return (result, back),
+            if let Some(result) = self.read_at_once(&mut buffer) {
+                return (result, buffer);
             }
+        }
+    }
+
+    /// As `read`, into a buffer that is leased when there is something to read.
+    async fn read_leased(&self, lease: Lease) -> BufResult<usize, Buffer> {
+        if !runtime::is_io_uring() {
+            return self.stream().read(lease.take()).await;
+        }
+        loop {
+            if let Err(error) = self.stream().readable(false).await {
+                return (Err(error), lease.nothing());
+            }
+            let mut buffer = lease.take();
+            if let Some(result) = self.read_at_once(&mut buffer) {
+                return (result, buffer);
+            }
+        }
+    }
+
+    /// Takes what has come; nothing if it has to wait for it.
+    fn read_at_once(&self, buffer: &mut Buffer) -> Option<io::Result<usize>> {
+        let room = buffer.room();
+        let result = buffer.fill(|room| {
+            rustix::net::recv(self.fd(), room, RecvFlags::DONTWAIT).map(|((filled, _), _)| filled)
+        });
+        self.may_have_more.set(result == Ok(room));
+        match result {
+            Err(Errno::AGAIN | Errno::INTR) => None,
+            result => Some(result.map_err(io::Error::from)),
         }
     }
 }
@@ -106,6 +144,11 @@ impl ReadHalf {
         self.0.read(buffer).await
     }
 
+    /// As `read`, into a buffer that is leased when there is something to read: while it waits, it holds none.
+    pub async fn wait(&mut self, lease: Lease) -> (io::Result<usize>, Buffer) {
+        self.0.read_leased(lease).await
+    }
+
     /// Waits until there is something to read, or the peer has ended, without a buffer. It costs an operation of its
     /// own, so it is for what may have to wait long, or needs a large buffer.
     ///
@@ -115,20 +158,10 @@ impl ReadHalf {
         self.0.stream().readable(false).await
     }
 
-    /// A read that is under way, to be kept while nobody waits for it. The ring has it from now on.
-    pub fn start_read(self, buffer: Buffer) -> PendingRead {
-        debug_assert!(buffer.room() > 0);
-        if self.0.polled.get() {
-            let shared = Rc::clone(&self.0);
-            return PendingRead {
-                future: Box::pin(async move { shared.read(buffer).await }),
-                half: Some(self),
-            };
-        }
-        // SAFETY: as in `Shared::stream`. The future borrows nothing: the operation owns the buffer and shares the
-        // descriptor.
-        let future = unsafe { &mut *self.0.stream.get() }.read(buffer);
-        PendingRead { future: Box::pin(future), half: Some(self) }
+    /// A read that is under way, to be kept while nobody waits for it. The ring watches the socket from the first poll on.
+    pub fn start_read(self, lease: Lease) -> PendingRead {
+        let shared = Rc::clone(&self.0);
+        PendingRead { future: Box::pin(async move { shared.read_leased(lease).await }), half: Some(self) }
     }
 
     /// After splicing: the ring waits by itself again.

@@ -24,7 +24,7 @@ pub struct Arrival {
     /// The identifier of its stream.
     pub id: u32,
     /// The head; of a malformed request what came before it turned out to be so.
-    pub head: RequestHead,
+    pub head: Box<RequestHead>,
     /// What is to become of it.
     pub verdict: Verdict,
 }
@@ -106,9 +106,11 @@ pub struct Connection {
     pub(super) peer_leaves: bool,
     pub(super) budgets: Budgets,
     pub(super) arrivals: VecDeque<Arrival>,
-    /// Heads to be used again.
-    pub(super) spare_heads: Vec<RequestHead>,
-    pub(super) spare_responses: Vec<ResponseHead>,
+    /// Heads to be used again. They go from here to arrivals and back: a pointer moves, not what it points to.
+    #[expect(clippy::vec_box)]
+    pub(super) spare_heads: Vec<Box<RequestHead>>,
+    #[expect(clippy::vec_box)]
+    pub(super) spare_responses: Vec<Box<ResponseHead>>,
     pub(super) tally: Tally,
     /// Pings of our own that were answered.
     pub(super) pongs: u64,
@@ -254,7 +256,7 @@ impl Connection {
     }
 
     /// Takes the memory of a head back, to be used again.
-    pub fn return_head(&mut self, head: RequestHead) {
+    pub fn return_head(&mut self, head: Box<RequestHead>) {
         // As many as come in one turn, roughly.
         const KEPT: usize = 32;
         if self.spare_heads.len() < KEPT {
@@ -389,7 +391,9 @@ impl Connection {
         if slot.end_of_sending().is_some() {
             return true;
         }
-        slot.watcher = Some(waker.clone());
+        if !slot.watcher.as_ref().is_some_and(|watcher| watcher.will_wake(waker)) {
+            slot.watcher = Some(waker.clone());
+        }
         false
     }
 

@@ -6,6 +6,7 @@
 //! - `send`: what streams send
 //! - `stream`: the streams of a connection
 //! - `request`, `response`: header lists become heads and trailers, or are refused
+//! - `queue`: a line that mostly has one in it
 //! - `settings`: what both sides say of themselves
 //! - `flood`: budgets for what costs a peer little and us more
 //! - `frame`: how frames are laid out
@@ -18,6 +19,7 @@ mod error;
 mod flood;
 mod frame;
 pub mod hpack;
+mod queue;
 mod receive;
 mod request;
 mod response;

@@ -92,7 +92,7 @@ impl Connection {
             slot.owed += data.len() as u32;
             if !slot.body.back_mut().is_some_and(|buffer| buffer.extend(data)) {
                 // Who is behind gets more at a time, but never many times what it has: a thousand streams may be.
-                let larger = slot.body.back().map_or(Class::Small, |last| last.class().larger());
+                let larger = slot.body.back_mut().map_or(Class::Small, |last| last.class().larger());
                 let mut buffer = pool.lease(Class::for_bytes(data.len()).max(larger));
                 buffer.extend(data);
                 slot.body.push_back(buffer);

@@ -164,38 +164,37 @@ impl<'h> RequestList<'h> {
 
     fn pseudo(&mut self, header: &Header<'_>) -> Result<(), &'static str> {
         let head = &mut *self.head;
-        let once = |seen: &mut bool, to: &mut Vec<u8>| {
-            if std::mem::replace(seen, true) {
-                return Err("http2.violation.repeated_pseudo_header");
-            }
-            to.extend_from_slice(header.value);
-            Ok(())
+        let once = |seen: &mut bool| match std::mem::replace(seen, true) {
+            true => Err("http2.violation.repeated_pseudo_header"),
+            false => Ok(()),
         };
         match header.text {
             b":method" => {
-                once(&mut self.seen.method, &mut head.method)?;
+                once(&mut self.seen.method)?;
+                head.method.extend_from_slice(header.value);
                 match !head.method.is_empty() && head.method.iter().copied().all(is_token_byte) {
                     true => Ok(()),
                     false => Err("http2.invalid_method"),
                 }
             }
             b":path" => {
-                once(&mut self.seen.path, &mut Vec::new())?;
+                once(&mut self.seen.path)?;
                 self.path(header.value)
             }
             b":authority" => {
-                once(&mut self.seen.authority, &mut head.authority)?;
+                once(&mut self.seen.authority)?;
+                head.authority.extend_from_slice(header.value);
                 self.seen.is_authority_good = is_authority(header.value);
                 Ok(())
             }
             // What the connection is counts: TLS here or not (as for absolute targets in HTTP/1.1).
             b":scheme" => {
-                once(&mut self.seen.scheme, &mut Vec::new())?;
+                once(&mut self.seen.scheme)?;
                 let is_known = [&b"http"[..], b"https"].contains(&header.value);
                 if is_known { Ok(()) } else { Err("http2.invalid_scheme") }
             }
             b":protocol" => {
-                once(&mut self.seen.protocol, &mut Vec::new())?;
+                once(&mut self.seen.protocol)?;
                 self.seen.is_websocket = header.value == b"websocket";
                 Ok(())
             }

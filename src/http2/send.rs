@@ -234,7 +234,7 @@ impl Connection {
     ) -> Poll<Result<(), StreamEnd>> {
         let Some(slot) = self.streams.get(key) else { return Poll::Ready(Err(StreamEnd::Closed)) };
         if let Some(mut next) = slot.heads.pop_front() {
-            std::mem::swap(head, &mut next);
+            std::mem::swap(head, &mut *next);
             // As many as are waited for at a time, roughly.
             const KEPT: usize = 32;
             if self.spare_responses.len() < KEPT {

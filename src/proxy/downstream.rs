@@ -15,9 +15,9 @@ use crate::{
     http1::decode::{self, Decoded},
     http2::PREFACE,
     telemetry::bump,
-    tls::{PendingRead, ReadHalf, WriteHalf},
+    tls::{ReadHalf, WriteHalf},
 };
-use std::{future::poll_fn, io, pin::Pin, rc::Rc, task::Poll, time::Instant};
+use std::{io, pin::Pin, rc::Rc, time::Instant};
 
 /// Bytes that are read and thrown away after an answer that ends the connection, before it is closed regardless:
 /// closing with unread bytes would reset the connection and could destroy the answer on its way.
@@ -75,7 +75,8 @@ impl Inbound {
 }
 
 enum Next {
-    Wait(PendingRead),
+    /// For bytes; a buffer of this class will do.
+    Wait(ReadHalf, Class),
     Serve(Inbound),
     Close,
 }
@@ -102,7 +103,7 @@ pub fn serve(
     let Socket { deadline, read, write } = socket;
     // Most clients send at once.
     let next = match came.is_empty() {
-        true => Next::Wait(read.start_read(came)),
+        true => Next::Wait(read, Class::Small),
         false => Next::Serve(Inbound { read, buffer: came }),
     };
     let info = Rc::new(info);
@@ -125,15 +126,17 @@ impl Downstream {
     async fn live(mut self, mut next: Next, mut detection: Detection) {
         loop {
             let mut inbound = match next {
-                Next::Wait(mut pending) => {
-                    let (Ok(1..), buffer, read) = (&mut pending).await else { break };
+                Next::Wait(mut read, class) => {
+                    let (Ok(1..), buffer) = read.wait(self.env.buffers.later(class, 0)).await else { break };
                     Inbound { read, buffer }
                 }
                 Next::Serve(inbound) => inbound,
                 Next::Close => break,
             };
             if detection != Detection::Http1 {
-                if detection == Detection::Http2 || self.is_preface(&mut inbound).await {
+                if detection == Detection::Http2
+                    || begins_preface(&inbound) && Box::pin(self.is_preface(&mut inbound)).await
+                {
                     return self.become_http2(inbound);
                 }
                 detection = Detection::Http1;
@@ -146,11 +149,10 @@ impl Downstream {
     /// Whether the first bytes are a client's preface; reads on as long as they may become one.
     async fn is_preface(&self, inbound: &mut Inbound) -> bool {
         loop {
-            let len = inbound.buffer.len().min(PREFACE.len());
-            if inbound.buffer.bytes().get(..len) != PREFACE.get(..len) {
+            if !begins_preface(inbound) {
                 return false;
             }
-            if len == PREFACE.len() {
+            if inbound.buffer.len() >= PREFACE.len() {
                 return true;
             }
             self.deadline.arm(Phase::Reading, Some(self.env.limits.head_timeout));
@@ -170,13 +172,13 @@ impl Downstream {
         driver::spawn(serve_http2(known, Socket { deadline, read, write }, buffer, info, env));
     }
 
-    /// All that serving needs, in one allocation that ends when the connection has nothing to do for a while. A function
+    /// All that serving needs, in one allocation that ends when the connection has nothing to do. A function
     /// of its own, so that a waiting connection has no room for it set aside.
     fn busy(&mut self, inbound: Inbound) -> Pin<Box<impl Future<Output = Next>>> {
         Box::pin(self.serve_busy(inbound))
     }
 
-    /// Serves requests as long as they come one soon after another.
+    /// Serves what has come, as long as there is more of it.
     async fn serve_busy(&mut self, mut inbound: Inbound) -> Next {
         let env = Rc::clone(&self.env);
         loop {
@@ -194,11 +196,8 @@ impl Downstream {
                 After::Close => return Next::Close,
             }
             if inbound.buffer.is_empty() {
-                match self.wait_hot(inbound.read, class).await {
-                    Hot::Came(more) => inbound = more,
-                    Hot::Quiet(pending) => return Next::Wait(pending),
-                    Hot::Ended => return Next::Close,
-                }
+                self.deadline.arm(Phase::Idle, Some(self.info.idle_time(self.env.limits.idle_timeout)));
+                return Next::Wait(inbound.read, class.min(Class::Small));
             }
         }
     }
@@ -218,27 +217,6 @@ impl Downstream {
                 Exchange::new(client, incoming, ingress, scratch, started).refuse(reply).await
             }
             Head::Ended => After::Close,
-        }
-    }
-
-    /// Waits for the next request, but not for long: gives the read that is under way back when nothing comes.
-    async fn wait_hot(&mut self, read: ReadHalf, class: Class) -> Hot {
-        let mut pending = read.start_read(self.env.buffers.lease(class.min(Class::Small)));
-        self.deadline.arm(Phase::Idle, Some(self.info.idle_time(self.env.limits.idle_timeout)));
-        let came = poll_fn(|context| {
-            if let Poll::Ready(done) = Pin::new(&mut pending).poll(context) {
-                return Poll::Ready(Some(done));
-            }
-            if self.deadline.is_quiet(context.waker()) {
-                return Poll::Ready(None);
-            }
-            Poll::Pending
-        })
-        .await;
-        match came {
-            None => Hot::Quiet(pending),
-            Some((Ok(1..), buffer, read)) => Hot::Came(Inbound { read, buffer }),
-            Some(_) => Hot::Ended,
         }
     }
 
@@ -291,10 +269,10 @@ impl Downstream {
     }
 }
 
-enum Hot {
-    Came(Inbound),
-    Quiet(PendingRead),
-    Ended,
+/// Whether what came is a preface, or the beginning of one.
+fn begins_preface(inbound: &Inbound) -> bool {
+    let len = inbound.buffer.len().min(PREFACE.len());
+    inbound.buffer.bytes().get(..len) == PREFACE.get(..len)
 }
 
 enum Head {

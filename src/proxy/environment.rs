@@ -402,8 +402,13 @@ impl ConnectionInfo {
 
     /// The client's IP address as text, without port and brackets.
     pub(super) fn peer_ip_text(&self) -> &str {
-        let host = self.peer_text.rsplit_once(':').map_or("", |(host, _)| host);
-        host.trim_start_matches('[').trim_end_matches(']')
+        // A port has five digits at most: looking byte by byte from the end is faster than any search.
+        let end = self.peer_text.bytes().rposition(|byte| byte == b':').unwrap_or_default();
+        let host = self.peer_text.get(..end).unwrap_or_default();
+        match host.strip_prefix('[') {
+            Some(bracketed) => bracketed.strip_suffix(']').unwrap_or(bracketed),
+            None => host,
+        }
     }
 
     /// The client's IP address.

@@ -83,11 +83,13 @@ pub(super) async fn serve_http2(
 impl Connection {
     /// Takes what has come.
     fn turn(self: &Rc<Self>, requests_max: Option<u64>) {
+        let mut started = None;
         while let Some((arrival, stream)) = self.session.next_arrival() {
+            let started = *started.get_or_insert_with(Instant::now);
             self.requests.set(self.requests.get() + 1);
             match stream {
                 Some(stream) => {
-                    let job = Job { connection: Rc::clone(self), arrival, stream };
+                    let job = Job { connection: Rc::clone(self), arrival, stream, started };
                     self.env.workers.serve(job, &self.env);
                 }
                 None => self.malformed(arrival),
@@ -122,14 +124,20 @@ impl Connection {
         if let Some(flood) = error.flood {
             bump(self.env.counters.http2_floods.of(flood as usize), 1);
         }
-        self.protocol_error(RequestHead::default(), error.reason, error.code.as_str(), true);
+        self.protocol_error(Box::default(), error.reason, error.code.as_str(), true);
     }
 
     /// Counts what the client did, and writes its line of the access log.
-    fn protocol_error(&self, request: RequestHead, details: &'static str, code: &str, is_connection: bool) {
+    fn protocol_error(
+        &self,
+        mut request: Box<RequestHead>,
+        details: &'static str,
+        code: &str,
+        is_connection: bool,
+    ) {
         bump(&self.env.counters.protocol_errors, 1);
         let mut scratch = self.env.take_scratch();
-        scratch.request = request;
+        std::mem::swap(&mut scratch.request, &mut request);
         scratch.original_target.clear();
         let mut summary = Summary::new(Instant::now());
         (summary.flag, summary.details) = (Some(Flag::DownstreamProtocolError), details);
@@ -145,15 +153,16 @@ pub(super) struct Job {
     connection: Rc<Connection>,
     arrival: Arrival,
     stream: Stream,
+    /// When it came: the clock is asked once for all that came together.
+    started: Instant,
 }
 
 /// Serves one stream.
 pub(super) async fn exchange(job: Job) {
-    let Job { connection, mut arrival, stream } = job;
-    let started = Instant::now();
+    let Job { connection, mut arrival, stream, started } = job;
     let env = &connection.env;
     let mut scratch = env.take_scratch();
-    std::mem::swap(&mut scratch.request, &mut arrival.head);
+    std::mem::swap(&mut scratch.request, &mut *arrival.head);
     connection.session.with(|session| session.return_head(arrival.head));
     let ingress = Ingress { info: &connection.info, env };
     let incoming = Incoming::Http2(StreamBody::new(&stream, &env.kept_bytes));

@@ -2,7 +2,7 @@
 
 use super::{reader::Reader, writer::Writer};
 use crate::{
-    buffer::Buffer,
+    buffer::{Buffer, Lease},
     driver::{self, SendError},
 };
 use std::{
@@ -37,14 +37,31 @@ impl ReadHalf {
         }
     }
 
-    /// As [`driver::ReadHalf::start_read`].
-    pub fn start_read(self, buffer: Buffer) -> PendingRead {
+    /// As [`driver::ReadHalf::wait`], where a TLS stream holds a buffer while it has only a part of a record.
+    pub async fn wait(&mut self, lease: Lease) -> (io::Result<usize>, Buffer) {
         match self {
-            ReadHalf::Plain(half) => PendingRead::Plain(half.start_read(buffer)),
-            ReadHalf::Tls(mut reader) => PendingRead::Tls(Box::pin(async move {
-                let (result, buffer) = reader.read(buffer).await;
-                (result, buffer, reader)
-            })),
+            ReadHalf::Plain(half) => half.wait(lease).await,
+            ReadHalf::Tls(reader) => {
+                if let Err(error) = reader.readable().await {
+                    return (Err(error), lease.nothing());
+                }
+                // A future of its own, for which those that wait have no room set aside.
+                Box::pin(reader.read(lease.take())).await
+            }
+        }
+    }
+
+    /// As [`driver::ReadHalf::start_read`].
+    pub fn start_read(self, lease: Lease) -> PendingRead {
+        match self {
+            ReadHalf::Plain(half) => PendingRead::Plain(half.start_read(lease)),
+            ReadHalf::Tls(reader) => {
+                let mut half = ReadHalf::Tls(reader);
+                PendingRead::Tls(Box::pin(async move {
+                    let (result, buffer) = half.wait(lease).await;
+                    (result, buffer, half)
+                }))
+            }
         }
     }
 
@@ -82,7 +99,7 @@ pub enum PendingRead {
 }
 
 /// A read of a TLS stream that is under way: the result, the buffer, and the half.
-type PendingRecord = Pin<Box<dyn Future<Output = (io::Result<usize>, Buffer, Box<Reader>)>>>;
+type PendingRecord = Pin<Box<dyn Future<Output = Read>>>;
 
 /// What a read gave: how many bytes, or why none; the buffer; and the half, to read again.
 pub type Read = (io::Result<usize>, Buffer, ReadHalf);
@@ -95,10 +112,7 @@ impl Future for PendingRead {
             PendingRead::Plain(pending) => Pin::new(pending)
                 .poll(context)
                 .map(|(result, buffer, half)| (result, buffer, ReadHalf::Plain(half))),
-            PendingRead::Tls(pending) => pending
-                .as_mut()
-                .poll(context)
-                .map(|(result, buffer, half)| (result, buffer, ReadHalf::Tls(half))),
+            PendingRead::Tls(pending) => pending.as_mut().poll(context),
         }
     }
 }

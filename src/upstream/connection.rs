@@ -118,7 +118,7 @@ impl Connection {
             _counted: counted,
             slot,
         });
-        connection.reader.start(read, None);
+        connection.reader.start(read);
         connection
     }
 
@@ -314,11 +314,8 @@ impl Reader {
         matches!(self.reading, Reading::Over)
     }
 
-    fn start(&mut self, read: ReadHalf, buffer: Option<Buffer>) {
-        let buffer = buffer.filter(|buffer| buffer.class() == Class::Medium);
-        let mut buffer = buffer.unwrap_or_else(|| self.pool.lease(Class::Medium));
-        buffer.reset(HEADROOM);
-        let mut pending = read.start_read(buffer);
+    fn start(&mut self, read: ReadHalf) {
+        let mut pending = read.start_read(self.pool.later(Class::Medium, HEADROOM));
         // The first poll is what hands the read to the ring: from now on it watches the connection.
         self.reading = match Pin::new(&mut pending).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Pending => Reading::Pending(pending),
@@ -330,7 +327,7 @@ impl Reader {
     fn rest(&mut self) -> bool {
         match std::mem::replace(&mut self.reading, Reading::Over) {
             Reading::Ready(half, buffer) if buffer.is_empty() => {
-                self.start(half, Some(buffer));
+                self.start(half);
                 matches!(self.reading, Reading::Pending(_))
             }
             Reading::Pending(pending) => {

@@ -156,7 +156,7 @@ impl Pair {
         self.pass();
         let arrival = self.server.connection.next_arrival().unwrap();
         assert_eq!(arrival.verdict, Verdict::Serve);
-        (here, arrival.stream.unwrap(), arrival.head)
+        (here, arrival.stream.unwrap(), *arrival.head)
     }
 
     fn ends(&mut self, way: Way) -> (&mut Connection, &mut Connection) {

@@ -1,0 +1,334 @@
+//! What a file of JSON says of a run: the same names as in the file, and nothing where an older one has nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::error::{During, Error, Result};
+
+/// Everything that was measured, and what with.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Report {
+    /// As it was typed.
+    pub(super) command: String,
+    /// The commit of the source, if that was built.
+    pub(super) revision: Option<String>,
+    /// When the run began, in seconds since 1970.
+    pub(super) unix_time: Option<f64>,
+    /// How long it took.
+    pub(super) wall_seconds: Option<f64>,
+    /// Release and build of the kernel.
+    pub(super) kernel: String,
+    /// As the kernel names it.
+    pub(super) cpu: String,
+    /// How many CPUs the run could use.
+    pub(super) cpus_allowed: u64,
+    /// Which of them it used.
+    pub(super) cores: Cores,
+    /// The limit of open files.
+    pub(super) open_files: u64,
+    /// Runnable processes before the run.
+    pub(super) load_average_before: f64,
+    /// Whether nothing else seemed to run.
+    pub(super) quiet: Option<bool>,
+    /// Of each program.
+    pub(super) versions: BTreeMap<String, String>,
+    /// Programs that were not there, and why.
+    pub(super) missing: BTreeMap<String, String>,
+    /// The method, a sentence or two each.
+    pub(super) method: Vec<String>,
+    /// Runs of each proxy in most works.
+    pub(super) rounds: u64,
+    /// Seconds of each run in most works.
+    pub(super) secs: f64,
+    /// Who was measured, one for each label of rows.
+    pub(super) proxies: Vec<Program>,
+    /// What answered.
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) origin: Vec<Program>,
+    /// What was not measured, and why.
+    pub(super) left_out: Vec<LeftOut>,
+    /// In the order in which they were done.
+    pub(super) works: Vec<Work>,
+}
+
+/// Where programs ran.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Cores {
+    /// The load generator and the origin.
+    pub(super) load: u64,
+    /// The proxy.
+    pub(super) proxy: u64,
+}
+
+/// A program as it was started.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Program {
+    /// As in the rows.
+    pub(super) label: String,
+    /// As its makers call it.
+    pub(super) version: Option<String>,
+    /// The words it was started with.
+    pub(super) command: Option<String>,
+    /// Its configuration.
+    pub(super) files: Vec<ConfigurationFile>,
+}
+
+/// A file of configuration.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct ConfigurationFile {
+    /// Without its folder.
+    pub(super) name: String,
+    /// All of it.
+    pub(super) text: String,
+}
+
+/// A row or a work that was not measured.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct LeftOut {
+    /// Which work.
+    pub(super) work: Option<String>,
+    /// Which row; none where it is all of the work.
+    pub(super) proxy: Option<String>,
+    /// The reason.
+    pub(super) why: String,
+}
+
+/// One table.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Work {
+    /// What a person types after `--work`.
+    pub(super) name: String,
+    /// What it measures.
+    pub(super) about: String,
+    /// Of the figures: `CPU us/request`, `KiB/connection`, ...
+    pub(super) unit: String,
+    /// How it is measured: `wrk`, `open-loop`, ...
+    pub(super) kind: Option<String>,
+    /// The load generator with its arguments.
+    pub(super) command: Option<String>,
+    /// Runs of each row.
+    pub(super) rounds: Option<u64>,
+    /// Seconds of each run.
+    pub(super) secs: Option<f64>,
+    /// The share of each proxy's capacity at which it was asked, where the rate was fixed.
+    pub(super) load_share: Option<f64>,
+    /// One for each proxy or setup.
+    pub(super) rows: Vec<Row>,
+    /// How they stand to each other.
+    pub(super) comparisons: Vec<Comparison>,
+    /// What else is to be told.
+    pub(super) notes: Vec<String>,
+}
+
+/// One proxy in one work.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Row {
+    /// Its name, with the setup's after a `+`.
+    pub(super) proxy: String,
+    /// `gateway`, `before`, `peer` or `floor`; an older file does not say.
+    pub(super) role: Option<String>,
+    /// The figure; none with any error.
+    pub(super) median: Option<f64>,
+    /// Of the rounds.
+    pub(super) min: Option<f64>,
+    /// Of the rounds.
+    pub(super) max: Option<f64>,
+    /// Requests per second of the round in the middle.
+    pub(super) requests_per_second: Option<f64>,
+    /// Share of its core that the proxy used.
+    pub(super) busy: Option<f64>,
+    /// As the load generator saw it.
+    pub(super) p99_ms: Option<f64>,
+    /// What can be told from inside, by name.
+    pub(super) inside_last_round: BTreeMap<String, f64>,
+    /// What went wrong.
+    pub(super) errors: Vec<String>,
+    /// Why the rate or the latency says nothing of the proxy, if it does not.
+    pub(super) limited: Option<String>,
+    /// Each round.
+    pub(super) samples: Vec<Sample>,
+    /// What clients waited, where the rate was fixed.
+    pub(super) latency: Option<Latency>,
+}
+
+/// One round of a row, as far as it is told on.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Sample {
+    /// Connections of clients that were accepted.
+    pub(super) admitted: Option<f64>,
+    /// Entries submitted to rings, per request.
+    pub(super) submissions_per_request: Option<f64>,
+    /// Calls into the ring, per request.
+    pub(super) enters_per_request: Option<f64>,
+}
+
+/// How one row stands to another, or to a fixed figure.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Comparison {
+    /// `ONE / OTHER`, or `ONE` where the target is a figure.
+    pub(super) what: String,
+    /// The ratio, the difference, or the figure.
+    pub(super) value: Option<f64>,
+    /// The smallest and the largest of single rounds.
+    pub(super) by_round: Option<[f64; 2]>,
+    /// What is to be reached.
+    pub(super) at_most: Option<f64>,
+    /// Whether it is.
+    pub(super) reached: Option<bool>,
+    /// Whether the value is `one - other`.
+    pub(super) is_difference: bool,
+    /// The label of the row that is compared; an older file has it in `what` alone.
+    pub(super) one: Option<String>,
+    /// The label of the row it is compared with.
+    pub(super) other: Option<String>,
+}
+
+/// What clients of one proxy waited when they asked at a fixed rate.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Latency {
+    /// Requests per second that the proxy can answer at most.
+    pub(super) capacity: Option<f64>,
+    /// Those that were due.
+    pub(super) rate_wanted: Option<f64>,
+    /// Those that were answered.
+    pub(super) rate_achieved: Option<f64>,
+    /// The median of the rounds.
+    pub(super) p50_ms: Option<f64>,
+    /// The median of the rounds.
+    pub(super) p90_ms: Option<f64>,
+    /// The median of the rounds.
+    pub(super) p99_ms: Option<f64>,
+    /// The median of the rounds.
+    pub(super) p999_ms: Option<f64>,
+    /// The median of the rounds.
+    pub(super) max_ms: Option<f64>,
+    /// Pairs of a quantile, from 0 to 1, and milliseconds, of all rounds together.
+    pub(super) curve: Vec<(f64, f64)>,
+}
+
+/// A list, or one alone, or null.
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<Program>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Many(Vec<Program>),
+        One(Box<Program>),
+        None(()),
+    }
+    Ok(match Either::deserialize(from)? {
+        Either::Many(many) => many,
+        Either::One(one) => vec![*one],
+        Either::None(()) => Vec::new(),
+    })
+}
+
+impl Row {
+    /// The figure with the ends of its spread.
+    pub(super) fn figure(&self) -> Option<(f64, f64, f64)> {
+        let median = self.median.filter(|median| median.is_finite())?;
+        Some((median, self.min.unwrap_or(median), self.max.unwrap_or(median)))
+    }
+}
+
+impl Report {
+    /// Reads a file.
+    pub(super) fn read(path: &Path) -> Result<Report> {
+        let text = fs::read_to_string(path).during(|| format!("reading {}", path.display()))?;
+        Report::parse(&text).map_err(|error| Error::Failed(format!("{}: {error}", path.display())))
+    }
+
+    /// Takes the text of a file.
+    pub(super) fn parse(text: &str) -> std::result::Result<Report, serde_json::Error> {
+        // A list would be taken for the fields in their order, and an empty one for a report of nothing.
+        let fields: Map<String, Value> = serde_json::from_str(text)?;
+        serde_json::from_value(Value::Object(fields))
+    }
+
+    /// The work of that name.
+    pub(super) fn work(&self, name: &str) -> Option<&Work> {
+        self.works.iter().find(|work| work.name == name)
+    }
+}
+
+/// What the tests of this folder make reports of.
+#[cfg(test)]
+pub(super) mod samples {
+    use super::{Report, Row, Work};
+
+    /// A row with rounds a tenth below and above its figure.
+    pub(in crate::report) fn row(proxy: &str, median: f64) -> Row {
+        Row {
+            proxy: proxy.to_owned(),
+            median: Some(median),
+            min: Some(median * 0.9),
+            max: Some(median * 1.1),
+            ..Row::default()
+        }
+    }
+
+    /// A work with these rows, measured in CPU time for a request.
+    pub(in crate::report) fn work(name: &str, rows: &[(&str, f64)]) -> Work {
+        Work {
+            name: name.to_owned(),
+            about: format!("about {name}"),
+            unit: "CPU us/request".to_owned(),
+            rows: rows.iter().map(|(proxy, median)| row(proxy, *median)).collect(),
+            ..Work::default()
+        }
+    }
+
+    /// A report of these works.
+    pub(in crate::report) fn report(works: Vec<Work>) -> Report {
+        Report { command: "loadtest compare".to_owned(), rounds: 5, secs: 2.0, works, ..Report::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_today_is_read_and_what_it_lacks_is_empty() {
+        let text = r#"{"command": "c", "cores": {"load": 0, "proxy": 1}, "revision": null, "rounds": 3, "unknown": [],
+            "works": [{"name": "h1", "unit": "CPU us/request", "comparisons":
+                [{"what": "sluicegate / nginx", "value": 0.9, "by_round": [0.8, 1.0], "at_most": null, "reached": null}],
+              "rows": [{"proxy": "nginx", "median": null, "min": null, "rounds": [1.0], "errors": ["round 2: closed"]}]}]}"#;
+        let report = Report::parse(text).unwrap();
+        assert_eq!((report.cores.proxy, report.rounds, report.revision), (1, 3, None));
+        let work = &report.works[0];
+        assert_eq!(work.rows[0].figure(), None);
+        assert_eq!(work.rows[0].errors, ["round 2: closed"]);
+        assert_eq!(work.comparisons[0].by_round, Some([0.8, 1.0]));
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused() {
+        assert!(Report::parse("[]").is_err());
+        assert!(Report::parse("{\"works\": 1}").is_err());
+    }
+
+    #[test]
+    fn an_origin_is_one_or_several() {
+        let labels = |text: &str| {
+            let origin = Report::parse(text).unwrap().origin;
+            origin.into_iter().map(|program| program.label).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(r#"{"origin": {"label": "nginx"}}"#), ["nginx"]);
+        assert_eq!(labels(r#"{"origin": [{"label": "nginx"}, {"label": "nghttpd"}]}"#), ["nginx", "nghttpd"]);
+        assert_eq!(labels(r#"{"origin": null}"#), [""; 0]);
+    }
+}

@@ -1,0 +1,197 @@
+//! Who stands where in a work: the best peer, the ratio to it, what is to be reached.
+
+use super::data::{Comparison, Row, Work};
+use super::words;
+
+/// The project that all this is about, as rows call it; its setups have a `+` and more after it.
+const GATEWAY: &str = "sluicegate";
+/// Rows that are there for orientation: a relay that knows no HTTP, and another build of the project.
+const NO_PEERS: [&str; 2] = ["floor", "before"];
+
+/// A figure that is to be reached.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Aim {
+    /// In the unit of the work.
+    pub(super) figure: f64,
+    /// The share, and of whose figure: `0.90 of haproxy`.
+    pub(super) words: String,
+}
+
+impl Row {
+    /// The proxy, without its setup.
+    pub(super) fn program(&self) -> &str {
+        self.proxy.split('+').next().unwrap_or_default()
+    }
+
+    /// Whether it is the project's own.
+    pub(super) fn is_gateway(&self) -> bool {
+        self.program() == GATEWAY
+    }
+
+    /// Whether sluicegate is compared with it.
+    pub(super) fn is_peer(&self) -> bool {
+        match &self.role {
+            Some(role) => role == "peer",
+            None => !self.is_gateway() && !NO_PEERS.contains(&self.program()),
+        }
+    }
+}
+
+impl Work {
+    /// The row of that name.
+    pub(super) fn row(&self, proxy: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.proxy == proxy)
+    }
+
+    /// Whether its figures are what clients wait when they ask at a fixed rate.
+    pub(super) fn is_latency(&self) -> bool {
+        self.load_share.is_some() || self.kind.as_deref() == Some("open-loop")
+    }
+
+    /// The project's row; of several setups, the plain one or else the first.
+    pub(super) fn ours(&self) -> Option<&Row> {
+        self.row(GATEWAY).or_else(|| self.rows.iter().find(|row| row.is_gateway()))
+    }
+
+    /// The peer with the smallest figure.
+    pub(super) fn best_peer(&self) -> Option<&Row> {
+        let peers = self.rows.iter().filter(|row| row.is_peer());
+        let figures = peers.filter_map(|row| Some((row.figure()?.0, row)));
+        figures.min_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, row)| row)
+    }
+
+    /// What the others are measured by: the best peer, or where there is none the first row that has a figure.
+    pub(super) fn base(&self) -> Option<&Row> {
+        self.best_peer().or_else(|| self.rows.iter().find(|row| row.figure().is_some()))
+    }
+
+    /// How a row stands to the base; none where one of the two has no figure.
+    pub(super) fn ratio(&self, row: &Row) -> Option<f64> {
+        ratio(row, self.base()?)
+    }
+
+    /// The figures that are to be reached, where what they are shares of has been measured.
+    pub(super) fn aims(&self) -> Vec<Aim> {
+        self.comparisons.iter().filter_map(|comparison| self.aim(comparison)).collect()
+    }
+
+    fn aim(&self, comparison: &Comparison) -> Option<Aim> {
+        let at_most = comparison.at_most?;
+        let words = comparison.target(&self.unit)?;
+        let figure = match comparison.other() {
+            Some(other) if comparison.is_difference => self.row(other)?.figure()?.0 + at_most,
+            Some(other) => self.row(other)?.figure()?.0 * at_most,
+            None => at_most,
+        };
+        Some(Aim { figure, words })
+    }
+}
+
+impl Comparison {
+    /// What was compared with, if that is a row.
+    pub(super) fn other(&self) -> Option<&str> {
+        self.other.as_deref().or_else(|| self.what.split_once(" / ").map(|(_, other)| other))
+    }
+
+    /// The row that is compared.
+    pub(super) fn one(&self) -> &str {
+        let what = self.what.split_once(" / ").map_or(self.what.as_str(), |(one, _)| one);
+        self.one.as_deref().unwrap_or(what)
+    }
+
+    /// What is to be reached, in words; none if nothing is.
+    pub(super) fn target(&self, unit: &str) -> Option<String> {
+        let at_most = self.at_most?;
+        Some(match self.other() {
+            Some(other) if self.is_difference => format!("{other} + {}", words::with_unit(at_most, unit)),
+            Some(other) => format!("{at_most:.2} of {other}"),
+            None => words::with_unit(at_most, unit),
+        })
+    }
+
+    /// What was reached, in words; none without a figure.
+    pub(super) fn result(&self, unit: &str) -> Option<String> {
+        let value = self.value?;
+        Some(match self.other() {
+            Some(other) if self.is_difference => format!("{other} + {}", words::with_unit(value, unit)),
+            Some(other) => format!("{value:.2} of {other}"),
+            None => words::with_unit(value, unit),
+        })
+    }
+
+    /// One word for what has a target.
+    pub(super) fn verdict(&self) -> &'static str {
+        match (self.at_most, self.reached) {
+            (None, _) => "",
+            (Some(_), Some(true)) => "reached",
+            (Some(_), Some(false)) => "missed",
+            (Some(_), None) => "no figure",
+        }
+    }
+}
+
+/// How one row stands to another.
+pub(super) fn ratio(one: &Row, other: &Row) -> Option<f64> {
+    let (one, other) = (one.figure()?.0, other.figure()?.0);
+    (other > 0.0).then(|| one / other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::data::samples::work;
+    use super::*;
+
+    fn compared(what: &str, at_most: f64) -> Comparison {
+        Comparison { what: what.to_owned(), at_most: Some(at_most), ..Comparison::default() }
+    }
+
+    #[test]
+    fn the_floor_and_another_build_are_no_peers() {
+        let work = work(
+            "h1",
+            &[("floor", 1.0), ("before", 2.0), ("sluicegate", 3.0), ("haproxy", 6.0), ("nginx", 5.0)],
+        );
+        assert_eq!(work.best_peer().map(|row| row.proxy.as_str()), Some("nginx"));
+        assert_eq!(work.ratio(work.ours().unwrap()), Some(0.6));
+    }
+
+    #[test]
+    fn a_peer_without_a_figure_is_not_the_best() {
+        let mut work = work("h1", &[("nginx", 5.0), ("haproxy", 6.0), ("sluicegate", 3.0)]);
+        work.rows[0].median = None;
+        assert_eq!(work.best_peer().map(|row| row.proxy.as_str()), Some("haproxy"));
+        assert_eq!(work.ratio(&work.rows[0]), None);
+    }
+
+    #[test]
+    fn without_peers_the_first_setup_is_the_measure() {
+        let work = work("vhosts-10k", &[("sluicegate", 10.0), ("sluicegate+10k-hosts", 10.5)]);
+        assert_eq!(work.best_peer(), None);
+        assert_eq!(work.ours().map(|row| row.proxy.as_str()), Some("sluicegate"));
+        assert_eq!(work.ratio(&work.rows[1]), Some(1.05));
+        assert_eq!(Work::default().base(), None);
+    }
+
+    #[test]
+    fn aims_are_figures_of_the_work() {
+        let mut work = work("idle", &[("haproxy", 20.0), ("sluicegate", 3.0)]);
+        work.unit = "KiB/connection".to_owned();
+        work.comparisons = vec![
+            compared("sluicegate / haproxy", 0.9),
+            compared("sluicegate", 2.0),
+            compared("sluicegate / gone", 0.9),
+        ];
+        work.comparisons.push(Comparison { is_difference: true, ..compared("sluicegate / haproxy", 5.0) });
+        let aims = work.aims();
+        let told: Vec<(f64, &str)> = aims.iter().map(|aim| (aim.figure, aim.words.as_str())).collect();
+        assert_eq!(told, [(18.0, "0.90 of haproxy"), (2.0, "2.00 KiB"), (25.0, "haproxy + 5.00 KiB")]);
+    }
+
+    #[test]
+    fn verdicts_are_words() {
+        let with = |reached| Comparison { reached, ..compared("sluicegate", 2.0) };
+        let told = [Some(true), Some(false), None].map(|reached| with(reached).verdict());
+        assert_eq!(told, ["reached", "missed", "no figure"]);
+        assert_eq!(Comparison::default().verdict(), "");
+    }
+}
