@@ -155,7 +155,10 @@ impl ReadHalf {
     /// # Errors
     /// Those of `poll(2)`.
     pub async fn readable(&mut self) -> io::Result<()> {
-        self.0.stream().readable(false).await
+        self.0.stream().readable(false).await?;
+        // Who reads next need not ask again.
+        self.0.may_have_more.set(true);
+        Ok(())
     }
 
     /// A read that is under way, to be kept while nobody waits for it. The ring watches the socket from the first poll on.

@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn latency_is_told_and_does_not_count() {
         let with = |p99: f64| {
-            let mut asked = work("h1-latency-70", &[("nginx", 1.0), ("sluicegate", p99)]);
+            let mut asked = work("h1@70", &[("nginx", 1.0), ("sluicegate", p99)]);
             asked.load_share = Some(0.7);
             asked
         };

@@ -39,9 +39,9 @@ pub(super) fn families(works: &[Work]) -> Vec<Vec<&Work>> {
     families
 }
 
-/// The name without the share at its end: `h1-latency` of `h1-latency-70`.
+/// The name without the share at its end: `h1` of `h1@70`.
 fn stem(work: &Work) -> &str {
-    work.name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('-')
+    work.name.split('@').next().unwrap_or_default()
 }
 
 /// What all panels take, the legend included; nothing without any.
@@ -63,7 +63,8 @@ pub(super) fn draw(drawing: &mut Drawing, families: &[Vec<&Work>], top: f64) {
     let width = (WIDTH - 2.0 * MARGIN - BETWEEN * (PER_ROW as f64 - 1.0)) / PER_ROW as f64;
     let mut y = top + LEGEND;
     for family in families {
-        let about = family.first().map(|work| work.about.as_str()).unwrap_or_default();
+        // What follows is the share, which every panel tells.
+        let about = family.first().and_then(|work| work.about.split(", at ").next()).unwrap_or_default();
         let name = family.first().map(|work| stem(work)).unwrap_or_default();
         drawing.words("name", (MARGIN, y + 14.0), Side::After, name);
         drawing.words(
@@ -214,16 +215,16 @@ mod tests {
     #[test]
     fn shares_of_one_work_are_a_family() {
         let works = [
-            asked("h1-latency-50", 0.5, &[]),
+            asked("h1@50", 0.5, &[]),
             work("h1", &[("nginx", 1.0)]),
-            asked("tls-latency-50", 0.5, &[]),
-            asked("h1-latency-70", 0.7, &[]),
+            asked("tls@50", 0.5, &[]),
+            asked("h1@70", 0.7, &[]),
         ];
         let names: Vec<Vec<&str>> = families(&works)
             .iter()
             .map(|family| family.iter().map(|work| work.name.as_str()).collect())
             .collect();
-        assert_eq!(names, [vec!["h1-latency-50", "h1-latency-70"], vec!["tls-latency-50"]]);
+        assert_eq!(names, [vec!["h1@50", "h1@70"], vec!["tls@50"]]);
         assert_eq!(height(&families(&works)), LEGEND + 2.0 * (TITLE + panel_height()));
         assert_eq!(height(&[]), 0.0);
     }
@@ -231,7 +232,7 @@ mod tests {
     #[test]
     fn curves_rise_to_the_right_and_marks_are_where_percentiles_are() {
         let curve: &[(f64, f64)] = &[(0.0, 0.01), (0.5, 0.1), (0.9, 0.4), (0.999, 1.0), (1.0, 1.0)];
-        let works = [asked("h1-latency-70", 0.7, &[("nginx", curve)])];
+        let works = [asked("h1@70", 0.7, &[("nginx", curve)])];
         let mut drawing = Drawing::begin(500.0, "t");
         draw(&mut drawing, &families(&works), 0.0);
         let text = drawing.finish();
@@ -259,7 +260,7 @@ mod tests {
 
     #[test]
     fn what_was_limited_is_faint_and_named() {
-        let mut work = asked("h1-latency-90", 0.9, &[("envoy", &[(0.5, 1.0), (1.0, 2.0)])]);
+        let mut work = asked("h1@90", 0.9, &[("envoy", &[(0.5, 1.0), (1.0, 2.0)])]);
         work.rows[0].limited = Some("the load generator's core was busy".to_owned());
         let works = [work];
         let mut drawing = Drawing::begin(500.0, "t");

@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn tables_are_whole_and_lines_end_without_blanks() {
         let mut report = whole();
-        let mut asked = work("h1-latency-70", &[("nginx", 1.0)]);
+        let mut asked = work("h1@70", &[("nginx", 1.0)]);
         asked.load_share = Some(0.7);
         asked.rows[0].latency = Some(Latency { p99_ms: Some(0.5), ..Latency::default() });
         asked.rows[0].limited = Some("the origin was the limit".to_owned());

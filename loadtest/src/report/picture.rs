@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     fn whole() -> Report {
-        let mut asked = work("h1-latency-70", &[("nginx", 1.0)]);
+        let mut asked = work("tls@70", &[("nginx", 1.0)]);
         asked.load_share = Some(0.7);
         asked.rows = vec![Row {
             proxy: "nginx".to_owned(),
@@ -93,7 +93,7 @@ mod tests {
             .filter(|node| node.attribute("class") == Some("name"))
             .filter_map(|node| node.text())
             .collect();
-        assert_eq!(names, ["h1", "h1-latency"], "asked at a fixed rate, a work has curves and no bars");
+        assert_eq!(names, ["h1", "tls"], "asked at a fixed rate, a work has curves and no bars");
     }
 
     #[test]

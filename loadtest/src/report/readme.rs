@@ -175,14 +175,14 @@ mod tests {
         }];
         let h2 = work("h2-h2", &[("haproxy", 10.0), ("sluicegate", 9.0)]);
         let alone = work("vhosts-10k", &[("sluicegate", 10.0), ("sluicegate+10k-hosts", 10.2)]);
-        let mut asked = work("h1-latency-70", &[("nginx", 1.0), ("sluicegate", 0.5)]);
+        let mut asked = work("h1@70", &[("nginx", 1.0), ("sluicegate", 0.5)]);
         (asked.load_share, asked.unit) = (Some(0.7), "p99 ms".to_owned());
         let text = section(Some(&report(vec![h1, h2, alone, asked])));
         for expected in [
             "| work | sluicegate | nginx | haproxy | of the best peer | to reach | |\n|---|---|---|---|---|---|---|\n",
             "| `h1` | 10.8 \u{b5}s | 12.0 \u{b5}s | - | 0.90 | 0.90 of nginx | reached |\n",
             "| `h2-h2` | 9.00 \u{b5}s | - | 10.0 \u{b5}s | 0.90 | - | - |\n\n",
-            "| `h1-latency-70` | 0.50 ms | 1.00 ms | 0.50 | - | - |\n",
+            "| `h1@70` | 0.50 ms | 1.00 ms | 0.50 | - | - |\n",
             "| `vhosts-10k` | sluicegate: 10.0 \u{b5}s, sluicegate+10k-hosts: 10.2 \u{b5}s | - | - |\n\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");

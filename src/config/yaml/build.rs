@@ -1,7 +1,7 @@
 //! The events of one document into a tree, with aliases and merge keys resolved.
 
 use super::{
-    Diagnostic, Document, Key, Node, Scalar, Span, Style, Value, json,
+    Diagnostic, Document, Key, Node, Scalar, Span, Style, Value, json, plain,
     position::Positions,
     report,
     split::{Chunk, place_after},
@@ -27,6 +27,14 @@ pub(in crate::config) fn document<'t>(chunk: &Chunk<'t>, problems: &mut Vec<Diag
     if let Some(root) = is_json.then(|| json::tree(chunk, problems)).flatten() {
         return Document { root: Some(root), complete: true };
     }
+    if let Some(root) = plain::tree(chunk, problems) {
+        return Document { root: Some(root), complete: true };
+    }
+    parsed(chunk, problems)
+}
+
+/// The same for all that YAML can be, event by event.
+pub(super) fn parsed<'t>(chunk: &Chunk<'t>, problems: &mut Vec<Diagnostic>) -> Document<'t> {
     if let Some(problem) = lone_carriage_return(chunk) {
         problems.push(problem);
         return Document { root: None, complete: false };

@@ -2,12 +2,14 @@
 //!
 //! - `split`: one file into its documents, so that a broken one does not hide the others
 //! - `build`: the events of one document into a tree, with aliases and merge keys resolved
+//! - `plain`: simple documents into the same tree, fast
 //! - `json`: JSON into the same tree
 //! - `position`: the parser's positions to places of the file
 //! - `scalar`: what a plain word means: null, a boolean, a number or text
 
 mod build;
 mod json;
+mod plain;
 mod position;
 mod scalar;
 mod split;
