@@ -32,8 +32,10 @@ impl Reloading {
     fn change(path: PathBuf, texts: Arc<[String; 2]>, interval: Duration) -> Reloading {
         let (end, ended) = channel();
         let thread = std::thread::spawn(move || {
-            for text in texts.iter().cycle() {
-                match ended.recv_timeout(interval) {
+            // The first change comes early, so that a run of a second has one.
+            let waits = std::iter::once(interval / 5).chain(std::iter::repeat(interval));
+            for (text, wait) in texts.iter().cycle().zip(waits) {
+                match ended.recv_timeout(wait) {
                     Err(RecvTimeoutError::Timeout) => replace(&path, text)?,
                     // Whatever it was, it is as it was before.
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
