@@ -57,6 +57,9 @@ pub(crate) fn measure(
         }
     }
     let mut notes: Vec<String> = rows.iter().filter_map(inside_note).collect();
+    if matches!(work.kind, Kind::Reload(_)) {
+        notes.extend(rows.iter().filter_map(slowest_note));
+    }
     for row in rows.iter().filter(|row| row.subject.setup != Setup::Plain) {
         fleet.stop(row.subject);
         if row.subject.setup == Setup::Logging {
@@ -141,6 +144,13 @@ fn check(subject: Subject, fleet: &mut Fleet<'_>) -> Result<Sample> {
         finished.cpu.ok_or_else(|| Error::failed("the CPU time of sluicegate check could not be read"))?;
     expect_work(cpu)?;
     Ok(Sample { cost: 1e3 * cpu.total(), load: None })
+}
+
+/// What a mean and a percentile hide.
+fn slowest_note(row: &Row) -> Option<String> {
+    let slowest =
+        row.samples.iter().filter_map(|sample| sample.load.as_ref()?.slowest_ms).reduce(f64::max)?;
+    Some(format!("{}: the slowest request of all rounds took {slowest:.2} ms", row.subject.label()))
 }
 
 fn inside_note(row: &Row) -> Option<String> {
