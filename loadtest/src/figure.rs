@@ -102,6 +102,8 @@ pub(crate) struct Row {
     pub(crate) subject: Subject,
     /// One for each round, in order.
     pub(crate) samples: Vec<Sample>,
+    /// Requests of runs that only warmed it up.
+    pub(crate) unmeasured: f64,
     /// What went wrong; with anything here there is no figure.
     pub(crate) failures: Vec<String>,
 }
@@ -109,7 +111,7 @@ pub(crate) struct Row {
 impl Row {
     /// A row that has yet to be filled.
     pub(crate) fn of(subject: Subject) -> Row {
-        Row { subject, samples: Vec::new(), failures: Vec::new() }
+        Row { subject, samples: Vec::new(), unmeasured: 0.0, failures: Vec::new() }
     }
 
     /// The costs and their spread, if nothing went wrong.

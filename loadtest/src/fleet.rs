@@ -167,6 +167,11 @@ impl<'a> Fleet<'a> {
         Ok(Fleet { ground, ports, origins, running: Vec::new(), described, _origins: started })
     }
 
+    /// Whether it is running.
+    pub(crate) fn is_running(&self, subject: Subject) -> bool {
+        self.running.iter().any(|(other, _)| *other == subject)
+    }
+
     /// The running subject, started if it is not running.
     pub(crate) fn running(&mut self, subject: Subject) -> Result<&mut Running> {
         let index = match self.running.iter().position(|(other, _)| *other == subject) {

@@ -18,6 +18,8 @@ use crate::subjects::{Proxy, Setup, Subject};
 use crate::under_load::{expect_work, under_h2load, under_wrk};
 use crate::wrk::Load;
 
+/// How long a process works before it is measured for the first time.
+const WARM_UP_SECS: u64 = 1;
 /// A configuration that takes longer has failed.
 const CHECK_MAX: Duration = Duration::from_secs(120);
 
@@ -44,9 +46,14 @@ pub(crate) fn measure(
 ) -> Result<Outcome> {
     let mut rows: Vec<Row> = subjects.iter().map(|subject| Row::of(*subject)).collect();
     for round in 1..=effort.rounds {
-        for row in &mut rows {
+        // There and back again: what gets slower or faster during a round hits the first as it hits the last.
+        let there = (0..rows.len()).map(|place| if round % 2 == 1 { place } else { rows.len() - 1 - place });
+        for place in there.collect::<Vec<_>>() {
+            let Some(row) = rows.get_mut(place) else { continue };
             eprintln!("loadtest: {}, round {round} of {}: {}", work.name, effort.rounds, row.subject.label());
-            match sample(work, row.subject, effort.secs, done, fleet) {
+            let unmeasured = warm_up(work, row.subject, done, fleet);
+            row.unmeasured += unmeasured.as_ref().copied().unwrap_or_default();
+            match unmeasured.and_then(|_| sample(work, row.subject, effort.secs, done, fleet)) {
                 Ok(sample) => row.samples.push(sample),
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 Err(Error::Failed(sentence)) => {
@@ -67,6 +74,17 @@ pub(crate) fn measure(
         }
     }
     Ok(Outcome { work, effort, rows, notes })
+}
+
+/// A process that has just been started has memory to touch and connections to open for the first time: it works for a second
+/// before it is measured. Returns the requests of that second.
+fn warm_up(work: &Work, subject: Subject, done: &[Outcome], fleet: &mut Fleet<'_>) -> Result<f64> {
+    let is_load = matches!(work.kind, Kind::Wrk(_) | Kind::Reload(_) | Kind::H2load(_));
+    if !is_load || fleet.is_running(subject) {
+        return Ok(0.0);
+    }
+    let sample = sample(work, subject, WARM_UP_SECS, done, fleet)?;
+    Ok(sample.load.map_or(0.0, |load| load.requests))
 }
 
 fn sample(
@@ -176,7 +194,7 @@ fn log_note(row: &Row, run: &Path) -> Result<String> {
     };
     let lines = BufReader::new(file).bytes().filter(|byte| matches!(byte, Ok(b'\n'))).count();
     let loads = row.samples.iter().filter_map(|sample| sample.load.as_ref());
-    let requests: f64 = loads.map(|load| load.requests).sum();
+    let requests: f64 = row.unmeasured + loads.map(|load| load.requests).sum::<f64>();
     fs::remove_file(&path).during(|| format!("removing {}", path.display()))?;
     Ok(format!("{}: {lines} lines in the access log for {requests:.0} requests", row.subject.label()))
 }

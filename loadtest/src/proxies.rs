@@ -171,6 +171,7 @@ fn gateway_configuration(setup: Setup, places: &Places) -> Result<String> {
         Setup::Plain | Setup::Logging | Setup::Reloading | Setup::TwoWorkers => {
             format!("---\n{}", render(GATEWAY_ONE_HOST, places)?)
         }
+        Setup::OneHost => virtual_hosts::hosts(1, places.origins.http1),
         Setup::SomeHosts => virtual_hosts::hosts(virtual_hosts::SOME, places.origins.http1),
         Setup::ManyHosts => virtual_hosts::hosts(virtual_hosts::MANY, places.origins.http1),
         Setup::ManyRoutes => virtual_hosts::routes(places.origins.http1),

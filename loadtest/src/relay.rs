@@ -1,8 +1,9 @@
 //! The floor: a relay that knows nothing of HTTP, one ring on one core.
 //!
 //! Every connection that comes in has one to the origin, and bytes go from one to the other as they come: received again and
-//! again into buffers that the kernel chooses, sent from there, without a completion for a send that succeeds. Whatever a
-//! proxy costs above this, it costs for work of its own, not for the kernel's TCP.
+//! again into buffers that the kernel chooses, and sent from there. Whatever a proxy costs above this, it costs for work of its
+//! own, not for the kernel's TCP. (Sends that complete only where they fail would cost a tenth less; but a gateway has to know
+//! when its bytes are gone, so that is no floor of anything.)
 //!
 //! A side that does not read keeps buffers; when all are taken, nobody receives until one comes back. That is good for a
 //! measurement, and for nothing else.
@@ -16,15 +17,14 @@ use clap::Args;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::error::{During, Result};
-use crate::ring::{Completion, Ending, Piece, Ring};
+use crate::ring::{Completion, Piece, Ring};
 
 /// Pools of buffers: for small answers, and for large ones. Two answers of 16 KiB with their heads fit into one of the first;
 /// the second is what copies 1 MiB at the least cost.
 const POOLS: [(u16, u32); 2] = [(2048, 32 << 10), (64, 256 << 10)];
 /// Places for files: two for each connection that comes in.
 const FILES: u32 = 16_384;
-/// What a full socket says to a send that would not wait, and the kernel when no buffer is left.
-const AGAIN: i32 = -11;
+/// What the kernel says when no buffer is left.
 const NO_BUFFERS: i32 = -105;
 
 /// Where the relay listens and what it passes bytes to.
@@ -57,23 +57,14 @@ pub(crate) fn run(args: &RelayArgs) -> Result<()> {
 struct Way {
     /// Received and not yet sent.
     pieces: VecDeque<Piece>,
-    sending: Sending,
+    /// Whether the first piece is being sent.
+    sends: bool,
     /// Whether the receiving operation is under way.
     receives: bool,
     /// Whether the source has ended.
     ended: bool,
     /// Whether the other socket has been told so.
     told: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-enum Sending {
-    #[default]
-    Nothing,
-    /// The first piece, which has gone unless a completion says otherwise.
-    AtOnce,
-    /// The first piece, whose completion will come.
-    Piece,
 }
 
 /// Two sockets: that of the client, then that to the origin. The way with the same number begins at the socket.
@@ -85,7 +76,7 @@ struct Pair {
 
 impl Pair {
     fn is_over(&self) -> bool {
-        self.ways.iter().all(|way| way.ended && !way.receives && way.sending == Sending::Nothing)
+        self.ways.iter().all(|way| way.ended && !way.receives && !way.sends)
     }
 
     fn break_off(&mut self) {
@@ -136,8 +127,6 @@ struct Relay {
     pairs: Vec<Option<Pair>>,
     free: Vec<usize>,
     completions: Vec<Completion>,
-    /// Ways whose send was to end with the submission.
-    at_once: Vec<(usize, usize)>,
     /// Ways that may have something to send.
     ready: Vec<(usize, usize)>,
     /// Ways that could not receive for want of a buffer.
@@ -163,7 +152,6 @@ impl Relay {
             pairs: Vec::new(),
             free: Vec::new(),
             completions: Vec::new(),
-            at_once: Vec::new(),
             ready: Vec::new(),
             starved: Vec::new(),
             ending: Vec::new(),
@@ -179,16 +167,9 @@ impl Relay {
             Tag::Accept(_) | Tag::Send(..) => 0,
         };
         self.ring.turn(&mut completions, pool_of)?;
-        // First the sends that failed: those of which nothing is said have succeeded.
-        for completion in &completions {
-            if let Tag::Send(pair, way) = Tag::of(completion.tag) {
-                self.sent(pair, way, completion.result)?;
-            }
-        }
-        self.forget_what_was_sent();
         for completion in completions.drain(..) {
             match Tag::of(completion.tag) {
-                Tag::Send(..) => {}
+                Tag::Send(pair, way) => self.sent(pair, way, completion.result)?,
                 Tag::Receive(pair, way) => self.received(pair, way, completion)?,
                 Tag::Accept(listener) => self.accept(listener, completion.more)?,
             }
@@ -206,21 +187,19 @@ impl Relay {
     /// A send has told how it ended.
     fn sent(&mut self, number: usize, direction: usize, result: i32) -> io::Result<()> {
         let Some(way) = way_of(&mut self.pairs, number, direction) else { return Ok(()) };
-        let gone = if result == AGAIN { 0 } else { result };
-        let (Ok(gone), Some(piece)) = (u32::try_from(gone), way.pieces.front_mut()) else {
+        let (Ok(gone), Some(piece)) = (u32::try_from(result), way.pieces.front_mut()) else {
             // The other side is closed, so nothing can go there any more.
             return self.give_up(number, direction);
         };
         piece.skip(gone);
         if piece.len() == 0 {
-            way.sending = Sending::Nothing;
+            way.sends = false;
             self.drop_first(number, direction);
             self.ready.push((number, direction));
             return Ok(());
         }
-        way.sending = Sending::Piece;
         let (place, tag) = (file(number, 1 - direction), Tag::Send(number, direction).number());
-        self.ring.send(place, piece, Ending::WhenDone, tag)
+        self.ring.send(place, piece, tag)
     }
 
     /// The socket is full of bytes that nobody takes: all that waits for it goes, and the pair ends.
@@ -228,7 +207,7 @@ impl Relay {
         while self.drop_first(number, direction) {}
         if let Some(pair) = self.pairs.get_mut(number).and_then(Option::as_mut) {
             if let Some(way) = pair.ways.get_mut(direction) {
-                way.sending = Sending::Nothing;
+                way.sends = false;
             }
             pair.break_off();
         }
@@ -243,19 +222,6 @@ impl Relay {
             self.ring.give_back(piece);
         }
         piece.is_some()
-    }
-
-    fn forget_what_was_sent(&mut self) {
-        let mut at_once = std::mem::take(&mut self.at_once);
-        for (number, direction) in at_once.drain(..) {
-            let Some(way) = self.way(number, direction).filter(|way| way.sending == Sending::AtOnce) else {
-                continue;
-            };
-            way.sending = Sending::Nothing;
-            self.drop_first(number, direction);
-            self.ready.push((number, direction));
-        }
-        self.at_once = at_once;
     }
 
     fn received(&mut self, number: usize, direction: usize, completion: Completion) -> io::Result<()> {
@@ -302,7 +268,7 @@ impl Relay {
         for (number, direction) in ready.drain(..) {
             let Some(pair) = self.pairs.get_mut(number).and_then(Option::as_mut) else { continue };
             let Some(way) = pair.ways.get_mut(direction) else { continue };
-            if way.sending != Sending::Nothing {
+            if way.sends {
                 continue;
             }
             let Some(piece) = way.pieces.front() else {
@@ -315,25 +281,18 @@ impl Relay {
                 }
                 continue;
             };
-            // With more to follow a completion must come, for it is what makes the rest follow.
-            let ending = if way.pieces.len() == 1 && !way.ended { Ending::AtOnce } else { Ending::WhenDone };
             let tag = Tag::Send(number, direction).number();
-            self.ring.send(file(number, 1 - direction), piece, ending, tag)?;
-            if ending == Ending::AtOnce {
-                way.sending = Sending::AtOnce;
-                self.at_once.push((number, direction));
-            } else {
-                way.sending = Sending::Piece;
-            }
+            self.ring.send(file(number, 1 - direction), piece, tag)?;
+            way.sends = true;
         }
         self.ready = ready;
         Ok(())
     }
 
-    /// Whoever had no buffer tries again when one has come back, or will have when the next turn begins. Else a send that is
-    /// under way wakes the ring when it gives its buffer back.
+    /// Whoever had no buffer tries again when one has come back. Else a send that is under way wakes the ring when it gives its
+    /// buffer back.
     fn feed_the_starved(&mut self) -> io::Result<()> {
-        if !self.ring.has_got_back() && self.at_once.is_empty() {
+        if !self.ring.has_got_back() {
             return Ok(());
         }
         for (number, direction) in std::mem::take(&mut self.starved) {

@@ -14,12 +14,11 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 
 /// Entries of the submission queue; a full one is submitted at once.
 const SUBMISSIONS: u32 = 4096;
-/// Completions that may wait: all buffers of all pools, and the sends that failed.
+/// Completions that may wait: all buffers of all pools, received and sent.
 const COMPLETIONS: u32 = 16_384;
 /// What the ring of buffers must be aligned to (io_uring_register(2)).
 const PAGE: usize = 4096;
-/// `MSG_DONTWAIT`, `MSG_WAITALL` and `MSG_NOSIGNAL` of Linux.
-const DONT_WAIT: i32 = 0x40;
+/// `MSG_WAITALL` and `MSG_NOSIGNAL` of Linux.
 const WAIT_ALL: i32 = 0x100;
 const NO_SIGNAL: i32 = 0x4000;
 /// `POLLIN`.
@@ -59,15 +58,6 @@ pub(crate) struct Completion {
     pub(crate) more: bool,
     /// What was received.
     pub(crate) piece: Option<Piece>,
-}
-
-/// How a send ends.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Ending {
-    /// As the submission returns, and with a completion only if not all bytes went.
-    AtOnce,
-    /// When all bytes went, with a completion in any case.
-    WhenDone,
 }
 
 /// Buffers of one size that the kernel chooses from.
@@ -166,21 +156,14 @@ impl Ring {
         self.push(&opcode::RecvMulti::new(Fixed(place), pool).build().user_data(tag))
     }
 
-    /// Sends a piece, which must be kept until the send has ended.
-    pub(crate) fn send(&mut self, place: u32, piece: &Piece, ending: Ending, tag: u64) -> io::Result<()> {
+    /// Sends a piece, which must be kept until the send has completed: when all bytes went, or none can go any more.
+    pub(crate) fn send(&mut self, place: u32, piece: &Piece, tag: u64) -> io::Result<()> {
         let Some(pool) = self.pools.get(usize::from(piece.pool)) else {
             return Err(io::Error::other("a piece of no pool"));
         };
         let address = pool.address(piece.buffer, piece.start);
-        let send = opcode::Send::new(Fixed(place), address, piece.len);
-        let entry = match ending {
-            Ending::AtOnce => {
-                let send = send.flags(NO_SIGNAL | WAIT_ALL | DONT_WAIT).build();
-                send.flags(squeue::Flags::SKIP_SUCCESS)
-            }
-            Ending::WhenDone => send.flags(NO_SIGNAL | WAIT_ALL).build(),
-        };
-        self.push(&entry.user_data(tag))
+        let send = opcode::Send::new(Fixed(place), address, piece.len).flags(NO_SIGNAL | WAIT_ALL);
+        self.push(&send.build().user_data(tag))
     }
 
     /// The kernel may use the buffer again, from the next [`Self::turn`] on.

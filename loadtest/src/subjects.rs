@@ -113,6 +113,8 @@ pub(crate) enum Setup {
     Plain,
     /// One host, access log to a file.
     Logging,
+    /// One host of 10 routes, no access log.
+    OneHost,
     /// 100 hosts of 10 routes each, no access log.
     SomeHosts,
     /// 10,000 hosts of 10 routes each, no access log.
@@ -131,6 +133,7 @@ impl Setup {
         match self {
             Setup::Plain => "plain",
             Setup::Logging => "log",
+            Setup::OneHost => "1-host",
             Setup::SomeHosts => "100-hosts",
             Setup::ManyHosts => "10k-hosts",
             Setup::ManyRoutes => "1k-routes",

@@ -202,6 +202,7 @@ mod tests {
         Row {
             subject: Subject::plain(proxy),
             samples: vec![Sample { cost, load: Some(load) }],
+            unmeasured: 0.0,
             failures: Vec::new(),
         }
     }

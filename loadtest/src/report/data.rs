@@ -144,6 +144,8 @@ pub(super) struct Row {
     pub(super) min: Option<f64>,
     /// Of the rounds.
     pub(super) max: Option<f64>,
+    /// Of each round, in their order.
+    pub(super) rounds: Vec<f64>,
     /// Requests per second of the round in the middle.
     pub(super) requests_per_second: Option<f64>,
     /// Share of its core that the proxy used.

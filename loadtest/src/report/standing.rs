@@ -2,6 +2,7 @@
 
 use super::data::{Comparison, Row, Work};
 use super::words;
+use crate::figure::Spread;
 
 /// The project that all this is about, as rows call it; its setups have a `+` and more after it.
 const GATEWAY: &str = "sluicegate";
@@ -130,10 +131,13 @@ impl Comparison {
     }
 }
 
-/// How one row stands to another.
+/// How one row stands to another: the median of the ratios in each round, where the rounds are known, or else the ratio of the
+/// medians.
 pub(super) fn ratio(one: &Row, other: &Row) -> Option<f64> {
-    let (one, other) = (one.figure()?.0, other.figure()?.0);
-    (other > 0.0).then(|| one / other)
+    let (median, base) = (one.figure()?.0, other.figure()?.0);
+    let pairs = one.rounds.iter().zip(&other.rounds).map(|(one, other)| one / other);
+    let by_round = Spread::of(pairs.filter(|ratio| ratio.is_finite())).map(|spread| spread.median);
+    by_round.or_else(|| (base > 0.0).then(|| median / base))
 }
 
 #[cfg(test)]
