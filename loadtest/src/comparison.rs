@@ -13,12 +13,14 @@ pub(crate) struct Comparison {
     pub(crate) other: Option<String>,
     /// Whether the value is a difference, not a ratio.
     pub(crate) is_difference: bool,
-    /// The ratio or difference of medians, or the figure itself where the target is one.
+    /// The median of the ratios, or differences, in each round, or the figure itself where the target is one.
     pub(crate) value: Option<f64>,
     /// The same in each round on its own, from the smallest to the largest.
     pub(crate) rounds: Option<Spread>,
     /// What is to be reached.
     pub(crate) at_most: Option<f64>,
+    /// Peers that took part and might have been the best, but have no figure that is good for a comparison.
+    pub(crate) without: Vec<String>,
 }
 
 impl Comparison {
@@ -73,11 +75,15 @@ fn against(target: Target, work: &Work, ours: &Row, rows: &[Row]) -> Vec<Compari
             value: None,
             rounds: None,
             at_most: Some(limit),
+            without: Vec::new(),
         },
     };
     let others = rows.iter().filter(|row| row.subject != ours.subject);
     match target {
-        Target::OfBest(limit) => vec![of(best_peer(work, rows), "best peer", limit)],
+        Target::OfBest(limit) => {
+            let best = of(best_peer(work, rows), "best peer", limit);
+            vec![Comparison { without: spoilt_peers(work, rows), ..best }]
+        }
         Target::OfFloor(limit) => {
             let floor = rows.iter().find(|row| row.subject.proxy.role() == Role::Floor);
             vec![of(floor, "floor", limit)]
@@ -88,7 +94,15 @@ fn against(target: Target, work: &Work, ours: &Row, rows: &[Row]) -> Vec<Compari
             let value = ours.comparable(work).map(|cost| cost.median);
             let one = ours.subject.label();
             let at_most = Some(limit);
-            vec![Comparison { one, other: None, is_difference: false, value, rounds: None, at_most }]
+            vec![Comparison {
+                one,
+                other: None,
+                is_difference: false,
+                value,
+                rounds: None,
+                at_most,
+                without: Vec::new(),
+            }]
         }
     }
 }
@@ -97,6 +111,11 @@ fn best_peer<'a>(work: &Work, rows: &'a [Row]) -> Option<&'a Row> {
     let peers = rows.iter().filter(|row| row.subject.proxy.is_peer());
     let figures = peers.filter_map(|row| Some((row.comparable(work)?.median, row)));
     figures.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, row)| row)
+}
+
+fn spoilt_peers(work: &Work, rows: &[Row]) -> Vec<String> {
+    let spoilt = rows.iter().filter(|row| row.subject.proxy.is_peer() && row.comparable(work).is_none());
+    spoilt.map(|row| row.subject.label()).collect()
 }
 
 fn ratio(work: &Work, one: &Row, other: &Row, at_most: Option<f64>) -> Comparison {
@@ -126,6 +145,7 @@ fn by(
         value: rounds.map(|rounds| rounds.median),
         rounds,
         at_most,
+        without: Vec::new(),
     }
 }
 

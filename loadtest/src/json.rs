@@ -22,7 +22,7 @@ const METHOD: [&str; 5] = [
     "The figure is the proxy's own CPU time per request: what the scheduler counts for all of its threads and children while \
      the load generator is at work, divided by the requests that the load generator counts.",
     "Each proxy has one worker on one core; load generator and origin share another. In each round every proxy is measured in \
-     turn; the figure is the median of the rounds.",
+     turn; the figure is the median of the rounds, and a ratio the median of the ratios in each round.",
     "A run with any error has no figure, and neither has its row.",
     "On a schedule (open loop) requests are due at fixed times, at a share of what each proxy can do, which is a second \
      divided by its CPU time per request in the closed loop of the same run; latency counts from when a request was due.",
@@ -211,6 +211,7 @@ fn comparison(comparison: &Comparison) -> Value {
         "value": comparison.value,
         "by_round": comparison.rounds.map(|rounds| [rounds.min, rounds.max]),
         "at_most": comparison.at_most,
+        "without": comparison.without,
         "reached": comparison.is_reached(),
     })
 }

@@ -93,9 +93,14 @@ fn parse(output: &str) -> Option<Told> {
     let points = value.get("curve")?.as_array()?;
     let curve = points.iter().map(|point| Some((point.get(0)?.as_f64()?, point.get(1)?.as_f64()?)));
     let errors = value.get("errors")?.as_array()?.iter().filter_map(Value::as_str);
-    let errors: Vec<&str> = errors.collect();
+    let mut errors: Vec<String> = errors.map(str::to_owned).collect();
+    let (due, answered) = (value.get("due")?.as_u64()?, value.get("answered")?.as_u64()?);
+    if answered < due && errors.is_empty() {
+        // Their latency is only known to be longer than the client's patience.
+        errors.push(format!("{} requests were never answered", due - answered));
+    }
     Some(Told {
-        answered: value.get("answered")?.as_u64()?,
+        answered,
         rate: value.get("rate")?.as_f64()?,
         curve: curve.collect::<Option<_>>()?,
         errors: (!errors.is_empty()).then(|| errors.join("; ")),
@@ -114,9 +119,11 @@ mod tests {
 
     #[test]
     fn reads_what_the_client_tells() {
-        let line = r#"{"answered":7,"curve":[[0.5,0.1],[0.99,2.5]],"due":8,"errors":[],"rate":3.5}"#;
+        let line = r#"{"answered":8,"curve":[[0.5,0.1],[0.99,2.5]],"due":8,"errors":[],"rate":3.5}"#;
         let told = parse(&format!("a warning\n{line}\n")).unwrap();
-        assert_eq!((told.answered, told.rate, told.errors.clone()), (7, 3.5, None));
+        assert_eq!((told.answered, told.rate, told.errors.clone()), (8, 3.5, None));
+        let left = parse(&line.replace("\"answered\":8", "\"answered\":6")).unwrap();
+        assert_eq!(left.errors.as_deref(), Some("2 requests were never answered"));
         assert_eq!((at(&told.curve, 0.99), at(&told.curve, 0.9)), (Some(2.5), None));
         let failed = parse(&line.replace("[]", "[\"closed\",\"late\"]")).unwrap();
         assert_eq!(failed.errors.as_deref(), Some("closed; late"));

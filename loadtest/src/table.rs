@@ -177,7 +177,11 @@ fn verdict(comparison: &Comparison) -> String {
         Some(false) => ": MISS",
         None => "",
     };
-    format!("{what}: {value:.2}{rounds}{target}{word}")
+    let without = match comparison.without.join(", ") {
+        peers if peers.is_empty() => peers,
+        peers => format!(" (without {peers}, which has no figure to compare)"),
+    };
+    format!("{what}: {value:.2}{rounds}{target}{word}{without}")
 }
 
 #[cfg(test)]
@@ -226,7 +230,7 @@ mod tests {
             "  nginx                12.00     [12.00 .. 12.00]   25 %       50000  90 %  98 %      1.50       0\n",
             "  nginx: limited: the core of load generator and origin was 98 % busy: the rate is theirs, too\n",
             "  envoy       no figure: round 1: Socket errors: read 3\n",
-            "  sluicegate / nginx: 0.85 (by round 0.85 .. 0.85), target at most 0.90: PASS\n",
+            "  sluicegate / nginx: 0.85 (by round 0.85 .. 0.85), target at most 0.90: PASS (without envoy, which has no figure to compare)\n",
             "  a note\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");

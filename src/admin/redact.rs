@@ -123,7 +123,10 @@ fn in_text(text: &str) -> String {
     if let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
         let mut shown = value.clone();
         inside(&mut shown);
-        return if shown == value { text.to_owned() } else { shown.to_string() };
+        // Unchanged, it is looked at line by line nevertheless: of two equal names the parser keeps one.
+        if shown != value {
+            return shown.to_string();
+        }
     }
     if !text.contains('\n') {
         return without_user(text);

@@ -196,6 +196,8 @@ pub(super) struct Comparison {
     pub(super) one: Option<String>,
     /// The label of the row it is compared with.
     pub(super) other: Option<String>,
+    /// Peers that took part and have no figure to compare.
+    pub(super) without: Vec<String>,
 }
 
 /// What clients of one proxy waited when they asked at a fixed rate.

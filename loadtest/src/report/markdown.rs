@@ -110,6 +110,10 @@ fn line(work: &Work, row: &Row) -> String {
     let target = join(own.iter().filter_map(|told| told.target(&work.unit)).collect());
     let verdict = join(own.iter().map(|told| told.verdict().to_owned()).collect());
     let (figure, spread) = match row.figure() {
+        Some((median, min, max)) if work.is_spoilt(row) => {
+            let figure = format!("({}: limited)", words::figure(median));
+            (figure, format!("{} .. {}", words::figure(min), words::figure(max)))
+        }
         Some((median, min, max)) => {
             (words::figure(median), format!("{} .. {}", words::figure(min), words::figure(max)))
         }

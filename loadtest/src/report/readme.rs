@@ -57,9 +57,12 @@ fn table(works: &[&Work]) -> String {
     let mut text = format!("| work | {} | of the best peer | to reach | |\n|---|", columns.join(" | "));
     text.push_str(&"---|".repeat(columns.len() + 3));
     for work in works {
-        let cells = columns.iter().map(|column| match work.row(column).map(super::data::Row::figure) {
-            Some(Some((median, _, _))) => words::with_unit(median, &work.unit),
-            Some(None) => "no figure".to_owned(),
+        let cells = columns.iter().map(|column| match work.row(column).map(|row| (row, row.figure())) {
+            Some((row, Some((median, _, _)))) if work.is_spoilt(row) => {
+                format!("({}: limited)", words::with_unit(median, &work.unit))
+            }
+            Some((_, Some((median, _, _)))) => words::with_unit(median, &work.unit),
+            Some((_, None)) => "no figure".to_owned(),
             None => "-".to_owned(),
         });
         let ratio =

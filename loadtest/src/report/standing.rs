@@ -54,9 +54,14 @@ impl Work {
         self.row(GATEWAY).or_else(|| self.rows.iter().find(|row| row.is_gateway()))
     }
 
-    /// The peer with the smallest figure.
+    /// Whether a row's figure says nothing of its proxy.
+    pub(super) fn is_spoilt(&self, row: &Row) -> bool {
+        self.is_latency() && row.limited.is_some()
+    }
+
+    /// The peer with the smallest figure that is good for a comparison.
     pub(super) fn best_peer(&self) -> Option<&Row> {
-        let peers = self.rows.iter().filter(|row| row.is_peer());
+        let peers = self.rows.iter().filter(|row| row.is_peer() && !self.is_spoilt(row));
         let figures = peers.filter_map(|row| Some((row.figure()?.0, row)));
         figures.min_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, row)| row)
     }

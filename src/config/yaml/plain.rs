@@ -277,6 +277,10 @@ impl<'t> Reader<'t, '_> {
     fn plain(&mut self, in_flow: bool) -> Option<&'t str> {
         let start = self.at;
         let first = self.peek()?;
+        // The end of a document, and whatever follows on its line.
+        if self.column() == 0 && self.text.get(start..)?.starts_with("...") {
+            return None;
+        }
         let is_sign = first == b'-' && self.byte(start + 1).is_some_and(|byte| byte.is_ascii_alphanumeric());
         (is_sign || first.is_ascii_alphanumeric() || b"/._~(+$^=\\;<".contains(&first)).then_some(())?;
         // Behind the last byte that is no space.

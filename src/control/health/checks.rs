@@ -100,8 +100,10 @@ impl Checks {
         // Those of the same place first: two may ask for the same, and each has checks of its own.
         let moved = |id: ClientTlsId| {
             let spec = before.client_tls.get(id.0 as usize)?;
-            let same = (0..).map(ClientTlsId).zip(&snapshot.client_tls).find(|(_, other)| *other == spec);
-            same.map(|(id, _)| id).or_else(|| contexts.get(&spec.terms()).copied())
+            // Mostly it has its old number: there may be thousands.
+            let stays = (snapshot.client_tls.get(id.0 as usize) == Some(spec)).then_some(id);
+            let same = || (0..).map(ClientTlsId).zip(&snapshot.client_tls).find(|(_, other)| *other == spec);
+            stays.or_else(|| same().map(|(id, _)| id)).or_else(|| contexts.get(&spec.terms()).copied())
         };
         let mut kept = HashMap::with_capacity(self.running.len());
         for (target, running) in self.running.drain() {

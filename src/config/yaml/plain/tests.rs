@@ -20,8 +20,8 @@ const SAMPLES: &[&str] = &[
 const PIECES: &[&str] = &[
     " ", "  ", "\n", "\n\n", "- ", "-", ":", ": ", ":\n", "#", " #", " # x\n", ",", ", ", "[", "]", "{", "}",
     "'", "\"", "''", "~", "|", ">", "&a ", "*a", "!", "!!str ", "?", "? ", "%", "@", "`", "---\n", "--- ",
-    "...\n", "<<", "<<: ", "a", "a: b", "\na: b", "\n  a: b", "\n- a", "\n  - a", "\\", "\t", "\r\n", "é",
-    "0", "null", "{}", "[]", "{a: b}", "[a, b]", "\n#\n", "\n    ", "=", "(", ";",
+    "...\n", "... ", "...", "<<", "<<: ", "a", "a: b", "\na: b", "\n  a: b", "\n- a", "\n  - a", "\\", "\t",
+    "\r\n", "é", "0", "null", "{}", "[]", "{a: b}", "[a, b]", "\n#\n", "\n    ", "=", "(", ";",
 ];
 
 /// The tree with every place, as both make it; the second is nothing where it is not plain.
@@ -79,6 +79,8 @@ fn what_is_not_plain_is_left_to_others() {
         "<<: b\n",
         "? a\n: b\n",
         "a: b: c\n",
+        "a: b\n... c: d\n",
+        "... a: b\n",
         "a\n",
         "a: @b\n",
         "a: é\n",
