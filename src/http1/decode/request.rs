@@ -12,7 +12,7 @@ use super::{
 };
 use crate::http::{
     BodyLength, Name, RequestHead, SectionLine, UnderscoreVerdict, Underscores, Upgrade, Version,
-    has_underscore, is_authority, is_token_byte,
+    is_authority, is_in_any_case, is_token_byte,
 };
 
 /// Decodes the request head at the beginning of `bytes` into `head`, whose memory is used again; `head.scheme` must be
@@ -203,11 +203,13 @@ impl<'a> Notes<'a> {
     fn take(&mut self, line: &SectionLine<'a>, underscores: Underscores) -> Result<Fate, BadRequest> {
         match line.name {
             // No name that is known whole has one.
-            Name::Other | Name::XEnvoy if has_underscore(line.text) => match underscores.judge(line.text) {
-                UnderscoreVerdict::Keep => Ok(Fate::Keep),
-                UnderscoreVerdict::Drop => Ok(Fate::Drop),
-                UnderscoreVerdict::Refuse => Err(BadRequest::Underscore),
-            },
+            Name::Other | Name::XEnvoy if line.text.has_underscore() => {
+                match underscores.judge(line.text.bytes()) {
+                    UnderscoreVerdict::Keep => Ok(Fate::Keep),
+                    UnderscoreVerdict::Drop => Ok(Fate::Drop),
+                    UnderscoreVerdict::Refuse => Err(BadRequest::Underscore),
+                }
+            }
             Name::Host if self.host.is_some() => Err(BadRequest::HostRepeated),
             Name::Host => {
                 self.host = Some(line.value);
@@ -215,9 +217,7 @@ impl<'a> Notes<'a> {
             }
             Name::Expect => {
                 self.expectation = match self.expectation {
-                    Expectation::None if line.value.eq_ignore_ascii_case(b"100-continue") => {
-                        Expectation::Continue
-                    }
+                    Expectation::None if is_in_any_case(line.value, b"100-continue") => Expectation::Continue,
                     _ => Expectation::Unknown,
                 };
                 Ok(Fate::Keep)
