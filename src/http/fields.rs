@@ -121,6 +121,13 @@ impl Fields {
         self.iter().find(|f| f.text == lower).map(|f| f.value)
     }
 
+    /// All values of a known name, in order. Where there is none, this says so without a walk.
+    pub fn get_all_known(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+        debug_assert!(name != Name::Other && name != Name::XEnvoy);
+        let list = if self.contains(name) { self.list.as_slice() } else { &[] };
+        list.iter().filter(move |entry| entry.name == name).map(|entry| self.value(entry))
+    }
+
     /// All values of a name in lower case, in order.
     pub fn get_all<'a>(&'a self, lower: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.iter().filter(move |f| f.text == lower).map(|f| f.value)
@@ -251,11 +258,11 @@ pub(crate) enum Spacing {
 
 impl Section<'_> {
     /// Makes a field of a line: of where it lies, or of a copy where that is not as a field must lie.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn keep(&mut self, line: &SectionLine<'_>) {
         let at = self.at + line.at;
         if line.spacing == Spacing::Other {
-            return self.copy(line);
+            return self.copy(line.name, line.text.bytes(), line.value);
         }
         let name_len = line.text.bytes().len();
         line.text.lower_into(&mut self.fields.arena[at..][..name_len]);
@@ -268,10 +275,10 @@ impl Section<'_> {
     }
 
     #[cold]
-    fn copy(&mut self, line: &SectionLine<'_>) {
+    fn copy(&mut self, name: Name, text: &[u8], value: &[u8]) {
         let at = self.fields.arena.len();
-        self.fields.arena.extend(line.text.bytes().iter().map(u8::to_ascii_lowercase));
-        self.fields.push_value(at, line.name, line.value);
+        self.fields.arena.extend(text.iter().map(u8::to_ascii_lowercase));
+        self.fields.push_value(at, name, value);
     }
 }
 

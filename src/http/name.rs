@@ -265,10 +265,11 @@ const HIGHS: u64 = ONES * 0x80;
 
 /// Puts the letters among eight bytes in lower case: those from `A` to `Z` get the bit 0x20.
 const fn lowered(word: u64) -> u64 {
+    // What comes after `Z` comes after `A` too, so the bytes that differ in the two are the letters.
     let low_bits = word & !HIGHS;
     let from_a = low_bits + ONES * (0x80 - b'A' as u64);
     let after_z = low_bits + ONES * (0x80 - b'Z' as u64 - 1);
-    word | (from_a & !after_z & !word & HIGHS) >> 2
+    word | ((from_a ^ after_z) & !word & HIGHS) >> 2
 }
 
 /// Not 0 if any of eight bytes is an underscore.

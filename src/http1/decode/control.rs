@@ -49,19 +49,19 @@ impl Control {
             | Name::KeepAlive
             | Name::ProxyConnection
             | Name::Http2Settings
-            | Name::Trailer => self.note_control(line),
+            | Name::Trailer => self.note_control(line.name, line.value),
             _ => Ok(Fate::Keep),
         }
     }
 
-    /// As [`Control::note`], of a line that is for this connection unless it says otherwise.
-    fn note_control(&mut self, line: &SectionLine<'_>) -> Result<Fate, BadFields> {
-        match line.name {
-            Name::ContentLength => self.content_length(line.value)?,
-            Name::TransferEncoding => self.transfer_encoding(line.value)?,
-            Name::Connection => self.connection(line.value)?,
-            Name::Upgrade => self.upgrade(line.value),
-            Name::Te if is_in_any_case(line.value, b"trailers") => return Ok(Fate::Keep),
+    /// As [`Control::note`], of a field that is for this connection unless it says otherwise.
+    fn note_control(&mut self, name: Name, value: &[u8]) -> Result<Fate, BadFields> {
+        match name {
+            Name::ContentLength => self.content_length(value)?,
+            Name::TransferEncoding => self.transfer_encoding(value)?,
+            Name::Connection => self.connection(value)?,
+            Name::Upgrade => self.upgrade(value),
+            Name::Te if is_in_any_case(value, b"trailers") => return Ok(Fate::Keep),
             // Trailers of HTTP/1 messages are dropped, so the field that announces them goes too.
             _ => {}
         }
@@ -115,7 +115,7 @@ impl Control {
 
     fn connection(&mut self, value: &[u8]) -> Result<(), BadFields> {
         // What nearly all connections say needs no look at its members.
-        if is_in_any_case(value, b"keep-alive") && self.connection_members < CONNECTION_MEMBERS_MAX {
+        if value == b"keep-alive" && self.connection_members < CONNECTION_MEMBERS_MAX {
             self.connection_members += 1;
             self.keep_alive = true;
             return Ok(());

@@ -200,30 +200,38 @@ enum Expectation {
 }
 
 impl<'a> Notes<'a> {
+    #[inline(always)]
     fn take(&mut self, line: &SectionLine<'a>, underscores: Underscores) -> Result<Fate, BadRequest> {
         match line.name {
             // No name that is known whole has one.
-            Name::Other | Name::XEnvoy if line.text.has_underscore() => {
-                match underscores.judge(line.text.bytes()) {
-                    UnderscoreVerdict::Keep => Ok(Fate::Keep),
-                    UnderscoreVerdict::Drop => Ok(Fate::Drop),
-                    UnderscoreVerdict::Refuse => Err(BadRequest::Underscore),
-                }
-            }
+            Name::Other | Name::XEnvoy if line.text.has_underscore() => judge(line.text.bytes(), underscores),
             Name::Host if self.host.is_some() => Err(BadRequest::HostRepeated),
             Name::Host => {
                 self.host = Some(line.value);
                 Ok(Fate::Drop)
             }
             Name::Expect => {
-                self.expectation = match self.expectation {
-                    Expectation::None if is_in_any_case(line.value, b"100-continue") => Expectation::Continue,
-                    _ => Expectation::Unknown,
-                };
+                self.expect(line.value);
                 Ok(Fate::Keep)
             }
             _ => Ok(self.control.note(line)?),
         }
+    }
+
+    fn expect(&mut self, value: &[u8]) {
+        self.expectation = match self.expectation {
+            Expectation::None if is_in_any_case(value, b"100-continue") => Expectation::Continue,
+            _ => Expectation::Unknown,
+        };
+    }
+}
+
+/// What becomes of a field whose name has an underscore.
+fn judge(text: &[u8], underscores: Underscores) -> Result<Fate, BadRequest> {
+    match underscores.judge(text) {
+        UnderscoreVerdict::Keep => Ok(Fate::Keep),
+        UnderscoreVerdict::Drop => Ok(Fate::Drop),
+        UnderscoreVerdict::Refuse => Err(BadRequest::Underscore),
     }
 }
 
