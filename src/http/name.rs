@@ -333,6 +333,23 @@ mod tests {
     }
 
     #[test]
+    fn case_is_all_that_is_not_minded() {
+        for wanted in [&b"te"[..], b"h2c", b"close", b"keep-alive", b"transfer-encoding", b"0123456789abcdef"]
+        {
+            assert!(is_in_any_case(&wanted.to_ascii_uppercase(), wanted));
+            assert!(!is_in_any_case(b"", wanted) && !is_in_any_case(&wanted[1..], wanted));
+            assert!(!is_in_any_case(&[wanted, b"\0"].concat(), wanted));
+            for place in 0..wanted.len() {
+                for byte in 0..=255u8 {
+                    let mut other = wanted.to_vec();
+                    other[place] = byte;
+                    assert_eq!(is_in_any_case(&other, wanted), other.eq_ignore_ascii_case(wanted));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn underscores_are_seen_at_every_place() {
         for len in 0..40 {
             assert!(!has_underscore(&vec![b'^'; len]) && !has_underscore(&vec![b'`'; len]));

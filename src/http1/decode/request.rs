@@ -211,14 +211,14 @@ impl<'a> Notes<'a> {
                 Ok(Fate::Drop)
             }
             Name::Expect => {
-                self.expect(line.value);
+                self.note_expectation(line.value);
                 Ok(Fate::Keep)
             }
             _ => Ok(self.control.note(line)?),
         }
     }
 
-    fn expect(&mut self, value: &[u8]) {
+    fn note_expectation(&mut self, value: &[u8]) {
         self.expectation = match self.expectation {
             Expectation::None if is_in_any_case(value, b"100-continue") => Expectation::Continue,
             _ => Expectation::Unknown,
