@@ -1,7 +1,7 @@
 //! The header fields of one message, in order, in one arena.
 
 use super::Name;
-use super::name::lower_into;
+use super::name::RawName;
 
 /// The header fields of one message in the order they came. Names are in lower case; values are as received,
 /// without the white space around them.
@@ -121,6 +121,13 @@ impl Fields {
         self.iter().find(|f| f.text == lower).map(|f| f.value)
     }
 
+    /// All values of a known name, in order. Where there is none, this says so without a walk.
+    pub fn get_all_known(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+        debug_assert!(name != Name::Other && name != Name::XEnvoy);
+        let list = if self.contains(name) { self.list.as_slice() } else { &[] };
+        list.iter().filter(move |entry| entry.name == name).map(|entry| self.value(entry))
+    }
+
     /// All values of a name in lower case, in order.
     pub fn get_all<'a>(&'a self, lower: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.iter().filter(move |f| f.text == lower).map(|f| f.value)
@@ -208,6 +215,7 @@ impl Fields {
         self.list(Entry { at: at as u32, value_len: value.len() as u32, name_len: name_len as u16, name });
     }
 
+    #[inline]
     fn list(&mut self, entry: Entry) {
         self.present |= entry.name.bit();
         self.list.push(entry);
@@ -231,8 +239,8 @@ pub(crate) struct SectionLine<'a> {
     pub(crate) at: usize,
     /// What the proxy knows the name as.
     pub(crate) name: Name,
-    /// The name, case kept.
-    pub(crate) text: &'a [u8],
+    /// The name.
+    pub(crate) text: RawName<'a>,
     /// The value, without the white space around it.
     pub(crate) value: &'a [u8],
     /// Whether it lies in the arena as a field must.
@@ -250,21 +258,27 @@ pub(crate) enum Spacing {
 
 impl Section<'_> {
     /// Makes a field of a line: of where it lies, or of a copy where that is not as a field must lie.
+    #[inline(always)]
     pub(crate) fn keep(&mut self, line: &SectionLine<'_>) {
         let at = self.at + line.at;
         if line.spacing == Spacing::Other {
-            let at = self.fields.arena.len();
-            self.fields.arena.extend(line.text.iter().map(u8::to_ascii_lowercase));
-            return self.fields.push_value(at, line.name, line.value);
+            return self.copy(line.name, line.text.bytes(), line.value);
         }
-        let name_len = line.text.len();
-        lower_into(&mut self.fields.arena[at..][..name_len], line.text);
+        let name_len = line.text.bytes().len();
+        line.text.lower_into(&mut self.fields.arena[at..][..name_len]);
         self.fields.list(Entry {
             at: at as u32,
             value_len: line.value.len() as u32,
             name_len: name_len as u16,
             name: line.name,
         });
+    }
+
+    #[cold]
+    fn copy(&mut self, name: Name, text: &[u8], value: &[u8]) {
+        let at = self.fields.arena.len();
+        self.fields.arena.extend(text.iter().map(u8::to_ascii_lowercase));
+        self.fields.push_value(at, name, value);
     }
 }
 
@@ -303,9 +317,9 @@ mod tests {
         let (name, value) = line.split_once(':').unwrap();
         let spacing = if value.starts_with(' ') { Spacing::Canonical } else { Spacing::Other };
         let mut section = fields.copy_section(line.as_bytes(), 1);
-        let (text, value) = (name.as_bytes(), value.trim_ascii().as_bytes());
-        section.keep(&SectionLine { at: 0, name: Name::of(text), text, value, spacing });
-        Name::of(text)
+        let (text, value) = (RawName::new(name.as_bytes()), value.trim_ascii().as_bytes());
+        section.keep(&SectionLine { at: 0, name: text.name(), text, value, spacing });
+        text.name()
     }
 
     #[test]

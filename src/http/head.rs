@@ -110,18 +110,31 @@ impl RequestHead {
     /// # Errors
     /// A fragment that begins right after an empty query: parsers disagree on where its path ends.
     pub fn set_target(&mut self, target: &[u8]) -> Result<(), FragmentInQuery> {
-        let query_at = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
+        // The target that is asked for most needs no search.
+        let query_at = match target {
+            [b'/'] => None,
+            _ => memchr::memchr2(b'?', b'#', target),
+        };
+        let Some(query_at) = query_at else {
+            self.append_target(target, target.len());
+            return Ok(());
+        };
         let target = match memchr::memchr(b'#', &target[query_at..]) {
             Some(at) if target[..query_at + at].ends_with(b"?") => return Err(FragmentInQuery),
             Some(at) => &target[..query_at + at],
             None => target,
         };
+        self.append_target(target, query_at);
+        Ok(())
+    }
+
+    /// Puts the `/` where there is no path.
+    fn append_target(&mut self, target: &[u8], query_at: usize) {
         if !matches!(target.first(), Some(b'/' | b'*')) {
             self.target.push(b'/');
         }
         self.path_len = self.target.len() + query_at;
         self.target.extend_from_slice(target);
-        Ok(())
     }
 
     /// Puts another path in place of this one and keeps the query.

@@ -21,6 +21,7 @@ pub use fields::{Field, Fields};
 pub(crate) use fields::{SectionLine, Spacing};
 pub use head::{BodyLength, FragmentInQuery, RequestHead, ResponseHead, Scheme, Upgrade, Version};
 pub use name::{Name, has_underscore, is_token_byte};
+pub(crate) use name::{RawName, is_in_any_case};
 pub use path::{BadPath, PathNormalization, normalize_path};
 pub use rules::{UnderscoreVerdict, Underscores, parse_content_length};
 pub use secret::{REDACTED, is_secret_name};

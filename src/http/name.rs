@@ -95,25 +95,32 @@ const fn places() -> [[u8; 32]; 32] {
     places
 }
 
+/// A known name with the words it must have.
+struct Known {
+    words: [u64; 2],
+    lower: &'static [u8],
+    name: Name,
+}
+
+/// [`KNOWN`], with the words made before the program runs.
+static LOOKUP: [Known; KNOWN.len()] = lookup();
+
+const fn lookup() -> [Known; KNOWN.len()] {
+    let mut lookup = [const { Known { words: [0; 2], lower: b"", name: Name::Other } }; KNOWN.len()];
+    let mut at = 0;
+    while at < KNOWN.len() {
+        let (lower, name) = KNOWN[at];
+        lookup[at] = Known { words: lower_words(lower), lower, name };
+        at += 1;
+    }
+    lookup
+}
+
 impl Name {
     /// The variant for a name in any case.
     #[inline]
     pub fn of(text: &[u8]) -> Name {
-        let Some(first) = text.first() else { return Name::Other };
-        let place = PLACES[usize::from(first & 31)].get(text.len()).copied().unwrap_or(0);
-        if let Some((lower, name)) = KNOWN.get(usize::from(place).wrapping_sub(1))
-            && is_same(text, lower)
-        {
-            return *name;
-        }
-        match text.first_chunk() {
-            Some(start)
-                if first.eq_ignore_ascii_case(&b'x') && lowered(u64::from_le_bytes(*start)) == X_ENVOY =>
-            {
-                Name::XEnvoy
-            }
-            _ => Name::Other,
-        }
+        RawName::new(text).name()
     }
 
     /// A bit of its own, for sets of names.
@@ -128,66 +135,141 @@ const X_ENVOY: u64 = u64::from_le_bytes(*b"x-envoy-");
 // Most names have 4 to 16 bytes. These are looked at as two words that overlap: a loop over their bytes would end where
 // no processor expects it.
 
-/// Two words that together hold the bytes of a name of 4 to 16 bytes.
-fn words(name: &[u8]) -> Option<[u64; 2]> {
-    if name.len() > 16 {
-        return None;
-    }
-    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
-        return Some([u64::from_le_bytes(*first), u64::from_le_bytes(*last)]);
-    }
-    let first = u32::from_le_bytes(*name.first_chunk()?);
-    let last = u32::from_le_bytes(*name.last_chunk()?);
-    let both = u64::from(first) | u64::from(last) << 32;
-    Some([both; 2])
+/// A name in any case, and the words that finding it, lowering it and judging it all begin with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawName<'a> {
+    bytes: &'a [u8],
+    words: [u64; 2],
 }
 
-/// Writes a name in lower case over as many bytes.
-pub(super) fn lower_into(lower: &mut [u8], name: &[u8]) {
-    debug_assert_eq!(lower.len(), name.len());
-    match words(name).map(|words| words.map(|word| lowered(word).to_le_bytes())) {
-        Some([first, last]) if name.len() >= 8 => {
-            lower[..8].copy_from_slice(&first);
-            lower[name.len() - 8..].copy_from_slice(&last);
+impl<'a> RawName<'a> {
+    #[inline]
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        RawName { bytes, words: lower_words(bytes) }
+    }
+
+    /// The name, case kept.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The variant for this name.
+    #[inline]
+    pub(crate) fn name(&self) -> Name {
+        let Some(first) = self.bytes.first() else { return Name::Other };
+        let place = PLACES[usize::from(first & 31)].get(self.bytes.len()).copied().unwrap_or(0);
+        // The place says that the lengths are the same.
+        if let Some(known) = LOOKUP.get(usize::from(place).wrapping_sub(1))
+            && self.words == known.words
+            && self.middle().is_none_or(|middle| middle.eq_ignore_ascii_case(middle_of(known.lower)))
+        {
+            return known.name;
         }
-        Some([both, _]) => {
-            lower[..4].copy_from_slice(&both[..4]);
-            lower[name.len() - 4..].copy_from_slice(&both[4..]);
+        match self.words {
+            [X_ENVOY, _] => Name::XEnvoy,
+            _ => Name::Other,
         }
-        None => {
-            for (to, from) in lower.iter_mut().zip(name) {
-                *to = from.to_ascii_lowercase();
+    }
+
+    /// Whether it has an underscore, which no case changes.
+    #[inline]
+    pub(crate) fn has_underscore(&self) -> bool {
+        let [first, last] = self.words;
+        underscores(first) | underscores(last) != 0
+            || self.middle().is_some_and(|middle| middle.contains(&b'_'))
+    }
+
+    /// Writes it in lower case over as many bytes.
+    #[inline]
+    pub(super) fn lower_into(&self, lower: &mut [u8]) {
+        debug_assert_eq!(lower.len(), self.bytes.len());
+        let [first, last] = self.words.map(u64::to_le_bytes);
+        if let Some(start) = lower.first_chunk_mut() {
+            *start = first;
+            if let Some(end) = lower.last_chunk_mut() {
+                *end = last;
             }
+            if let Some(middle) = self.middle() {
+                lower_middle(middle_of_mut(lower), middle);
+            }
+        } else if let (Some(start), [a, b, c, d, end @ ..]) = (lower.first_chunk_mut(), first) {
+            *start = [a, b, c, d];
+            if let Some(place) = lower.last_chunk_mut() {
+                *place = end;
+            }
+        } else {
+            lower.iter_mut().zip(first).for_each(|(to, from)| *to = from);
         }
+    }
+
+    /// What lies between the words.
+    fn middle(&self) -> Option<&'a [u8]> {
+        (self.bytes.len() > 16).then(|| middle_of(self.bytes))
+    }
+}
+
+/// Two words in lower case, of the first bytes of a name and of the last, which overlap in most; with those between them,
+/// and the length, they are the whole name.
+#[inline]
+const fn lower_words(name: &[u8]) -> [u64; 2] {
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        return [lowered(u64::from_le_bytes(*first)), lowered(u64::from_le_bytes(*last))];
+    }
+    let both = match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << 32
+        }
+        _ => match *name {
+            [a, b, c] => u64::from_le_bytes([a, b, c, 0, 0, 0, 0, 0]),
+            [a, b] => u64::from_le_bytes([a, b, 0, 0, 0, 0, 0, 0]),
+            [a] => a as u64,
+            _ => 0,
+        },
+    };
+    [lowered(both); 2]
+}
+
+fn middle_of(name: &[u8]) -> &[u8] {
+    name.get(8..name.len().saturating_sub(8)).unwrap_or_default()
+}
+
+fn middle_of_mut(name: &mut [u8]) -> &mut [u8] {
+    let end = name.len().saturating_sub(8);
+    name.get_mut(8..end).unwrap_or_default()
+}
+
+fn lower_middle(lower: &mut [u8], middle: &[u8]) {
+    for (to, from) in lower.iter_mut().zip(middle) {
+        *to = from.to_ascii_lowercase();
     }
 }
 
 /// Whether a name has an underscore.
 pub fn has_underscore(name: &[u8]) -> bool {
-    match words(name) {
-        Some([first, last]) => underscores(first) | underscores(last) != 0,
-        None => name.contains(&b'_'),
-    }
+    RawName::new(name).has_underscore()
 }
 
-/// Whether `lower`, which is in lower case, is this name.
-fn is_same(name: &[u8], lower: &[u8]) -> bool {
-    name.len() == lower.len()
-        && match (words(name), words(lower)) {
-            (Some(words), Some(wanted)) => words.map(lowered) == wanted,
-            _ => name.eq_ignore_ascii_case(lower),
-        }
+/// Whether bytes are `lower`, which is in lower case, in any case. As [`slice::eq_ignore_ascii_case`], without its loop
+/// for what has 16 bytes or fewer.
+#[inline]
+pub(crate) fn is_in_any_case(bytes: &[u8], lower: &'static [u8]) -> bool {
+    debug_assert!(!lower.iter().any(u8::is_ascii_uppercase));
+    bytes.len() == lower.len()
+        && lower_words(bytes) == lower_words(lower)
+        && (lower.len() <= 16 || middle_of(bytes).eq_ignore_ascii_case(middle_of(lower)))
 }
 
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGHS: u64 = ONES * 0x80;
 
 /// Puts the letters among eight bytes in lower case: those from `A` to `Z` get the bit 0x20.
-fn lowered(word: u64) -> u64 {
+const fn lowered(word: u64) -> u64 {
+    // What comes after `Z` comes after `A` too, so the bytes that differ in the two are the letters.
     let low_bits = word & !HIGHS;
-    let from_a = low_bits + ONES * (0x80 - u64::from(b'A'));
-    let after_z = low_bits + ONES * (0x80 - u64::from(b'Z') - 1);
-    word | (from_a & !after_z & !word & HIGHS) >> 2
+    let from_a = low_bits + ONES * (0x80 - b'A' as u64);
+    let after_z = low_bits + ONES * (0x80 - b'Z' as u64 - 1);
+    word | ((from_a ^ after_z) & !word & HIGHS) >> 2
 }
 
 /// Not 0 if any of eight bytes is an underscore.
@@ -245,6 +327,23 @@ mod tests {
                     other[place] = byte;
                     let is_same = byte.eq_ignore_ascii_case(&text[place]);
                     assert_eq!(Name::of(&other) == name, is_same, "{}", other.escape_ascii());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn case_is_all_that_is_not_minded() {
+        for wanted in [&b"te"[..], b"h2c", b"close", b"keep-alive", b"transfer-encoding", b"0123456789abcdef"]
+        {
+            assert!(is_in_any_case(&wanted.to_ascii_uppercase(), wanted));
+            assert!(!is_in_any_case(b"", wanted) && !is_in_any_case(&wanted[1..], wanted));
+            assert!(!is_in_any_case(&[wanted, b"\0"].concat(), wanted));
+            for place in 0..wanted.len() {
+                for byte in 0..=255u8 {
+                    let mut other = wanted.to_vec();
+                    other[place] = byte;
+                    assert_eq!(is_in_any_case(&other, wanted), other.eq_ignore_ascii_case(wanted));
                 }
             }
         }

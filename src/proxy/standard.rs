@@ -40,7 +40,7 @@ pub(super) fn request(
 fn forwarded_for(fields: &mut Fields, settings: &Settings, info: &ConnectionInfo, text: &mut Vec<u8>) {
     let peer = info.peer_ip_text().as_bytes();
     text.clear();
-    for value in fields.get_all(b"x-forwarded-for").filter(|value| !value.is_empty()) {
+    for value in fields.get_all_known(Name::XForwardedFor).filter(|value| !value.is_empty()) {
         if !text.is_empty() {
             text.push(b',');
         }
@@ -82,7 +82,7 @@ pub fn client_address(
     // The peer was appended, where it has an address.
     let skipped = nth as usize + usize::from(peer.is_some());
     let mut text = Vec::new();
-    for value in head.fields.get_all(b"x-forwarded-for") {
+    for value in head.fields.get_all_known(Name::XForwardedFor) {
         text.extend_from_slice(value);
         text.push(b',');
     }

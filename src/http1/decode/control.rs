@@ -2,7 +2,7 @@
 
 use super::BadFields;
 use super::fields::Fate;
-use crate::http::{Fields, Name, SectionLine, Upgrade, parse_content_length};
+use crate::http::{Fields, Name, SectionLine, Upgrade, is_in_any_case, parse_content_length};
 
 /// What the control fields said.
 #[derive(Default)]
@@ -38,16 +38,32 @@ const CONNECTION_MEMBERS_MAX: usize = 100;
 
 impl Control {
     /// Takes note of one line, and says whether it is for the next hop (RFC 9110 section 7.6.1).
+    #[inline]
     pub(super) fn note(&mut self, line: &SectionLine<'_>) -> Result<Fate, BadFields> {
         match line.name {
-            Name::ContentLength => self.content_length(line.value)?,
-            Name::TransferEncoding => self.transfer_encoding(line.value)?,
-            Name::Connection => self.connection(line.value)?,
-            Name::Upgrade => self.upgrade(line.value),
-            Name::Te if line.value.eq_ignore_ascii_case(b"trailers") => return Ok(Fate::Keep),
+            Name::ContentLength
+            | Name::TransferEncoding
+            | Name::Connection
+            | Name::Upgrade
+            | Name::Te
+            | Name::KeepAlive
+            | Name::ProxyConnection
+            | Name::Http2Settings
+            | Name::Trailer => self.note_control(line.name, line.value),
+            _ => Ok(Fate::Keep),
+        }
+    }
+
+    /// As [`Control::note`], of a field that is for this connection unless it says otherwise.
+    fn note_control(&mut self, name: Name, value: &[u8]) -> Result<Fate, BadFields> {
+        match name {
+            Name::ContentLength => self.content_length(value)?,
+            Name::TransferEncoding => self.transfer_encoding(value)?,
+            Name::Connection => self.connection(value)?,
+            Name::Upgrade => self.upgrade(value),
+            Name::Te if is_in_any_case(value, b"trailers") => return Ok(Fate::Keep),
             // Trailers of HTTP/1 messages are dropped, so the field that announces them goes too.
-            Name::Te | Name::KeepAlive | Name::ProxyConnection | Name::Http2Settings | Name::Trailer => {}
-            _ => return Ok(Fate::Keep),
+            _ => {}
         }
         Ok(Fate::Drop)
     }
@@ -73,7 +89,7 @@ impl Control {
         }
         for line in section.split(|&byte| byte == b'\n') {
             let Some(colon) = memchr::memchr(b':', line) else { continue };
-            if line[..colon].eq_ignore_ascii_case(b"connection") {
+            if is_in_any_case(&line[..colon], b"connection") {
                 for member in members(&line[colon + 1..]).filter(|member| !is_option(member)) {
                     fields.retain(|field| !field.text.eq_ignore_ascii_case(member));
                 }
@@ -93,25 +109,30 @@ impl Control {
         if self.coding.is_some() {
             return Err(BadFields::TransferEncodingRepeated);
         }
-        self.coding =
-            Some(if value.eq_ignore_ascii_case(b"chunked") { Coding::Chunked } else { Coding::Other });
+        self.coding = Some(if is_in_any_case(value, b"chunked") { Coding::Chunked } else { Coding::Other });
         Ok(())
     }
 
     fn connection(&mut self, value: &[u8]) -> Result<(), BadFields> {
+        // What nearly all connections say needs no look at its members.
+        if value == b"keep-alive" && self.connection_members < CONNECTION_MEMBERS_MAX {
+            self.connection_members += 1;
+            self.keep_alive = true;
+            return Ok(());
+        }
         for member in members(value) {
             self.connection_members += 1;
             if self.connection_members > CONNECTION_MEMBERS_MAX {
                 return Err(BadFields::ConnectionTooLong);
             }
-            if member.eq_ignore_ascii_case(b"keep-alive") {
+            if is_in_any_case(member, b"keep-alive") {
                 self.keep_alive = true;
-            } else if member.eq_ignore_ascii_case(b"close") {
+            } else if is_in_any_case(member, b"close") {
                 self.close = true;
-            } else if member.eq_ignore_ascii_case(b"upgrade") {
+            } else if is_in_any_case(member, b"upgrade") {
                 self.connection_upgrade = true;
-            } else if member.eq_ignore_ascii_case(b"content-length")
-                || member.eq_ignore_ascii_case(b"transfer-encoding")
+            } else if is_in_any_case(member, b"content-length")
+                || is_in_any_case(member, b"transfer-encoding")
             {
                 self.nominates_framing = true;
             } else if !member.is_empty() {
@@ -123,8 +144,8 @@ impl Control {
 
     fn upgrade(&mut self, value: &[u8]) {
         self.upgrade = match self.upgrade {
-            Upgrade::None if value.eq_ignore_ascii_case(b"websocket") => Upgrade::WebSocket,
-            Upgrade::None if value.eq_ignore_ascii_case(b"h2c") => Upgrade::None,
+            Upgrade::None if is_in_any_case(value, b"websocket") => Upgrade::WebSocket,
+            Upgrade::None if is_in_any_case(value, b"h2c") => Upgrade::None,
             _ => Upgrade::Other,
         };
     }

@@ -2,7 +2,7 @@
 //! and kept or not.
 
 use super::{BadFields, Stop};
-use crate::http::{Fields, Name, SectionLine, Spacing};
+use crate::http::{Fields, RawName, SectionLine, Spacing};
 
 /// What becomes of a field.
 pub(super) enum Fate {
@@ -31,7 +31,8 @@ pub(super) fn take<'a, E: From<BadFields>>(
             return Err(BadFields::Name.into());
         }
         let (spacing, len) = spacing(&section[at..], text.len(), value.len())?;
-        let line = SectionLine { at, name: Name::of(text), text, value, spacing };
+        let text = RawName::new(text);
+        let line = SectionLine { at, name: text.name(), text, value, spacing };
         if let Fate::Keep = judge(&line)? {
             kept.keep(&line);
         }
@@ -63,11 +64,17 @@ pub(super) fn stop<E: From<BadFields>>(section: &[u8], outcome: Result<(), httpa
 fn spacing(bytes: &[u8], name_len: usize, value_len: usize) -> Result<(Spacing, usize), BadFields> {
     let len = name_len + value_len + 4;
     if let Some(line) = bytes.get(..len)
-        && line[name_len..].starts_with(b": ")
-        && line.ends_with(b"\r\n")
+        && let Some(after_name) = line.get(name_len..)
+        && after_name.first_chunk() == Some(b": ")
+        && after_name.last_chunk() == Some(b"\r\n")
     {
         return Ok((Spacing::Canonical, len));
     }
+    other_spacing(bytes, name_len)
+}
+
+#[cold]
+fn other_spacing(bytes: &[u8], name_len: usize) -> Result<(Spacing, usize), BadFields> {
     // Neither name nor value has a line end in it, so the next LF ends this line.
     match memchr::memchr(b'\n', bytes) {
         Some(at) if at > name_len && bytes[at - 1] == b'\r' => Ok((Spacing::Other, at + 1)),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::http::{
     BodyLength, Name, RequestHead, SectionLine, UnderscoreVerdict, Underscores, Upgrade, Version,
-    has_underscore, is_authority, is_token_byte,
+    is_authority, is_in_any_case, is_token_byte,
 };
 
 /// Decodes the request head at the beginning of `bytes` into `head`, whose memory is used again; `head.scheme` must be
@@ -200,30 +200,38 @@ enum Expectation {
 }
 
 impl<'a> Notes<'a> {
+    #[inline(always)]
     fn take(&mut self, line: &SectionLine<'a>, underscores: Underscores) -> Result<Fate, BadRequest> {
         match line.name {
             // No name that is known whole has one.
-            Name::Other | Name::XEnvoy if has_underscore(line.text) => match underscores.judge(line.text) {
-                UnderscoreVerdict::Keep => Ok(Fate::Keep),
-                UnderscoreVerdict::Drop => Ok(Fate::Drop),
-                UnderscoreVerdict::Refuse => Err(BadRequest::Underscore),
-            },
+            Name::Other | Name::XEnvoy if line.text.has_underscore() => judge(line.text.bytes(), underscores),
             Name::Host if self.host.is_some() => Err(BadRequest::HostRepeated),
             Name::Host => {
                 self.host = Some(line.value);
                 Ok(Fate::Drop)
             }
             Name::Expect => {
-                self.expectation = match self.expectation {
-                    Expectation::None if line.value.eq_ignore_ascii_case(b"100-continue") => {
-                        Expectation::Continue
-                    }
-                    _ => Expectation::Unknown,
-                };
+                self.note_expectation(line.value);
                 Ok(Fate::Keep)
             }
             _ => Ok(self.control.note(line)?),
         }
+    }
+
+    fn note_expectation(&mut self, value: &[u8]) {
+        self.expectation = match self.expectation {
+            Expectation::None if is_in_any_case(value, b"100-continue") => Expectation::Continue,
+            _ => Expectation::Unknown,
+        };
+    }
+}
+
+/// What becomes of a field whose name has an underscore.
+fn judge(text: &[u8], underscores: Underscores) -> Result<Fate, BadRequest> {
+    match underscores.judge(text) {
+        UnderscoreVerdict::Keep => Ok(Fate::Keep),
+        UnderscoreVerdict::Drop => Ok(Fate::Drop),
+        UnderscoreVerdict::Refuse => Err(BadRequest::Underscore),
     }
 }
 

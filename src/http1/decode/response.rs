@@ -105,11 +105,16 @@ fn status_line(
     }
     head.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
     head.status = status;
-    if parsed.reason.is_none() {
+    let Some(reason) = parsed.reason else {
         let is_longer = bytes.get(STATUS_BYTES).is_some_and(u8::is_ascii_digit);
         return stop(if is_longer { BadResponse::Status } else { BadResponse::StatusLine });
+    };
+    // One that is not empty begins after one space, and has no line end in it.
+    let reason_end = STATUS_BYTES + 1 + reason.len();
+    if !reason.is_empty() && bytes.get(reason_end..reason_end + 2) == Some(b"\r\n") {
+        return Ok(reason_end + 2);
     }
-    // The reason's length is not to be had from httparse: it gives an empty one for obs-text.
+    // The length of one with obs-text is not to be had from httparse: it gives an empty one.
     match memchr::memchr(b'\n', bytes) {
         Some(end) if bytes[end - 1] == b'\r' => Ok(end + 1),
         _ => Err(Stop::Bad(BadResponse::StatusLine)),
