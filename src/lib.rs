@@ -13,7 +13,7 @@
 //!
 //! a request on a shard:
 //!   listener::run       accept, admit; on TLS ports choose a filter chain by SNI, shake hands        tls
-//!   proxy::serve        wait (one small buffer, a small future), read a head    http1::decode
+//!   proxy::serve        wait (no buffer, a small future), read a head               http1::decode
 //!   mux::run            or HTTP/2: each stream is an exchange, a turn one send  http2
 //!   Exchange::run       normalize, standard headers, find the route             table::RouteTable::find
 //!   Exchange::attempt   choose an endpoint, reuse or open a connection, send    upstream, http1::encode

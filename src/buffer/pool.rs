@@ -112,8 +112,8 @@ impl Pool {
     }
 }
 
-/// A buffer that is to be leased later, for what may have to be waited for long: until then nothing is set aside, and then it
-/// is the one that was used last, which the processor has at hand.
+/// A buffer that is to be leased later, for what may have to be waited for long: on a ring nothing is set aside until then, and
+/// then it is the one that was used last, which the processor has at hand.
 pub struct Lease {
     pool: Pool,
     class: Class,
@@ -264,11 +264,11 @@ impl Buffer {
         read: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<&mut [u8], E>,
     ) -> Result<usize, E> {
         let room = self.memory.get_mut(self.end..).unwrap_or_default();
-        let at = room.as_ptr().cast::<u8>();
+        let (at, most) = (room.as_ptr().cast::<u8>(), room.len());
         let filled = read(room)?;
         debug_assert!(filled.is_empty() || filled.as_ptr() == at);
-        // Initialised, for it is a slice of bytes; and ours, for it begins where our room does.
-        let count = if filled.as_ptr() == at { filled.len() } else { 0 };
+        // Initialised, for it is a slice of bytes; and ours, for it begins where our room does and is no longer.
+        let count = if filled.as_ptr() == at { filled.len().min(most) } else { 0 };
         self.end += count;
         Ok(count)
     }

@@ -16,7 +16,7 @@ use rustix::{
 };
 use std::{
     cell::{Cell, UnsafeCell},
-    future::Future,
+    future::{Future, poll_fn},
     io,
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
     pin::Pin,
@@ -31,6 +31,12 @@ pub struct ReadHalf(Rc<Shared>);
 /// direction with a system call of its own first, which a connection per request would feel.)
 pub struct WriteHalf(Rc<Shared>);
 
+/// What may be read of one socket before the task gives way: where bytes come faster than they are passed on, reading and sending
+/// would never have to wait, and nothing else on the shard would get its turn. Some hundred microseconds of work.
+const AT_ONCE_MAX: usize = 512 << 10;
+/// What a read counts as, however little it was: at most sixteen in a row.
+const AT_ONCE_LEAST: usize = 32 << 10;
+
 /// The socket of two halves.
 pub(super) struct Shared {
     stream: UnsafeCell<TcpStream>,
@@ -39,6 +45,8 @@ pub(super) struct Shared {
     polled: Cell<bool>,
     /// The last read filled its buffer, so there may be more to read already.
     may_have_more: Cell<bool>,
+    /// What has been read since the task last gave way.
+    at_once: Cell<usize>,
 }
 
 /// Splits a connected socket and gives it a deadline, which must be dropped before the halves.
@@ -48,6 +56,7 @@ pub(super) fn split(stream: TcpStream, deadlines: &Rc<Deadlines>) -> (ReadHalf, 
         stream: UnsafeCell::new(stream),
         polled: Cell::new(false),
         may_have_more: Cell::new(false),
+        at_once: Cell::new(0),
     });
     (ReadHalf(Rc::clone(&shared)), WriteHalf(shared), deadline)
 }
@@ -86,19 +95,35 @@ impl Shared {
     /// On a ring, what has come is taken by a system call of its own once the ring says that there is something: that costs
     /// what it costs the ring to try in vain before it waits, and nothing holds a buffer meanwhile.
     async fn read(&self, mut buffer: Buffer) -> BufResult<usize, Buffer> {
+        let has_turn = self.at_once.get() < AT_ONCE_MAX;
         if !runtime::is_io_uring() {
-            return self.stream().read(buffer).await;
+            if !has_turn {
+                self.at_once.set(0);
+                give_way().await;
+            }
+            let (result, buffer) = self.stream().read(buffer).await;
+            self.count(result.as_ref().copied().unwrap_or_default());
+            return (result, buffer);
+        }
+        if !has_turn {
+            // To ask the ring is to give way.
+            self.may_have_more.set(false);
         }
         loop {
-            if !self.may_have_more.get()
-                && let Err(error) = self.stream().readable(false).await
-            {
-                return (Err(error), buffer);
+            if !self.may_have_more.get() {
+                self.at_once.set(0);
+                if let Err(error) = self.stream().readable(false).await {
+                    return (Err(error), buffer);
+                }
             }
             if let Some(result) = self.read_at_once(&mut buffer) {
                 return (result, buffer);
             }
         }
+    }
+
+    fn count(&self, read: usize) {
+        self.at_once.set(self.at_once.get() + read.max(AT_ONCE_LEAST));
     }
 
     /// As `read`, into a buffer that is leased when there is something to read.
@@ -124,11 +149,27 @@ impl Shared {
             rustix::net::recv(self.fd(), room, RecvFlags::DONTWAIT).map(|((filled, _), _)| filled)
         });
         self.may_have_more.set(result == Ok(room));
+        self.count(result.unwrap_or_default());
         match result {
             Err(Errno::AGAIN | Errno::INTR) => None,
             result => Some(result.map_err(io::Error::from)),
         }
     }
+}
+
+/// Lets all others that are ready have their turn.
+async fn give_way() {
+    let mut gave_way = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut gave_way, true) {
+            return Poll::Ready(());
+        }
+        // A task that wakes itself is the next again: one behind all others has to do it.
+        let waker = context.waker().clone();
+        runtime::spawn(async move { waker.wake() });
+        Poll::Pending
+    })
+    .await;
 }
 
 impl ReadHalf {
@@ -144,7 +185,7 @@ impl ReadHalf {
         self.0.read(buffer).await
     }
 
-    /// As `read`, into a buffer that is leased when there is something to read: while it waits, it holds none.
+    /// As `read`, into a buffer that is leased when there is something to read: on a ring it holds none while it waits.
     pub async fn wait(&mut self, lease: Lease) -> (io::Result<usize>, Buffer) {
         self.0.read_leased(lease).await
     }
@@ -161,7 +202,7 @@ impl ReadHalf {
         Ok(())
     }
 
-    /// A read that is under way, to be kept while nobody waits for it. The ring watches the socket from the first poll on.
+    /// A read that is under way, to be kept while nobody waits for it. The socket is watched from the first poll on.
     pub fn start_read(self, lease: Lease) -> PendingRead {
         let shared = Rc::clone(&self.0);
         PendingRead { future: Box::pin(async move { shared.read_leased(lease).await }), half: Some(self) }
@@ -177,7 +218,7 @@ impl ReadHalf {
     }
 }
 
-/// A read that is under way and owns its half and its buffer. An idle upstream connection keeps one: it becomes
+/// A read that is under way and owns its half. An idle upstream connection keeps one: it becomes
 /// ready when the origin closes or speaks out of turn, and otherwise reads the next response.
 pub struct PendingRead {
     // The runtime gives the operation's type no name; one allocation is what keeping it costs.
@@ -271,9 +312,9 @@ impl WriteHalf {
         loop {
             let (result, back) = self.0.stream().write(bytes).await;
             match result {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.0.polled.get() => {
-                    bytes = back
-                }
+                // On a ring: the descriptor did not block when this began. It may again by now, if the other direction was
+                // spliced and has ended.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => bytes = back,
                 result => return (result, back),
             }
             if let Err(error) = self.writable().await {
@@ -313,4 +354,42 @@ pub struct SendError {
     pub sent: usize,
     /// Why it ended.
     pub error: io::Error,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        buffer::{Class, Pool},
+        driver::{Deadlines, DriverChoice, connect, run},
+    };
+    use std::{cell::Cell, io::Write, net::TcpListener, rc::Rc, time::Duration};
+
+    /// Everything that is read is there already, so no read has to wait.
+    async fn reads_much() -> bool {
+        const READS: usize = 64;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().into();
+        let deadlines = Deadlines::new();
+        let (mut read, _write, _deadline, _) =
+            connect(&address, Duration::from_secs(10), None, None, &deadlines).await.unwrap();
+        let mut peer = listener.accept().unwrap().0;
+        peer.write_all(&[7; READS * Class::Wait.bytes()]).unwrap();
+        let pool = Pool::new();
+        assert_eq!(read.read(pool.lease(Class::Wait)).await.0.unwrap(), Class::Wait.bytes());
+        let has_run = Rc::new(Cell::new(false));
+        let other = Rc::clone(&has_run);
+        crate::driver::spawn(async move { other.set(true) });
+        for _ in 1..READS {
+            assert!(read.read(pool.lease(Class::Wait)).await.0.unwrap() > 0);
+        }
+        has_run.get()
+    }
+
+    #[test]
+    fn others_have_their_turn_while_much_is_read() {
+        for choice in [DriverChoice::Auto, DriverChoice::Epoll] {
+            // In a task: the main future of the runtime is polled before all others.
+            assert!(run(choice, |_, _| async { monoio::spawn(reads_much()).await }).unwrap(), "{choice:?}");
+        }
+    }
 }

@@ -41,7 +41,7 @@ impl Socket {
     }
 }
 
-/// A downstream connection. While it waits, this and one small buffer are all the memory it takes.
+/// A downstream connection. While it waits, this is all the memory it takes on a ring; on epoll a small buffer, too.
 pub(super) struct Downstream {
     /// How its listener finds it. Declared before the deadline, which must be there for it.
     known: Option<Known>,

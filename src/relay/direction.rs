@@ -1,7 +1,7 @@
 //! One direction: when it copies and when it splices.
 //!
-//! Messages that are small are read into small buffers, with one operation of the ring each: that is the cheapest for
-//! them. Once a sender fills its buffer, its direction goes over to bulk: it waits without a buffer, and then moves all
+//! Messages that are small are read into small buffers, as soon as the ring says that there is something: that is the cheapest
+//! for them. Once a sender fills its buffer, its direction goes over to bulk: it waits without a buffer, and then moves all
 //! there is through a pipe, or with large buffers where a tap has to see the bytes or there is no pipe. When little comes
 //! for a while it goes back.
 

@@ -37,7 +37,8 @@ impl ReadHalf {
         }
     }
 
-    /// As [`driver::ReadHalf::wait`], where a TLS stream holds a buffer while it has only a part of a record.
+    /// As [`driver::ReadHalf::wait`], where a TLS stream holds a buffer once a part of a record has come, or a record
+    /// without data.
     pub async fn wait(&mut self, lease: Lease) -> (io::Result<usize>, Buffer) {
         match self {
             ReadHalf::Plain(half) => half.wait(lease).await,
