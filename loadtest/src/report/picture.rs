@@ -34,7 +34,7 @@ fn head(drawing: &mut Drawing, report: &Report) {
     let title = "What the same work costs, as a share of the best peer's figure";
     drawing.words("head", (MARGIN, 32.0), Side::After, title);
     let words = format!(
-        "Shorter is better. Median of {} rounds; the figure stands at the bar, then its share.",
+        "Shorter is better. Median of up to {} rounds; the figure stands at the bar, then its share.",
         report.rounds
     );
     drawing.words("soft", (MARGIN, 50.0), Side::After, &words);
