@@ -33,5 +33,5 @@ pub use listen::{Accepted, FirstWord, Listener, Peer, unix_address};
 pub use memory::{give_memory_back, without_huge_pages};
 pub use runtime::{Driver, DriverChoice, LadderStep, RuntimeError, run, spawn};
 pub use splice::{PIPE_BYTES, Pipe};
-pub use stream::{PendingRead, Read, ReadHalf, SendError, WriteHalf};
+pub use stream::{ReadHalf, SendError, WriteHalf};
 pub use tick::{Bell, Bells, Ticker};

@@ -16,12 +16,11 @@ use rustix::{
 };
 use std::{
     cell::{Cell, UnsafeCell},
-    future::{Future, poll_fn},
+    future::poll_fn,
     io,
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
-    pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::Poll,
 };
 
 /// The half that reads. TCP and Unix sockets are the same to the ring.
@@ -110,16 +109,26 @@ impl Shared {
             self.may_have_more.set(false);
         }
         loop {
-            if !self.may_have_more.get() {
-                self.at_once.set(0);
-                if let Err(error) = self.stream().readable(false).await {
-                    return (Err(error), buffer);
-                }
+            if !self.may_have_more.get()
+                && let Err(error) = self.readable().await
+            {
+                return (Err(error), buffer);
             }
             if let Some(result) = self.read_at_once(&mut buffer) {
                 return (result, buffer);
             }
         }
+    }
+
+    /// Waits until there is something to read, or the peer has ended. Who reads next need not ask again.
+    async fn readable(&self) -> io::Result<()> {
+        self.stream().readable(false).await?;
+        self.may_have_more.set(true);
+        if runtime::is_io_uring() {
+            // The ring was asked, and others had their turn meanwhile; without one, what is ready is so at once.
+            self.at_once.set(0);
+        }
+        Ok(())
     }
 
     fn count(&self, read: usize) {
@@ -132,7 +141,7 @@ impl Shared {
             return self.stream().read(lease.take()).await;
         }
         loop {
-            if let Err(error) = self.stream().readable(false).await {
+            if let Err(error) = self.readable().await {
                 return (Err(error), lease.nothing());
             }
             let mut buffer = lease.take();
@@ -196,16 +205,7 @@ impl ReadHalf {
     /// # Errors
     /// Those of `poll(2)`.
     pub async fn readable(&mut self) -> io::Result<()> {
-        self.0.stream().readable(false).await?;
-        // Who reads next need not ask again.
-        self.0.may_have_more.set(true);
-        Ok(())
-    }
-
-    /// A read that is under way, to be kept while nobody waits for it. The socket is watched from the first poll on.
-    pub fn start_read(self, lease: Lease) -> PendingRead {
-        let shared = Rc::clone(&self.0);
-        PendingRead { future: Box::pin(async move { shared.read_leased(lease).await }), half: Some(self) }
+        self.0.readable().await
     }
 
     /// After splicing: the ring waits by itself again.
@@ -215,30 +215,6 @@ impl ReadHalf {
 
     pub(super) fn shared(&self) -> &Shared {
         &self.0
-    }
-}
-
-/// A read that is under way and owns its half. An idle upstream connection keeps one: it becomes
-/// ready when the origin closes or speaks out of turn, and otherwise reads the next response.
-pub struct PendingRead {
-    // The runtime gives the operation's type no name; one allocation is what keeping it costs.
-    future: Pin<Box<dyn Future<Output = BufResult<usize, Buffer>>>>,
-    half: Option<ReadHalf>,
-}
-
-/// What a read gave: how many bytes, or why none; the buffer; and the half, to read again.
-pub type Read = (io::Result<usize>, Buffer, ReadHalf);
-
-impl Future for PendingRead {
-    type Output = Read;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Read> {
-        let Poll::Ready((result, buffer)) = self.future.as_mut().poll(context) else { return Poll::Pending };
-        match self.half.take() {
-            Some(half) => Poll::Ready((result, buffer, half)),
-            // Polled after it was ready: there is nothing to give.
-            None => Poll::Pending,
-        }
     }
 }
 

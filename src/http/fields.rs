@@ -66,9 +66,7 @@ impl Fields {
 
     /// Appends a field. `text` may be in any case; it is stored in lower case.
     pub fn push(&mut self, text: &[u8], value: &[u8]) {
-        let at = self.arena.len();
-        self.arena.extend(text.iter().map(u8::to_ascii_lowercase));
-        self.push_value(at, Name::of(text), value);
+        self.push_in_any_case(Name::of(text), text, value);
     }
 
     /// Appends a field whose name, `lower`, is in lower case, and known to be `name`.
@@ -202,6 +200,13 @@ impl Fields {
         self.scratch = scratch;
     }
 
+    /// Appends a field whose name is known to be `name`.
+    fn push_in_any_case(&mut self, name: Name, text: &[u8], value: &[u8]) {
+        let at = self.arena.len();
+        self.arena.extend(text.iter().map(u8::to_ascii_lowercase));
+        self.push_value(at, name, value);
+    }
+
     /// Appends the value to the name that lies in the arena from `at` on, and lists the field.
     fn push_value(&mut self, at: usize, name: Name, value: &[u8]) {
         debug_assert!(
@@ -262,7 +267,7 @@ impl Section<'_> {
     pub(crate) fn keep(&mut self, line: &SectionLine<'_>) {
         let at = self.at + line.at;
         if line.spacing == Spacing::Other {
-            return self.copy(line.name, line.text.bytes(), line.value);
+            return self.copy(line);
         }
         let name_len = line.text.bytes().len();
         line.text.lower_into(&mut self.fields.arena[at..][..name_len]);
@@ -275,10 +280,8 @@ impl Section<'_> {
     }
 
     #[cold]
-    fn copy(&mut self, name: Name, text: &[u8], value: &[u8]) {
-        let at = self.fields.arena.len();
-        self.fields.arena.extend(text.iter().map(u8::to_ascii_lowercase));
-        self.fields.push_value(at, name, value);
+    fn copy(&mut self, line: &SectionLine<'_>) {
+        self.fields.push_in_any_case(line.name, line.text.bytes(), line.value);
     }
 }
 

@@ -84,6 +84,11 @@ impl Listening {
     }
 }
 
+/// Where a socket listens, as text.
+pub fn place(socket: &driver::Listener, bind: &BindAddress) -> String {
+    socket.local_address().map_or_else(|| bind.to_string(), |address| address.to_string())
+}
+
 struct Local {
     fixed: Option<SocketAddr>,
     text: Rc<str>,
@@ -91,9 +96,7 @@ struct Local {
 
 impl Local {
     fn of(socket: &driver::Listener, bind: &BindAddress) -> Local {
-        let fixed = socket.local_address();
-        let text = fixed.map_or_else(|| bind.to_string(), |address| address.to_string()).into();
-        Local { fixed, text }
+        Local { fixed: socket.local_address(), text: place(socket, bind).into() }
     }
 }
 

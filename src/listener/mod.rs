@@ -14,6 +14,6 @@ mod greet;
 mod refusal;
 mod secure;
 
-pub use accept::{Listening, admit_handed_over, run};
+pub use accept::{Listening, admit_handed_over, place, run};
 pub use balance::{Balance, HandedOver};
 pub use bind::{BindError, bind, bind_beside, first_word};

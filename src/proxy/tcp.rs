@@ -61,7 +61,7 @@ fn denial(info: &ConnectionInfo, routing: &Routing, env: &Environment) -> Option
 fn target(route: &TcpRoute, routing: &Routing, env: &Environment) -> Target {
     choose(route, &env.random).map_or(Target::Missing("".into()), |destination| {
         let cluster = destination.cluster.and_then(|id| routing.clusters.get(id).cloned());
-        cluster.map_or_else(|| Target::Missing((&*destination.cluster_name).into()), Target::Cluster)
+        cluster.map_or_else(|| Target::Missing(Arc::clone(&destination.cluster_name)), Target::Cluster)
     })
 }
 
@@ -84,7 +84,7 @@ fn choose<'r>(route: &'r TcpRoute, random: &Random) -> Option<&'r TcpDestination
 enum Target {
     Cluster(Rc<Cluster>),
     /// There is no such cluster; its name.
-    Missing(Box<str>),
+    Missing(Arc<str>),
     /// An AuthorizationPolicy keeps it out, or none lets it in; for the access log.
     Denied(Arc<str>),
 }

@@ -74,9 +74,8 @@ impl Listeners {
         (routing, chain): (&Rc<Routing>, Chain),
         env: &Rc<Environment>,
     ) {
-        let address = socket.local_address().map_or_else(|| bind.to_string(), |address| address.to_string());
         // As Envoy writes it: `0.0.0.0_8080`.
-        let series = env.traffic.listener(&address.replace(':', "_"));
+        let series = env.traffic.listener(&listener::place(&socket, &bind).replace(':', "_"));
         let state = ListenerState::new(routing, chain, series);
         let socket = Rc::new(socket);
         let listening = Listening {
