@@ -3,8 +3,8 @@
 use super::{
     carry::Carried,
     prepare::{Before, Failed, Prepared},
-    sockets::{CLOSED_AFTER, Present, REVIVE_WITHIN, Sockets},
-    stage::{Request, Spreading, Stage, Step},
+    sockets::{CLOSED_AFTER, Present, Sockets},
+    stage::{Removed, Request, Spreading, Stage, Step},
 };
 use crate::{
     control::{
@@ -20,11 +20,13 @@ use crate::{
     shard::{Message, ResolvedEndpoints, ShardId, Update},
     table::{BindAddress, Cluster, ClusterId, Endpoint, Endpoints, Snapshot},
 };
-use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::SystemTime};
-use tokio::time::{Duration, Instant};
-
-/// A shard takes another configuration between two turns. One that has not after so long is said to be late.
-const SHARDS_LATE: Duration = Duration::from_secs(10);
+use std::{
+    collections::BTreeMap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::time::Instant;
 
 impl Life {
     /// Has the configuration read again, now or after what is being done.
@@ -56,8 +58,8 @@ impl Life {
             credentials: gateway.credentials.borrow().known(),
             present: Present {
                 open: gateway.listeners().iter().map(|bound| bound.listener.bind.clone()).collect(),
-                ending: self.reloads.removed_within(REVIVE_WITHIN),
-                closing: self.reloads.removed_within(CLOSED_AFTER),
+                ending: self.reloads.ending(),
+                closing: self.reloads.closing(),
             },
             workers: gateway.shards.len(),
             read: Arc::clone(&self.reloads.read),
@@ -182,7 +184,7 @@ impl Life {
 
     /// From here on nothing can fail.
     fn commit(&mut self, request: Request, prepared: Prepared) {
-        let ending = self.reloads.removed_within(REVIVE_WITHIN);
+        let ending = self.reloads.ending();
         if prepared.sockets.revived.iter().any(|bind| !ending.contains(bind)) {
             // Names took so long that listeners have closed that were to go on.
             return self.begin(request);
@@ -199,7 +201,7 @@ impl Life {
         self.reloads.worker.free(gateway.credentials.replace(credentials));
         sockets.hold_in(&gateway.sockets);
         let revived = sockets.revived.clone();
-        self.reloads.removed.retain(|(bound, _)| !revived.contains(&bound.listener.bind));
+        self.reloads.removed.retain(|removed| !revived.contains(&removed.bound.listener.bind));
         let listeners = listeners(&gateway, &snapshot, &sockets);
         let removed = removed(&gateway, &listeners);
         *gateway.listeners.borrow_mut() = listeners.into();
@@ -237,8 +239,7 @@ impl Life {
         let load = Load { generation: Some(snapshot.generation), ..prepared.load };
         let spreading = Spreading {
             missing: running.map(|shard| shard.handle.id).collect(),
-            began: Instant::now(),
-            until: Instant::now() + SHARDS_LATE,
+            told: Instant::now(),
             load,
             text: changes.to_string(),
             before,
@@ -302,12 +303,14 @@ impl Life {
     }
 
     fn finish_reload(&mut self, request: Request, spreading: Spreading) {
-        let Spreading { began, load, text, before, removed, revived, .. } = spreading;
+        let Spreading { told, load, text, before, removed, revived, .. } = spreading;
         unix::remove(&removed, &self.gateway.sockets);
         for bound in removed {
             log::info(format_args!("no longer listening on {}", bound.text()));
             match &bound.listener.bind {
-                BindAddress::Tcp(_) => self.reloads.removed.push((bound, began)),
+                BindAddress::Tcp(_) => {
+                    self.reloads.removed.push(Removed { bound, told, heard: Instant::now() });
+                }
                 bind => self.gateway.sockets.forget(bind),
             }
         }
@@ -349,9 +352,9 @@ impl Life {
 
     /// Listeners that were removed so long ago that every shard has closed them are forgotten.
     fn forget_removed(&mut self) {
-        let is_closed = |(_, at): &mut (Bound, Instant)| at.elapsed() >= CLOSED_AFTER;
-        for (bound, _) in self.reloads.removed.extract_if(.., is_closed) {
-            let bind = &bound.listener.bind;
+        let is_closed = |removed: &mut Removed| removed.heard.elapsed() >= CLOSED_AFTER;
+        for removed in self.reloads.removed.extract_if(.., is_closed) {
+            let bind = &removed.bound.listener.bind;
             if !self.gateway.listeners().iter().any(|open| open.listener.bind == *bind) {
                 self.gateway.sockets.forget(bind);
             }

@@ -2,6 +2,7 @@
 
 use super::{
     prepare::{Failed, Prepared, WasRead},
+    sockets::{CLOSED_AFTER, REVIVE_WITHIN},
     worker::{Coming, Worker},
 };
 use crate::{
@@ -47,6 +48,9 @@ impl Request {
     }
 }
 
+/// A shard takes another configuration between two turns. One that has not after so long is said to be late.
+const SHARDS_LATE: Duration = Duration::from_secs(10);
+
 /// How far the present reload is.
 pub(super) enum Stage {
     /// There is none.
@@ -62,10 +66,8 @@ pub(super) enum Stage {
 /// A reload that was committed.
 pub(super) struct Spreading {
     pub(super) missing: BTreeSet<ShardId>,
-    /// When the shards were told: they count from then on.
-    pub(super) began: Instant,
-    /// When that is said, for the shards are late.
-    pub(super) until: Instant,
+    /// When the shards were told.
+    pub(super) told: Instant,
     pub(super) load: Load,
     pub(super) text: String,
     /// What was served before.
@@ -74,6 +76,15 @@ pub(super) struct Spreading {
     pub(super) removed: Vec<Bound>,
     /// Where it listens again, just after it was to end.
     pub(super) revived: Vec<BindAddress>,
+}
+
+/// A listener that was removed.
+pub(super) struct Removed {
+    pub(super) bound: Bound,
+    /// When the shards were told: the first one counts from then on.
+    pub(super) told: Instant,
+    /// When all had heard of it, or were late: the last one counts from then on.
+    pub(super) heard: Instant,
 }
 
 /// Something that a reload has waited for.
@@ -99,8 +110,8 @@ pub(in crate::control) struct Reloads {
     pub(super) refused: Option<u64>,
     /// Snapshots that were served, as long as shards use them: they are large, and no shard is to be the last who lets go.
     pub(super) retired: Vec<Arc<Snapshot>>,
-    /// Listeners that were removed, with the time of that, as long as a shard may not have closed them.
-    pub(super) removed: Vec<(Bound, Instant)>,
+    /// Listeners that were removed, as long as a shard may not have closed them.
+    pub(super) removed: Vec<Removed>,
     pub(super) look_at_retired: Instant,
 }
 
@@ -142,7 +153,7 @@ impl Reloads {
                     Step::Late
                 }
                 Stage::Spreading(_, spreading) => {
-                    sleep_until(spreading.until).await;
+                    sleep_until(spreading.told + SHARDS_LATE).await;
                     Step::Late
                 }
             }
@@ -186,9 +197,18 @@ impl Reloads {
         }
     }
 
-    /// Listeners that were removed so short a time ago.
-    pub(super) fn removed_within(&self, time: Duration) -> Vec<BindAddress> {
-        let recent = self.removed.iter().filter(|(_, at)| at.elapsed() < time);
-        recent.map(|(bound, _)| bound.listener.bind.clone()).collect()
+    /// Listeners that were removed and can still go on.
+    pub(super) fn ending(&self) -> Vec<BindAddress> {
+        self.removed_where(|removed| removed.told.elapsed() < REVIVE_WITHIN)
+    }
+
+    /// Listeners that were removed and that some shard may not have closed.
+    pub(super) fn closing(&self) -> Vec<BindAddress> {
+        self.removed_where(|removed| removed.heard.elapsed() < CLOSED_AFTER)
+    }
+
+    fn removed_where(&self, is_meant: impl Fn(&Removed) -> bool) -> Vec<BindAddress> {
+        let meant = self.removed.iter().filter(|removed| is_meant(removed));
+        meant.map(|removed| removed.bound.listener.bind.clone()).collect()
     }
 }
