@@ -21,7 +21,7 @@ pub struct ServerSpec {
 }
 
 /// How TLS is spoken to an upstream (`ClientTLSSettings`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClientSpec {
     /// For logs, metrics and the admin page: `DestinationRule default/reviews`.
     pub name: Box<str>,
@@ -56,7 +56,7 @@ impl ClientSpec {
 }
 
 /// Where the settings of a server or an upstream are written, for diagnostics about what they name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// `Gateway infra/public`
     pub object: Arc<str>,

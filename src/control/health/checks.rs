@@ -95,15 +95,15 @@ impl Checks {
     pub(in crate::control) fn replace(&mut self, before: &Snapshot) {
         let gateway = Rc::clone(&self.gateway);
         let snapshot = gateway.snapshot();
-        let contexts: HashMap<_, ClientTlsId> =
-            snapshot.client_tls.iter().map(ClientSpec::terms).zip((0..).map(ClientTlsId)).collect();
-        // Those of the same place first: two may ask for the same, and each has checks of its own.
+        let numbered = || snapshot.client_tls.iter().zip((0..).map(ClientTlsId));
+        let same: HashMap<&ClientSpec, ClientTlsId> = numbered().collect();
+        let alike: HashMap<_, ClientTlsId> = numbered().map(|(spec, id)| (spec.terms(), id)).collect();
+        // Those of the same place first: two may ask for the same, and each has checks of its own. Of two that are the same
+        // in everything each keeps its number.
         let moved = |id: ClientTlsId| {
             let spec = before.client_tls.get(id.0 as usize)?;
-            // Mostly it has its old number: there may be thousands.
             let stays = (snapshot.client_tls.get(id.0 as usize) == Some(spec)).then_some(id);
-            let same = || (0..).map(ClientTlsId).zip(&snapshot.client_tls).find(|(_, other)| *other == spec);
-            stays.or_else(|| same().map(|(id, _)| id)).or_else(|| contexts.get(&spec.terms()).copied())
+            stays.or_else(|| same.get(spec).or_else(|| alike.get(&spec.terms())).copied())
         };
         let mut kept = HashMap::with_capacity(self.running.len());
         for (target, running) in self.running.drain() {
