@@ -123,7 +123,7 @@ fn in_text(text: &str) -> String {
     if let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
         let mut shown = value.clone();
         inside(&mut shown);
-        // Unchanged, it is looked at line by line nevertheless: of two equal names the parser keeps one.
+        // Unchanged, it is looked at line by line nevertheless, if it has several: of two equal names the parser keeps one.
         if shown != value {
             return shown.to_string();
         }

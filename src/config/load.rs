@@ -37,7 +37,9 @@ impl Input {
     pub fn kept(self) -> Self {
         match self {
             // What can't be read is told whenever it is to be read.
-            Input::Stdin => read(io::stdin().lock()).map_or(Input::Stdin, |bytes| Input::Kept(bytes.into())),
+            Input::Stdin => {
+                read(io::stdin().lock(), 0).map_or(Input::Stdin, |bytes| Input::Kept(bytes.into()))
+            }
             other => other,
         }
     }
@@ -60,7 +62,7 @@ impl Contents {
         let mut all = Contents::default();
         for input in inputs {
             match input {
-                Input::Stdin => all.keep("<stdin>", read(io::stdin().lock())),
+                Input::Stdin => all.keep("<stdin>", read(io::stdin().lock(), 0)),
                 Input::Kept(bytes) => all.keep("<stdin>", Ok(bytes.to_vec())),
                 Input::Path(path) if path.is_dir() => read_directory(path, &mut all),
                 Input::Path(path) => all.file(path),
@@ -96,7 +98,12 @@ impl Contents {
     }
 
     fn file(&mut self, path: &Path) {
-        self.keep(&path.display().to_string(), fs::File::open(path).and_then(read_file));
+        // What says no size, such as a pipe, is read all the same.
+        let all = |file: fs::File| {
+            let size = file.metadata().map_or(0, |about| about.len());
+            read(file, size)
+        };
+        self.keep(&path.display().to_string(), fs::File::open(path).and_then(all));
     }
 
     fn keep(&mut self, name: &str, bytes: io::Result<Vec<u8>>) {
@@ -149,19 +156,10 @@ fn is_configuration(path: &Path) -> bool {
     is_yaml && !is_hidden && !path.is_dir()
 }
 
-/// Makes room for as much as the file has, if that is not too much: a large one would be moved several times otherwise.
-fn read_file(file: fs::File) -> io::Result<Vec<u8>> {
-    // What says no size, such as a pipe, is read all the same.
-    let size = file.metadata().map_or(0, |about| about.len()).min(FILE_BYTES_MAX as u64);
-    read_into(file, Vec::with_capacity(size as usize))
-}
-
-fn read(reader: impl Read) -> io::Result<Vec<u8>> {
-    read_into(reader, Vec::new())
-}
-
-/// Reads no more than what shows that a file is too large.
-fn read_into(reader: impl Read, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+/// Reads no more than what shows that a file is too large. There is room for `expected` bytes at once, if that is not too much:
+/// what is large would be moved several times otherwise.
+fn read(reader: impl Read, expected: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(expected.min(FILE_BYTES_MAX as u64) as usize);
     reader.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -23,14 +23,18 @@ const ALIASED_NODES_MAX: usize = 200_000;
 
 /// Reads one document. A problem that ends it early leaves what was read so far, marked as not complete.
 pub(in crate::config) fn document<'t>(chunk: &Chunk<'t>, problems: &mut Vec<Diagnostic>) -> Document<'t> {
-    let is_json = chunk.text.starts_with(['{', '[']);
-    if let Some(root) = is_json.then(|| json::tree(chunk, problems)).flatten() {
-        return Document { root: Some(root), complete: true };
+    let mut found = Vec::new();
+    let root = match chunk.text.starts_with(['{', '[']) {
+        true => json::tree(chunk, &mut found),
+        false => plain::tree(chunk, &mut found),
+    };
+    match root {
+        Some(_) => {
+            problems.append(&mut found);
+            Document { root, complete: true }
+        }
+        None => parsed(chunk, problems),
     }
-    if let Some(root) = plain::tree(chunk, problems) {
-        return Document { root: Some(root), complete: true };
-    }
-    parsed(chunk, problems)
 }
 
 /// The same for all that YAML can be, event by event.

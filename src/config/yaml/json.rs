@@ -8,26 +8,15 @@ use super::{
 };
 use std::borrow::Cow;
 
-/// Reads one document; nothing if it is not JSON as a whole. Only keys that occur twice are a problem.
+/// Reads one document; nothing if it is not JSON as a whole. Only keys that occur twice are a problem, and none where
+/// there is no tree.
 pub(super) fn tree<'t>(chunk: &Chunk<'t>, problems: &mut Vec<Diagnostic>) -> Option<Node<'t>> {
-    let mut found = Vec::new();
     let (line, column) = (chunk.span.line, chunk.span.column);
-    let mut reader = Reader {
-        text: chunk.text,
-        offset: 0,
-        origin: chunk.span,
-        line,
-        column,
-        counted: 0,
-        problems: &mut found,
-    };
+    let mut reader =
+        Reader { text: chunk.text, offset: 0, origin: chunk.span, line, column, counted: 0, problems };
     let node = reader.value(0)?;
     reader.skip_space();
-    if reader.offset < reader.text.len() {
-        return None;
-    }
-    problems.append(&mut found);
-    Some(node)
+    (reader.offset == reader.text.len()).then_some(node)
 }
 
 /// Whether a text is one JSON value.

@@ -19,29 +19,25 @@ mod tests;
 /// The longest key; YAML's limit is 1024 characters with all that may stand before the colon.
 const KEY_MAX: usize = 1000;
 
-/// Reads one document; nothing if it is not as simple as that. Only keys that occur twice are a problem.
+/// Reads one document; nothing if it is not as simple as that. Only keys that occur twice are a problem, and none where
+/// there is no tree.
 pub(super) fn tree<'t>(chunk: &Chunk<'t>, problems: &mut Vec<Diagnostic>) -> Option<Node<'t>> {
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n');
     if chunk.span.column != 1 || !chunk.text.as_bytes().iter().all(is_plain) {
         return None;
     }
-    let mut found = Vec::new();
     let mut reader = Reader {
         text: chunk.text,
         at: 0,
         line_start: 0,
         line: chunk.span.line,
         origin: chunk.span,
-        problems: &mut found,
+        problems,
     };
     reader.skip_marker()?;
     reader.next_content();
     let root = reader.block(0)?;
-    if reader.at < reader.text.len() {
-        return None;
-    }
-    problems.append(&mut found);
-    Some(root)
+    (reader.at == reader.text.len()).then_some(root)
 }
 
 struct Reader<'t, 'p> {
@@ -90,10 +86,9 @@ impl<'t> Reader<'t, '_> {
 
     /// Whether there is nothing more on this line but a comment.
     fn is_at_end_of_line(&self) -> bool {
-        let is_behind_space = |at: usize| at == self.line_start || self.byte(at - 1) == Some(b' ');
         match self.peek() {
             None | Some(b'\n') => true,
-            Some(b'#') => is_behind_space(self.at),
+            Some(b'#') => self.at == self.line_start || self.byte(self.at - 1) == Some(b' '),
             Some(_) => false,
         }
     }
@@ -131,7 +126,12 @@ impl<'t> Reader<'t, '_> {
 
     /// Whether the next byte is the dash of an entry of a sequence.
     fn is_at_dash(&self) -> bool {
-        self.peek() == Some(b'-') && matches!(self.byte(self.at + 1), None | Some(b' ' | b'\n'))
+        self.peek() == Some(b'-') && self.is_gap(self.at + 1)
+    }
+
+    /// Whether a word ends before this byte.
+    fn is_gap(&self, at: usize) -> bool {
+        matches!(self.byte(at), None | Some(b' ' | b'\n'))
     }
 
     /// A block collection that begins with the next byte.
@@ -234,7 +234,8 @@ impl<'t> Reader<'t, '_> {
     fn ended(&mut self, node: Node<'t>, column: usize) -> Option<Node<'t>> {
         self.is_at_end_of_line().then_some(())?;
         self.next_content();
-        (self.peek().is_none() || self.column() <= column).then_some(node)
+        self.is_outside(column)?;
+        Some(node)
     }
 
     fn word_or_flow(&mut self, depth: usize) -> Option<Word<'t>> {
@@ -252,7 +253,7 @@ impl<'t> Reader<'t, '_> {
             _ => (self.plain(false)?, Style::Plain),
         };
         let span = self.span_from(start);
-        if self.peek() == Some(b':') && matches!(self.byte(self.at + 1), None | Some(b' ' | b'\n')) {
+        if self.peek() == Some(b':') && self.is_gap(self.at + 1) {
             self.at += 1;
             return Some(Word::Key(key(text, style, span)?));
         }

@@ -68,12 +68,9 @@ fn work(jobs: &Receiver<Job>) {
             Job::Prepare(loader, before, done) => {
                 // The process may end meanwhile.
                 let _ = done.send(prepare(&loader, *before));
-                give_memory_back();
             }
-            Job::Free(what) => {
-                drop(what);
-                give_memory_back();
-            }
+            Job::Free(what) => drop(what),
         }
+        give_memory_back();
     }
 }
