@@ -261,20 +261,7 @@ fn destinations(forward: &Forward) -> String {
 }
 
 /// A GET for a URL without scheme: `www.example.com:80/a?q`.
-pub(super) fn request(url: &str) -> RequestHead {
-    let (authority, _) = url.split_once('/').unwrap_or((url, ""));
-    let target = match url.get(authority.len()..) {
-        Some("") | None => "/",
-        Some(target) => target,
-    };
-    RequestHead {
-        method: b"GET".to_vec(),
-        authority: authority.as_bytes().to_vec(),
-        target: target.as_bytes().to_vec(),
-        path_len: target.find('?').unwrap_or(target.len()),
-        ..RequestHead::default()
-    }
-}
+pub(super) use crate::table::test_support::get as request;
 
 /// A request with header fields.
 pub(super) fn with_fields(url: &str, fields: &[(&str, &str)]) -> RequestHead {

@@ -66,7 +66,7 @@ mod tcp;
 mod trace_policy;
 mod telemetry;
 #[cfg(test)]
-mod test_support;
+pub(crate) mod test_support;
 
 pub use authorization::{Authorization, AuthorizationPolicy};
 pub use balance::{

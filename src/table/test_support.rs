@@ -31,7 +31,7 @@ pub(super) fn host(name: &str, routes: Vec<Route>) -> VirtualHost {
 }
 
 /// A request for a URL without scheme: `b.example:80/a?q`.
-pub(super) fn get(url: &str) -> RequestHead {
+pub(crate) fn get(url: &str) -> RequestHead {
     let (authority, _) = url.split_once('/').unwrap_or((url, ""));
     let target = match &url[authority.len()..] {
         "" => "/",

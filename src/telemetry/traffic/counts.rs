@@ -11,6 +11,7 @@ use crate::telemetry::{Counters, bump};
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    hash::Hash,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
 };
@@ -136,13 +137,8 @@ impl TrafficCounts {
         if let Some(series) = self.routes.get(&*key(&host, &route)) {
             return series;
         }
-        let (host, route) = match self.routes.is_full() {
-            false => (host, route),
-            true => {
-                bump(&self.counters.traffic_overflow, 1);
-                (OTHER.into(), OTHER.into())
-            }
-        };
+        let (host, route) =
+            if self.overflows(&self.routes) { (OTHER.into(), OTHER.into()) } else { (host, route) };
         let key = key(&host, &route);
         let of_names = || RouteSeries { host, route, ..RouteSeries::default() };
         let known = self.routes.get(&*key);
@@ -157,13 +153,7 @@ impl TrafficCounts {
         if let Some(series) = self.clusters.get(name) {
             return series;
         }
-        let name = match self.clusters.is_full() {
-            false => name,
-            true => {
-                bump(&self.counters.traffic_overflow, 1);
-                OTHER
-            }
-        };
+        let name = if self.overflows(&self.clusters) { OTHER } else { name };
         self.clusters.get(name).unwrap_or_else(|| {
             let id = self.clusters_made.get() + 1;
             self.clusters_made.set(id);
@@ -177,13 +167,7 @@ impl TrafficCounts {
         if let Some(series) = self.listeners.get(address) {
             return series;
         }
-        let address = match self.listeners.is_full() {
-            false => address,
-            true => {
-                bump(&self.counters.traffic_overflow, 1);
-                OTHER
-            }
-        };
+        let address = if self.overflows(&self.listeners) { OTHER } else { address };
         self.listeners.get(address).unwrap_or_else(|| {
             let series = ListenerSeries { address: address.into(), ..ListenerSeries::default() };
             self.listeners.add(address.into(), series, &self.counters.traffic.listeners)
@@ -220,13 +204,12 @@ impl TrafficCounts {
             series.record(ended);
             return remember(&self.end_cache, at, (key, series));
         }
-        if !self.ends.is_full() {
+        if !self.overflows(&self.ends) {
             let series = HttpSeries { cluster: Arc::clone(cluster), end: ended.end, ..HttpSeries::default() };
             let series = self.ends.add(key, series, published);
             series.record(ended);
             return remember(&self.end_cache, at, (key, series));
         }
-        bump(&self.counters.traffic_overflow, 1);
         let series = self.ends.get(&u64::MAX).unwrap_or_else(|| {
             let cluster = ClusterSeries { name: OTHER.into(), ..ClusterSeries::default() };
             let other = HttpSeries { cluster: Arc::new(cluster), ..HttpSeries::default() };
@@ -242,16 +225,24 @@ impl TrafficCounts {
             return series;
         }
         let published = &self.counters.traffic.tcp_ends;
-        if !self.tcp_ends.is_full() {
+        if !self.overflows(&self.tcp_ends) {
             let series = TcpSeries { cluster: Arc::clone(cluster), flags, ..TcpSeries::default() };
             return self.tcp_ends.add(key, series, published);
         }
-        bump(&self.counters.traffic_overflow, 1);
         self.tcp_ends.get(&u64::MAX).unwrap_or_else(|| {
             let cluster = ClusterSeries { name: OTHER.into(), ..ClusterSeries::default() };
             let other = TcpSeries { cluster: Arc::new(cluster), ..TcpSeries::default() };
             self.tcp_ends.add(u64::MAX, other, published)
         })
+    }
+
+    /// Whether a table has no room for one more, which is counted.
+    fn overflows<K: Eq + Hash, T>(&self, known: &Known<K, T>) -> bool {
+        let is_full = known.is_full();
+        if is_full {
+            bump(&self.counters.traffic_overflow, 1);
+        }
+        is_full
     }
 
     /// To be called once an hour: where a table is more than half full, drops what has counted nothing since the last time. What

@@ -37,9 +37,9 @@ impl Conditions for HttpMatchRequest {
             && covers_labels(&self.source_labels, &later.source_labels)
             && covers_name(&self.source_namespace, &later.source_namespace)
             && covers_path(self, later)
-            && covers_pseudo(&self.scheme, &later.scheme)
-            && covers_pseudo(&self.method, &later.method)
-            && covers_pseudo(&self.authority, &later.authority)
+            && covers_pseudo(self.scheme.as_deref(), later.scheme.as_deref())
+            && covers_pseudo(self.method.as_deref(), later.method.as_deref())
+            && covers_pseudo(self.authority.as_deref(), later.authority.as_deref())
             && covers_fields(&self.headers, &later.headers, covers_text)
             && covers_fields(&self.query_params, &later.query_params, covers_text)
             && covers_fields(&self.without_headers, &later.without_headers, |one, other| one == other)
@@ -159,7 +159,7 @@ fn lower_case(text: &StringMatch) -> StringMatch {
 }
 
 /// A pseudo header is always there.
-fn covers_pseudo(one: &Option<Box<Spanned<StringMatch>>>, later: &Option<Box<Spanned<StringMatch>>>) -> bool {
+fn covers_pseudo(one: Option<&Spanned<StringMatch>>, later: Option<&Spanned<StringMatch>>) -> bool {
     match (one, later) {
         (None, _) => true,
         (Some(one), _) if one.value == StringMatch::default() => true,
