@@ -291,7 +291,7 @@ def main():
         results.check("it ends well", status == 0, f"exit {status}")
         if results.failed:
             tell_errors(pathlib.Path(folder) / "access.log")
-    print(f"{results.passed} passed, {results.failed} failed")
+    print(results.summary())
     return 1 if results.failed else 0
 
 

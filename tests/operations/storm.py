@@ -312,7 +312,7 @@ def main():
     finally:
         for origin in origins:
             origin.end()
-    print(f"{results.passed} passed, {results.failed} failed")
+    print(results.summary())
     return 1 if results.failed else 0
 
 

@@ -5,6 +5,8 @@ import pathlib
 import re
 import socket
 
+from results import Results
+
 
 def free_ports(count):
     """So many ports that nobody has."""
@@ -38,11 +40,8 @@ def wrk_errors(said):
     return int(requests.group(1)), "; ".join(found)
 
 
-class Checks:
+class Checks(Results):
     """Says of each check whether it holds and what was seen, and counts both."""
-
-    def __init__(self):
-        self.passed = self.failed = 0
 
     def check(self, name, holds, seen=""):
         self.passed += bool(holds)

@@ -24,9 +24,12 @@ class Results:
             self.passed += 1
             print(f"{name}: passed", flush=True)
 
+    def summary(self):
+        return f"{self.passed} passed, {self.failed} failed"
+
     def end(self):
         """Ends the program, with what still runs in other threads: a case that failed may have left it there."""
-        print(f"{self.passed} passed, {self.failed} failed", flush=True)
+        print(self.summary(), flush=True)
         os._exit(1 if self.failed else 0)
 
 

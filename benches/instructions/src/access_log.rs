@@ -2,7 +2,7 @@
 
 use crate::harness::Harness;
 use lines::{log, record};
-use sluicegate::telemetry::{Format, ISTIO_TEXT, LogChoice, Preset, Record};
+use sluicegate::telemetry::{Format, ISTIO_TEXT, Preset};
 use std::hint::black_box;
 
 #[path = "../../common/lines.rs"]
@@ -12,24 +12,18 @@ mod lines;
 const LINES: usize = 1000;
 
 pub(crate) fn run(harness: &Harness) {
-    line(harness, "access_log.istio", Some(Format::istio()), None, LogChoice::Usual);
-    line(
-        harness,
-        "access_log.istio.format_string",
-        Format::text(ISTIO_TEXT, false).ok(),
-        None,
-        LogChoice::Usual,
-    );
-    line(harness, "access_log.json", Some(Preset::Json.format()), None, LogChoice::Usual);
-    line(harness, "access_log.combined", Some(Preset::Combined.format()), None, LogChoice::Usual);
+    line(harness, "access_log.istio", Some(Format::istio()), None);
+    line(harness, "access_log.istio.format_string", Format::text(ISTIO_TEXT, false).ok(), None);
+    line(harness, "access_log.json", Some(Preset::Json.format()), None);
+    line(harness, "access_log.combined", Some(Preset::Combined.format()), None);
     let condition = "response.code >= 400 || request.headers['x-debug'] == '1'";
-    line(harness, "access_log.condition", Some(Format::istio()), Some(condition), LogChoice::Usual);
-    line(harness, "access_log.off", None, None, LogChoice::Usual);
+    line(harness, "access_log.condition", Some(Format::istio()), Some(condition));
+    line(harness, "access_log.off", None, None);
 }
 
-fn line(harness: &Harness, name: &str, format: Option<Format>, condition: Option<&str>, choice: LogChoice) {
+fn line(harness: &Harness, name: &str, format: Option<Format>, condition: Option<&str>) {
     let log = log(format, condition);
-    let record = Record { choice, ..record() };
+    let record = record();
     harness.case(name, LINES, |_| {
         // As the data path asks it.
         if black_box(&log).is_on() {

@@ -1,6 +1,6 @@
 //! What runs a case, and the two functions by whose names callgrind knows what to count.
 //!
-//! `tests/instructions` starts callgrind with `--toggle-collect=*harness::counted` and `--dump-after=*harness::pass_ends`:
+//! `tests/instructions` starts callgrind with `--toggle-collect=*harness::counted*` and `--dump-after=*harness::pass_ends*`:
 //! only what [`counted`] calls is counted, and each pass ends with a file that has the counts of that pass alone. So one
 //! process of valgrind does all cases, no set-up is in any count, and nothing here needs valgrind's header or `unsafe`.
 
