@@ -40,6 +40,8 @@ pub(crate) fn cases<S: AsRef<OsStr>>(
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script)).args(arguments);
     // Nothing is to be left beside the scripts.
     command.env("PYTHONDONTWRITEBYTECODE", "1");
+    // One that does not end tells where it waits when it is aborted.
+    command.env("PYTHONFAULTHANDLER", "1");
     Some(run_cases(command, script))
 }
 

@@ -133,9 +133,10 @@ pub(crate) fn run_within(command: &mut Command, input: &[u8], patience: Duration
         let _ = sender.send(bytes);
     });
     let Ok(said) = receiver.recv_timeout(patience) else {
-        let _ = child.kill();
-        // What it has said so far comes now.
+        // One that can tell where it waits does so when it is aborted. What it has said so far comes with it.
+        let _ = Command::new("kill").arg("-ABRT").arg(child.id().to_string()).status();
         let said = receiver.recv_timeout(PATIENCE).unwrap_or_default();
+        let _ = child.kill();
         panic!("{command:?} does not end, and said:\n{}", String::from_utf8_lossy(&said));
     };
     (child.wait().unwrap().success(), String::from_utf8_lossy(&said).into_owned())

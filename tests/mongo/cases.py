@@ -85,7 +85,9 @@ class Kept:
                 time.sleep(0.05)
 
     def __exit__(self, *_):
-        self.process.terminate()
+        # Asked to end (SIGTERM), once in some thousand times it goes on for ever: it ends by an exception out of a signal
+        # handler, which is lost where Python ignores exceptions. It has nothing to save.
+        self.process.kill()
         self.process.wait()
         self.log.close()
         self.folder.cleanup()
