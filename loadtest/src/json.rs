@@ -15,7 +15,7 @@ use crate::subjects::Proxy;
 use crate::table;
 
 /// The form of the file, as README.md describes it.
-const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 2;
 
 /// How a figure comes about, in a few sentences.
 const METHOD: [&str; 5] = [

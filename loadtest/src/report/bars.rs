@@ -188,7 +188,7 @@ fn verdict(work: &Work) -> String {
         return String::new();
     };
     // The other's name is in what was reached already.
-    let target = match told.other() {
+    let target = match told.other {
         Some(_) if !told.is_difference => format!("{at_most:.2}"),
         _ => words::with_unit(at_most, &work.unit),
     };
@@ -199,6 +199,7 @@ fn verdict(work: &Work) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::data::Comparison;
+    use super::super::data::samples;
     use super::super::data::samples::work;
     use super::*;
 
@@ -264,17 +265,12 @@ mod tests {
     #[test]
     fn every_target_is_a_line() {
         let mut work = work("h1", &[("floor", 10.0), ("nginx", 12.0), ("sluicegate", 11.0)]);
-        let compared = |what: &str, value, limit, reached| Comparison {
-            what: what.to_owned(),
+        let compared = |other: &str, value, limit, reached| Comparison {
             value: Some(value),
-            at_most: Some(limit),
             reached: Some(reached),
-            ..Comparison::default()
+            ..samples::compared("sluicegate", Some(other), limit)
         };
-        work.comparisons = vec![
-            compared("sluicegate / floor", 1.1, 1.08, false),
-            compared("sluicegate / nginx", 0.92, 1.0, true),
-        ];
+        work.comparisons = vec![compared("floor", 1.1, 1.08, false), compared("nginx", 0.92, 1.0, true)];
         let text = drawn(&work);
         assert_eq!(text.matches("class=\"aim\"").count(), 2);
         assert!(text.contains("1.10 of floor, target 1.08: missed"), "{text}");

@@ -150,7 +150,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::data::Comparison;
-    use super::super::data::samples::{report, work};
+    use super::super::data::samples::{compared, report, work};
     use super::super::{markdown, picture};
     use super::*;
 
@@ -170,11 +170,9 @@ mod tests {
     fn tables_have_a_column_for_each_proxy_and_dashes_where_one_took_no_part() {
         let mut h1 = work("h1", &[("nginx", 12.0), ("sluicegate", 10.8), ("before", 3.0)]);
         h1.comparisons = vec![Comparison {
-            what: "sluicegate / nginx".to_owned(),
             value: Some(0.9),
-            at_most: Some(0.9),
             reached: Some(true),
-            ..Comparison::default()
+            ..compared("sluicegate", Some("nginx"), 0.9)
         }];
         let h2 = work("h2-h2", &[("haproxy", 10.0), ("sluicegate", 9.0)]);
         let alone = work("vhosts-10k", &[("sluicegate", 10.0), ("sluicegate+10k-hosts", 10.2)]);

@@ -6,8 +6,6 @@ use crate::figure::Spread;
 
 /// The project that all this is about, as rows call it; its setups have a `+` and more after it.
 const GATEWAY: &str = "sluicegate";
-/// Rows that are there for orientation: a relay that knows no HTTP, and another build of the project.
-const NO_PEERS: [&str; 2] = ["floor", "before"];
 
 /// A figure that is to be reached.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,10 +29,7 @@ impl Row {
 
     /// Whether sluicegate is compared with it.
     pub(super) fn is_peer(&self) -> bool {
-        match &self.role {
-            Some(role) => role == "peer",
-            None => !self.is_gateway() && !NO_PEERS.contains(&self.program()),
-        }
+        self.role == "peer"
     }
 }
 
@@ -46,7 +41,7 @@ impl Work {
 
     /// Whether its figures are what clients wait when they ask at a fixed rate.
     pub(super) fn is_latency(&self) -> bool {
-        self.load_share.is_some() || self.kind.as_deref() == Some("open-loop")
+        self.load_share.is_some()
     }
 
     /// The project's row; of several setups, the plain one or else the first.
@@ -84,7 +79,7 @@ impl Work {
     fn aim(&self, comparison: &Comparison) -> Option<Aim> {
         let at_most = comparison.at_most?;
         let words = comparison.target(&self.unit)?;
-        let figure = match comparison.other() {
+        let figure = match &comparison.other {
             Some(other) if comparison.is_difference => self.row(other)?.figure()?.0 + at_most,
             Some(other) => self.row(other)?.figure()?.0 * at_most,
             None => at_most,
@@ -94,21 +89,10 @@ impl Work {
 }
 
 impl Comparison {
-    /// What was compared with, if that is a row.
-    pub(super) fn other(&self) -> Option<&str> {
-        self.other.as_deref().or_else(|| self.what.split_once(" / ").map(|(_, other)| other))
-    }
-
-    /// The row that is compared.
-    pub(super) fn one(&self) -> &str {
-        let what = self.what.split_once(" / ").map_or(self.what.as_str(), |(one, _)| one);
-        self.one.as_deref().unwrap_or(what)
-    }
-
     /// What is to be reached, in words; none if nothing is.
     pub(super) fn target(&self, unit: &str) -> Option<String> {
         let at_most = self.at_most?;
-        Some(match self.other() {
+        Some(match &self.other {
             Some(other) if self.is_difference => format!("{other} + {}", words::with_unit(at_most, unit)),
             Some(other) => format!("{at_most:.2} of {other}"),
             None => words::with_unit(at_most, unit),
@@ -118,7 +102,7 @@ impl Comparison {
     /// What was reached, in words; none without a figure.
     pub(super) fn result(&self, unit: &str) -> Option<String> {
         let value = self.value?;
-        Some(match self.other() {
+        Some(match &self.other {
             Some(other) if self.is_difference => format!("{other} + {}", words::with_unit(value, unit)),
             Some(other) => format!("{value:.2} of {other}"),
             None => words::with_unit(value, unit),
@@ -147,12 +131,8 @@ pub(super) fn ratio(one: &Row, other: &Row) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::samples::work;
+    use super::super::data::samples::{compared, work};
     use super::*;
-
-    fn compared(what: &str, at_most: f64) -> Comparison {
-        Comparison { what: what.to_owned(), at_most: Some(at_most), ..Comparison::default() }
-    }
 
     #[test]
     fn the_floor_and_another_build_are_no_peers() {
@@ -186,11 +166,12 @@ mod tests {
         let mut work = work("idle", &[("haproxy", 20.0), ("sluicegate", 3.0)]);
         work.unit = "KiB/connection".to_owned();
         work.comparisons = vec![
-            compared("sluicegate / haproxy", 0.9),
-            compared("sluicegate", 2.0),
-            compared("sluicegate / gone", 0.9),
+            compared("sluicegate", Some("haproxy"), 0.9),
+            compared("sluicegate", None, 2.0),
+            compared("sluicegate", Some("gone"), 0.9),
         ];
-        work.comparisons.push(Comparison { is_difference: true, ..compared("sluicegate / haproxy", 5.0) });
+        work.comparisons
+            .push(Comparison { is_difference: true, ..compared("sluicegate", Some("haproxy"), 5.0) });
         let aims = work.aims();
         let told: Vec<(f64, &str)> = aims.iter().map(|aim| (aim.figure, aim.words.as_str())).collect();
         assert_eq!(told, [(18.0, "0.90 of haproxy"), (2.0, "2.00 KiB"), (25.0, "haproxy + 5.00 KiB")]);
@@ -198,7 +179,7 @@ mod tests {
 
     #[test]
     fn verdicts_are_words() {
-        let with = |reached| Comparison { reached, ..compared("sluicegate", 2.0) };
+        let with = |reached| Comparison { reached, ..compared("sluicegate", None, 2.0) };
         let told = [Some(true), Some(false), None].map(|reached| with(reached).verdict());
         assert_eq!(told, ["reached", "missed", "no figure"]);
         assert_eq!(Comparison::default().verdict(), "");
