@@ -27,11 +27,12 @@ const LINE_CHARACTERS: usize = 72;
 /// Where the bars end, as a share of the best peer's figure: most proxies are within it, and differences are still seen.
 const USUAL_END: f64 = 2.5;
 
-/// Draws all groups beneath `top`, in two columns; returns where they end.
-pub(super) fn draw(drawing: &mut Drawing, works: &[Work], top: f64) -> f64 {
+/// Draws all groups beneath `top`, in two columns.
+pub(super) fn draw(drawing: &mut Drawing, works: &[Work], top: f64) {
     let (left, right) = works.split_at(split(works));
     let second = MARGIN + group_width() + BETWEEN;
-    column(drawing, left, MARGIN, top).max(column(drawing, right, second, top))
+    column(drawing, left, MARGIN, top);
+    column(drawing, right, second, top);
 }
 
 /// Where the bars of all these works end, without drawing them.
@@ -63,13 +64,12 @@ fn group_width() -> f64 {
     (WIDTH - 2.0 * MARGIN - BETWEEN) / 2.0
 }
 
-fn column(drawing: &mut Drawing, works: &[Work], left: f64, top: f64) -> f64 {
+fn column(drawing: &mut Drawing, works: &[Work], left: f64, top: f64) {
     let mut y = top;
     for work in works {
         group(drawing, work, left, y);
         y += height(work);
     }
-    y
 }
 
 fn group(drawing: &mut Drawing, work: &Work, left: f64, top: f64) {
@@ -103,7 +103,7 @@ fn group(drawing: &mut Drawing, work: &Work, left: f64, top: f64) {
         let best = measure.axis.place(1.0);
         drawing.line("axis", (best, y - 2.0), (best, foot));
         for aim in work.aims() {
-            let x = measure.axis.place(aim.figure / measure.base);
+            let x = measure.axis.place(aim / measure.base);
             drawing.line("aim", (x, y - 2.0), (x, foot));
         }
     }
@@ -148,7 +148,7 @@ impl Measure {
 /// The usual end, or one farther off where the project's own bar or what it is to reach would be beyond.
 fn axis(work: &Work, base: f64, left: f64) -> Linear {
     let own = work.rows.iter().filter(|row| row.is_gateway()).filter_map(Row::figure).map(|(_, _, max)| max);
-    let farthest = own.chain(work.aims().into_iter().map(|aim| aim.figure)).fold(0.0_f64, f64::max) / base;
+    let farthest = own.chain(work.aims()).fold(0.0_f64, f64::max) / base;
     let last = if farthest <= USUAL_END { USUAL_END } else { farthest.ceil() };
     Linear { from: left + BARS_BEGIN, to: left + BARS_END, last }
 }

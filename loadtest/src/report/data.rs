@@ -45,8 +45,6 @@ pub(super) struct Report {
     pub(super) method: Vec<String>,
     /// Runs of each proxy in most works.
     pub(super) rounds: u64,
-    /// Seconds of each run in most works.
-    pub(super) secs: f64,
     /// Who was measured, one for each label of rows.
     pub(super) proxies: Vec<Program>,
     /// What answered.
@@ -147,10 +145,6 @@ pub(super) struct Row {
     pub(super) rounds: Vec<f64>,
     /// Requests per second of the round in the middle.
     pub(super) requests_per_second: Option<f64>,
-    /// Share of its core that the proxy used.
-    pub(super) busy: Option<f64>,
-    /// As the load generator saw it.
-    pub(super) p99_ms: Option<f64>,
     /// What went wrong.
     pub(super) errors: Vec<String>,
     /// Why the rate or the latency says nothing of the proxy, if it does not.
@@ -169,8 +163,6 @@ pub(super) struct Sample {
     pub(super) admitted: Option<f64>,
     /// Entries submitted to rings, per request.
     pub(super) submissions_per_request: Option<f64>,
-    /// Calls into the ring, per request.
-    pub(super) enters_per_request: Option<f64>,
 }
 
 /// How one row stands to another, or to a fixed figure.
@@ -298,7 +290,7 @@ pub(super) mod samples {
 
     /// A report of these works.
     pub(in crate::report) fn report(works: Vec<Work>) -> Report {
-        Report { command: "loadtest compare".to_owned(), rounds: 5, secs: 2.0, works, ..Report::default() }
+        Report { command: "loadtest compare".to_owned(), rounds: 5, works, ..Report::default() }
     }
 }
 

@@ -230,11 +230,7 @@ mod tests {
             ..compared("sluicegate", Some("nginx"), 0.9)
         }];
         h1.rows[2].samples = [64.0, 66.0, 65.0]
-            .map(|admitted| Sample {
-                admitted: Some(admitted),
-                submissions_per_request: Some(2.004),
-                ..Sample::default()
-            })
+            .map(|admitted| Sample { admitted: Some(admitted), submissions_per_request: Some(2.004) })
             .to_vec();
         h1.rows[1].median = None;
         h1.rows[1].errors.push("round 1: Socket errors: read 3".to_owned());

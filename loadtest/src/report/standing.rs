@@ -7,15 +7,6 @@ use crate::figure::Spread;
 /// The project that all this is about, as rows call it; its setups have a `+` and more after it.
 const GATEWAY: &str = "sluicegate";
 
-/// A figure that is to be reached.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Aim {
-    /// In the unit of the work.
-    pub(super) figure: f64,
-    /// The share, and of whose figure: `0.90 of haproxy`.
-    pub(super) words: String,
-}
-
 impl Row {
     /// The proxy, without its setup.
     pub(super) fn program(&self) -> &str {
@@ -71,20 +62,18 @@ impl Work {
         ratio(row, self.base()?)
     }
 
-    /// The figures that are to be reached, where what they are shares of has been measured.
-    pub(super) fn aims(&self) -> Vec<Aim> {
+    /// The figures that are to be reached, in the unit of the work, where what they are shares of has been measured.
+    pub(super) fn aims(&self) -> Vec<f64> {
         self.comparisons.iter().filter_map(|comparison| self.aim(comparison)).collect()
     }
 
-    fn aim(&self, comparison: &Comparison) -> Option<Aim> {
+    fn aim(&self, comparison: &Comparison) -> Option<f64> {
         let at_most = comparison.at_most?;
-        let words = comparison.target(&self.unit)?;
-        let figure = match &comparison.other {
+        Some(match &comparison.other {
             Some(other) if comparison.is_difference => self.row(other)?.figure()?.0 + at_most,
             Some(other) => self.row(other)?.figure()?.0 * at_most,
             None => at_most,
-        };
-        Some(Aim { figure, words })
+        })
     }
 }
 
@@ -172,9 +161,10 @@ mod tests {
         ];
         work.comparisons
             .push(Comparison { is_difference: true, ..compared("sluicegate", Some("haproxy"), 5.0) });
-        let aims = work.aims();
-        let told: Vec<(f64, &str)> = aims.iter().map(|aim| (aim.figure, aim.words.as_str())).collect();
-        assert_eq!(told, [(18.0, "0.90 of haproxy"), (2.0, "2.00 KiB"), (25.0, "haproxy + 5.00 KiB")]);
+        assert_eq!(work.aims(), [18.0, 2.0, 25.0]);
+        let told: Vec<Option<String>> = work.comparisons.iter().map(|told| told.target(&work.unit)).collect();
+        let words = ["0.90 of haproxy", "2.00 KiB", "0.90 of gone", "haproxy + 5.00 KiB"];
+        assert_eq!(told, words.map(|words| Some(words.to_owned())));
     }
 
     #[test]
