@@ -59,23 +59,19 @@ pub(crate) fn sample(
         let heard = parse(&finished.output).ok_or_else(|| {
             Error::Failed(format!("the client's report is not understood:\n{}", finished.output))
         })?;
-        let (p99_ms, slowest_ms) = (at(&heard.curve, FIGURE), at(&heard.curve, 1.0));
-        let (requests, errors) = (heard.answered, heard.errors.clone());
-        told = Some(heard);
+        let Told { answered: requests, rate: rate_achieved, curve, errors } = heard;
+        let latency = Latency { capacity, rate_wanted: rate, rate_achieved, curve };
+        let (p99_ms, slowest_ms) = (latency.at(FIGURE), latency.at(1.0));
+        told = Some(latency);
         Ok(Report { requests, p99_ms, slowest_ms, errors, wall: finished.wall })
     };
     let mut sample = under_load(running, core, generate)?;
-    let told = told.ok_or_else(|| Error::failed("the client told nothing"))?;
-    let latency = Latency { capacity, rate_wanted: rate, rate_achieved: told.rate, curve: told.curve };
+    let latency = told.ok_or_else(|| Error::failed("the client told nothing"))?;
     sample.cost = latency.at(FIGURE).ok_or_else(|| Error::failed("the client told no p99"))?;
     if let Some(load) = &mut sample.load {
         load.latency = Some(latency);
     }
     Ok(sample)
-}
-
-fn at(curve: &[(f64, f64)], quantile: f64) -> Option<f64> {
-    curve.iter().find(|(other, _)| (other - quantile).abs() < 1e-9).map(|(_, ms)| *ms)
 }
 
 /// What the client tells.
@@ -124,7 +120,9 @@ mod tests {
         assert_eq!((told.answered, told.rate, told.errors.clone()), (8, 3.5, None));
         let left = parse(&line.replace("\"answered\":8", "\"answered\":6")).unwrap();
         assert_eq!(left.errors.as_deref(), Some("2 requests were never answered"));
-        assert_eq!((at(&told.curve, 0.99), at(&told.curve, 0.9)), (Some(2.5), None));
+        let latency =
+            Latency { capacity: 5.0, rate_wanted: 3.5, rate_achieved: told.rate, curve: told.curve };
+        assert_eq!((latency.at(0.99), latency.at(0.9)), (Some(2.5), None));
         let failed = parse(&line.replace("[]", "[\"closed\",\"late\"]")).unwrap();
         assert_eq!(failed.errors.as_deref(), Some("closed; late"));
         assert_eq!(parse("connection refused\n"), None);
