@@ -183,8 +183,6 @@ pub(super) struct Comparison {
     pub(super) one: String,
     /// The label of the row it is compared with; none where the target is a figure.
     pub(super) other: Option<String>,
-    /// Peers that took part and have no figure to compare.
-    pub(super) without: Vec<String>,
 }
 
 /// What clients of one proxy waited when they asked at a fixed rate.
