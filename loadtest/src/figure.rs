@@ -139,10 +139,19 @@ impl Row {
         self.cost().filter(|_| !spoilt)
     }
 
+    /// What the runs of a load generator gave, in order.
+    pub(crate) fn loads(&self) -> impl Iterator<Item = &LoadSample> {
+        self.samples.iter().filter_map(|sample| sample.load.as_ref())
+    }
+
     /// The median of a value of the load generator's runs, of those that have it.
     pub(crate) fn median_of(&self, value: impl Fn(&LoadSample) -> Option<f64>) -> Option<f64> {
-        let loads = self.samples.iter().filter_map(|sample| sample.load.as_ref());
-        Some(Spread::of(loads.filter_map(value))?.median)
+        Some(Spread::of(self.loads().filter_map(value))?.median)
+    }
+
+    /// The slowest request of all rounds in milliseconds, if the load generator tells.
+    pub(crate) fn slowest_ms(&self) -> Option<f64> {
+        self.loads().filter_map(|load| load.slowest_ms).reduce(f64::max)
     }
 }
 
