@@ -128,7 +128,7 @@ fn row(work: &Work, row: &Row) -> Value {
         "median": cost.map(|cost| cost.median),
         "min": cost.map(|cost| cost.min),
         "max": cost.map(|cost| cost.max),
-        "rounds": row.samples.iter().map(|sample| sample.cost).collect::<Vec<_>>(),
+        "rounds": row.costs().collect::<Vec<_>>(),
         "user_share": row.median_of(|load| Some(load.user_share)),
         "requests_per_second": row.median_of(|load| Some(load.rate)),
         "busy": row.median_of(|load| Some(load.busy)),

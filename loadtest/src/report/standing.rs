@@ -2,7 +2,7 @@
 
 use super::data::{Comparison, Row, Work};
 use super::words;
-use crate::figure::Spread;
+use crate::figure::{self, Spread};
 
 /// The project that all this is about, as rows call it; its setups have a `+` and more after it.
 const GATEWAY: &str = "sluicegate";
@@ -48,8 +48,7 @@ impl Work {
     /// The peer with the smallest figure that is good for a comparison.
     pub(super) fn best_peer(&self) -> Option<&Row> {
         let peers = self.rows.iter().filter(|row| row.is_peer() && !self.is_spoilt(row));
-        let figures = peers.filter_map(|row| Some((row.figure()?.0, row)));
-        figures.min_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, row)| row)
+        figure::cheapest(peers, |row| Some(row.figure()?.0))
     }
 
     /// What the others are measured by: the best peer, or where there is none the first row that has a figure.
@@ -113,9 +112,9 @@ impl Comparison {
 /// medians.
 pub(super) fn ratio(one: &Row, other: &Row) -> Option<f64> {
     let (median, base) = (one.figure()?.0, other.figure()?.0);
-    let pairs = one.rounds.iter().zip(&other.rounds).map(|(one, other)| one / other);
-    let by_round = Spread::of(pairs.filter(|ratio| ratio.is_finite())).map(|spread| spread.median);
-    by_round.or_else(|| (base > 0.0).then(|| median / base))
+    let ratio = |one, other| Some(one / other).filter(|ratio: &f64| ratio.is_finite());
+    let by_round = Spread::by_round(one.rounds.iter().copied(), other.rounds.iter().copied(), ratio);
+    by_round.map(|spread| spread.median).or_else(|| (base > 0.0).then(|| median / base))
 }
 
 #[cfg(test)]
