@@ -183,8 +183,7 @@ fn figures(drawing: &mut Drawing, work: &Work, row: &Row, (left, y): (f64, f64))
 
 /// The first comparison that has a target, in a few words.
 fn verdict(work: &Work) -> String {
-    let told = work.comparisons.iter().find(|comparison| comparison.at_most.is_some());
-    let Some((told, at_most)) = told.and_then(|told| Some((told, told.at_most?))) else {
+    let Some((told, at_most)) = work.targeted().find_map(|told| Some((told, told.at_most?))) else {
         return String::new();
     };
     // The other's name is in what was reached already.

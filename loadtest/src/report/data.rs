@@ -237,6 +237,11 @@ impl Report {
         serde_json::from_value(Value::Object(fields))
     }
 
+    /// The kernel's release, without its build.
+    pub(super) fn release(&self) -> &str {
+        self.kernel.split(' ').next().unwrap_or_default()
+    }
+
     /// The work of that name.
     pub(super) fn work(&self, name: &str) -> Option<&Work> {
         self.works.iter().find(|work| work.name == name)

@@ -20,16 +20,16 @@ pub(super) fn text(report: &Report) -> String {
 }
 
 fn targets(report: &Report) -> String {
-    let with = report.works.iter().flat_map(|work| work.comparisons.iter().map(move |told| (work, told)));
+    let with = report.works.iter().flat_map(|work| work.targeted().map(move |told| (work, told)));
     let mut text = String::new();
-    for (work, told) in with.filter(|(_, told)| told.at_most.is_some()) {
+    for (work, told) in with {
         let by_round = told.by_round.map(|[min, max]| format!("{min:.2} .. {max:.2}")).unwrap_or_default();
         let _infallible = writeln!(
             text,
             "| {} | {} | {} | {by_round} | {} | {} |",
             words::plain(&work.name),
             words::plain(&told.one),
-            words::plain(&told.result(&work.unit).unwrap_or_else(|| "-".to_owned())),
+            words::plain(&words::or_dash(told.result(&work.unit))),
             words::plain(&told.target(&work.unit).unwrap_or_default()),
             told.verdict(),
         );
@@ -78,24 +78,17 @@ fn table(work: &Work) -> String {
 }
 
 fn line(work: &Work, row: &Row) -> String {
-    let own: Vec<&Comparison> =
-        work.comparisons.iter().filter(|told| told.at_most.is_some() && told.one == row.proxy).collect();
-    let join = |told: Vec<String>| if told.is_empty() { "-".to_owned() } else { told.join(", ") };
+    let own: Vec<&Comparison> = work.targeted().filter(|told| told.one == row.proxy).collect();
+    let join = |told: Vec<String>| words::or_dash((!told.is_empty()).then(|| told.join(", ")));
     let target = join(own.iter().filter_map(|told| told.target(&work.unit)).collect());
     let verdict = join(own.iter().map(|told| told.verdict().to_owned()).collect());
-    let (figure, spread) = match row.figure() {
-        Some((median, min, max)) if work.is_spoilt(row) => {
-            let figure = format!("({}: limited)", words::figure(median));
-            (figure, format!("{} .. {}", words::figure(min), words::figure(max)))
-        }
-        Some((median, min, max)) => {
-            (words::figure(median), format!("{} .. {}", words::figure(min), words::figure(max)))
-        }
-        None => ("no figure".to_owned(), "-".to_owned()),
-    };
+    let figure = work.cell(row, words::figure);
+    let spread =
+        row.figure().map(|(_, min, max)| format!("{} .. {}", words::figure(min), words::figure(max)));
+    let spread = words::or_dash(spread);
     let ratio = work.best_peer().and_then(|best| super::standing::ratio(row, best));
     let count =
-        |value: Option<f64>, behind: usize| value.map_or("-".to_owned(), |value| format!("{value:.behind$}"));
+        |value: Option<f64>, behind: usize| words::or_dash(value.map(|value| format!("{value:.behind$}")));
     format!(
         "| {} | {figure} | {spread} | {} | {} | {verdict} | {} | {} | {} | {} |\n",
         words::plain(&row.proxy),
@@ -115,8 +108,8 @@ fn latencies(work: &Work) -> String {
             .to_owned();
     for row in &work.rows {
         let Some(latency) = &row.latency else { continue };
-        let rate = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0}/s"));
-        let ms = |value: Option<f64>| value.map_or("-".to_owned(), words::milliseconds);
+        let rate = |value: Option<f64>| words::or_dash(value.map(|value| format!("{value:.0}/s")));
+        let ms = |value: Option<f64>| words::or_dash(value.map(words::milliseconds));
         let _infallible = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",

@@ -45,6 +45,20 @@ impl Work {
         self.is_latency() && row.limited.is_some()
     }
 
+    /// A row's figure for a cell of a table, as `written` writes it, and marked where it says nothing of the proxy.
+    pub(super) fn cell(&self, row: &Row, written: impl Fn(f64) -> String) -> String {
+        match row.figure() {
+            Some((median, _, _)) if self.is_spoilt(row) => format!("({}: limited)", written(median)),
+            Some((median, _, _)) => written(median),
+            None => "no figure".to_owned(),
+        }
+    }
+
+    /// The comparisons that have a target.
+    pub(super) fn targeted(&self) -> impl Iterator<Item = &Comparison> {
+        self.comparisons.iter().filter(|comparison| comparison.at_most.is_some())
+    }
+
     /// The peer with the smallest figure that is good for a comparison.
     pub(super) fn best_peer(&self) -> Option<&Row> {
         let peers = self.rows.iter().filter(|row| row.is_peer() && !self.is_spoilt(row));
@@ -79,22 +93,20 @@ impl Work {
 impl Comparison {
     /// What is to be reached, in words; none if nothing is.
     pub(super) fn target(&self, unit: &str) -> Option<String> {
-        let at_most = self.at_most?;
-        Some(match &self.other {
-            Some(other) if self.is_difference => format!("{other} + {}", words::with_unit(at_most, unit)),
-            Some(other) => format!("{at_most:.2} of {other}"),
-            None => words::with_unit(at_most, unit),
-        })
+        Some(self.told(self.at_most?, unit))
     }
 
     /// What was reached, in words; none without a figure.
     pub(super) fn result(&self, unit: &str) -> Option<String> {
-        let value = self.value?;
-        Some(match &self.other {
-            Some(other) if self.is_difference => format!("{other} + {}", words::with_unit(value, unit)),
-            Some(other) => format!("{value:.2} of {other}"),
-            None => words::with_unit(value, unit),
-        })
+        Some(self.told(self.value?, unit))
+    }
+
+    fn told(&self, amount: f64, unit: &str) -> String {
+        match &self.other {
+            Some(other) if self.is_difference => format!("{other} + {}", words::with_unit(amount, unit)),
+            Some(other) => format!("{amount:.2} of {other}"),
+            None => words::with_unit(amount, unit),
+        }
     }
 
     /// One word for what has a target.
