@@ -153,7 +153,7 @@ fn expect_reloads(sample: &Sample, subject: Subject) -> Result<()> {
 }
 
 fn check(subject: Subject, fleet: &mut Fleet<'_>) -> Result<Sample> {
-    let (places, configuration) = fleet.configure(subject)?;
+    let (places, configuration, _) = fleet.configure(subject)?;
     let ground = fleet.ground;
     let what = Invocation::pinned(&places.program, places.proxy_core).arg("check").arg(configuration);
     let finished = process::run(&what, &ground.workspace.log("check"), CHECK_MAX, &ground.interrupt)?;

@@ -46,7 +46,7 @@ pub(crate) fn sample(
     ground: &Ground,
 ) -> Result<Sample> {
     let rate = capacity * paced.share();
-    let port = running.entrances.port(paced.listener).to_string();
+    let port = running.port(paced.listener).to_string();
     let certificate = ground.workspace.run.join("tls.crt").display().to_string();
     let core = ground.machine.cores.load;
     let words = arguments(&paced, &port, &format!("{rate:.0}"), secs, &certificate);
