@@ -14,7 +14,7 @@ use crate::kinds::{Effort, Kind, Subjects, Work};
 use crate::machine::Machine;
 use crate::measure::{self, Outcome};
 use crate::process::{self, Interrupt, Invocation};
-use crate::programs::{self, Program};
+use crate::programs::{self, Inventory, Program};
 use crate::report;
 use crate::subjects::{Proxy, Subject};
 use crate::table;
@@ -83,11 +83,15 @@ pub(crate) fn install(choice: &Choice, interrupt: &Interrupt) -> Result<()> {
     for found in &inventory.found {
         println!("{} {}", found.program.name(), found.version);
     }
+    tell_missing(&inventory);
+    let all = inventory.missing.is_empty();
+    if all { Ok(()) } else { Err(Error::failed("not everything could be installed, see above")) }
+}
+
+fn tell_missing(inventory: &Inventory) {
     for (program, why) in &inventory.missing {
         println!("MISSING     {}: {why} (to get it: {})", program.name(), program.how_to_get());
     }
-    let all = inventory.missing.is_empty();
-    if all { Ok(()) } else { Err(Error::failed("not everything could be installed, see above")) }
 }
 
 /// Measures and reports.
@@ -113,8 +117,8 @@ pub(crate) fn compare(args: &CompareArgs, interrupt: Interrupt) -> Result<Verdic
 
     let mut left_out = Vec::new();
     let plan = plan(args, &ground, &mut left_out);
-    let effort =
-        args.effort(plan.iter().map(|planned| planned.effort).max_by_key(|e| e.rounds).unwrap_or(ONCE));
+    let efforts = plan.iter().map(|planned| planned.effort);
+    let effort = efforts.max_by_key(|effort| effort.rounds).unwrap_or_else(|| args.effort(ONCE));
     let mut circumstances = Circumstances {
         command: command_line(),
         revision,
@@ -175,9 +179,7 @@ fn wanted(choice: &Choice) -> Vec<Program> {
 
 /// The works that can be done, each with its rows; says which rows and works are left out, and why.
 fn plan(args: &CompareArgs, ground: &Ground, left_out: &mut Vec<LeftOut>) -> Vec<Planned> {
-    for (program, why) in &ground.inventory.missing {
-        println!("MISSING     {}: {why} (to get it: {})", program.name(), program.how_to_get());
-    }
+    tell_missing(&ground.inventory);
     if !ground.inventory.missing.is_empty() {
         println!("            or all of it: cargo run --release -p loadtest -- install\n");
     }
