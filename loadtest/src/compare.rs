@@ -111,9 +111,9 @@ pub(crate) fn compare(args: &CompareArgs, interrupt: Interrupt) -> Result<Verdic
         None => Some(workspace.build_gateway(&interrupt)?),
     };
     let revision = workspace.revision().filter(|_| args.gateway.is_none() && gateway.is_some());
-    let relay = env::current_exe().during(|| "looking for this program".to_owned())?;
+    let own = env::current_exe().during(|| "looking for this program".to_owned())?;
     let identity = Identity::make()?;
-    let ground = Ground { workspace, machine, inventory, gateway, before, relay, identity, interrupt };
+    let ground = Ground { workspace, machine, inventory, gateway, before, own, identity, interrupt };
 
     let mut left_out = Vec::new();
     let plan = plan(args, &ground, &mut left_out);

@@ -38,7 +38,7 @@ pub(crate) struct Ground {
     /// The other build of it that `--before` names.
     pub(crate) before: Option<PathBuf>,
     /// This program, which is the relay and the client of the open loop, too.
-    pub(crate) relay: PathBuf,
+    pub(crate) own: PathBuf,
     /// What every proxy shows to clients of TLS.
     pub(crate) identity: Identity,
     /// The person's wish to stop.
@@ -56,7 +56,7 @@ impl Ground {
     /// A text without the paths of this machine: the folder of the run is `RUN`, programs have names alone.
     pub(crate) fn without_folders(&self, text: &str) -> String {
         let mut text = text.replace(&self.workspace.run.display().to_string(), "RUN");
-        let own = [self.gateway.as_ref(), self.before.as_ref(), Some(&self.relay)].into_iter().flatten();
+        let own = [self.gateway.as_ref(), self.before.as_ref(), Some(&self.own)].into_iter().flatten();
         let found = self.inventory.found.iter().map(|found| &found.path);
         for program in own.chain(found) {
             let name = program.file_name().unwrap_or_default().to_string_lossy();
@@ -70,7 +70,7 @@ impl Ground {
         let own = match proxy {
             Proxy::Sluicegate => self.gateway.as_ref(),
             Proxy::Before => self.before.as_ref(),
-            Proxy::Floor => Some(&self.relay),
+            Proxy::Floor => Some(&self.own),
             Proxy::Nginx | Proxy::Haproxy | Proxy::Envoy | Proxy::Caddy => None,
         };
         match (proxy.program(), own) {

@@ -52,7 +52,7 @@ pub(crate) fn sample(
     let words = arguments(&paced, &port, &format!("{rate:.0}"), secs, &certificate);
     let mut told = None;
     let generate = || {
-        let what = Invocation::pinned(&ground.relay, core).args(words);
+        let what = Invocation::pinned(&ground.own, core).args(words);
         let longest = Duration::from_secs(secs) + GRACE;
         let log = ground.workspace.log("paced");
         let finished = process::run(&what, &log, longest, &ground.interrupt)?.success("paced")?;
