@@ -1,4 +1,4 @@
-//! From samples to figures: median and spread, and the comparison of one row with another.
+//! From samples to figures: what the runs of a row gave, median and spread, and the ratios of two rows by round.
 
 use crate::kinds::{Kind, Work};
 use crate::subjects::Subject;

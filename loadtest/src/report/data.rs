@@ -43,7 +43,7 @@ pub(super) struct Report {
     pub(super) missing: BTreeMap<String, String>,
     /// The method, a sentence or two each.
     pub(super) method: Vec<String>,
-    /// Runs of each proxy in most works.
+    /// Runs of each proxy in the work that has the most.
     pub(super) rounds: u64,
     /// Who was measured, one for each label of rows.
     pub(super) proxies: Vec<Program>,
@@ -143,7 +143,7 @@ pub(super) struct Row {
     pub(super) max: Option<f64>,
     /// Of each round, in their order.
     pub(super) rounds: Vec<f64>,
-    /// Requests per second of the round in the middle.
+    /// Requests per second, the median of the rounds.
     pub(super) requests_per_second: Option<f64>,
     /// What went wrong.
     pub(super) errors: Vec<String>,
@@ -205,7 +205,7 @@ pub(super) struct Latency {
     pub(super) p999_ms: Option<f64>,
     /// The median of the rounds.
     pub(super) max_ms: Option<f64>,
-    /// Pairs of a quantile, from 0 to 1, and milliseconds, of all rounds together.
+    /// Pairs of a quantile, from 0 to 1, and milliseconds, the median of the rounds at each.
     pub(super) curve: Vec<(f64, f64)>,
 }
 
