@@ -74,12 +74,12 @@ pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) choice: Choice,
 
-    /// Runs of each proxy in each work; the table shows the median of them [default: five where there is a target, else
-    /// fewer].
+    /// Runs of each proxy in each work; the table shows the median of them [default: nine, five, three
+    /// or two, as the work needs].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) rounds: Option<u16>,
 
-    /// Seconds of each run of the load generator [default: one or two, as the work needs].
+    /// Seconds of each run of the load generator [default: one; four for `reload`].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub(crate) secs: Option<u16>,
 

@@ -1,11 +1,11 @@
 //! How rows stand to each other, and whether a target is reached.
 
-use crate::figure::{Row, Spread};
+use crate::figure::{self, Row, Spread};
 use crate::kinds::{Target, Work};
 use crate::subjects::{Proxy, Role};
 
 /// How one row stands to another, or to a figure.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Comparison {
     /// Whose figure, by its label.
     pub(crate) one: String,
@@ -71,11 +71,8 @@ fn against(target: Target, work: &Work, ours: &Row, rows: &[Row]) -> Vec<Compari
         None => Comparison {
             one: ours.subject.label(),
             other: Some(whom.to_owned()),
-            is_difference: false,
-            value: None,
-            rounds: None,
             at_most: Some(limit),
-            without: Vec::new(),
+            ..Comparison::default()
         },
     };
     let others = rows.iter().filter(|row| row.subject != ours.subject);
@@ -93,24 +90,14 @@ fn against(target: Target, work: &Work, ours: &Row, rows: &[Row]) -> Vec<Compari
         Target::AtMost(limit) => {
             let value = ours.comparable(work).map(|cost| cost.median);
             let one = ours.subject.label();
-            let at_most = Some(limit);
-            vec![Comparison {
-                one,
-                other: None,
-                is_difference: false,
-                value,
-                rounds: None,
-                at_most,
-                without: Vec::new(),
-            }]
+            vec![Comparison { one, value, at_most: Some(limit), ..Comparison::default() }]
         }
     }
 }
 
 fn best_peer<'a>(work: &Work, rows: &'a [Row]) -> Option<&'a Row> {
     let peers = rows.iter().filter(|row| row.subject.proxy.is_peer());
-    let figures = peers.filter_map(|row| Some((row.comparable(work)?.median, row)));
-    figures.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, row)| row)
+    figure::cheapest(peers, |row| Some(row.comparable(work)?.median))
 }
 
 fn spoilt_peers(work: &Work, rows: &[Row]) -> Vec<String> {
@@ -135,17 +122,16 @@ fn by(
     is_difference: bool,
 ) -> Comparison {
     let costs = one.comparable(work).zip(other.comparable(work));
-    let pairs = one.samples.iter().zip(&other.samples).map(|(one, other)| how(one.cost, other.cost));
-    let rounds = costs.and_then(|_| Spread::of(pairs));
+    let rounds =
+        costs.and_then(|_| Spread::by_round(one.costs(), other.costs(), |one, other| Some(how(one, other))));
     Comparison {
         one: one.subject.label(),
         other: Some(other.subject.label()),
         is_difference,
-        // Within a round the two ran one after the other: a slow minute of the machine hits both.
         value: rounds.map(|rounds| rounds.median),
         rounds,
         at_most,
-        without: Vec::new(),
+        ..Comparison::default()
     }
 }
 

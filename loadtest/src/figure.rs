@@ -1,4 +1,4 @@
-//! From samples to figures: median and spread, and the comparison of one row with another.
+//! From samples to figures: what the runs of a row gave, median and spread, and the ratios of two rows by round.
 
 use crate::kinds::{Kind, Work};
 use crate::subjects::Subject;
@@ -114,13 +114,14 @@ impl Row {
         Row { subject, samples: Vec::new(), unmeasured: 0.0, failures: Vec::new() }
     }
 
+    /// The figure of each round, in order.
+    pub(crate) fn costs(&self) -> impl Iterator<Item = f64> {
+        self.samples.iter().map(|sample| sample.cost)
+    }
+
     /// The costs and their spread, if nothing went wrong.
     pub(crate) fn cost(&self) -> Option<Spread> {
-        if self.failures.is_empty() {
-            Spread::of(self.samples.iter().map(|sample| sample.cost))
-        } else {
-            None
-        }
+        if self.failures.is_empty() { Spread::of(self.costs()) } else { None }
     }
 
     /// Why its rate, or its latency, says nothing of the proxy, if it does not: the load generator or the origin had no time.
@@ -139,10 +140,19 @@ impl Row {
         self.cost().filter(|_| !spoilt)
     }
 
+    /// What the runs of a load generator gave, in order.
+    pub(crate) fn loads(&self) -> impl Iterator<Item = &LoadSample> {
+        self.samples.iter().filter_map(|sample| sample.load.as_ref())
+    }
+
     /// The median of a value of the load generator's runs, of those that have it.
     pub(crate) fn median_of(&self, value: impl Fn(&LoadSample) -> Option<f64>) -> Option<f64> {
-        let loads = self.samples.iter().filter_map(|sample| sample.load.as_ref());
-        Some(Spread::of(loads.filter_map(value))?.median)
+        Some(Spread::of(self.loads().filter_map(value))?.median)
+    }
+
+    /// The slowest request of all rounds in milliseconds, if the load generator tells.
+    pub(crate) fn slowest_ms(&self) -> Option<f64> {
+        self.loads().filter_map(|load| load.slowest_ms).reduce(f64::max)
     }
 }
 
@@ -166,6 +176,25 @@ impl Spread {
         let (low, high) = (sorted.get((sorted.len() - 1) / 2)?, sorted.get(sorted.len() / 2)?);
         Some(Spread { median: f64::midpoint(*low, *high), min, max })
     }
+
+    /// How two rows stand to each other in each round on its own, where `how` has an answer: the two ran one after the other,
+    /// so a slow minute of the machine hits both.
+    pub(crate) fn by_round(
+        one: impl IntoIterator<Item = f64>,
+        other: impl IntoIterator<Item = f64>,
+        how: impl Fn(f64, f64) -> Option<f64>,
+    ) -> Option<Spread> {
+        Spread::of(one.into_iter().zip(other).filter_map(|(one, other)| how(one, other)))
+    }
+}
+
+/// The one with the smallest figure, of those that have any; the first of equal ones.
+pub(crate) fn cheapest<'a, R>(
+    rows: impl Iterator<Item = &'a R>,
+    figure: impl Fn(&R) -> Option<f64>,
+) -> Option<&'a R> {
+    let figures = rows.filter_map(|row| Some((figure(row)?, row)));
+    figures.min_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, row)| row)
 }
 
 #[cfg(test)]

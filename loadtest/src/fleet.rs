@@ -11,7 +11,7 @@ use crate::machine::{Machine, Ports};
 use crate::process::{Interrupt, Invocation, Process};
 use crate::programs::{Inventory, Program};
 use crate::proxies::{self, Configuration, Places, StreamModule};
-use crate::subjects::{Entrances, Origins, Proxy, Role, Subject};
+use crate::subjects::{Entrances, Listener, Origins, Proxy, Role, Subject};
 use crate::tls::Identity;
 use crate::workspace::Workspace;
 
@@ -38,7 +38,7 @@ pub(crate) struct Ground {
     /// The other build of it that `--before` names.
     pub(crate) before: Option<PathBuf>,
     /// This program, which is the relay and the client of the open loop, too.
-    pub(crate) relay: PathBuf,
+    pub(crate) own: PathBuf,
     /// What every proxy shows to clients of TLS.
     pub(crate) identity: Identity,
     /// The person's wish to stop.
@@ -56,7 +56,7 @@ impl Ground {
     /// A text without the paths of this machine: the folder of the run is `RUN`, programs have names alone.
     pub(crate) fn without_folders(&self, text: &str) -> String {
         let mut text = text.replace(&self.workspace.run.display().to_string(), "RUN");
-        let own = [self.gateway.as_ref(), self.before.as_ref(), Some(&self.relay)].into_iter().flatten();
+        let own = [self.gateway.as_ref(), self.before.as_ref(), Some(&self.own)].into_iter().flatten();
         let found = self.inventory.found.iter().map(|found| &found.path);
         for program in own.chain(found) {
             let name = program.file_name().unwrap_or_default().to_string_lossy();
@@ -70,7 +70,7 @@ impl Ground {
         let own = match proxy {
             Proxy::Sluicegate => self.gateway.as_ref(),
             Proxy::Before => self.before.as_ref(),
-            Proxy::Floor => Some(&self.relay),
+            Proxy::Floor => Some(&self.own),
             Proxy::Nginx | Proxy::Haproxy | Proxy::Envoy | Proxy::Caddy => None,
         };
         match (proxy.program(), own) {
@@ -101,16 +101,16 @@ impl Described {
         written: &Configuration,
         ground: &Ground,
     ) -> Described {
-        let mut text = written.text.clone();
-        if let Some((end, _)) = text.char_indices().nth(DESCRIBED_MAX) {
-            text.truncate(end);
-            text.push_str("\n(and so on)\n");
-        }
+        let end = written.text.char_indices().nth(DESCRIBED_MAX).map(|(end, _)| end);
+        let text = match end.and_then(|end| written.text.get(..end)) {
+            Some(beginning) => ground.without_folders(&format!("{beginning}\n(and so on)\n")),
+            None => ground.without_folders(&written.text),
+        };
         Described {
             label: subject.map_or_else(|| "origin".to_owned(), Subject::label),
             proxy: subject.map(|subject| subject.proxy),
             command: ground.without_folders(&invocation.line()),
-            file: (written.file.clone(), ground.without_folders(&text)),
+            file: (written.file.clone(), text),
         }
     }
 }
@@ -122,8 +122,6 @@ pub(crate) struct Running {
     pub(crate) configuration: PathBuf,
     /// What the configuration names.
     pub(crate) places: Places,
-    /// Its ports on 127.0.0.1.
-    pub(crate) entrances: Entrances,
     /// The port of its counters, if it is sluicegate.
     pub(crate) admin_port: Option<u16>,
 }
@@ -132,6 +130,11 @@ impl Running {
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Its port on 127.0.0.1 for these clients.
+    pub(crate) fn port(&self, listener: Listener) -> u16 {
+        self.places.entrances.port(listener)
     }
 
     /// An error once it has ended.
@@ -186,8 +189,8 @@ impl<'a> Fleet<'a> {
         found.ok_or_else(|| Error::Failed(format!("{} is not running", subject.label())))
     }
 
-    /// Writes the subject's configuration and returns its path; `check` needs no more.
-    pub(crate) fn configure(&mut self, subject: Subject) -> Result<(Places, PathBuf)> {
+    /// Writes the subject's configuration and returns its path, with how it is started; `check` does not start it.
+    pub(crate) fn configure(&mut self, subject: Subject) -> Result<(Places, PathBuf, Invocation)> {
         let mut take = || self.ports.take();
         let entrances = Entrances {
             http: take()?,
@@ -203,11 +206,11 @@ impl<'a> Fleet<'a> {
         let written = proxies::configuration(subject, &places)?;
         let path = self.ground.workspace.write(&written.file, written.text.as_bytes())?;
         let invocation = proxies::invocation(subject, &places, &path);
-        let described = Described::new(Some(subject), &invocation, &written, self.ground);
-        if self.described.iter().all(|other| other.label != described.label) {
-            self.described.push(described);
+        let label = subject.label();
+        if self.described.iter().all(|other| other.label != label) {
+            self.described.push(Described::new(Some(subject), &invocation, &written, self.ground));
         }
-        Ok((places, path))
+        Ok((places, path, invocation))
     }
 
     /// Stops the subject if it is running.
@@ -216,15 +219,14 @@ impl<'a> Fleet<'a> {
     }
 
     fn start(&mut self, subject: Subject) -> Result<Running> {
-        let (places, path) = self.configure(subject)?;
-        let invocation = proxies::invocation(subject, &places, &path);
+        let (places, configuration, invocation) = self.configure(subject)?;
         let label = subject.label();
         let mut process = Process::start(&label, &invocation, &self.ground.workspace.log(&label))?;
         wait_until_it_listens(&mut process, places.entrances.http, &self.ground.interrupt)?;
         self.ground.interrupt.sleep(SETTLE)?;
         let tells = matches!(subject.proxy.role(), Role::Gateway | Role::Before);
         let admin_port = tells.then_some(places.entrances.admin);
-        Ok(Running { process, configuration: path, entrances: places.entrances, places, admin_port })
+        Ok(Running { process, configuration, places, admin_port })
     }
 }
 

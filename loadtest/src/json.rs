@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::compare::Circumstances;
 use crate::comparison::{Comparison, compare};
-use crate::figure::{Latency, LoadSample, Row, Sample, Spread};
+use crate::figure::{Latency, Row, Sample};
 use crate::fleet::{Described, Ground};
 use crate::kinds::Work;
 use crate::measure::Outcome;
@@ -15,7 +15,7 @@ use crate::subjects::Proxy;
 use crate::table;
 
 /// The form of the file, as README.md describes it.
-const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 2;
 
 /// How a figure comes about, in a few sentences.
 const METHOD: [&str; 5] = [
@@ -128,13 +128,13 @@ fn row(work: &Work, row: &Row) -> Value {
         "median": cost.map(|cost| cost.median),
         "min": cost.map(|cost| cost.min),
         "max": cost.map(|cost| cost.max),
-        "rounds": row.samples.iter().map(|sample| sample.cost).collect::<Vec<_>>(),
+        "rounds": row.costs().collect::<Vec<_>>(),
         "user_share": row.median_of(|load| Some(load.user_share)),
         "requests_per_second": row.median_of(|load| Some(load.rate)),
         "busy": row.median_of(|load| Some(load.busy)),
         "load_core_busy": row.median_of(|load| Some(load.load_core_busy)),
         "p99_ms": row.median_of(|load| load.p99_ms),
-        "slowest_ms": row.samples.iter().filter_map(|sample| sample.load.as_ref()?.slowest_ms).reduce(f64::max),
+        "slowest_ms": row.slowest_ms(),
         "inside_last_round": inside,
         "limited": row.limited(work),
         "samples": row.samples.iter().map(sample).collect::<Vec<_>>(),
@@ -185,13 +185,10 @@ fn latency(latency: &Latency) -> Value {
 
 /// Of all runs: the median at each point of the curve, for a run in which something else happened must not decide.
 fn latency_of(row: &Row) -> Option<Value> {
-    let told = |load: &LoadSample| load.latency.clone();
-    let all: Vec<Latency> =
-        row.samples.iter().filter_map(|sample| sample.load.as_ref().and_then(told)).collect();
-    let median = |value: &dyn Fn(&Latency) -> Option<f64>| {
-        Spread::of(all.iter().filter_map(value)).map(|spread| spread.median)
-    };
-    let quantiles = all.first()?.curve.iter().map(|(quantile, _)| *quantile);
+    let median =
+        |value: &dyn Fn(&Latency) -> Option<f64>| row.median_of(|load| value(load.latency.as_ref()?));
+    let first = row.loads().find_map(|load| load.latency.as_ref())?;
+    let quantiles = first.curve.iter().map(|(quantile, _)| *quantile);
     let curve = quantiles.filter_map(|quantile| Some((quantile, median(&|one| one.at(quantile))?)));
     let whole = Latency {
         capacity: median(&|one| Some(one.capacity))?,
@@ -219,7 +216,7 @@ fn comparison(comparison: &Comparison) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figure::Inside;
+    use crate::figure::{Inside, LoadSample};
     use crate::kinds::Effort;
     use crate::subjects::Subject;
     use crate::works;

@@ -47,7 +47,7 @@ pub(crate) enum Subjects {
 pub(crate) enum Kind {
     /// wrk asks as fast as it can: CPU time per request.
     Wrk(Load),
-    /// The same, while the setup that reloads is told to do so about once a second.
+    /// The same, while the configuration of the setup that reloads is replaced about once a second, which it notices by itself.
     Reload(Load),
     /// h2load asks as fast as it can: CPU time per request.
     H2load(Streams),

@@ -153,7 +153,7 @@ fn expect_reloads(sample: &Sample, subject: Subject) -> Result<()> {
 }
 
 fn check(subject: Subject, fleet: &mut Fleet<'_>) -> Result<Sample> {
-    let (places, configuration) = fleet.configure(subject)?;
+    let (places, configuration, _) = fleet.configure(subject)?;
     let ground = fleet.ground;
     let what = Invocation::pinned(&places.program, places.proxy_core).arg("check").arg(configuration);
     let finished = process::run(&what, &ground.workspace.log("check"), CHECK_MAX, &ground.interrupt)?;
@@ -166,8 +166,7 @@ fn check(subject: Subject, fleet: &mut Fleet<'_>) -> Result<Sample> {
 
 /// What a mean and a percentile hide.
 fn slowest_note(row: &Row) -> Option<String> {
-    let slowest =
-        row.samples.iter().filter_map(|sample| sample.load.as_ref()?.slowest_ms).reduce(f64::max)?;
+    let slowest = row.slowest_ms()?;
     Some(format!("{}: the slowest request of all rounds took {slowest:.2} ms", row.subject.label()))
 }
 
@@ -193,8 +192,7 @@ fn log_note(row: &Row, run: &Path) -> Result<String> {
         return Ok(format!("{}: no access log was written", row.subject.label()));
     };
     let lines = BufReader::new(file).bytes().filter(|byte| matches!(byte, Ok(b'\n'))).count();
-    let loads = row.samples.iter().filter_map(|sample| sample.load.as_ref());
-    let requests: f64 = row.unmeasured + loads.map(|load| load.requests).sum::<f64>();
+    let requests: f64 = row.unmeasured + row.loads().map(|load| load.requests).sum::<f64>();
     fs::remove_file(&path).during(|| format!("removing {}", path.display()))?;
     Ok(format!("{}: {lines} lines in the access log for {requests:.0} requests", row.subject.label()))
 }

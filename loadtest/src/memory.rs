@@ -8,6 +8,7 @@ use crate::figure::Sample;
 use crate::fleet::{Ground, Running};
 use crate::kinds::Waiting;
 use crate::procfs;
+use crate::subjects::Listener;
 use crate::under_load::{connect, count, expect_answer};
 
 /// Before the memory of idle connections is read: for buffers that are given back late.
@@ -18,7 +19,7 @@ const OWN_FILES: u64 = 300;
 /// MiB of a process that has answered once.
 pub(crate) fn resident(running: &mut Running) -> Result<Sample> {
     // Whatever it answers: a setup with many hosts does not know this one.
-    Connection::open(running.entrances.http)?.get_last("/", &[])?;
+    Connection::open(running.port(Listener::Http))?.get_last("/", &[])?;
     running.check_alive()?;
     Ok(Sample { cost: count(procfs::memory_kib(running.id())?) / 1024.0, load: None })
 }

@@ -46,36 +46,32 @@ pub(crate) fn sample(
     ground: &Ground,
 ) -> Result<Sample> {
     let rate = capacity * paced.share();
-    let port = running.entrances.port(paced.listener).to_string();
+    let port = running.port(paced.listener).to_string();
     let certificate = ground.workspace.run.join("tls.crt").display().to_string();
     let core = ground.machine.cores.load;
     let words = arguments(&paced, &port, &format!("{rate:.0}"), secs, &certificate);
     let mut told = None;
     let generate = || {
-        let what = Invocation::pinned(&ground.relay, core).args(words);
+        let what = Invocation::pinned(&ground.own, core).args(words);
         let longest = Duration::from_secs(secs) + GRACE;
         let log = ground.workspace.log("paced");
         let finished = process::run(&what, &log, longest, &ground.interrupt)?.success("paced")?;
         let heard = parse(&finished.output).ok_or_else(|| {
             Error::Failed(format!("the client's report is not understood:\n{}", finished.output))
         })?;
-        let (p99_ms, slowest_ms) = (at(&heard.curve, FIGURE), at(&heard.curve, 1.0));
-        let (requests, errors) = (heard.answered, heard.errors.clone());
-        told = Some(heard);
+        let Told { answered: requests, rate: rate_achieved, curve, errors } = heard;
+        let latency = Latency { capacity, rate_wanted: rate, rate_achieved, curve };
+        let (p99_ms, slowest_ms) = (latency.at(FIGURE), latency.at(1.0));
+        told = Some(latency);
         Ok(Report { requests, p99_ms, slowest_ms, errors, wall: finished.wall })
     };
     let mut sample = under_load(running, core, generate)?;
-    let told = told.ok_or_else(|| Error::failed("the client told nothing"))?;
-    let latency = Latency { capacity, rate_wanted: rate, rate_achieved: told.rate, curve: told.curve };
+    let latency = told.ok_or_else(|| Error::failed("the client told nothing"))?;
     sample.cost = latency.at(FIGURE).ok_or_else(|| Error::failed("the client told no p99"))?;
     if let Some(load) = &mut sample.load {
         load.latency = Some(latency);
     }
     Ok(sample)
-}
-
-fn at(curve: &[(f64, f64)], quantile: f64) -> Option<f64> {
-    curve.iter().find(|(other, _)| (other - quantile).abs() < 1e-9).map(|(_, ms)| *ms)
 }
 
 /// What the client tells.
@@ -124,7 +120,9 @@ mod tests {
         assert_eq!((told.answered, told.rate, told.errors.clone()), (8, 3.5, None));
         let left = parse(&line.replace("\"answered\":8", "\"answered\":6")).unwrap();
         assert_eq!(left.errors.as_deref(), Some("2 requests were never answered"));
-        assert_eq!((at(&told.curve, 0.99), at(&told.curve, 0.9)), (Some(2.5), None));
+        let latency =
+            Latency { capacity: 5.0, rate_wanted: 3.5, rate_achieved: told.rate, curve: told.curve };
+        assert_eq!((latency.at(0.99), latency.at(0.9)), (Some(2.5), None));
         let failed = parse(&line.replace("[]", "[\"closed\",\"late\"]")).unwrap();
         assert_eq!(failed.errors.as_deref(), Some("closed; late"));
         assert_eq!(parse("connection refused\n"), None);

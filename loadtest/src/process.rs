@@ -95,11 +95,7 @@ impl Invocation {
 
     /// As a person would type it.
     pub(crate) fn line(&self) -> String {
-        let words = self.words.iter().map(|word| word.to_string_lossy());
-        let quote = |word: std::borrow::Cow<'_, str>| {
-            if word.contains(' ') { format!("'{word}'") } else { word.into_owned() }
-        };
-        words.map(quote).collect::<Vec<_>>().join(" ")
+        quoted(self.words.iter().map(|word| word.to_string_lossy()))
     }
 
     /// In a process group of its own, so that a Ctrl-C reaches this tool alone, which then stops everything in order;
@@ -116,6 +112,12 @@ impl Invocation {
         let program = self.words.get(skipped).map(Path::new).and_then(Path::file_name);
         program.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
+}
+
+/// Words as a person would type them: one with a space in it is quoted.
+pub(crate) fn quoted(words: impl IntoIterator<Item: AsRef<str>>) -> String {
+    let quote = |word: &str| if word.contains(' ') { format!("'{word}'") } else { word.to_owned() };
+    words.into_iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
 /// A program that runs until it is stopped; dropping it stops it.

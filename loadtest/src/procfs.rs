@@ -97,7 +97,7 @@ pub(crate) fn cpu(root: u32) -> Result<Cpu> {
     let mut sum = Cpu::default();
     for member in &family {
         let Some(stat) = read_stat(member.pid) else { continue };
-        let ticks = Cpu { user: seconds(stat.user_ticks), system: seconds(stat.system_ticks) };
+        let ticks = stat.cpu();
         let exact = scheduled(member.pid).map_or(ticks, |exact| ticks.with_total(exact));
         sum.user += exact.user;
         sum.system += exact.system;
@@ -159,8 +159,7 @@ fn parse_core(text: &str, core: usize) -> Option<CoreUse> {
 
 /// CPU time of one process alone, which may have ended but must not have been waited for.
 pub(crate) fn cpu_alone(pid: u32) -> Option<Cpu> {
-    let stat = read_stat(i32::try_from(pid).ok()?)?;
-    Some(Cpu { user: seconds(stat.user_ticks), system: seconds(stat.system_ticks) })
+    Some(read_stat(i32::try_from(pid).ok()?)?.cpu())
 }
 
 /// Memory of the process and its descendants in KiB, shared pages divided among those that share them.
@@ -188,6 +187,12 @@ struct Stat {
     user_ticks: u64,
     system_ticks: u64,
     start_ticks: u64,
+}
+
+impl Stat {
+    fn cpu(&self) -> Cpu {
+        Cpu { user: seconds(self.user_ticks), system: seconds(self.system_ticks) }
+    }
 }
 
 /// The name of the program stands in parentheses and may itself hold any of them, hence the search for the last one.
@@ -256,8 +261,8 @@ mod tests {
     #[test]
     fn the_two_times_of_its_own_process_agree() {
         let pid = std::process::id();
-        let (exact, ticks) = (scheduled(pid.cast_signed()), read_stat(pid.cast_signed()).unwrap());
-        let ticks = seconds(ticks.user_ticks + ticks.system_ticks);
+        let (exact, stat) = (scheduled(pid.cast_signed()), read_stat(pid.cast_signed()).unwrap());
+        let ticks = stat.cpu().total();
         // Threads of other tests come and go, and what they used goes with them from the first.
         assert!(exact.is_none_or(|exact| exact < ticks + 1.0), "{exact:?} {ticks}");
     }

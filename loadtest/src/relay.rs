@@ -188,8 +188,8 @@ impl Relay {
     fn sent(&mut self, number: usize, direction: usize, result: i32) -> io::Result<()> {
         let Some(way) = way_of(&mut self.pairs, number, direction) else { return Ok(()) };
         let (Ok(gone), Some(piece)) = (u32::try_from(result), way.pieces.front_mut()) else {
-            // The other side is closed, so nothing can go there any more.
-            return self.give_up(number, direction);
+            self.give_up(number, direction);
+            return Ok(());
         };
         piece.skip(gone);
         if piece.len() == 0 {
@@ -202,17 +202,17 @@ impl Relay {
         self.ring.send(place, piece, tag)
     }
 
-    /// The socket is full of bytes that nobody takes: all that waits for it goes, and the pair ends.
-    fn give_up(&mut self, number: usize, direction: usize) -> io::Result<()> {
+    /// The send failed because the other side has closed, so nothing can go there any more: all that waits for it is dropped,
+    /// and the pair ends.
+    fn give_up(&mut self, number: usize, direction: usize) {
         while self.drop_first(number, direction) {}
-        if let Some(pair) = self.pairs.get_mut(number).and_then(Option::as_mut) {
+        if let Some(pair) = pair_of(&mut self.pairs, number) {
             if let Some(way) = pair.ways.get_mut(direction) {
                 way.sends = false;
             }
             pair.break_off();
         }
         self.ending.push(number);
-        Ok(())
     }
 
     /// Gives the first piece of a way back, if there is one.
@@ -239,12 +239,14 @@ impl Relay {
         } else if completion.result == NO_BUFFERS {
             self.starved.push((number, direction));
         } else if completion.result < 0 {
-            if let Some(pair) = self.pairs.get_mut(number).and_then(Option::as_mut) {
+            if let Some(pair) = pair_of(&mut self.pairs, number) {
                 pair.break_off();
             }
             self.ending.push(number);
         } else if completion.result == 0 {
-            way_ended(self.way(number, direction));
+            if let Some(way) = self.way(number, direction) {
+                way.ended = true;
+            }
             self.ending.push(number);
         } else if !completion.more {
             self.receive(number, direction)?;
@@ -253,7 +255,7 @@ impl Relay {
     }
 
     fn receive(&mut self, number: usize, direction: usize) -> io::Result<()> {
-        let Some(pair) = self.pairs.get_mut(number).and_then(Option::as_mut) else { return Ok(()) };
+        let Some(pair) = pair_of(&mut self.pairs, number) else { return Ok(()) };
         let pool = pair.pool;
         let Some(way) = pair.ways.get_mut(direction).filter(|way| !way.receives && !way.ended) else {
             return Ok(());
@@ -266,7 +268,7 @@ impl Relay {
     fn send_what_is_there(&mut self) -> io::Result<()> {
         let mut ready = std::mem::take(&mut self.ready);
         for (number, direction) in ready.drain(..) {
-            let Some(pair) = self.pairs.get_mut(number).and_then(Option::as_mut) else { continue };
+            let Some(pair) = pair_of(&mut self.pairs, number) else { continue };
             let Some(way) = pair.ways.get_mut(direction) else { continue };
             if way.sends {
                 continue;
@@ -361,14 +363,12 @@ impl Relay {
     }
 }
 
-fn way_of(pairs: &mut [Option<Pair>], pair: usize, way: usize) -> Option<&mut Way> {
-    pairs.get_mut(pair)?.as_mut()?.ways.get_mut(way)
+fn pair_of(pairs: &mut [Option<Pair>], pair: usize) -> Option<&mut Pair> {
+    pairs.get_mut(pair)?.as_mut()
 }
 
-fn way_ended(way: Option<&mut Way>) {
-    if let Some(way) = way {
-        way.ended = true;
-    }
+fn way_of(pairs: &mut [Option<Pair>], pair: usize, way: usize) -> Option<&mut Way> {
+    pair_of(pairs, pair)?.ways.get_mut(way)
 }
 
 /// Where the socket of that pair, at which that way begins, is registered.

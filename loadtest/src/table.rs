@@ -10,6 +10,7 @@ use crate::fleet::Ground;
 use crate::kinds::{Effort, Kind, Work};
 use crate::measure::Outcome;
 use crate::open_loop;
+use crate::process::quoted;
 
 /// What the figures were made with: without it they are worth nothing.
 pub(crate) fn head(ground: &Ground, circumstances: &Circumstances, expected: Duration) -> String {
@@ -108,24 +109,19 @@ fn rounds(number: usize) -> String {
 pub(crate) fn command(work: &Work, secs: u64) -> String {
     match &work.kind {
         Kind::Wrk(load) | Kind::Reload(load) => {
-            format!("wrk {}", quoted(&load.arguments("PROXY", secs, "SCRIPT")))
+            format!("wrk {}", quoted(load.arguments("PROXY", secs, "SCRIPT")))
         }
         Kind::OpenLoop(paced) => {
             let words = open_loop::arguments(paced, "PORT", "RATE", secs, "CERTIFICATE");
-            format!("loadtest {}", quoted(&words))
+            format!("loadtest {}", quoted(words))
         }
         Kind::Resident => "one GET /".to_owned(),
         Kind::H2load(streams) => {
-            format!("h2load {}", quoted(&streams.arguments("PROXY", secs, "MESSAGE")))
+            format!("h2load {}", quoted(streams.arguments("PROXY", secs, "MESSAGE")))
         }
         Kind::Idle(waiting) => format!("{} connections, one GET / on each", waiting.connections),
         Kind::Check => "sluicegate check CONFIGURATION".to_owned(),
     }
-}
-
-fn quoted(words: &[String]) -> String {
-    let quote = |word: &String| if word.contains(' ') { format!("'{word}'") } else { word.clone() };
-    words.iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
 fn line(row: &Row, width: usize) -> String {

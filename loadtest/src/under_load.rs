@@ -40,7 +40,7 @@ pub(crate) fn under_wrk(load: &Load, secs: u64, running: &mut Running, ground: &
         expect_full_handshake(load, running, &client)?;
     }
     let core = ground.machine.cores.load;
-    let shot = Shot { port: running.entrances.port(load.listener), secs, core };
+    let shot = Shot { port: running.port(load.listener), secs, core };
     let run = || wrk::run(load, shot, &ground.inventory, &ground.workspace, &ground.interrupt);
     under_load(running, core, run)
 }
@@ -53,7 +53,7 @@ pub(crate) fn under_h2load(
     ground: &Ground,
 ) -> Result<Sample> {
     let Ground { inventory, workspace, interrupt, .. } = ground;
-    let port = running.entrances.port(streams.listener);
+    let port = running.port(streams.listener);
     nghttp::expect_answer(streams, port, inventory, workspace, interrupt)?;
     let core = ground.machine.cores.load;
     let shot = Shot { port, secs, core };
@@ -129,7 +129,7 @@ impl Look {
 
 /// A connection to that listener; TLS begins with the first request.
 pub(crate) fn connect(running: &Running, listener: Listener, client: &Client) -> Result<Connection> {
-    let port = running.entrances.port(listener);
+    let port = running.port(listener);
     if listener.is_tls() { Connection::open_tls(port, client) } else { Connection::open(port) }
 }
 

@@ -27,11 +27,12 @@ const LINE_CHARACTERS: usize = 72;
 /// Where the bars end, as a share of the best peer's figure: most proxies are within it, and differences are still seen.
 const USUAL_END: f64 = 2.5;
 
-/// Draws all groups beneath `top`, in two columns; returns where they end.
-pub(super) fn draw(drawing: &mut Drawing, works: &[Work], top: f64) -> f64 {
+/// Draws all groups beneath `top`, in two columns.
+pub(super) fn draw(drawing: &mut Drawing, works: &[Work], top: f64) {
     let (left, right) = works.split_at(split(works));
     let second = MARGIN + group_width() + BETWEEN;
-    column(drawing, left, MARGIN, top).max(column(drawing, right, second, top))
+    column(drawing, left, MARGIN, top);
+    column(drawing, right, second, top);
 }
 
 /// Where the bars of all these works end, without drawing them.
@@ -63,13 +64,12 @@ fn group_width() -> f64 {
     (WIDTH - 2.0 * MARGIN - BETWEEN) / 2.0
 }
 
-fn column(drawing: &mut Drawing, works: &[Work], left: f64, top: f64) -> f64 {
+fn column(drawing: &mut Drawing, works: &[Work], left: f64, top: f64) {
     let mut y = top;
     for work in works {
         group(drawing, work, left, y);
         y += height(work);
     }
-    y
 }
 
 fn group(drawing: &mut Drawing, work: &Work, left: f64, top: f64) {
@@ -103,7 +103,7 @@ fn group(drawing: &mut Drawing, work: &Work, left: f64, top: f64) {
         let best = measure.axis.place(1.0);
         drawing.line("axis", (best, y - 2.0), (best, foot));
         for aim in work.aims() {
-            let x = measure.axis.place(aim.figure / measure.base);
+            let x = measure.axis.place(aim / measure.base);
             drawing.line("aim", (x, y - 2.0), (x, foot));
         }
     }
@@ -148,7 +148,7 @@ impl Measure {
 /// The usual end, or one farther off where the project's own bar or what it is to reach would be beyond.
 fn axis(work: &Work, base: f64, left: f64) -> Linear {
     let own = work.rows.iter().filter(|row| row.is_gateway()).filter_map(Row::figure).map(|(_, _, max)| max);
-    let farthest = own.chain(work.aims().into_iter().map(|aim| aim.figure)).fold(0.0_f64, f64::max) / base;
+    let farthest = own.chain(work.aims()).fold(0.0_f64, f64::max) / base;
     let last = if farthest <= USUAL_END { USUAL_END } else { farthest.ceil() };
     Linear { from: left + BARS_BEGIN, to: left + BARS_END, last }
 }
@@ -183,12 +183,11 @@ fn figures(drawing: &mut Drawing, work: &Work, row: &Row, (left, y): (f64, f64))
 
 /// The first comparison that has a target, in a few words.
 fn verdict(work: &Work) -> String {
-    let told = work.comparisons.iter().find(|comparison| comparison.at_most.is_some());
-    let Some((told, at_most)) = told.and_then(|told| Some((told, told.at_most?))) else {
+    let Some((told, at_most)) = work.targeted().find_map(|told| Some((told, told.at_most?))) else {
         return String::new();
     };
     // The other's name is in what was reached already.
-    let target = match told.other() {
+    let target = match told.other {
         Some(_) if !told.is_difference => format!("{at_most:.2}"),
         _ => words::with_unit(at_most, &work.unit),
     };
@@ -199,6 +198,7 @@ fn verdict(work: &Work) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::data::Comparison;
+    use super::super::data::samples;
     use super::super::data::samples::work;
     use super::*;
 
@@ -264,17 +264,12 @@ mod tests {
     #[test]
     fn every_target_is_a_line() {
         let mut work = work("h1", &[("floor", 10.0), ("nginx", 12.0), ("sluicegate", 11.0)]);
-        let compared = |what: &str, value, limit, reached| Comparison {
-            what: what.to_owned(),
+        let compared = |other: &str, value, limit, reached| Comparison {
             value: Some(value),
-            at_most: Some(limit),
             reached: Some(reached),
-            ..Comparison::default()
+            ..samples::compared("sluicegate", Some(other), limit)
         };
-        work.comparisons = vec![
-            compared("sluicegate / floor", 1.1, 1.08, false),
-            compared("sluicegate / nginx", 0.92, 1.0, true),
-        ];
+        work.comparisons = vec![compared("floor", 1.1, 1.08, false), compared("nginx", 0.92, 1.0, true)];
         let text = drawn(&work);
         assert_eq!(text.matches("class=\"aim\"").count(), 2);
         assert!(text.contains("1.10 of floor, target 1.08: missed"), "{text}");

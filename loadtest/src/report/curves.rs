@@ -177,22 +177,12 @@ fn short(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// What is drawn of a row: the curve, or the percentiles that are known by name; nothing where errors cost it its figure.
+/// What is drawn of a row's curve; nothing where errors cost it its figure.
 fn points(row: &Row) -> Points {
     let Some(latency) = row.latency.as_ref().filter(|_| row.errors.is_empty()) else {
         return Vec::new();
     };
-    let named = [
-        (50.0, latency.p50_ms),
-        (90.0, latency.p90_ms),
-        (99.0, latency.p99_ms),
-        (99.9, latency.p999_ms),
-        (100.0, latency.max_ms),
-    ];
     let mut points: Points = latency.curve.iter().map(|(quantile, ms)| (100.0 * quantile, *ms)).collect();
-    if points.is_empty() {
-        points = named.into_iter().filter_map(|(percentile, ms)| Some((percentile, ms?))).collect();
-    }
     points.retain(|(percentile, ms)| (FIRST..=100.0).contains(percentile) && ms.is_finite() && *ms > 0.0);
     points.sort_by(|one, other| one.0.total_cmp(&other.0));
     points
@@ -273,8 +263,8 @@ mod tests {
     }
 
     #[test]
-    fn without_a_curve_the_percentiles_of_the_table_are_drawn_and_with_errors_nothing() {
-        let latency = Latency { p50_ms: Some(1.0), p999_ms: Some(3.0), ..Latency::default() };
+    fn of_a_curve_its_slower_half_is_drawn_and_with_errors_nothing() {
+        let latency = Latency { curve: vec![(0.25, 0.5), (0.5, 1.0), (0.999, 3.0)], ..Latency::default() };
         let mut row = Row { latency: Some(latency), ..row("nginx", 1.0) };
         assert_eq!(points(&row), [(50.0, 1.0), (99.9, 3.0)]);
         row.errors.push("closed".to_owned());

@@ -1,13 +1,15 @@
-//! What a file of JSON says of a run: the same names as in the file, and nothing where an older one has nothing.
+//! What a file of JSON says of a run, by the same names; what no picture or text is made of is left out.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::{Map, Value};
 
 use crate::error::{During, Error, Result};
+use crate::json::FORMAT;
 
 /// Everything that was measured, and what with.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -41,15 +43,12 @@ pub(super) struct Report {
     pub(super) missing: BTreeMap<String, String>,
     /// The method, a sentence or two each.
     pub(super) method: Vec<String>,
-    /// Runs of each proxy in most works.
+    /// Runs of each proxy in the work that has the most.
     pub(super) rounds: u64,
-    /// Seconds of each run in most works.
-    pub(super) secs: f64,
     /// Who was measured, one for each label of rows.
     pub(super) proxies: Vec<Program>,
     /// What answered.
-    #[serde(deserialize_with = "one_or_many")]
-    pub(super) origin: Vec<Program>,
+    pub(super) origin: Option<Program>,
     /// What was not measured, and why.
     pub(super) left_out: Vec<LeftOut>,
     /// In the order in which they were done.
@@ -112,8 +111,6 @@ pub(super) struct Work {
     pub(super) about: String,
     /// Of the figures: `CPU us/request`, `KiB/connection`, ...
     pub(super) unit: String,
-    /// How it is measured: `wrk`, `open-loop`, ...
-    pub(super) kind: Option<String>,
     /// The load generator with its arguments.
     pub(super) command: Option<String>,
     /// Runs of each row.
@@ -136,8 +133,8 @@ pub(super) struct Work {
 pub(super) struct Row {
     /// Its name, with the setup's after a `+`.
     pub(super) proxy: String,
-    /// `gateway`, `before`, `peer` or `floor`; an older file does not say.
-    pub(super) role: Option<String>,
+    /// `gateway`, `before`, `peer` or `floor`.
+    pub(super) role: String,
     /// The figure; none with any error.
     pub(super) median: Option<f64>,
     /// Of the rounds.
@@ -146,14 +143,8 @@ pub(super) struct Row {
     pub(super) max: Option<f64>,
     /// Of each round, in their order.
     pub(super) rounds: Vec<f64>,
-    /// Requests per second of the round in the middle.
+    /// Requests per second, the median of the rounds.
     pub(super) requests_per_second: Option<f64>,
-    /// Share of its core that the proxy used.
-    pub(super) busy: Option<f64>,
-    /// As the load generator saw it.
-    pub(super) p99_ms: Option<f64>,
-    /// What can be told from inside, by name.
-    pub(super) inside_last_round: BTreeMap<String, f64>,
     /// What went wrong.
     pub(super) errors: Vec<String>,
     /// Why the rate or the latency says nothing of the proxy, if it does not.
@@ -172,16 +163,12 @@ pub(super) struct Sample {
     pub(super) admitted: Option<f64>,
     /// Entries submitted to rings, per request.
     pub(super) submissions_per_request: Option<f64>,
-    /// Calls into the ring, per request.
-    pub(super) enters_per_request: Option<f64>,
 }
 
 /// How one row stands to another, or to a fixed figure.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct Comparison {
-    /// `ONE / OTHER`, or `ONE` where the target is a figure.
-    pub(super) what: String,
     /// The ratio, the difference, or the figure.
     pub(super) value: Option<f64>,
     /// The smallest and the largest of single rounds.
@@ -192,12 +179,10 @@ pub(super) struct Comparison {
     pub(super) reached: Option<bool>,
     /// Whether the value is `one - other`.
     pub(super) is_difference: bool,
-    /// The label of the row that is compared; an older file has it in `what` alone.
-    pub(super) one: Option<String>,
-    /// The label of the row it is compared with.
+    /// The label of the row that is compared.
+    pub(super) one: String,
+    /// The label of the row it is compared with; none where the target is a figure.
     pub(super) other: Option<String>,
-    /// Peers that took part and have no figure to compare.
-    pub(super) without: Vec<String>,
 }
 
 /// What clients of one proxy waited when they asked at a fixed rate.
@@ -220,24 +205,8 @@ pub(super) struct Latency {
     pub(super) p999_ms: Option<f64>,
     /// The median of the rounds.
     pub(super) max_ms: Option<f64>,
-    /// Pairs of a quantile, from 0 to 1, and milliseconds, of all rounds together.
+    /// Pairs of a quantile, from 0 to 1, and milliseconds, the median of the rounds at each.
     pub(super) curve: Vec<(f64, f64)>,
-}
-
-/// A list, or one alone, or null.
-fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<Program>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Many(Vec<Program>),
-        One(Box<Program>),
-        None(()),
-    }
-    Ok(match Either::deserialize(from)? {
-        Either::Many(many) => many,
-        Either::One(one) => vec![*one],
-        Either::None(()) => Vec::new(),
-    })
 }
 
 impl Row {
@@ -255,11 +224,22 @@ impl Report {
         Report::parse(&text).map_err(|error| Error::Failed(format!("{}: {error}", path.display())))
     }
 
-    /// Takes the text of a file.
+    /// Takes the text of a file; one of another format is refused, for it would pass as one that lacks much.
     pub(super) fn parse(text: &str) -> std::result::Result<Report, serde_json::Error> {
         // A list would be taken for the fields in their order, and an empty one for a report of nothing.
         let fields: Map<String, Value> = serde_json::from_str(text)?;
+        let format = fields.get("format").unwrap_or(&Value::Null);
+        if *format != FORMAT {
+            return Err(serde_json::Error::custom(format!(
+                "it is no report that can be read: its `format` is {format}, and not {FORMAT}"
+            )));
+        }
         serde_json::from_value(Value::Object(fields))
+    }
+
+    /// The kernel's release, without its build.
+    pub(super) fn release(&self) -> &str {
+        self.kernel.split(' ').next().unwrap_or_default()
     }
 
     /// The work of that name.
@@ -271,12 +251,18 @@ impl Report {
 /// What the tests of this folder make reports of.
 #[cfg(test)]
 pub(super) mod samples {
-    use super::{Report, Row, Work};
+    use super::{Comparison, Report, Row, Work};
 
     /// A row with rounds a tenth below and above its figure.
     pub(in crate::report) fn row(proxy: &str, median: f64) -> Row {
+        let role = match proxy {
+            "floor" | "before" => proxy,
+            _ if proxy.starts_with("sluicegate") => "gateway",
+            _ => "peer",
+        };
         Row {
             proxy: proxy.to_owned(),
+            role: role.to_owned(),
             median: Some(median),
             min: Some(median * 0.9),
             max: Some(median * 1.1),
@@ -295,9 +281,19 @@ pub(super) mod samples {
         }
     }
 
+    /// A row and what it is compared with, and what is to be reached.
+    pub(in crate::report) fn compared(one: &str, other: Option<&str>, at_most: f64) -> Comparison {
+        Comparison {
+            one: one.to_owned(),
+            other: other.map(str::to_owned),
+            at_most: Some(at_most),
+            ..Comparison::default()
+        }
+    }
+
     /// A report of these works.
     pub(in crate::report) fn report(works: Vec<Work>) -> Report {
-        Report { command: "loadtest compare".to_owned(), rounds: 5, secs: 2.0, works, ..Report::default() }
+        Report { command: "loadtest compare".to_owned(), rounds: 5, works, ..Report::default() }
     }
 }
 
@@ -307,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_file_of_today_is_read_and_what_it_lacks_is_empty() {
-        let text = r#"{"command": "c", "cores": {"load": 0, "proxy": 1}, "revision": null, "rounds": 3, "unknown": [],
+        let text = r#"{"format": 2, "command": "c", "cores": {"load": 0, "proxy": 1}, "revision": null, "rounds": 3, "unknown": [],
             "works": [{"name": "h1", "unit": "CPU us/request", "comparisons":
                 [{"what": "sluicegate / nginx", "value": 0.9, "by_round": [0.8, 1.0], "at_most": null, "reached": null}],
               "rows": [{"proxy": "nginx", "median": null, "min": null, "rounds": [1.0], "errors": ["round 2: closed"]}]}]}"#;
@@ -322,17 +318,30 @@ mod tests {
     #[test]
     fn what_is_no_report_is_refused() {
         assert!(Report::parse("[]").is_err());
-        assert!(Report::parse("{\"works\": 1}").is_err());
+        assert!(Report::parse("{\"format\": 2, \"works\": 1}").is_err());
     }
 
     #[test]
-    fn an_origin_is_one_or_several() {
-        let labels = |text: &str| {
+    fn a_file_of_another_format_is_refused_with_a_sentence() {
+        assert_eq!(Report::parse("{\"format\": 2}").unwrap(), Report::default());
+        for (text, told) in [
+            ("{\"works\": []}", "its `format` is null, and not 2"),
+            ("{\"format\": 1}", "its `format` is 1, and not 2"),
+            ("{\"format\": 3, \"works\": []}", "its `format` is 3, and not 2"),
+            ("{\"format\": \"2\"}", "its `format` is \"2\", and not 2"),
+        ] {
+            let error = Report::parse(text).unwrap_err().to_string();
+            assert!(error.contains(told), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_one_or_not_told() {
+        let label = |text: &str| {
             let origin = Report::parse(text).unwrap().origin;
-            origin.into_iter().map(|program| program.label).collect::<Vec<_>>()
+            origin.map(|program| program.label)
         };
-        assert_eq!(labels(r#"{"origin": {"label": "nginx"}}"#), ["nginx"]);
-        assert_eq!(labels(r#"{"origin": [{"label": "nginx"}, {"label": "nghttpd"}]}"#), ["nginx", "nghttpd"]);
-        assert_eq!(labels(r#"{"origin": null}"#), [""; 0]);
+        assert_eq!(label(r#"{"format": 2, "origin": {"label": "nginx"}}"#).as_deref(), Some("nginx"));
+        assert_eq!(label(r#"{"format": 2, "origin": null}"#), None);
     }
 }

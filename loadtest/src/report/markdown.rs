@@ -5,10 +5,6 @@ use std::fmt::Write;
 use super::data::{Comparison, Program, Report, Row, Sample, Work};
 use super::{date, words};
 
-/// What older files, which have only the last round's numbers, call them.
-const ADMITTED: &str = "connections admitted";
-const SUBMISSIONS: &str = "ring submissions per request";
-
 /// The whole text.
 pub(super) fn text(report: &Report) -> String {
     let mut text = "# sluicegate beside its peers\n\n![bars and latency curves](report.svg)\n".to_owned();
@@ -23,39 +19,17 @@ pub(super) fn text(report: &Report) -> String {
     text
 }
 
-/// Sentences on how figures are made: those of the file, or those that are true of every run.
-pub(super) fn sentences(report: &Report) -> Vec<String> {
-    if !report.method.is_empty() {
-        return report.method.clone();
-    }
-    vec![
-        format!(
-            "{} rounds; in each every proxy in turn for {} s. A figure is the median of the rounds, with the smallest and the \
-             largest of them.",
-            report.rounds, report.secs
-        ),
-        "The figure of a load is the CPU time that the proxy spends on a request, in the program and in the kernel, its threads \
-         and children included, divided by the requests that the load generator counts."
-            .to_owned(),
-        format!(
-            "Each proxy has one worker, pinned to CPU {}; load generator and origin are on CPU {}.",
-            report.cores.proxy, report.cores.load
-        ),
-        "A run with any error has no figure, and neither has its row.".to_owned(),
-    ]
-}
-
 fn targets(report: &Report) -> String {
-    let with = report.works.iter().flat_map(|work| work.comparisons.iter().map(move |told| (work, told)));
+    let with = report.works.iter().flat_map(|work| work.targeted().map(move |told| (work, told)));
     let mut text = String::new();
-    for (work, told) in with.filter(|(_, told)| told.at_most.is_some()) {
+    for (work, told) in with {
         let by_round = told.by_round.map(|[min, max]| format!("{min:.2} .. {max:.2}")).unwrap_or_default();
         let _infallible = writeln!(
             text,
             "| {} | {} | {} | {by_round} | {} | {} |",
             words::plain(&work.name),
-            words::plain(told.one()),
-            words::plain(&told.result(&work.unit).unwrap_or_else(|| "-".to_owned())),
+            words::plain(&told.one),
+            words::plain(&words::or_dash(told.result(&work.unit))),
             words::plain(&told.target(&work.unit).unwrap_or_default()),
             told.verdict(),
         );
@@ -104,24 +78,17 @@ fn table(work: &Work) -> String {
 }
 
 fn line(work: &Work, row: &Row) -> String {
-    let own: Vec<&Comparison> =
-        work.comparisons.iter().filter(|told| told.at_most.is_some() && told.one() == row.proxy).collect();
-    let join = |told: Vec<String>| if told.is_empty() { "-".to_owned() } else { told.join(", ") };
+    let own: Vec<&Comparison> = work.targeted().filter(|told| told.one == row.proxy).collect();
+    let join = |told: Vec<String>| words::or_dash((!told.is_empty()).then(|| told.join(", ")));
     let target = join(own.iter().filter_map(|told| told.target(&work.unit)).collect());
     let verdict = join(own.iter().map(|told| told.verdict().to_owned()).collect());
-    let (figure, spread) = match row.figure() {
-        Some((median, min, max)) if work.is_spoilt(row) => {
-            let figure = format!("({}: limited)", words::figure(median));
-            (figure, format!("{} .. {}", words::figure(min), words::figure(max)))
-        }
-        Some((median, min, max)) => {
-            (words::figure(median), format!("{} .. {}", words::figure(min), words::figure(max)))
-        }
-        None => ("no figure".to_owned(), "-".to_owned()),
-    };
+    let figure = work.cell(row, words::figure);
+    let spread =
+        row.figure().map(|(_, min, max)| format!("{} .. {}", words::figure(min), words::figure(max)));
+    let spread = words::or_dash(spread);
     let ratio = work.best_peer().and_then(|best| super::standing::ratio(row, best));
     let count =
-        |value: Option<f64>, behind: usize| value.map_or("-".to_owned(), |value| format!("{value:.behind$}"));
+        |value: Option<f64>, behind: usize| words::or_dash(value.map(|value| format!("{value:.behind$}")));
     format!(
         "| {} | {figure} | {spread} | {} | {} | {verdict} | {} | {} | {} | {} |\n",
         words::plain(&row.proxy),
@@ -129,8 +96,8 @@ fn line(work: &Work, row: &Row) -> String {
         words::plain(&target),
         row.errors.len(),
         count(row.requests_per_second, 0),
-        count(row.inside(|sample| sample.admitted, ADMITTED), 0),
-        count(row.inside(|sample| sample.submissions_per_request, SUBMISSIONS), 2),
+        count(row.inside(|sample| sample.admitted), 0),
+        count(row.inside(|sample| sample.submissions_per_request), 2),
     )
 }
 
@@ -141,8 +108,8 @@ fn latencies(work: &Work) -> String {
             .to_owned();
     for row in &work.rows {
         let Some(latency) = &row.latency else { continue };
-        let rate = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0}/s"));
-        let ms = |value: Option<f64>| value.map_or("-".to_owned(), words::milliseconds);
+        let rate = |value: Option<f64>| words::or_dash(value.map(|value| format!("{value:.0}/s")));
+        let ms = |value: Option<f64>| words::or_dash(value.map(words::milliseconds));
         let _infallible = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
@@ -161,10 +128,9 @@ fn latencies(work: &Work) -> String {
 }
 
 impl Row {
-    /// The median of what each round tells from inside, or what the last one alone tells.
-    fn inside(&self, of: impl Fn(&Sample) -> Option<f64>, name: &str) -> Option<f64> {
-        let told = crate::figure::Spread::of(self.samples.iter().filter_map(of)).map(|spread| spread.median);
-        told.or_else(|| self.inside_last_round.get(name).copied())
+    /// The median of what each round tells from inside.
+    fn inside(&self, of: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
+        crate::figure::Spread::of(self.samples.iter().filter_map(of)).map(|spread| spread.median)
     }
 }
 
@@ -186,7 +152,7 @@ fn left_out(report: &Report) -> String {
 
 fn method(report: &Report) -> String {
     let sentences: Vec<String> =
-        sentences(report).iter().map(|sentence| format!("- {}\n", words::plain(sentence))).collect();
+        report.method.iter().map(|sentence| format!("- {}\n", words::plain(sentence))).collect();
     format!("\n## Method\n\n{}", sentences.concat())
 }
 
@@ -195,10 +161,9 @@ fn made_with(report: &Report) -> String {
         Some(false) => ": other programs were running, so these figures are not for publishing",
         _ => "",
     };
-    let time = match (report.unix_time, report.wall_seconds) {
-        (Some(began), Some(took)) => format!("{}, for {:.0} minutes", date::utc(began), took / 60.0),
-        (Some(began), None) => date::utc(began),
-        _ => "not told".to_owned(),
+    let time = match report.unix_time.zip(report.wall_seconds) {
+        Some((began, took)) => format!("{}, for {:.0} minutes", date::utc(began), took / 60.0),
+        None => "not told".to_owned(),
     };
     let lines = [
         ("command", words::code(&report.command)),
@@ -244,7 +209,7 @@ fn programs(report: &Report) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::samples::{report, work};
+    use super::super::data::samples::{compared, report, work};
     use super::super::data::{ConfigurationFile, Latency, LeftOut};
     use super::*;
 
@@ -252,19 +217,13 @@ mod tests {
         let mut h1 = work("h1", &[("nginx", 12.0), ("haproxy", 13.5), ("sluicegate", 10.8)]);
         h1.command = Some("wrk -t1 -H 'a|b'".to_owned());
         h1.comparisons = vec![Comparison {
-            what: "sluicegate / nginx".to_owned(),
             value: Some(0.9),
             by_round: Some([0.88, 0.93]),
-            at_most: Some(0.9),
             reached: Some(true),
-            ..Comparison::default()
+            ..compared("sluicegate", Some("nginx"), 0.9)
         }];
         h1.rows[2].samples = [64.0, 66.0, 65.0]
-            .map(|admitted| Sample {
-                admitted: Some(admitted),
-                submissions_per_request: Some(2.004),
-                ..Sample::default()
-            })
+            .map(|admitted| Sample { admitted: Some(admitted), submissions_per_request: Some(2.004) })
             .to_vec();
         h1.rows[1].median = None;
         h1.rows[1].errors.push("round 1: Socket errors: read 3".to_owned());
@@ -284,14 +243,6 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
         }
-    }
-
-    #[test]
-    fn the_last_round_tells_what_no_sample_tells() {
-        let mut row = Row::default();
-        assert_eq!(row.inside(|sample| sample.admitted, ADMITTED), None);
-        row.inside_last_round.insert(ADMITTED.to_owned(), 7.0);
-        assert_eq!(row.inside(|sample| sample.admitted, ADMITTED), Some(7.0));
     }
 
     #[test]

@@ -51,7 +51,7 @@ fn head(drawing: &mut Drawing, report: &Report) {
         drawing.line("whisker", (end, foot - 9.0), (end, foot - 3.0));
     }
     drawing.words("soft", (x + 25.0, foot - 2.0), Side::After, "smallest and largest round");
-    let machine = format!("{}, Linux {}", report.cpu, report.kernel.split(' ').next().unwrap_or_default());
+    let machine = format!("{}, Linux {}", report.cpu, report.release());
     drawing.words("soft", (WIDTH - MARGIN, foot - 2.0), Side::Before, &machine);
 }
 

@@ -57,14 +57,8 @@ fn table(works: &[&Work]) -> String {
     let mut text = format!("| work | {} | of the best peer | to reach | |\n|---|", columns.join(" | "));
     text.push_str(&"---|".repeat(columns.len() + 3));
     for work in works {
-        let cells = columns.iter().map(|column| match work.row(column).map(|row| (row, row.figure())) {
-            Some((row, Some((median, _, _)))) if work.is_spoilt(row) => {
-                format!("({}: limited)", words::with_unit(median, &work.unit))
-            }
-            Some((_, Some((median, _, _)))) => words::with_unit(median, &work.unit),
-            Some((_, None)) => "no figure".to_owned(),
-            None => "-".to_owned(),
-        });
+        let figure = |row| work.cell(row, |median| words::with_unit(median, &work.unit));
+        let cells = columns.iter().map(|column| words::or_dash(work.row(column).map(figure)));
         let ratio =
             work.ours().zip(work.best_peer()).and_then(|(ours, best)| super::standing::ratio(ours, best));
         let _infallible = write!(
@@ -72,7 +66,7 @@ fn table(works: &[&Work]) -> String {
             "\n| {} | {} | {} | {} | {} |",
             words::code(&work.name),
             cells.collect::<Vec<_>>().join(" | "),
-            ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")),
+            words::or_dash(ratio.map(|ratio| format!("{ratio:.2}"))),
             told(work, |told| told.target(&work.unit)),
             told(work, |told| Some(told.verdict().to_owned())),
         );
@@ -82,9 +76,8 @@ fn table(works: &[&Work]) -> String {
 
 /// Of every comparison that has a target, joined.
 fn told(work: &Work, words_of: impl Fn(&super::data::Comparison) -> Option<String>) -> String {
-    let with = work.comparisons.iter().filter(|told| told.at_most.is_some());
-    let all: Vec<String> = with.filter_map(words_of).collect();
-    if all.is_empty() { "-".to_owned() } else { words::plain(&all.join(", ")) }
+    let all: Vec<String> = work.targeted().filter_map(words_of).collect();
+    words::or_dash((!all.is_empty()).then(|| words::plain(&all.join(", "))))
 }
 
 fn columns<'a>(works: &[&'a Work]) -> Vec<&'a str> {
@@ -102,10 +95,8 @@ fn columns<'a>(works: &[&'a Work]) -> Vec<&'a str> {
 fn setups(works: &[&Work]) -> String {
     let mut text = "| work | figures | to reach | |\n|---|---|---|---|".to_owned();
     for work in works {
-        let rows = work.rows.iter().map(|row| match row.figure() {
-            Some((median, _, _)) => format!("{}: {}", row.proxy, words::with_unit(median, &work.unit)),
-            None => format!("{}: no figure", row.proxy),
-        });
+        let figure = |row| work.cell(row, |median| words::with_unit(median, &work.unit));
+        let rows = work.rows.iter().map(|row| format!("{}: {}", row.proxy, figure(row)));
         let _infallible = write!(
             text,
             "\n| {} | {} | {} | {} |",
@@ -138,7 +129,7 @@ fn method(report: &Report) -> String {
          [loadtest/README.md](loadtest/README.md).\n",
         report.rounds,
         words::plain(&report.cpu),
-        words::plain(report.kernel.split(' ').next().unwrap_or_default()),
+        words::plain(report.release()),
         versions.join(", "),
     )
 }
@@ -150,7 +141,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::data::Comparison;
-    use super::super::data::samples::{report, work};
+    use super::super::data::samples::{compared, report, work};
     use super::super::{markdown, picture};
     use super::*;
 
@@ -170,11 +161,9 @@ mod tests {
     fn tables_have_a_column_for_each_proxy_and_dashes_where_one_took_no_part() {
         let mut h1 = work("h1", &[("nginx", 12.0), ("sluicegate", 10.8), ("before", 3.0)]);
         h1.comparisons = vec![Comparison {
-            what: "sluicegate / nginx".to_owned(),
             value: Some(0.9),
-            at_most: Some(0.9),
             reached: Some(true),
-            ..Comparison::default()
+            ..compared("sluicegate", Some("nginx"), 0.9)
         }];
         let h2 = work("h2-h2", &[("haproxy", 10.0), ("sluicegate", 9.0)]);
         let alone = work("vhosts-10k", &[("sluicegate", 10.0), ("sluicegate+10k-hosts", 10.2)]);

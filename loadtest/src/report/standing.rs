@@ -2,21 +2,10 @@
 
 use super::data::{Comparison, Row, Work};
 use super::words;
-use crate::figure::Spread;
+use crate::figure::{self, Spread};
 
 /// The project that all this is about, as rows call it; its setups have a `+` and more after it.
 const GATEWAY: &str = "sluicegate";
-/// Rows that are there for orientation: a relay that knows no HTTP, and another build of the project.
-const NO_PEERS: [&str; 2] = ["floor", "before"];
-
-/// A figure that is to be reached.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Aim {
-    /// In the unit of the work.
-    pub(super) figure: f64,
-    /// The share, and of whose figure: `0.90 of haproxy`.
-    pub(super) words: String,
-}
 
 impl Row {
     /// The proxy, without its setup.
@@ -31,10 +20,7 @@ impl Row {
 
     /// Whether sluicegate is compared with it.
     pub(super) fn is_peer(&self) -> bool {
-        match &self.role {
-            Some(role) => role == "peer",
-            None => !self.is_gateway() && !NO_PEERS.contains(&self.program()),
-        }
+        self.role == "peer"
     }
 }
 
@@ -46,7 +32,7 @@ impl Work {
 
     /// Whether its figures are what clients wait when they ask at a fixed rate.
     pub(super) fn is_latency(&self) -> bool {
-        self.load_share.is_some() || self.kind.as_deref() == Some("open-loop")
+        self.load_share.is_some()
     }
 
     /// The project's row; of several setups, the plain one or else the first.
@@ -59,11 +45,24 @@ impl Work {
         self.is_latency() && row.limited.is_some()
     }
 
+    /// A row's figure for a cell of a table, as `written` writes it, and marked where it says nothing of the proxy.
+    pub(super) fn cell(&self, row: &Row, written: impl Fn(f64) -> String) -> String {
+        match row.figure() {
+            Some((median, _, _)) if self.is_spoilt(row) => format!("({}: limited)", written(median)),
+            Some((median, _, _)) => written(median),
+            None => "no figure".to_owned(),
+        }
+    }
+
+    /// The comparisons that have a target.
+    pub(super) fn targeted(&self) -> impl Iterator<Item = &Comparison> {
+        self.comparisons.iter().filter(|comparison| comparison.at_most.is_some())
+    }
+
     /// The peer with the smallest figure that is good for a comparison.
     pub(super) fn best_peer(&self) -> Option<&Row> {
         let peers = self.rows.iter().filter(|row| row.is_peer() && !self.is_spoilt(row));
-        let figures = peers.filter_map(|row| Some((row.figure()?.0, row)));
-        figures.min_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, row)| row)
+        figure::cheapest(peers, |row| Some(row.figure()?.0))
     }
 
     /// What the others are measured by: the best peer, or where there is none the first row that has a figure.
@@ -76,53 +75,38 @@ impl Work {
         ratio(row, self.base()?)
     }
 
-    /// The figures that are to be reached, where what they are shares of has been measured.
-    pub(super) fn aims(&self) -> Vec<Aim> {
+    /// The figures that are to be reached, in the unit of the work, where what they are shares of has been measured.
+    pub(super) fn aims(&self) -> Vec<f64> {
         self.comparisons.iter().filter_map(|comparison| self.aim(comparison)).collect()
     }
 
-    fn aim(&self, comparison: &Comparison) -> Option<Aim> {
+    fn aim(&self, comparison: &Comparison) -> Option<f64> {
         let at_most = comparison.at_most?;
-        let words = comparison.target(&self.unit)?;
-        let figure = match comparison.other() {
+        Some(match &comparison.other {
             Some(other) if comparison.is_difference => self.row(other)?.figure()?.0 + at_most,
             Some(other) => self.row(other)?.figure()?.0 * at_most,
             None => at_most,
-        };
-        Some(Aim { figure, words })
+        })
     }
 }
 
 impl Comparison {
-    /// What was compared with, if that is a row.
-    pub(super) fn other(&self) -> Option<&str> {
-        self.other.as_deref().or_else(|| self.what.split_once(" / ").map(|(_, other)| other))
-    }
-
-    /// The row that is compared.
-    pub(super) fn one(&self) -> &str {
-        let what = self.what.split_once(" / ").map_or(self.what.as_str(), |(one, _)| one);
-        self.one.as_deref().unwrap_or(what)
-    }
-
     /// What is to be reached, in words; none if nothing is.
     pub(super) fn target(&self, unit: &str) -> Option<String> {
-        let at_most = self.at_most?;
-        Some(match self.other() {
-            Some(other) if self.is_difference => format!("{other} + {}", words::with_unit(at_most, unit)),
-            Some(other) => format!("{at_most:.2} of {other}"),
-            None => words::with_unit(at_most, unit),
-        })
+        Some(self.told(self.at_most?, unit))
     }
 
     /// What was reached, in words; none without a figure.
     pub(super) fn result(&self, unit: &str) -> Option<String> {
-        let value = self.value?;
-        Some(match self.other() {
-            Some(other) if self.is_difference => format!("{other} + {}", words::with_unit(value, unit)),
-            Some(other) => format!("{value:.2} of {other}"),
-            None => words::with_unit(value, unit),
-        })
+        Some(self.told(self.value?, unit))
+    }
+
+    fn told(&self, amount: f64, unit: &str) -> String {
+        match &self.other {
+            Some(other) if self.is_difference => format!("{other} + {}", words::with_unit(amount, unit)),
+            Some(other) => format!("{amount:.2} of {other}"),
+            None => words::with_unit(amount, unit),
+        }
     }
 
     /// One word for what has a target.
@@ -140,19 +124,15 @@ impl Comparison {
 /// medians.
 pub(super) fn ratio(one: &Row, other: &Row) -> Option<f64> {
     let (median, base) = (one.figure()?.0, other.figure()?.0);
-    let pairs = one.rounds.iter().zip(&other.rounds).map(|(one, other)| one / other);
-    let by_round = Spread::of(pairs.filter(|ratio| ratio.is_finite())).map(|spread| spread.median);
-    by_round.or_else(|| (base > 0.0).then(|| median / base))
+    let ratio = |one, other| Some(one / other).filter(|ratio: &f64| ratio.is_finite());
+    let by_round = Spread::by_round(one.rounds.iter().copied(), other.rounds.iter().copied(), ratio);
+    by_round.map(|spread| spread.median).or_else(|| (base > 0.0).then(|| median / base))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::samples::work;
+    use super::super::data::samples::{compared, work};
     use super::*;
-
-    fn compared(what: &str, at_most: f64) -> Comparison {
-        Comparison { what: what.to_owned(), at_most: Some(at_most), ..Comparison::default() }
-    }
 
     #[test]
     fn the_floor_and_another_build_are_no_peers() {
@@ -186,19 +166,21 @@ mod tests {
         let mut work = work("idle", &[("haproxy", 20.0), ("sluicegate", 3.0)]);
         work.unit = "KiB/connection".to_owned();
         work.comparisons = vec![
-            compared("sluicegate / haproxy", 0.9),
-            compared("sluicegate", 2.0),
-            compared("sluicegate / gone", 0.9),
+            compared("sluicegate", Some("haproxy"), 0.9),
+            compared("sluicegate", None, 2.0),
+            compared("sluicegate", Some("gone"), 0.9),
         ];
-        work.comparisons.push(Comparison { is_difference: true, ..compared("sluicegate / haproxy", 5.0) });
-        let aims = work.aims();
-        let told: Vec<(f64, &str)> = aims.iter().map(|aim| (aim.figure, aim.words.as_str())).collect();
-        assert_eq!(told, [(18.0, "0.90 of haproxy"), (2.0, "2.00 KiB"), (25.0, "haproxy + 5.00 KiB")]);
+        work.comparisons
+            .push(Comparison { is_difference: true, ..compared("sluicegate", Some("haproxy"), 5.0) });
+        assert_eq!(work.aims(), [18.0, 2.0, 25.0]);
+        let told: Vec<Option<String>> = work.comparisons.iter().map(|told| told.target(&work.unit)).collect();
+        let words = ["0.90 of haproxy", "2.00 KiB", "0.90 of gone", "haproxy + 5.00 KiB"];
+        assert_eq!(told, words.map(|words| Some(words.to_owned())));
     }
 
     #[test]
     fn verdicts_are_words() {
-        let with = |reached| Comparison { reached, ..compared("sluicegate", 2.0) };
+        let with = |reached| Comparison { reached, ..compared("sluicegate", None, 2.0) };
         let told = [Some(true), Some(false), None].map(|reached| with(reached).verdict());
         assert_eq!(told, ["reached", "missed", "no figure"]);
         assert_eq!(Comparison::default().verdict(), "");

@@ -39,6 +39,11 @@ pub(super) fn percentile(percentile: f64) -> String {
     format!("p{percentile}")
 }
 
+/// A dash where there is nothing to tell.
+pub(super) fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
+
 /// Text for a cell of a table in Markdown, or for a line of its own: what is no text there becomes text.
 pub(super) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
