@@ -1,6 +1,6 @@
 //! Opening a connection to an endpoint.
 
-use super::{Deadline, Deadlines, Phase, ReadHalf, WriteHalf, runtime, stream};
+use super::{Deadline, Deadlines, Phase, ReadHalf, WriteHalf, runtime, stream, stream::Unread};
 use monoio::net::TcpStream;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use std::{
@@ -77,7 +77,9 @@ pub async fn connect(
         socket.set_nonblocking(false)?;
     }
     let stream = TcpStream::from_std(socket.into())?;
-    let Some(handle) = handle else { return Ok(with_local(stream::split(stream, deadlines), local)) };
+    let Some(handle) = handle else {
+        return Ok(with_local(stream::split(stream, Unread::Unknown, deadlines), local));
+    };
 
     let deadline = deadlines.register(std::os::fd::AsRawFd::as_raw_fd(&stream));
     deadline.arm(Phase::Both, Some(timeout));
@@ -98,7 +100,7 @@ pub async fn connect(
         handle.set_nonblocking(false)?;
     }
     let local = handle.local_addr().ok().and_then(|local| local.as_socket());
-    Ok(with_local(stream::split(stream, deadlines), local))
+    Ok(with_local(stream::split(stream, Unread::Unknown, deadlines), local))
 }
 
 fn with_local(

@@ -1,6 +1,6 @@
 //! Accepted connections on their way from one shard to another.
 
-use super::{Accepted, Deadlines, Peer, stream};
+use super::{Accepted, Deadlines, Peer, stream, stream::Unread};
 use monoio::net::TcpStream;
 use std::{io, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 
@@ -37,7 +37,7 @@ impl Handed {
         let Handed { descriptor, peer, local } = self;
         // All shards run on the same driver, so whether the descriptor blocks is right as it is.
         let stream = TcpStream::from_std(descriptor.into())?;
-        let (read, write, deadline) = stream::split(stream, deadlines);
+        let (read, write, deadline) = stream::split(stream, Unread::Unknown, deadlines);
         Ok(Accepted { read, write, deadline, peer, local })
     }
 }

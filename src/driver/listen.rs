@@ -1,6 +1,6 @@
 //! Binding with `SO_REUSEPORT`, taking over sockets that others have bound, and accepting.
 
-use super::{Deadline, Deadlines, ReadHalf, WriteHalf, runtime, stream};
+use super::{Deadline, Deadlines, ReadHalf, WriteHalf, runtime, stream, stream::Unread};
 use monoio::{
     io::{CancelHandle, Canceller},
     net::{TcpListener, TcpStream, UnixListener},
@@ -20,6 +20,10 @@ use std::{
 
 /// Connections that the kernel keeps until they are accepted. The kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 8192;
+
+/// Accepts that the ring is asked for at a time. One gives one connection in each turn of the shard, and a turn for each
+/// connection: connecting, reading, sending and waking the other side are cheaper by the handful.
+const ACCEPTS_AT_ONCE: usize = 4;
 
 /// Who connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +68,7 @@ pub struct Listener {
     /// Somebody outside this process has the sockets too, and goes on with them.
     is_kept: Cell<bool>,
     gate: Cell<Gate>,
+    first_word: Cell<FirstWord>,
     /// The task that accepts, while it waits.
     waiting: Cell<Option<Waker>>,
     /// How often accepting was to begin anew.
@@ -81,12 +86,13 @@ enum Gate {
 }
 
 impl Listener {
-    fn new(socket: Socket, wildcard: bool) -> Listener {
+    fn new(socket: Socket, wildcard: bool, first_word: FirstWord) -> Listener {
         Listener {
             sockets: RefCell::new(vec![socket]),
             wildcard,
             is_kept: Cell::new(false),
             gate: Cell::new(Gate::Open),
+            first_word: Cell::new(first_word),
             waiting: Cell::new(None),
             nudges: Cell::new(0),
         }
@@ -109,7 +115,7 @@ impl Listener {
         }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        Ok(Listener::new(socket, address.ip().is_unspecified()))
+        Ok(Listener::new(socket, address.ip().is_unspecified(), first_word))
     }
 
     /// A listening socket that somebody else has bound: the service manager, or the process before this one. It gets the
@@ -129,7 +135,8 @@ impl Listener {
         }
         // A socket that listens already gets our length of its queue.
         socket.listen(BACKLOG)?;
-        Ok(Listener::new(socket, address.is_some_and(|address| address.ip().is_unspecified())))
+        let wildcard = address.is_some_and(|address| address.ip().is_unspecified());
+        Ok(Listener::new(socket, wildcard, if address.is_some() { first_word } else { FirstWord::Either }))
     }
 
     /// Serves the sockets of another listener of the same address too.
@@ -223,7 +230,7 @@ impl Listener {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.bind(&unix_address(path)?)?;
         socket.listen(BACKLOG)?;
-        Ok(Listener::new(socket, false))
+        Ok(Listener::new(socket, false, FirstWord::Either))
     }
 
     /// Another handle to the same sockets.
@@ -234,6 +241,7 @@ impl Listener {
             wildcard: self.wildcard,
             is_kept: self.is_kept.clone(),
             gate: self.gate.clone(),
+            first_word: self.first_word.clone(),
             waiting: Cell::new(None),
             nudges: Cell::new(0),
         })
@@ -288,6 +296,7 @@ impl Listener {
     /// Who speaks first from now on.
     pub fn set_first_word(&self, first_word: FirstWord) {
         if self.local_address().is_some() {
+            self.first_word.set(first_word);
             self.sockets.borrow().iter().for_each(|socket| defer_accept(socket, first_word));
         }
     }
@@ -314,10 +323,14 @@ impl Listener {
         self.opened().await;
         let sockets: io::Result<Vec<Acceptor>> =
             self.sockets.borrow().iter().map(|socket| Acceptor::new(socket.try_clone()?)).collect();
+        let sockets = sockets?;
         let accepted = RefCell::new(accepted);
         let each = |acceptor| self.accept_from(acceptor, deadlines, &accepted, &pause);
-        let mut accepting: Vec<Pin<Box<_>>> = sockets?.into_iter().map(|one| Box::pin(each(one))).collect();
-        // Hardly ever more than one: to ask all of them costs nothing.
+        // Without a ring, who accepts does so until there is nobody left.
+        let at_once = if runtime::is_io_uring() { ACCEPTS_AT_ONCE } else { 1 };
+        let all = sockets.iter().flat_map(|acceptor| std::iter::repeat_n(acceptor, at_once));
+        let mut accepting: Vec<Pin<Box<_>>> = all.map(|one| Box::pin(each(one))).collect();
+        // So few that to ask all of them costs nothing.
         poll_fn(|cx| {
             accepting.retain_mut(|one| one.as_mut().poll(cx).is_pending());
             if accepting.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
@@ -338,17 +351,21 @@ impl Listener {
 
     async fn accept_from<P: Future<Output = ()>>(
         &self,
-        acceptor: Acceptor,
+        acceptor: &Acceptor,
         deadlines: &Rc<Deadlines>,
         accepted: &RefCell<impl FnMut(io::Result<Accepted>)>,
         pause: &impl Fn() -> P,
     ) {
         let mut canceller = Some(Canceller::new());
         while self.gate.get() != Gate::Left {
-            match self.accept(&acceptor, &mut canceller).await {
+            match self.accept(acceptor, &mut canceller).await {
                 Ok((stream, peer)) => {
                     let local = if self.wildcard { stream.local_addr().ok() } else { None };
-                    let (read, write, deadline) = stream::split(stream, deadlines);
+                    let unread = match self.first_word.get() {
+                        FirstWord::Client => Unread::Likely,
+                        FirstWord::Either => Unread::Unknown,
+                    };
+                    let (read, write, deadline) = stream::split(stream, unread, deadlines);
                     (accepted.borrow_mut())(Ok(Accepted { read, write, deadline, peer, local }));
                 }
                 Err(error) if ended(&error) => return,

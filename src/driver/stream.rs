@@ -42,20 +42,36 @@ pub(super) struct Shared {
     /// The descriptor does not block, on a ring: operations give `WouldBlock` instead of waiting, and readiness has to be
     /// asked for first.
     polled: Cell<bool>,
-    /// The last read filled its buffer, so there may be more to read already.
+    /// There may be something to read already: the last read filled its buffer, or none has been yet.
     may_have_more: Cell<bool>,
     /// What has been read since the task last gave way.
     at_once: Cell<usize>,
+    /// What is sent is the last, and goes out with the end of the connection.
+    ends: Cell<bool>,
+}
+
+/// Whether there is something to read of a new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// Most likely: the kernel gave it out when its first bytes had come.
+    Likely,
+    /// Nobody knows.
+    Unknown,
 }
 
 /// Splits a connected socket and gives it a deadline, which must be dropped before the halves.
-pub(super) fn split(stream: TcpStream, deadlines: &Rc<Deadlines>) -> (ReadHalf, WriteHalf, Deadline) {
+pub(super) fn split(
+    stream: TcpStream,
+    unread: Unread,
+    deadlines: &Rc<Deadlines>,
+) -> (ReadHalf, WriteHalf, Deadline) {
     let deadline = deadlines.register(stream.as_raw_fd());
     let shared = Rc::new(Shared {
         stream: UnsafeCell::new(stream),
         polled: Cell::new(false),
-        may_have_more: Cell::new(false),
+        may_have_more: Cell::new(unread == Unread::Likely),
         at_once: Cell::new(0),
+        ends: Cell::new(false),
     });
     (ReadHalf(Rc::clone(&shared)), WriteHalf(shared), deadline)
 }
@@ -140,8 +156,13 @@ impl Shared {
         if !runtime::is_io_uring() {
             return self.stream().read(lease.take()).await;
         }
+        if self.at_once.get() >= AT_ONCE_MAX {
+            self.may_have_more.set(false);
+        }
         loop {
-            if let Err(error) = self.readable().await {
+            if !self.may_have_more.get()
+                && let Err(error) = self.readable().await
+            {
                 return (Err(error), lease.nothing());
             }
             let mut buffer = lease.take();
@@ -149,6 +170,11 @@ impl Shared {
                 return (result, buffer);
             }
         }
+    }
+
+    fn send_flags(&self) -> SendFlags {
+        let more = if self.ends.get() { SendFlags::MORE } else { SendFlags::empty() };
+        SendFlags::DONTWAIT | SendFlags::NOSIGNAL | more
     }
 
     /// Takes what has come; nothing if it has to wait for it.
@@ -265,7 +291,7 @@ impl WriteHalf {
         if bytes.is_empty() {
             return Ok(0);
         }
-        match rustix::net::send(self.0.fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        match rustix::net::send(self.0.fd(), bytes, self.0.send_flags()) {
             Err(Errno::AGAIN | Errno::INTR) => Ok(0),
             result => Ok(result?),
         }
@@ -273,7 +299,13 @@ impl WriteHalf {
 
     /// Sends what the socket takes at once, and forgets the rest: for a last word that nobody waits for.
     pub fn send_now(&self, bytes: &[u8]) {
-        let _ = rustix::net::send(self.0.fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        let _ = rustix::net::send(self.0.fd(), bytes, self.0.send_flags());
+    }
+
+    /// What is sent from now on is the last, and the connection is closed, or this direction of it ended, right after: the
+    /// kernel keeps the bytes for that (`MSG_MORE`; for 200 ms at most), so that they and the end are one segment and not two.
+    pub fn end_with_next(&mut self) {
+        self.0.ends.set(true);
     }
 
     /// Whether the peer sends no more, or the connection is broken; bytes may still wait to be read.

@@ -119,6 +119,7 @@ impl Answer<'_> {
         let wanted = self.scratch.request.keep_alive && progress.is_ended() && !self.env.draining.get();
         let framing = self.encode_head(length, wanted);
         let mut body = Body::of(length, framing);
+        body.ends_connection = !wanted && progress.is_ended();
         self.send_first(&mut body, &mut buffer).await?;
         while !body.decoder.is_over() {
             if buffer.is_empty() && body.is_worth_a_pipe() {
@@ -189,9 +190,11 @@ impl Answer<'_> {
     async fn send_first(&mut self, body: &mut Body, buffer: &mut Buffer) -> Result<(), Broken> {
         if !body.is_raw() {
             body.append(buffer, &mut self.scratch.out, &mut self.summary.bytes_sent).map_err(before)?;
+            self.note_last(body);
             return self.send_out().await.map_err(|()| gone());
         }
         body.limit(buffer, &mut self.summary.bytes_sent);
+        self.note_last(body);
         if !buffer.is_empty() && buffer.place_before(&self.scratch.out) {
             return self.send_buffer(buffer).await;
         }
@@ -203,6 +206,7 @@ impl Answer<'_> {
     async fn send_piece(&mut self, body: &mut Body, buffer: &mut Buffer) -> Result<bool, Broken> {
         if body.is_raw() {
             body.limit(buffer, &mut self.summary.bytes_sent);
+            self.note_last(body);
             self.send_buffer(buffer).await?;
             return Ok(body.decoder.is_over());
         }
@@ -214,8 +218,19 @@ impl Answer<'_> {
         } else {
             body.append(buffer, &mut self.scratch.out, &mut self.summary.bytes_sent).map_err(within)?;
         }
+        self.note_last(body);
         self.send_out().await.map_err(|()| gone())?;
         Ok(over)
+    }
+
+    /// What is sent next goes out with the end of the connection, if that comes behind it at once.
+    fn note_last(&mut self, body: &Body) {
+        if body.ends_connection
+            && body.decoder.is_over()
+            && let Client::Http1(downstream) = &mut self.client
+        {
+            downstream.write.end_with_next();
+        }
     }
 
     async fn send_buffer(&mut self, buffer: &mut Buffer) -> Result<(), Broken> {
@@ -303,11 +318,19 @@ struct Body {
     is_copied: bool,
     /// Nothing came that does not belong to the response.
     is_clean: bool,
+    /// The client's connection is closed behind it.
+    ends_connection: bool,
 }
 
 impl Body {
     fn of(length: BodyLength, framing: Framing) -> Body {
-        Body { decoder: BodyDecoder::new(length), framing, is_copied: false, is_clean: true }
+        Body {
+            decoder: BodyDecoder::new(length),
+            framing,
+            is_copied: false,
+            is_clean: true,
+            ends_connection: false,
+        }
     }
 
     /// The bytes go out as they come.

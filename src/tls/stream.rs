@@ -126,6 +126,14 @@ impl WriteHalf {
         }
     }
 
+    /// As [`driver::WriteHalf::end_with_next`]; of a TLS stream `close_notify` goes with it.
+    pub fn end_with_next(&mut self) {
+        match self {
+            WriteHalf::Plain(half) => half.end_with_next(),
+            WriteHalf::Tls(writer) => writer.end_with_next(),
+        }
+    }
+
     /// The socket's half, if the bytes go out as they are.
     pub fn plain(&mut self) -> Option<&mut driver::WriteHalf> {
         match self {

@@ -29,6 +29,11 @@ impl Writer {
         self.socket.is_peer_gone()
     }
 
+    /// As [`driver::WriteHalf::end_with_next`].
+    pub(super) fn end_with_next(&mut self) {
+        self.socket.end_with_next();
+    }
+
     /// As [`driver::WriteHalf::send`].
     pub(super) async fn send(&mut self, mut buffer: Buffer) -> (io::Result<()>, Buffer) {
         if self.fits_in_place(&buffer) {
