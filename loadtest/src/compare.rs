@@ -274,13 +274,30 @@ fn expected(plan: &[Planned]) -> Duration {
 
 fn measure_all(plan: &[Planned], ground: &Ground) -> Result<(Vec<Outcome>, Vec<Described>)> {
     let mut fleet = Fleet::with_origins(ground)?;
-    let mut outcomes = Vec::new();
-    for Planned { work, subjects, effort } in plan {
-        let outcome = measure::measure(work, subjects, *effort, &outcomes, &mut fleet)?;
-        print!("{}", table::work(&outcome));
-        outcomes.push(outcome);
+    let begin = |planned: &Planned| measure::begin(planned.work, &planned.subjects, planned.effort);
+    let mut outcomes: Vec<Outcome> = plan.iter().map(begin).collect();
+    let measured = pass_by_pass(&mut outcomes, &mut fleet);
+    if measured.is_err() {
+        // What there is of the works that the person did not wait for.
+        let begun = |outcome: &&Outcome| outcome.rows.iter().any(|row| !row.samples.is_empty());
+        outcomes.iter().filter(begun).for_each(|outcome| print!("{}", table::work(outcome)));
     }
-    Ok((outcomes, std::mem::take(&mut fleet.described)))
+    measured.map(|()| (outcomes, std::mem::take(&mut fleet.described)))
+}
+
+fn pass_by_pass(outcomes: &mut [Outcome], fleet: &mut Fleet<'_>) -> Result<()> {
+    for pass in 0..measure::PASSES {
+        for place in 0..outcomes.len() {
+            let (before, rest) = outcomes.split_at_mut(place);
+            let Some(outcome) = rest.first_mut() else { continue };
+            measure::go_on(outcome, pass, before, fleet)?;
+        }
+    }
+    for outcome in outcomes {
+        measure::finish(outcome, fleet)?;
+        print!("{}", table::work(outcome));
+    }
+    Ok(())
 }
 
 fn gateway_version(ground: &Ground) -> Result<Option<String>> {

@@ -1,7 +1,9 @@
-//! Runs a work: in rounds, in each round every subject in turn, so that what else happens on the machine hits all alike.
+//! Runs works: in rounds, in each round every subject in turn, so that what else happens on the machine hits all alike. The
+//! rounds of a work are spread over the whole run, so that no work has all of its figures from one minute of the machine.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,10 +22,13 @@ use crate::wrk::Load;
 
 /// How long a process works before it is measured for the first time.
 const WARM_UP_SECS: u64 = 1;
+/// How often a run goes through its works: this host is faster by a third in some minutes than in others, and who gains how much
+/// by that differs.
+pub(crate) const PASSES: usize = 5;
 /// A configuration that takes longer has failed.
 const CHECK_MAX: Duration = Duration::from_secs(120);
 
-/// A work that is done.
+/// A work that is done, or under way.
 pub(crate) struct Outcome {
     /// Which.
     pub(crate) work: &'static Work,
@@ -35,25 +40,35 @@ pub(crate) struct Outcome {
     pub(crate) notes: Vec<String>,
 }
 
-/// Does a work; an error only if the person wants to stop. Works with a schedule look for what a proxy can do in those that
-/// are done.
-pub(crate) fn measure(
-    work: &'static Work,
-    subjects: &[Subject],
-    effort: Effort,
-    done: &[Outcome],
+/// The rounds, counted from 0, of a pass, counted from 0; the first has one at least.
+fn rounds_of(pass: usize, rounds: usize) -> Range<usize> {
+    (rounds * pass).div_ceil(PASSES)..(rounds * (pass + 1)).div_ceil(PASSES)
+}
+
+/// A work of which nothing is measured yet.
+pub(crate) fn begin(work: &'static Work, subjects: &[Subject], effort: Effort) -> Outcome {
+    let rows = subjects.iter().map(|subject| Row::of(*subject)).collect();
+    Outcome { work, effort, rows, notes: Vec::new() }
+}
+
+/// Does the rounds of this pass; an error only if the person wants to stop. Works with a schedule look for what a proxy can do
+/// in those before them.
+pub(crate) fn go_on(
+    outcome: &mut Outcome,
+    pass: usize,
+    before: &[Outcome],
     fleet: &mut Fleet<'_>,
-) -> Result<Outcome> {
-    let mut rows: Vec<Row> = subjects.iter().map(|subject| Row::of(*subject)).collect();
-    for round in 1..=effort.rounds {
+) -> Result<()> {
+    let Outcome { work, effort, rows, .. } = outcome;
+    for round in rounds_of(pass, effort.rounds).map(|round| round + 1) {
         // There and back again: what gets slower or faster during a round hits the first as it hits the last.
         let there = (0..rows.len()).map(|place| if round % 2 == 1 { place } else { rows.len() - 1 - place });
         for place in there.collect::<Vec<_>>() {
             let Some(row) = rows.get_mut(place) else { continue };
             eprintln!("loadtest: {}, round {round} of {}: {}", work.name, effort.rounds, row.subject.label());
-            let unmeasured = warm_up(work, row.subject, done, fleet);
+            let unmeasured = warm_up(work, row.subject, before, fleet);
             row.unmeasured += unmeasured.as_ref().copied().unwrap_or_default();
-            match unmeasured.and_then(|_| sample(work, row.subject, effort.secs, done, fleet)) {
+            match unmeasured.and_then(|_| sample(work, row.subject, effort.secs, before, fleet)) {
                 Ok(sample) => row.samples.push(sample),
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 Err(Error::Failed(sentence)) => {
@@ -63,7 +78,13 @@ pub(crate) fn measure(
             }
         }
     }
-    let mut notes: Vec<String> = rows.iter().filter_map(inside_note).collect();
+    Ok(())
+}
+
+/// After the last pass: what else is to be told, and the end of processes that no other work needs.
+pub(crate) fn finish(outcome: &mut Outcome, fleet: &mut Fleet<'_>) -> Result<()> {
+    let Outcome { work, rows, notes, .. } = outcome;
+    notes.extend(rows.iter().filter_map(inside_note));
     if matches!(work.kind, Kind::Reload(_)) {
         notes.extend(rows.iter().filter_map(slowest_note));
     }
@@ -73,7 +94,7 @@ pub(crate) fn measure(
             notes.push(log_note(row, &fleet.ground.workspace.run)?);
         }
     }
-    Ok(Outcome { work, effort, rows, notes })
+    Ok(())
 }
 
 /// A process that has just been started has memory to touch and connections to open for the first time: it works for a second
@@ -200,6 +221,17 @@ fn log_note(row: &Row, run: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_round_is_in_one_pass_and_the_first_pass_has_one() {
+        for rounds in 1..20 {
+            let all: Vec<usize> = (0..PASSES).flat_map(|pass| rounds_of(pass, rounds)).collect();
+            assert_eq!(all, (0..rounds).collect::<Vec<_>>());
+            let largest = (0..PASSES).map(|pass| rounds_of(pass, rounds).len()).max();
+            assert_eq!(largest, Some(rounds.div_ceil(PASSES)));
+            assert!(!rounds_of(0, rounds).is_empty());
+        }
+    }
 
     #[test]
     fn shares_of_a_request_keep_their_digits() {
