@@ -3,7 +3,9 @@
 use super::{
     harness::{Gateway, routed},
     origin::{Origin, dead_port},
+    tools::{has_for, run},
 };
+use std::process::Command;
 
 const TO_A: &str = "  - route: [{destination: {host: a.test}}]";
 
@@ -216,5 +218,39 @@ fn a_leak_would_show_in_a_thousand_connections() {
     }
     // The last few may be closing still, and each worker keeps a connection to the origin.
     assert!(descriptors() <= before + 8, "{} descriptors, {before} before", descriptors());
+    gateway.stop();
+}
+
+/// Sends a request that is the last, reads to the end, and prints how many segments without data came meanwhile: by `tcp_info`
+/// of Linux, all segments and those with data.
+const SEGMENTS: &str = r#"
+import socket, struct, sys
+stream = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+stream.sendall(sys.argv[2].encode() + b"\r\nHost: a\r\nConnection: close\r\n\r\n")
+answer = b""
+while piece := stream.recv(65536):
+    answer += piece
+info = stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+(every,), (data,) = struct.unpack_from("I", info, 140), struct.unpack_from("I", info, 152)
+print(answer.split(b" ")[1].decode(), every - data)
+"#;
+
+#[test]
+fn a_last_answer_and_the_end_of_its_connection_are_one_segment() {
+    if !has_for("python3", "a client that counts segments") {
+        return;
+    }
+    let origin = Origin::echo();
+    let gateway = Gateway::start(&[80], &routed(TO_A, &[origin.port()]));
+    // One from the origin, and one of our own, after which the client is waited for.
+    for (request, status) in [("GET / HTTP/1.1", "200"), ("GET / HTTP/9.1", "505")] {
+        let mut command = Command::new("python3");
+        command.args(["-c", SEGMENTS, &gateway.port(80).to_string(), request]);
+        let (is_good, said) = run(&mut command, b"");
+        let (answered, bare) = said.trim().split_once(' ').unwrap();
+        assert!(is_good && answered == status, "{said}");
+        // What opens the connection, and what says that the request has come.
+        assert!(bare.parse::<u32>().unwrap() <= 2, "{request}: {bare} segments without data");
+    }
     gateway.stop();
 }
