@@ -65,7 +65,7 @@ pub(crate) struct Circumstances {
     pub(crate) began: SystemTime,
     /// How long it took so far.
     pub(crate) took: Duration,
-    /// That of the work that has the most rounds; what the person asked for, if anything was.
+    /// The most rounds and the most seconds of any work; what the person asked for, if anything was.
     pub(crate) effort: Effort,
     /// What was not measured.
     pub(crate) left_out: Vec<LeftOut>,
@@ -118,7 +118,11 @@ pub(crate) fn compare(args: &CompareArgs, interrupt: Interrupt) -> Result<Verdic
     let mut left_out = Vec::new();
     let plan = plan(args, &ground, &mut left_out);
     let efforts = plan.iter().map(|planned| planned.effort);
-    let effort = efforts.max_by_key(|effort| effort.rounds).unwrap_or_else(|| args.effort(ONCE));
+    let most = |one: Effort, other: Effort| Effort {
+        rounds: one.rounds.max(other.rounds),
+        secs: one.secs.max(other.secs),
+    };
+    let effort = efforts.reduce(most).unwrap_or_else(|| args.effort(ONCE));
     let mut circumstances = Circumstances {
         command: command_line(),
         revision,
