@@ -16,7 +16,7 @@ use crate::measure::{self, Outcome};
 use crate::process::{self, Interrupt, Invocation};
 use crate::programs::{self, Inventory, Program};
 use crate::report;
-use crate::subjects::{Proxy, Subject};
+use crate::subjects::{Proxy, Role, Subject};
 use crate::table;
 use crate::tls::Identity;
 use crate::works;
@@ -264,8 +264,13 @@ fn expected(plan: &[Planned]) -> Duration {
     let mut seconds = 0.0;
     let mut starts: Vec<Subject> = Vec::new();
     for Planned { work, subjects, effort } in plan {
+        let mut peers = 0;
         for subject in subjects {
-            seconds += f64::from(u32::try_from(effort.rounds).unwrap_or(u32::MAX))
+            peers += usize::from(subject.proxy.role() == Role::Peer);
+            // Mostly two peers are close to each other.
+            let is_far = work.kind.is_closed_loop() && peers > 2 && subject.proxy.role() == Role::Peer;
+            let rounds = if is_far { effort.rounds.min(measure::LOOKS) } else { effort.rounds };
+            seconds += f64::from(u32::try_from(rounds).unwrap_or(u32::MAX))
                 * work.kind.seconds_expected(effort.secs);
             if !starts.contains(subject) {
                 starts.push(*subject);
@@ -348,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_run_by_default_takes_less_than_23_minutes() {
+    fn the_whole_run_by_default_takes_less_than_25_minutes() {
         use crate::args::{Cli, Task};
         use clap::Parser;
         let Task::Compare(args) = Cli::try_parse_from(["loadtest", "compare"]).unwrap().command else {
@@ -376,7 +381,7 @@ mod tests {
             })
             .collect();
         let whole = expected(&plan);
-        assert!(whole < Duration::from_secs(23 * 60), "{whole:?}");
+        assert!(whole < Duration::from_secs(25 * 60), "{whole:?}");
         assert!(whole > Duration::from_secs(10 * 60), "{whole:?}: the estimate has lost something");
     }
 }

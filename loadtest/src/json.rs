@@ -22,8 +22,9 @@ const METHOD: [&str; 5] = [
     "The figure is the proxy's own CPU time per request: what the scheduler counts for all of its threads and children while \
      the load generator is at work, divided by the requests that the load generator counts.",
     "Each proxy has one worker on one core; load generator and origin share another. In each round every proxy is measured in \
-     turn, and the rounds of a work are spread over the whole run; the figure is the median of the rounds, and a ratio the \
-     median of the ratios in each round.",
+     turn, and the rounds of a work are spread over the whole run; a peer that is far from the best \
+     after three rounds is not measured again. The figure is the median of the rounds, and a ratio the median of the \
+     ratios in each round.",
     "A run with any error has no figure, and neither has its row.",
     "On a schedule (open loop) requests are due at fixed times, at a share of what each proxy can do, which is a second \
      divided by its CPU time per request in the closed loop of the same run; latency counts from when a request was due.",

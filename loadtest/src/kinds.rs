@@ -114,6 +114,11 @@ impl Kind {
         matches!(self, Kind::Wrk(_) | Kind::Reload(_) | Kind::H2load(_) | Kind::OpenLoop(_))
     }
 
+    /// Whether a load generator asks as fast as it can.
+    pub(crate) fn is_closed_loop(&self) -> bool {
+        self.is_load() && !matches!(self, Kind::OpenLoop(_))
+    }
+
     /// The share of each proxy's capacity that is asked of it, where that is fixed.
     pub(crate) fn load_share(&self) -> Option<f64> {
         match self {
