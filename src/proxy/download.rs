@@ -118,8 +118,7 @@ impl Answer<'_> {
         }
         let wanted = self.scratch.request.keep_alive && progress.is_ended() && !self.env.draining.get();
         let framing = self.encode_head(length, wanted);
-        let mut body = Body::of(length, framing);
-        body.ends_connection = !wanted && progress.is_ended();
+        let mut body = Body::of(length, framing).ending(!wanted && progress.is_ended());
         self.send_first(&mut body, &mut buffer).await?;
         while !body.decoder.is_over() {
             if buffer.is_empty() && body.is_worth_a_pipe() {
@@ -331,6 +330,11 @@ impl Body {
             is_clean: true,
             ends_connection: false,
         }
+    }
+
+    /// The same before the end of the client's connection, if it comes behind it.
+    fn ending(self, ends_connection: bool) -> Body {
+        Body { ends_connection, ..self }
     }
 
     /// The bytes go out as they come.
