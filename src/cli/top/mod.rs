@@ -116,7 +116,8 @@ fn live(args: &TopArgs) -> io::Result<()> {
     ended
 }
 
-/// Threads for the keys and for signals.
+/// Threads for the keys and for signals. When this returns no signal ends the process by default any more: one that did
+/// would leave the terminal as `top` had it.
 fn listen(events: &Sender<Event>) -> io::Result<()> {
     let (keys, signals) = (events.clone(), events.clone());
     let read_keys = move || {
@@ -134,16 +135,19 @@ fn listen(events: &Sender<Event>) -> io::Result<()> {
         }
     };
     thread::Builder::new().name("keys".into()).spawn(read_keys)?;
+    let (caught, are_caught) = channel();
     let wait = async move {
-        if let Ok(mut all) = Signals::new() {
-            // That is for logs.
-            while all.next().await == Signal::Reopen {}
-            // Nobody listens if it ends already.
-            let _ = signals.send(Event::End);
-        }
+        let all = Signals::new();
+        // Whoever started this thread waits for it.
+        let _ = caught.send(all.as_ref().map(|_| ()).map_err(|error| io::Error::from(error.kind())));
+        let Ok(mut all) = all else { return };
+        // That is for logs.
+        while all.next().await == Signal::Reopen {}
+        // Nobody listens if it ends already.
+        let _ = signals.send(Event::End);
     };
     thread::Builder::new().name("signals".into()).spawn(move || block_on(wait))?;
-    Ok(())
+    are_caught.recv().map_err(io::Error::other)?
 }
 
 /// A thread that asks one question after another: a gateway that is slow must not hold up the keys.
