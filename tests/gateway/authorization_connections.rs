@@ -6,6 +6,7 @@ use super::{
     certificates::{Authority, Leaf},
     client::Client,
     harness::{Gateway, service_entry},
+    origin::dead_port,
     tcp::{Raw, dial, rest, take, tcp},
     tls_client::{Refused, TlsClient, ask, believing, connection},
     tls_files::secret,
@@ -73,10 +74,7 @@ fn connections_have_no_path() {
 
 #[test]
 fn ports_are_those_that_are_listened_on() {
-    // Which port that is is known once it is there, and another gateway takes it then.
-    let (first, origin) = relaying("TCP", "");
-    let port = first.port(2000);
-    first.stop();
+    let (port, origin) = (dead_port(), Raw::new());
     let map = format!("2000={port}");
     let yaml = |policy: &str| tcp("TCP", TO_A, &[&[origin.port()]]) + policy;
     let start = |ports: &str| {

@@ -6,7 +6,7 @@ use super::{
     h2_frames::{DATA, END, END_HEADERS, data},
     h2_origin::{H2Origin, respond},
     harness::{Folder, GATEWAY, Gateway, run, virtual_service},
-    origin::{Origin, Request},
+    origin::{Origin, Request, dead_port},
     tls_origin::TlsOrigin,
 };
 use std::{
@@ -193,8 +193,9 @@ fn an_endpoint_is_asked_once_for_all_workers_and_clusters() {
 
 #[test]
 fn a_connection_can_be_enough() {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
+    // It stays ours while nobody listens.
+    let port = dead_port();
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let gateway = start(&site(&[port], "HTTP", &format!("{{tcp: {{}}, {QUICK}}}"), ""), "2");
     gateway.until("it is well", || gateway.metric("envoy_cluster_health_check_success") >= 2.0);
     drop(listener);

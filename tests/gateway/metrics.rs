@@ -12,7 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::Write,
-    net::{Shutdown, TcpListener},
+    net::Shutdown,
     process::{Child, Command, Stdio},
 };
 
@@ -221,7 +221,7 @@ fn a_telemetry_changes_metrics() {
 
 #[test]
 fn the_metrics_have_a_port_of_their_own() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = dead_port();
     let (gateway, _origin) = asked("", &["--metrics", &format!("127.0.0.1:{port}")]);
     let mut client = Client::connect(port);
     let mut ask = |path: &str| {
@@ -283,7 +283,7 @@ fn prometheus_scrapes_it() {
         return;
     }
     let (gateway, _origin) = asked("", &[]);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = dead_port();
     let folder = gateway.directory().join("prometheus");
     fs::create_dir_all(&folder).unwrap();
     // The example, at this port and more often.

@@ -1,5 +1,6 @@
 //! Origins that echo what they got, or say what a script says.
 
+use sluicegate::control::PortMap;
 use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -125,9 +126,13 @@ impl Origin {
     }
 }
 
-/// A port of this host on which nobody listens.
+/// A port of this host on which nobody listens. The kernel gives it to nobody else as long as this process lives; who asks for
+/// it by its number can listen there, also after somebody else has done so: a gateway, a program, or an origin that comes back.
 pub(crate) fn dead_port() -> u16 {
-    TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap().local_addr().unwrap().port()
+    let (map, reserved) = "1=0".parse::<PortMap>().unwrap().reserve().unwrap();
+    // The ports of a process are free again when it ends.
+    std::mem::forget(reserved);
+    map.entries()[0].1
 }
 
 /// Reads requests from a connection, tells of each, and has each answered, until that says that it is enough.
