@@ -323,7 +323,7 @@ impl Exchange<'_> {
         let cut = timing.is_on().then(|| Cut::of(&self.answer.client));
         let end = || {
             deadline.end_now();
-            cut.iter().for_each(|cut| cut.if_begun(&progress));
+            cut.iter().all(|cut| cut.if_begun(&progress))
         };
         let Incoming::Http1(inbound) = &mut self.incoming else {
             return Err(Broken::client(StreamEnd::Closed));

@@ -102,7 +102,7 @@ impl Exchange<'_> {
         let cut = timing.is_on().then(|| Cut::of(&self.answer.client));
         let end = || {
             deadline.end_now();
-            cut.iter().for_each(|cut| cut.if_begun(&progress));
+            cut.iter().all(|cut| cut.if_begun(&progress))
         };
         let responded = {
             let mut respond = pin!(self.answer.respond(reader, deadline, way, &progress));
@@ -212,7 +212,7 @@ impl Exchange<'_> {
         let cut = timing.is_on().then(|| Cut::of(&self.answer.client));
         let end = || {
             stream.reset(ErrorCode::Cancel);
-            cut.iter().for_each(|cut| cut.if_begun(&progress));
+            cut.iter().all(|cut| cut.if_begun(&progress))
         };
         let Incoming::Http1(inbound) = &mut self.incoming else {
             return Err(Broken::client(StreamEnd::Closed));

@@ -118,16 +118,25 @@ impl Timing {
         self.0.as_ref().is_some_and(|bounds| bounds.is_over(context))
     }
 
-    /// Polls a future to its end. When the time is over, `end` is called once, which must make the future end.
-    pub(super) async fn within<F: Future>(&self, mut future: Pin<&mut F>, end: impl FnOnce()) -> F::Output {
-        let mut end = Some(end);
+    /// Polls a future to its end. When the time is over, `end` is called, which must make the future end. It says whether it has
+    /// ended all that the future may wait for; if not it is called again: an answer may begin in the very moment.
+    pub(super) async fn within<F: Future>(
+        &self,
+        mut future: Pin<&mut F>,
+        mut end: impl FnMut() -> bool,
+    ) -> F::Output {
+        let mut is_ended = false;
         poll_fn(|context| {
-            if self.is_over(context)
-                && let Some(end) = end.take()
-            {
-                end();
+            let is_over = !is_ended && self.is_over(context);
+            if is_over {
+                is_ended = end();
             }
-            future.as_mut().poll(context)
+            let polled = future.as_mut().poll(context);
+            if is_over && !is_ended && polled.is_pending() && end() {
+                is_ended = true;
+                context.waker().wake_by_ref();
+            }
+            polled
         })
         .await
     }
@@ -229,15 +238,15 @@ impl<'a> Cut<'a> {
         }
     }
 
-    /// Ends it, if the answer has begun.
-    pub(super) fn if_begun(&self, progress: &Progress) {
-        if !progress.has_begun() {
-            return;
+    /// Ends it, if the answer has begun; says whether it has.
+    pub(super) fn if_begun(&self, progress: &Progress) -> bool {
+        if progress.has_begun() {
+            match self {
+                Cut::Connection(remote) => remote.end_now(),
+                Cut::Stream(stream) => stream.reset(ErrorCode::InternalError),
+            }
         }
-        match self {
-            Cut::Connection(remote) => remote.end_now(),
-            Cut::Stream(stream) => stream.reset(ErrorCode::InternalError),
-        }
+        progress.has_begun()
     }
 }
 
@@ -245,6 +254,7 @@ impl<'a> Cut<'a> {
 mod tests {
     use super::*;
     use crate::proxy::failure::Phase;
+    use std::{pin::pin, task::Waker};
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -282,6 +292,29 @@ mod tests {
         longer.request_is_whole();
         longer.is_connected();
         assert!(longer.due().is_some_and(|due| due < Instant::now() + MINUTE * 2 - MINUTE / 2));
+    }
+
+    #[test]
+    fn an_answer_that_begins_in_the_moment_in_which_its_time_is_over_is_ended_too() {
+        let mut context = Context::from_waker(Waker::noop());
+        let deadlines = Deadlines::new();
+        let timing = Timing::new(&deadlines, Some(Duration::ZERO), None, None);
+        timing.request_is_whole();
+        while !timing.is_over(&context) {
+            deadlines.tick();
+        }
+        let (has_begun, is_cut) = (Cell::new(false), Cell::new(false));
+        let answer = pin!(poll_fn(|_| {
+            has_begun.set(true);
+            if is_cut.get() { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        let end = || {
+            is_cut.set(has_begun.get());
+            has_begun.get()
+        };
+        let mut within = pin!(timing.within(answer, end));
+        assert!(within.as_mut().poll(&mut context).is_pending());
+        assert!(within.as_mut().poll(&mut context).is_ready());
     }
 
     #[test]
