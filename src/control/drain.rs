@@ -68,8 +68,8 @@ impl Life {
         let accept = self.gateway.drain_accept;
         let within = self.gateway.drain_time;
         if accept.is_zero() || self.end == End::Failed {
-            log::info(format_args!("draining for at most {} s, asked for by {why}", within.as_secs_f64()));
             self.close_doors();
+            log::info(format_args!("draining for at most {} s, asked for by {why}", within.as_secs_f64()));
         } else {
             log::info(format_args!(
                 "draining, asked for by {why}: not ready from now on, clients are accepted for another {} s, then connections \
@@ -86,8 +86,8 @@ impl Life {
         match step {
             Step::Close => {
                 let within = self.gateway.drain_time.as_secs_f64();
-                log::info(format_args!("draining for at most {within} s: clients are accepted no more"));
                 self.close_doors();
+                log::info(format_args!("draining for at most {within} s: clients are accepted no more"));
             }
             Step::Say => {
                 let left = self.ending.cuts_at.unwrap_or_else(Instant::now) - Instant::now();
@@ -124,12 +124,12 @@ impl Life {
         if !std::mem::replace(&mut self.ending.is_asked, true) {
             let left = self.ending.cuts_at.map(|at| at.saturating_duration_since(Instant::now()));
             if left.is_none_or(|left| left > within) {
+                self.have_ended(within);
+                self.gateway.tell_all(|| Message::Drain(within));
                 log::info(format_args!(
                     "draining for at most {} s from now on, asked for by {why}",
                     within.as_secs_f64()
                 ));
-                self.have_ended(within);
-                self.gateway.tell_all(|| Message::Drain(within));
             }
         } else if self.ending.accepts_until.is_some() {
             self.end_further(&Step::Close);
@@ -165,10 +165,11 @@ impl Life {
 
     /// What has become of that.
     pub(super) fn upgraded(&mut self, event: Event) {
-        if self.upgrading.take(&self.gateway, event) == Upgraded::Yes {
+        if let Upgraded::Yes(process) = self.upgrading.take(&self.gateway, event) {
             let within = handover::hand_over(&self.gateway);
             self.have_ended(within);
             self.refuse_reloads();
+            self.upgrading.handed_over(process);
         }
         self.reload_next();
     }

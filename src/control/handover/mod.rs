@@ -74,8 +74,8 @@ pub(super) fn hand_over(gateway: &Gateway) -> Duration {
     gateway.state.set(State::Draining);
     gateway.handover.leave();
     gateway.sockets.forget_all();
-    log::info(format_args!("draining for at most {} s, as another process serves", within.as_secs_f64()));
     gateway.tell_all(|| Message::HandOver(within));
+    log::info(format_args!("draining for at most {} s, as another process serves", within.as_secs_f64()));
     within
 }
 

@@ -96,8 +96,8 @@ impl Handover {
 /// What follows for the supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::control) enum Upgraded {
-    /// Another process serves: this one drains.
-    Yes,
+    /// This process serves: the one that asks drains, and then says so ([`Upgrading::handed_over`]).
+    Yes(u32),
     /// Nothing.
     No,
 }
@@ -194,11 +194,7 @@ impl Upgrading {
         match event {
             Event::Serves(process) => {
                 handover.done.set(handover.done.get() + 1);
-                log::info(format_args!(
-                    "upgrade: process {process} serves, this one ends with its connections"
-                ));
-                tell(answer(), true, format!("process {process} serves"));
-                Upgraded::Yes
+                Upgraded::Yes(process)
             }
             Event::Failed(why) => {
                 handover.failed.set(handover.failed.get() + 1);
@@ -214,6 +210,13 @@ impl Upgrading {
                 Upgraded::No
             }
         }
+    }
+
+    /// Says that this process, which has taken over, serves: when all that follows here has been done.
+    pub(in crate::control) fn handed_over(&mut self, process: u32) {
+        log::info(format_args!("upgrade: process {process} serves, this one ends with its connections"));
+        let answer = self.under_way.take().and_then(|(_, answer)| answer);
+        tell(answer, true, format!("process {process} serves"));
     }
 }
 
