@@ -2,7 +2,7 @@
 
 use super::{
     client::End,
-    harness::{Gateway, routed},
+    harness::{Gateway, in_time, routed},
     origin::Origin,
     tools::{has_for, run},
 };
@@ -56,19 +56,30 @@ fn a_fault_without_a_percentage_is_never_made() {
 
 #[test]
 fn a_delay_waits_and_the_origin_answers_after_it() {
-    let (_origin, gateway) =
-        with_fault("delay: {percentage: {value: 100}, fixedDelay: 150ms}", ", timeout: 100ms");
-    // The connection goes on, and the time of the route begins only when the delay is over.
-    let mut client = gateway.connect(80);
-    for _ in 0..2 {
-        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert_eq!(client.answer("GET").status, 200);
-        let line = gateway.log_line();
-        assert_eq!(logged(&line), ("200".into(), "DI".into(), "via_upstream".into()));
-        assert!(duration(&line) >= 150, "{line}");
-    }
-    assert_eq!(gateway.metric("envoy_http_fault_delays_injected"), 2.0);
-    gateway.stop();
+    in_time(|times| {
+        let (delay, timeout) = (150 * times, 100 * times);
+        let (_origin, gateway) = with_fault(
+            &format!("delay: {{percentage: {{value: 100}}, fixedDelay: {delay}ms}}"),
+            &format!(", timeout: {timeout}ms"),
+        );
+        // The connection goes on, and the time of the route begins only when the delay is over.
+        let mut client = gateway.connect(80);
+        for _ in 0..2 {
+            client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            let status = client.answer("GET").status;
+            let line = gateway.log_line();
+            if status == 504 {
+                // It was the origin that took too long.
+                return None;
+            }
+            assert_eq!(status, 200);
+            assert_eq!(logged(&line), ("200".into(), "DI".into(), "via_upstream".into()));
+            assert!(duration(&line) >= u64::from(delay), "{line}");
+        }
+        assert_eq!(gateway.metric("envoy_http_fault_delays_injected"), 2.0);
+        gateway.stop();
+        Some(())
+    });
 }
 
 #[test]
@@ -118,8 +129,8 @@ fn a_delay_does_not_outlive_a_drain() {
 }
 
 #[test]
-fn ten_thousand_requests_fail_as_often_as_was_asked_for() {
-    const REQUESTS: u32 = 10_000;
+fn sixteen_thousand_requests_fail_as_often_as_was_asked_for() {
+    const REQUESTS: u32 = 16_000;
     let (_origin, gateway) = with_fault(
         "delay: {percentage: {value: 10}, fixedDelay: 1ms}, abort: {percentage: {value: 20}, httpStatus: 503}",
         "",
@@ -133,7 +144,8 @@ fn ten_thousand_requests_fail_as_often_as_was_asked_for() {
     let near = |count: f64, share: f64| {
         let expected = f64::from(REQUESTS) * share;
         let error = (expected * (1.0 - share)).sqrt();
-        assert!((count - expected).abs() <= 4.0 * error, "{count} of {expected}");
+        // Each fails once in a million runs.
+        assert!((count - expected).abs() <= 5.0 * error, "{count} of {expected}");
     };
     near(f64::from(failed), 0.2);
     near(gateway.metric("envoy_http_fault_delays_injected"), 0.1);

@@ -6,7 +6,7 @@ use super::{
     h2_frames::*,
     h2_origin::{Connection, H2Origin, launch, ok, respond, to_origin},
     h2_peer::Peer,
-    harness::{Gateway, PATIENCE},
+    harness::{Gateway, PATIENCE, in_time},
     origin::Origin,
 };
 use std::{
@@ -293,27 +293,31 @@ fn an_origins_own_limit_on_streams_is_kept() {
 #[test]
 fn an_origin_that_answers_no_ping_is_left() {
     let origin = H2Origin::new();
-    let gateway = origin.gateway(", http2KeepAlive: {interval: 10ms, timeout: 500ms}");
-    let mut peer = client(&gateway);
-    peer.get(1);
-    let mut connection = origin.accept();
-    connection.request();
-    let is_ping = |frame: &Frame| frame.kind == PING && !frame.has(ACK);
-    let first = connection.next(is_ping);
-    connection.send(&ping(ACK, first.payload.as_slice().try_into().unwrap()));
-    // That another one comes shows that the answer was one.
-    connection.next(is_ping);
-    assert!(connection.ends());
-    assert_eq!(status(&mut peer, 1), Some(503));
-    let detail = "upstream_reset_before_response_started{connection_termination}";
-    assert_eq!(logged(&gateway), ["GET / HTTP/2", "503", "UC", detail]);
-    peer.get(3);
-    let mut connection = origin.accept();
-    let request = connection.request();
-    connection.answer(request.stream);
-    assert_eq!(status(&mut peer, 3), Some(200));
-    drop(peer);
-    gateway.stop();
+    in_time(|times| {
+        let gateway =
+            origin.gateway(&format!(", http2KeepAlive: {{interval: 10ms, timeout: {}ms}}", 200 * times));
+        let mut peer = client(&gateway);
+        peer.get(1);
+        let mut connection = origin.accept();
+        connection.request();
+        let is_ping = |frame: &Frame| frame.kind == PING && !frame.has(ACK);
+        let first = connection.find(is_ping)?;
+        connection.send(&ping(ACK, first.payload.as_slice().try_into().unwrap()));
+        // That another one comes shows that the answer was one, and came in time.
+        connection.find(is_ping)?;
+        assert!(connection.ends());
+        assert_eq!(status(&mut peer, 1), Some(503));
+        let detail = "upstream_reset_before_response_started{connection_termination}";
+        assert_eq!(logged(&gateway), ["GET / HTTP/2", "503", "UC", detail]);
+        peer.get(3);
+        let mut connection = origin.accept();
+        let request = connection.request();
+        connection.answer(request.stream);
+        assert_eq!(status(&mut peer, 3), Some(200));
+        drop(peer);
+        gateway.stop();
+        Some(())
+    });
 }
 
 #[test]

@@ -22,7 +22,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
@@ -30,14 +30,14 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Nothing that a test waits for takes so long unless something is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Looks at something that nobody announces, with a request between two of them: far more than it takes.
-const LOOKS_MAX: usize = 20_000;
+/// What a short time limit of the gateway's is multiplied with, one after the other, where this machine is too slow for it.
+const SLOWER: [u32; 3] = [1, 10, 40];
 
 /// How a gateway is started.
 #[derive(Clone, Copy, Default)]
@@ -80,6 +80,18 @@ impl Folder {
     pub(crate) fn put(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Puts a program in it; returns its path. Another process writes it: a child that another thread of this one has just forked
+    /// would still have the file open for writing if this one did, and such a file can't be started (`ETXTBSY`).
+    pub(crate) fn put_program(&self, name: &str, script: &str) -> PathBuf {
+        let path = self.0.join(name);
+        let mut write = Command::new("sh");
+        write.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(&path).stdin(Stdio::piped());
+        let mut child = write.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
         path
     }
 }
@@ -302,12 +314,17 @@ impl Gateway {
 
     /// Waits until something holds that nobody announces; between two looks it asks for a page, which takes a while.
     pub(crate) fn until(&self, what: &str, holds: impl Fn() -> bool) {
-        let look = |_| {
-            let is_so = holds();
-            assert!(is_so || self.status_page("/healthz/live").status == 200);
-            is_so
-        };
-        assert!((0..LOOKS_MAX).any(look), "never so: {what}");
+        let began = Instant::now();
+        while !holds() {
+            assert!(began.elapsed() < PATIENCE, "never so: {what}");
+            assert_eq!(self.status_page("/healthz/live").status, 200);
+        }
+    }
+
+    /// Waits until no worker listens on a declared port any more: all of them have heard of a drain then, which is said a moment
+    /// before.
+    pub(crate) fn until_doors_are_closed(&self, declared: u16) {
+        self.until("nobody listens", || Client::try_connect(self.port(declared)).is_err());
     }
 
     /// The directory of its configuration, in which it runs.
@@ -357,6 +374,13 @@ impl Drop for Gateway {
             eprintln!("the gateway said:\n{}", self.said_so_far());
         }
     }
+}
+
+/// For tests in which one thing has to be over before a short time limit of the gateway's, and another one has to run into it:
+/// calls this with a factor for the limit, and with a larger one where it comes back with nothing because the first thing took
+/// too long on this machine.
+pub(crate) fn in_time<T>(attempt: impl FnMut(u32) -> Option<T>) -> T {
+    SLOWER.into_iter().find_map(attempt).expect("it is over in time")
 }
 
 /// Runs the program with these arguments to its end: exit code, standard output, standard error.

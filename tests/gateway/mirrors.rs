@@ -6,7 +6,7 @@ use super::{
     h2_origin::H2Origin,
     h2_peer::Peer,
     h2_upstream::whole_body,
-    harness::{Gateway, routed},
+    harness::{Gateway, in_time, routed},
     origin::{Origin, dead_port},
 };
 use std::io::{Read, Write};
@@ -159,12 +159,24 @@ fn a_mirror_that_hangs_is_not_noticed_and_bounded() {
 #[test]
 fn a_copy_has_the_rules_timeout() {
     let (origin, mirror) = (Origin::named("a"), hanging());
-    let gateway = mirroring("mirror: {host: b.test}, timeout: 0.2s", &[origin.port(), mirror.port()]);
-    send_many(&gateway, 20);
-    wait(&gateway, 20);
-    assert_eq!(metric(&gateway, "failed_total"), 20);
-    assert_eq!(gateway.metric("envoy_cluster_upstream_cx_active"), 1.0);
-    gateway.stop();
+    in_time(|times| {
+        let rule = format!("mirror: {{host: b.test}}, timeout: {}ms", 200 * times);
+        let gateway = mirroring(&rule, &[origin.port(), mirror.port()]);
+        let mut client = gateway.connect(80);
+        for _ in 0..20 {
+            let answer = ask(&mut client, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+            if answer.status == 504 {
+                // It is the requests' own timeout, too.
+                return None;
+            }
+            assert_eq!((answer.status, answer.echoed("origin")), (200, Some("a")));
+        }
+        wait(&gateway, 20);
+        assert_eq!(metric(&gateway, "failed_total"), 20);
+        assert_eq!(gateway.metric("envoy_cluster_upstream_cx_active"), 1.0);
+        gateway.stop();
+        Some(())
+    });
 }
 
 /// What the mirror gets is what the origin gets; the client is answered by the origin.

@@ -6,7 +6,7 @@ use super::{
     h2_frames::*,
     h2_origin::{Connection, H2Origin, respond},
     h2_peer::Peer,
-    harness::{Gateway, PATIENCE},
+    harness::{Gateway, PATIENCE, in_time},
     held_origin::HeldOrigin,
     origin::{Origin, converse},
     tcp::{Raw, policy},
@@ -293,21 +293,29 @@ fn who_reads_slowly_says_nothing_of_the_endpoint() {
         }
         false
     });
-    let rule = "timeout: 130ms\n    retries: {attempts: 0}";
-    let gateway = start_with(rule, Speaks::Http1, &[origin.port()], &policy(&format!("{{{EASILY_OUT}}}")));
-    let mut clients: [Client; 4] = std::array::from_fn(|_| gateway.connect(80));
-    clients.iter_mut().for_each(|client| client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
-    let mut peer = Peer::new(gateway.connect(80), false, "slow".into());
-    peer.handshake(&[(INITIAL_WINDOW_SIZE, 1000)]);
-    [1, 3, 5, 7].into_iter().for_each(|stream| peer.get(stream));
-    // They don't read, and their lines are written all the same.
-    for _ in 0..8 {
-        assert_eq!(logged(&gateway), ["200", "UT", "response_timeout"]);
-    }
-    assert_eq!(gateway.get(80, "a", "/after").status, 200);
-    nobody_is_out(&gateway);
-    drop((peer, clients));
-    gateway.stop();
+    in_time(|times| {
+        let rule = format!("timeout: {}ms\n    retries: {{attempts: 0}}", 130 * times);
+        let policy = policy(&format!("{{{EASILY_OUT}}}"));
+        let gateway = start_with(&rule, Speaks::Http1, &[origin.port()], &policy);
+        let mut clients: [Client; 4] = std::array::from_fn(|_| gateway.connect(80));
+        clients.iter_mut().for_each(|client| client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let mut peer = Peer::new(gateway.connect(80), false, "slow".into());
+        peer.handshake(&[(INITIAL_WINDOW_SIZE, 1000)]);
+        [1, 3, 5, 7].into_iter().for_each(|stream| peer.get(stream));
+        // They don't read, and their lines are written all the same.
+        let lines: Vec<_> = (0..8).map(|_| logged(&gateway)).collect();
+        assert!(lines.iter().all(|line| line[1..] == ["UT", "response_timeout"]), "{lines:?}");
+        if lines.iter().any(|line| line[0] == "504") {
+            // The origin itself was too slow.
+            return None;
+        }
+        assert!(lines.iter().all(|line| line[0] == "200"), "{lines:?}");
+        assert_eq!(gateway.get(80, "a", "/after").status, 200);
+        nobody_is_out(&gateway);
+        drop((peer, clients));
+        gateway.stop();
+        Some(())
+    });
 }
 
 #[test]
@@ -335,7 +343,10 @@ fn a_websocket_that_came_by_a_retry_is_no_retry_any_more() {
         .collect();
     assert_eq!(gateway.metric("envoy_cluster_upstream_rq_retry"), 3.0);
     assert_eq!(gateway.metric("envoy_cluster_upstream_rq_retry_overflow"), 0.0);
-    assert_eq!(gateway.metric("envoy_cluster_circuit_breakers_default_rq_retry_open"), 0.0);
+    // The client may know of the tunnel first.
+    gateway.until("no retry is under way", || {
+        gateway.metric("envoy_cluster_circuit_breakers_default_rq_retry_open") == 0.0
+    });
     drop(open);
     gateway.stop();
 }
