@@ -11,7 +11,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     os::{
         fd::{AsFd, AsRawFd},
-        unix::{fs::PermissionsExt, net::UnixDatagram},
+        unix::net::UnixDatagram,
     },
     path::PathBuf,
 };
@@ -38,9 +38,7 @@ impl Manager {
             "#!/bin/bash\nexec 3<&{descriptor}\n[ {descriptor} = 3 ] || exec {descriptor}<&-\n\
              LISTEN_FDS=1 LISTEN_FDNAMES=http LISTEN_PID=$$ exec {PROGRAM} \"$@\"\n"
         );
-        let path = self.folder.put("starter", &script);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        path
+        self.folder.put_program("starter", &script)
     }
 
     fn start(&self, arguments: &[&str]) -> Gateway {
