@@ -2,6 +2,7 @@
 
 use super::{
     harness::{Gateway, routed},
+    held_origin::HeldOrigin,
     origin::{Origin, dead_port},
     tools::{has_for, run},
 };
@@ -85,19 +86,14 @@ fn a_refused_connect_is_503_uf_and_the_next_endpoint_is_tried_first() {
 
 #[test]
 fn a_drain_lets_what_is_in_flight_end() {
-    let origin = Origin::serve(|request, stream| {
-        use std::io::Write;
-        // Released by the second request, which comes after the signal.
-        if request.target() == "/slow" {
-            std::thread::park_timeout(std::time::Duration::from_millis(300));
-        }
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_ok()
-    });
+    let origin = HeldOrigin::new();
     let mut gateway = Gateway::start(&[80], &routed(TO_A, &[origin.port()]));
     let mut client = gateway.connect(80);
     client.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-    origin.request();
+    origin.until_held(1);
     gateway.signal("TERM");
+    gateway.until_doors_are_closed(80);
+    origin.answer(1);
     let answer = client.answer("GET");
     assert_eq!((answer.status, answer.text()), (200, "ok"));
     assert_eq!(answer.field("connection"), Some("close"));
@@ -217,7 +213,7 @@ fn a_leak_would_show_in_a_thousand_connections() {
         assert_eq!(gateway.get(80, "a", "/").status, 200);
     }
     // The last few may be closing still, and each worker keeps a connection to the origin.
-    assert!(descriptors() <= before + 8, "{} descriptors, {before} before", descriptors());
+    gateway.until("no more than there were", || descriptors() <= before + 8);
     gateway.stop();
 }
 
@@ -242,15 +238,20 @@ fn a_last_answer_and_the_end_of_its_connection_are_one_segment() {
     }
     let origin = Origin::echo();
     let gateway = Gateway::start(&[80], &routed(TO_A, &[origin.port()]));
-    // One from the origin, and one of our own, after which the client is waited for.
-    for (request, status) in [("GET / HTTP/1.1", "200"), ("GET / HTTP/9.1", "505")] {
+    let bare_segments = |request: &str, status: &str| {
         let mut command = Command::new("python3");
         command.args(["-c", SEGMENTS, &gateway.port(80).to_string(), request]);
         let (is_good, said) = run(&mut command, b"");
         let (answered, bare) = said.trim().split_once(' ').unwrap();
         assert!(is_good && answered == status, "{said}");
-        // What opens the connection, and what says that the request has come.
-        assert!(bare.parse::<u32>().unwrap() <= 2, "{request}: {bare} segments without data");
+        bare.parse::<u32>().unwrap()
+    };
+    // One from the origin, and one of our own, after which the client is waited for.
+    for (request, status) in [("GET / HTTP/1.1", "200"), ("GET / HTTP/9.1", "505")] {
+        // Two are what opens the connection, and what says that the request has come. On a machine in a hurry the kernel may
+        // send more of its own accord, once; a gateway that ends connections in a segment of its own does so every time.
+        let mut counts = (0..10).map(|_| bare_segments(request, status));
+        assert!(counts.any(|bare| bare <= 2), "{request}: always more than two segments without data");
     }
     gateway.stop();
 }

@@ -61,6 +61,7 @@ fn a_request_in_flight_is_answered_and_the_connection_ends_after_it() {
     assert_eq!(gateway.status_page("/healthz/ready").status, 503);
     assert_eq!(gateway.status_page("/healthz/ready").text(), "draining\n");
     assert_eq!(gateway.status_page("/healthz/live").status, 200);
+    gateway.until_doors_are_closed(80);
     gate.open();
     let answer = client.answer("GET");
     assert_eq!((answer.status, answer.text()), (200, "done"));
