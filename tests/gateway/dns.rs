@@ -52,10 +52,11 @@ impl DnsServer {
                     return;
                 }
                 names.extend(news.try_iter());
+                // Before anybody knows of the answer.
+                counting.questions.fetch_add(1, Ordering::SeqCst);
                 if let Some(answer) = answer(&buffer[..length], &names) {
                     let _ = socket.send_to(&answer, from);
                 }
-                counting.questions.fetch_add(1, Ordering::SeqCst);
             }
         });
         DnsServer { address, told, shared }
