@@ -85,7 +85,8 @@ fn names(gateway: &Gateway) -> Vec<String> {
 
 fn gone_and_back(workers: &str) {
     let origin = Moody::new("o");
-    let outlier = "{consecutive5xxErrors: 1, maxEjectionPercent: 100, interval: 100ms, baseEjectionTime: 2s}";
+    // Far more than a request takes.
+    let outlier = "{consecutive5xxErrors: 1, maxEjectionPercent: 100, interval: 100ms, baseEjectionTime: 6s}";
     let gateway = start(&site(&[origin.port()], outlier, ALL), workers);
     assert_eq!(status(&gateway), 200);
     origin.answers(500);
@@ -94,7 +95,7 @@ fn gone_and_back(workers: &str) {
     // Whichever worker takes the connection.
     let answer = gateway.get(80, "o.test", "/");
     assert_eq!((answer.status, answer.text()), (503, "no healthy upstream"));
-    gateway.said("left out for 2 s: too many failures in a row");
+    gateway.said("left out for 6 s: too many failures in a row");
     let lines: Vec<String> = (0..3).map(|_| gateway.log_line()).collect();
     // Each worker has a log of its own, so they come in any order.
     for wanted in ["\" 500 - via_upstream", "\" 503 UH no_healthy_upstream"] {
