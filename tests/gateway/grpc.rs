@@ -6,7 +6,7 @@ use super::{
     origin::dead_port,
     python,
     tls_files::{files, secret},
-    tools::{has_for, run},
+    tools::{has_for, run_within},
 };
 use std::{
     path::{Path, PathBuf},
@@ -110,7 +110,8 @@ fn node_modules() -> Option<PathBuf> {
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node_modules");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
-    let (ended_well, said) = run(Command::new(script).arg(folder).args(NODE_PACKAGES), b"");
+    let mut command = Command::new(script);
+    let (ended_well, said) = run_within(command.arg(folder).args(NODE_PACKAGES), b"", python::CASES_PATIENCE);
     let last = said.trim().lines().last().unwrap_or_default();
     if ended_well {
         return Some(last.into());

@@ -4,7 +4,7 @@ use super::{
     harness::{Gateway, routed},
     origin::dead_port,
     python,
-    tools::run,
+    tools::run_within,
 };
 use serde_json::Value;
 use std::{fs, path::Path, process::Command};
@@ -59,7 +59,7 @@ fn every_pattern_is_met_as_it_should_be() {
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/http2/attacks.py"));
     command.args([gateway.port(80).to_string(), "--origin".into(), origin.to_string()]);
     command.arg("--json").arg(&report).env("PYTHONDONTWRITEBYTECODE", "1");
-    let (ended_well, table) = run(&mut command, b"");
+    let (ended_well, table) = run_within(&mut command, b"", python::CASES_PATIENCE);
     assert!(ended_well, "somebody else was harmed:\n{table}");
     let report: Value = serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
     let report = report.as_object().unwrap();

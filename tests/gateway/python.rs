@@ -9,7 +9,7 @@ use std::{
 };
 
 /// No program of cases takes so long unless something is broken; on a machine with other work, the longest take a minute.
-const CASES_PATIENCE: Duration = Duration::from_secs(240);
+pub(crate) const CASES_PATIENCE: Duration = Duration::from_secs(240);
 
 /// The interpreter of an environment with these packages, made on first use; says why if there can't be one.
 pub(crate) fn with_packages(name: &str, packages: &[&str]) -> Option<PathBuf> {
