@@ -4,6 +4,7 @@ use super::{
     access_log::fields,
     harness::{Folder, GATEWAY, Gateway, Launch, answering, routed, run, service_entry, virtual_service},
     origin::Origin,
+    reload::put,
 };
 use std::fs;
 
@@ -235,11 +236,11 @@ fn a_reload_changes_format_and_target_and_loses_no_line() {
     };
     let yaml = |mesh: &str| format!("{}{mesh}", answering("hi"));
     let gateway = Gateway::start(&[80], &yaml(&mesh("1 %REQ(:PATH)%", "one.log")));
-    let reload = |text: &str| {
-        let before = gateway.metric("sluicegate_configuration_generation");
-        fs::write(gateway.directory().join("config.yaml"), text).unwrap();
+    // It is said when every worker serves it, whoever was first to notice.
+    let reload = |generation: u32, text: &str| {
+        put(&gateway, text);
         gateway.signal("HUP");
-        gateway.until("it is served", || gateway.metric("sluicegate_configuration_generation") > before);
+        gateway.said(&format!("generation {generation}: "));
     };
     let mut client = gateway.connect(80);
     let mut get = |path: &str| {
@@ -247,9 +248,9 @@ fn a_reload_changes_format_and_target_and_loses_no_line() {
         assert_eq!(client.answer("GET").status, 200);
     };
     get("/a");
-    reload(&yaml(&mesh("2 %REQ(:PATH)%", "one.log")));
+    reload(2, &yaml(&mesh("2 %REQ(:PATH)%", "one.log")));
     get("/b");
-    reload(&yaml(&mesh("3 %REQ(:PATH)%", "two.log")));
+    reload(3, &yaml(&mesh("3 %REQ(:PATH)%", "two.log")));
     get("/c");
     let read = |name: &str| fs::read_to_string(gateway.directory().join(name)).unwrap_or_default();
     gateway.until("the last line is written", || read("two.log") == "3 /c\n");
