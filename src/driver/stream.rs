@@ -110,9 +110,8 @@ impl Shared {
     /// On a ring, what has come is taken by a system call of its own once the ring says that there is something: that costs
     /// what it costs the ring to try in vain before it waits, and nothing holds a buffer meanwhile.
     async fn read(&self, mut buffer: Buffer) -> BufResult<usize, Buffer> {
-        let has_turn = self.at_once.get() < AT_ONCE_MAX;
         if !runtime::is_io_uring() {
-            if !has_turn {
+            if !self.has_turn() {
                 self.at_once.set(0);
                 give_way().await;
             }
@@ -120,14 +119,8 @@ impl Shared {
             self.count(result.as_ref().copied().unwrap_or_default());
             return (result, buffer);
         }
-        if !has_turn {
-            // To ask the ring is to give way.
-            self.may_have_more.set(false);
-        }
         loop {
-            if !self.may_have_more.get()
-                && let Err(error) = self.readable().await
-            {
+            if let Err(error) = self.worth_reading().await {
                 return (Err(error), buffer);
             }
             if let Some(result) = self.read_at_once(&mut buffer) {
@@ -147,6 +140,20 @@ impl Shared {
         Ok(())
     }
 
+    /// On a ring: waits until a read should give something. Where there may be more already the ring is asked only if the task
+    /// has had its turn: to ask is to give way.
+    async fn worth_reading(&self) -> io::Result<()> {
+        if self.may_have_more.get() && self.has_turn() {
+            return Ok(());
+        }
+        self.readable().await
+    }
+
+    /// Whether the task may go on reading before others have their turn.
+    fn has_turn(&self) -> bool {
+        self.at_once.get() < AT_ONCE_MAX
+    }
+
     fn count(&self, read: usize) {
         self.at_once.set(self.at_once.get() + read.max(AT_ONCE_LEAST));
     }
@@ -156,13 +163,8 @@ impl Shared {
         if !runtime::is_io_uring() {
             return self.stream().read(lease.take()).await;
         }
-        if self.at_once.get() >= AT_ONCE_MAX {
-            self.may_have_more.set(false);
-        }
         loop {
-            if !self.may_have_more.get()
-                && let Err(error) = self.readable().await
-            {
+            if let Err(error) = self.worth_reading().await {
                 return (Err(error), lease.nothing());
             }
             let mut buffer = lease.take();

@@ -232,10 +232,8 @@ impl<'a> Answer<'a> {
             self.scratch.out.extend_from_slice(body);
             self.summary.bytes_sent = body.len() as u64;
         }
-        if after != After::KeepAlive
-            && let Client::Http1(downstream) = &mut self.client
-        {
-            downstream.write.end_with_next();
+        if after != After::KeepAlive {
+            self.client.end_with_next();
         }
         self.send_out().await
     }

@@ -46,6 +46,14 @@ impl Client<'_> {
         }
     }
 
+    /// What is sent next is the last of the connection: see [`WriteHalf::end_with_next`](crate::tls::WriteHalf::end_with_next).
+    /// The end of a stream goes with its last bytes anyway.
+    pub(super) fn end_with_next(&mut self) {
+        if let Client::Http1(downstream) = self {
+            downstream.write.end_with_next();
+        }
+    }
+
     /// The stream, if it is one.
     pub(super) fn stream(&self) -> Option<&Stream> {
         match self {

@@ -224,11 +224,8 @@ impl Answer<'_> {
 
     /// What is sent next goes out with the end of the connection, if that comes behind it at once.
     fn note_last(&mut self, body: &Body) {
-        if body.ends_connection
-            && body.decoder.is_over()
-            && let Client::Http1(downstream) = &mut self.client
-        {
-            downstream.write.end_with_next();
+        if body.ends_connection && body.decoder.is_over() {
+            self.client.end_with_next();
         }
     }
 
