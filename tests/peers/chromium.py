@@ -103,14 +103,22 @@ class Browser:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    def until(self, expression, what):
-        """Waits until an expression is true on the page; returns its value."""
+    def until(self, expression, what, meanwhile=lambda: None):
+        """Waits until an expression is true on the page; returns its value. `meanwhile` is done between two looks."""
         end = time.monotonic() + PATIENCE
         while True:
             value = self.run(f"return {expression}")
             if value:
                 return value
             assert time.monotonic() < end, f"never so: {what}; last: {value!r}"
+            meanwhile()
+            time.sleep(PAUSE)
+
+    def becomes(self, script, wanted):
+        """Waits until a function with this body returns this on the page."""
+        end = time.monotonic() + PATIENCE
+        while (found := self.run(script)) != wanted:
+            assert time.monotonic() < end, f"still {found!r}, not {wanted!r}"
             time.sleep(PAUSE)
 
     def press(self, key, code=None):
