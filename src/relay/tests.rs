@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     buffer::Pool,
-    driver::{self, Deadlines, DriverChoice, TICK, Ticker},
+    driver::{self, Deadlines, DriverChoice, Ticker},
     telemetry::{Counter, Counters},
     tls::{ReadHalf, WriteHalf},
 };
@@ -13,7 +13,7 @@ use std::{
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Nothing here takes so long unless something is broken.
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SOCKETS_HOLD_MAX: u64 = 1 << 30;
 
 /// So often a test that has to be in time begins again.
-const ATTEMPTS_MAX: usize = 50;
+const ATTEMPTS_MAX: usize = 20;
 
 async fn serve(to: [SocketAddr; 2], idle_timeout: Option<Duration>, counters: &Counters) -> Relayed {
     let deadlines = Deadlines::new();
@@ -94,28 +94,19 @@ fn relayed_on<T>(
 }
 
 /// As `relayed` with an idle time, where `talk` has to say something each time before that is over: it returns whether it
-/// came to its end. It begins again where it did not and had itself taken the idle time between two words, as it may on a busy
-/// machine: the relay was right then, which counts in ticks. It says when it has said its last word.
+/// could. It begins again where it could not, or the relay ended otherwise, for on a busy machine it may be itself that is late.
 fn relayed_in_time(
     idle: Duration,
-    talk: impl Fn(TcpStream, TcpStream, &mut Instant) -> bool,
+    ended: Ended,
+    talk: impl Fn(TcpStream, TcpStream) -> bool,
 ) -> [Relayed; 2] {
     [DriverChoice::Auto, DriverChoice::Epoll].map(|choice| {
         let attempt = |_| {
-            let began = Instant::now();
-            let (relayed, late) = relayed_on(choice, Some(idle), |client, origin, _| {
-                let mut last = began;
-                (!talk(client, origin, &mut last)).then(|| last.elapsed())
-            });
-            match late {
-                None => Some(relayed),
-                Some(late) => {
-                    assert!(late + TICK >= idle, "a relay that is not idle ended after {late:?}: {relayed:?}");
-                    None
-                }
-            }
+            let (relayed, is_in_time) =
+                relayed_on(choice, Some(idle), |client, origin, _| talk(client, origin));
+            (is_in_time && relayed.ended == ended).then_some(relayed)
         };
-        (0..ATTEMPTS_MAX).find_map(attempt).expect("a machine that is not always too busy")
+        (0..ATTEMPTS_MAX).find_map(attempt).expect("a relay that lives as long as it is not idle")
     })
 }
 
@@ -255,7 +246,7 @@ fn a_receiver_that_does_not_read_stops_the_sender_and_nobody_else() {
 
 #[test]
 fn a_relay_on_which_nothing_moves_ends() {
-    let relayed = relayed_in_time(Duration::from_millis(200), |client, origin, _| {
+    let relayed = relayed_in_time(Duration::from_millis(200), Ended::Idle, |client, origin| {
         let is_in_time = try_exchange(&client, &origin, b"one word").is_ok();
         if is_in_time {
             assert_eq!(read_all(&client), b"");
@@ -269,26 +260,21 @@ fn a_relay_on_which_nothing_moves_ends() {
 #[test]
 fn idleness_is_counted_from_the_last_byte_either_way() {
     // Twelve messages with less than the idle time between two, and more than it in all.
-    let idle = Duration::from_millis(500);
-    let relayed = relayed_in_time(idle, |client, origin, last| {
-        for _ in 0..12 {
-            let pause = Duration::from_millis(100);
+    let pause = Duration::from_millis(100);
+    let relayed = relayed_in_time(pause * 5, Ended::InOrder, |client, origin| {
+        let is_in_time = (0..12).all(|_| {
             client.set_read_timeout(Some(pause)).unwrap();
-            // It may be the end of the relay, which the exchange sees as well.
-            let _ = (&client).read(&mut [0; 1]);
+            let is_open = (&client).read(&mut [0; 1]).is_err();
             client.set_read_timeout(Some(PATIENCE)).unwrap();
-            let now = Instant::now();
-            if try_exchange(&origin, &client, b"x").is_err() {
-                return false;
-            }
-            *last = now;
-        }
+            is_open && try_exchange(&origin, &client, b"x").is_ok()
+        });
         drop(client);
-        assert_eq!(read_all(&origin), b"");
-        // The end, too, has to come in time.
-        last.elapsed() + TICK < idle
+        if is_in_time {
+            assert_eq!(read_all(&origin), b"");
+        }
+        is_in_time
     });
-    assert_eq!(relayed.map(|relayed| (relayed.down, relayed.ended)), [(12, Ended::InOrder); 2]);
+    assert_eq!(relayed.map(|relayed| relayed.down), [12, 12]);
 }
 
 #[test]
