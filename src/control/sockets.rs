@@ -454,8 +454,9 @@ mod tests {
 
     #[test]
     fn addresses_are_read_from_sockets() {
-        let path = env::temp_dir().join(format!("sluicegate-address-{}", process::id()));
-        for at in [BindAddress::Unix(path.clone()), BindAddress::Unix("@sluicegate-address".into())] {
+        let name = format!("sluicegate-address-{}", process::id());
+        let path = env::temp_dir().join(&name);
+        for at in [BindAddress::Unix(path.clone()), BindAddress::Unix(format!("@{name}").into())] {
             let bound = Sockets::none().bind(&listener(at.clone()), 1).unwrap();
             assert_eq!(address_of(&bound[0].handles().unwrap()[0]), Some(at));
         }

@@ -1,14 +1,16 @@
 //! The subcommands that ask a running gateway, where there is none. `tests/gateway/admin.rs` has one.
 
 use crate::program::{Files, command, run};
-use std::{net::TcpListener, os::unix::net::UnixListener};
+use sluicegate::control::PortMap;
+use std::os::unix::net::UnixListener;
 
 const ALL: [&str; 5] = ["reload", "upgrade", "drain", "status", "log-level"];
 
 #[test]
 fn nobody_is_there() {
-    // Nobody listens on a port that was given back.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    // Nobody listens on a port that is only kept, and nobody else is given it.
+    let (map, _kept) = "1=0".parse::<PortMap>().unwrap().reserve().unwrap();
+    let free = format!("127.0.0.1:{}", map.entries()[0].1);
     for subcommand in ALL {
         let ended = run(&[subcommand, "--admin", &free]).with(1);
         ended

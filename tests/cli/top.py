@@ -5,6 +5,7 @@ usage: top.py PROGRAM
 
 Prints a line for each case, and `N passed, M failed` at the end.
 """
+import codecs
 import contextlib
 import fcntl
 import http.server
@@ -14,6 +15,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -53,17 +55,30 @@ def overview(requests):
     }
 
 
+class Place:
+    """A port that nobody else is given, whether or not a gateway is there."""
+
+    def __init__(self):
+        # It is bound, and nobody listens: who connects is refused.
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+
+
 class Gateway:
     """The admin address of one."""
 
-    def __init__(self, port=0):
+    def __init__(self, place=None):
         gateway, self.asked, self.is_stuck = self, [], False
-        self.released = threading.Event()
+        self.released, self.stuck = threading.Event(), threading.Event()
+        self.place = place or Place()
 
         class Pages(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 gateway.asked.append(self.path)
                 if gateway.is_stuck:
+                    gateway.stuck.set()
                     gateway.released.wait(PATIENCE)
                 body = json.dumps(overview(100 * len(gateway.asked))).encode()
                 self.send_response(200)
@@ -75,9 +90,9 @@ class Gateway:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Pages)
+        self.port = self.place.port
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Pages)
         self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self):
@@ -90,9 +105,11 @@ class Terminal:
     """The program in a terminal of its own."""
 
     def __init__(self, port):
-        self.master, self.slave = pty.openpty()
+        self.master, self.slave = self.descriptors = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
         self.before, self.output = termios.tcgetattr(self.slave), ""
+        # A letter of several bytes may come in two pieces.
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
         command = [PROGRAM, "top", "--admin", f"127.0.0.1:{port}", "--interval", "100ms"]
         self.process = subprocess.Popen(
@@ -102,7 +119,7 @@ class Terminal:
     def read(self, seconds):
         ready, _, _ = select.select([self.master], [], [], seconds)
         if ready:
-            self.output += os.read(self.master, 65536).decode(errors="replace")
+            self.output += self.decoder.decode(os.read(self.master, 65536))
 
     def sees(self, *texts):
         """Waits until all of these have been shown since the last call. What is blank is not sent, so blanks do not count."""
@@ -125,20 +142,28 @@ class Terminal:
         while self.process.poll() is None:
             assert time.monotonic() < end, "it does not end"
             self.read(0.05)
-        while select.select([self.master], [], [], 0)[0]:
-            self.read(0)
+        # What it wrote is still on its way from one side of the terminal to the other.
+        while not self.is_as_before() and time.monotonic() < end:
+            self.read(0.05)
         equal(self.process.returncode, 0)
         equal(termios.tcgetattr(self.slave), self.before, "the terminal's settings")
-        assert self.output.rfind(FIRST_SCREEN) > self.output.rfind(OTHER_SCREEN), "the screen that was there before"
-        assert CURSOR_SHOWN in self.output, "the cursor"
+        assert self.is_as_before(), f"the screen that was there before, with its cursor: {self.output[-500:]!r}"
+
+    def is_as_before(self):
+        """The screen that was there before, and the cursor."""
+        return self.output.rfind(FIRST_SCREEN) > self.output.rfind(OTHER_SCREEN) and CURSOR_SHOWN in self.output
+
+    def hang_up(self):
+        """Once: others may be given these numbers then."""
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        self.descriptors = ()
 
     def close(self):
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        for descriptor in (self.master, self.slave):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        self.hang_up()
 
 
 @contextlib.contextmanager
@@ -199,7 +224,7 @@ def the_gateway_goes_and_comes():
         terminal.sees("ready, serving")
         gateway.stop()
         terminal.sees("not reachable for")
-        gateway = Gateway(gateway.port)
+        gateway = Gateway(gateway.place)
         terminal.sees("ready, serving")
         terminal.press("q")
         terminal.ends_well()
@@ -224,8 +249,7 @@ def keys_work_while_it_is_stuck():
     with running() as (gateway, terminal):
         terminal.sees("ready")
         gateway.is_stuck = True
-        asked = len(gateway.asked)
-        while len(gateway.asked) == asked:
+        while not gateway.stuck.is_set():
             terminal.read(0.05)
         terminal.press("4")
         terminal.sees("endpoints good")
@@ -236,8 +260,7 @@ def keys_work_while_it_is_stuck():
 def the_terminal_goes():
     with running() as (_, terminal):
         terminal.sees("ready")
-        os.close(terminal.slave)
-        os.close(terminal.master)
+        terminal.hang_up()
         terminal.process.wait(PATIENCE)
 
 

@@ -35,8 +35,8 @@ ERRORS = """NO_ERROR PROTOCOL_ERROR INTERNAL_ERROR FLOW_CONTROL_ERROR SETTINGS_T
 REFUSED_STREAM CANCEL COMPRESSION_ERROR CONNECT_ERROR ENHANCE_YOUR_CALM INADEQUATE_SECURITY HTTP_1_1_REQUIRED""".split()
 
 FIRST_ROUND = 50  # Frames before the first look at what the server says; later rounds double.
-PATIENCE = 3.0  # Seconds for an answer that should come at once.
-QUIET = 0.3  # Seconds without a byte after which a server that can't be asked is taken to accept what it got.
+PATIENCE = 20.0  # Seconds for an answer that should come at once; on a busy machine it does not.
+QUIET = 3.0  # Seconds without a byte after which a server that can't be asked is taken to accept what it got.
 
 
 # -- what is sent ----------------------------------------------------------------------------------------------------

@@ -81,7 +81,8 @@ class Server:
         self.serve, self.hello = serve, hello or {}
         self.seen, self.streams = [], set()
         self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self.accept, daemon=True)
+        self.accepting.start()
 
     def accept(self):
         while True:
@@ -119,6 +120,8 @@ class Server:
         """Ends the listener and every connection."""
         # Closing alone does not end an accept that is under way, which would hold the port.
         self.listener.shutdown(socket.SHUT_RDWR)
+        # None may be taken that is not ended below.
+        self.accepting.join()
         self.listener.close()
         for stream in list(self.streams):
             try:

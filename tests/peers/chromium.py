@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 
 from websockets.sync.client import connect
@@ -47,18 +48,21 @@ class Browser:
         else:
             raise AssertionError(f"it does not start: {''.join(said)}")
         self.closing = contextlib.ExitStack()
-        self.control = self.closing.enter_context(connect(line.split()[-1], max_size=None, proxy=None))
+        # Nobody is to wait for the rest of what it says, and it for nobody.
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        options = {"max_size": None, "proxy": None, "open_timeout": PATIENCE, "ping_interval": None}
+        self.control = self.closing.enter_context(connect(line.split()[-1], **options))
         self.number, self.session = 0, None
         target = self.command("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.command("Page.enable")
+        self.command("Page.setLifecycleEventsEnabled", enabled=True)
         return self
 
     def __exit__(self, *_):
         self.closing.close()
         self.process.kill()
         self.process.wait()
-        self.process.stderr.close()
         self.profile.cleanup()
 
     def command(self, method, **parameters):
@@ -67,19 +71,30 @@ class Browser:
         if self.session:
             message["sessionId"] = self.session
         self.control.send(json.dumps(message))
-        while True:
-            answer = json.loads(self.control.recv(timeout=PATIENCE))
-            if answer.get("id") == self.number:
-                assert "error" not in answer, f"{method}: {answer}"
-                return answer["result"]
-            self.events.append(answer)
+        while (answer := self.hear()).get("id") != self.number:
+            pass
+        assert "error" not in answer, f"{method}: {answer}"
+        return answer["result"]
+
+    def hear(self):
+        """The next thing that it says; events are kept."""
+        said = json.loads(self.control.recv(timeout=PATIENCE))
+        if "id" not in said:
+            self.events.append(said)
+        return said
 
     def visit(self, url):
+        seen = len(self.events)
         result = self.command("Page.navigate", url=url)
         assert "errorText" not in result, result
-        # The event may have come before the answer: the page itself knows.
-        script = "new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', () => done()))"
-        self.command("Runtime.evaluate", expression=script, awaitPromise=True)
+        # The answer may come while the page before is still there: scripts would run on that one.
+        wanted = {"name": "load", "loaderId": result["loaderId"]}
+
+        def is_loaded(event):
+            return event.get("method") == "Page.lifecycleEvent" and wanted.items() <= event["params"].items()
+
+        while not any(map(is_loaded, self.events[seen:])):
+            self.hear()
 
     def run(self, script):
         """What an asynchronous function with this body returns, on the page."""
@@ -88,14 +103,22 @@ class Browser:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    def until(self, expression, what):
-        """Waits until an expression is true on the page; returns its value."""
+    def until(self, expression, what, meanwhile=lambda: None):
+        """Waits until an expression is true on the page; returns its value. `meanwhile` is done between two looks."""
         end = time.monotonic() + PATIENCE
         while True:
             value = self.run(f"return {expression}")
             if value:
                 return value
             assert time.monotonic() < end, f"never so: {what}; last: {value!r}"
+            meanwhile()
+            time.sleep(PAUSE)
+
+    def becomes(self, script, wanted):
+        """Waits until a function with this body returns this on the page."""
+        end = time.monotonic() + PATIENCE
+        while (found := self.run(script)) != wanted:
+            assert time.monotonic() < end, f"still {found!r}, not {wanted!r}"
             time.sleep(PAUSE)
 
     def press(self, key, code=None):

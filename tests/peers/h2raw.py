@@ -205,7 +205,8 @@ class Origin:
     def __init__(self, port, serve, settings=None):
         self.serve, self.settings, self.connections = serve, settings, []
         self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self.accept, daemon=True)
+        self.accepting.start()
 
     def accept(self):
         while True:
@@ -213,13 +214,13 @@ class Origin:
                 stream, _ = self.listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self.converse, args=(stream,), daemon=True).start()
+            connection = Connection(stream, False)
+            # The gateway may keep it for later.
+            stream.settimeout(None)
+            self.connections.append(connection)
+            threading.Thread(target=self.converse, args=(connection,), daemon=True).start()
 
-    def converse(self, stream):
-        connection = Connection(stream, False)
-        # The gateway may keep it for later.
-        stream.settimeout(None)
-        self.connections.append(connection)
+    def converse(self, connection):
         try:
             connection.begin(self.settings)
             while True:
@@ -235,6 +236,8 @@ class Origin:
         """Ends the listener and every connection."""
         # Closing alone does not end an accept that is under way, which would hold the port.
         self.listener.shutdown(socket.SHUT_RDWR)
+        # One that was just taken would be served to whoever comes next on this port.
+        self.accepting.join(PATIENCE)
         self.listener.close()
         for connection in self.connections:
             connection.close()

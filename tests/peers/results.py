@@ -46,6 +46,9 @@ class Seen:
     def tell(self, name):
         self.event(name).set()
 
+    def has(self, name):
+        return self.event(name).is_set()
+
     def wait(self, name):
         assert self.event(name).wait(PATIENCE), f"never seen: {name}"
 

@@ -28,6 +28,8 @@ LIMITS = ["9.1.*", "9.2.*", "9.3.6", "9.4.6", "9.5.6", "9.6.6", "9.7.1", "9.8.1"
 COMPRESSION = ["12.1.1", "12.2.1", "12.4.3", "13.1.1", "13.3.2", "13.5.1", "13.7.1"]
 OTHERS = [word for case in LIMITS + COMPRESSION for word in ("-i", case)]
 OTHER_CASES = 6 + 6 + 6 + 7
+# So often what is different is asked for again; a gateway that changes something does so each time.
+ROUNDS = 3
 WELL = ("OK", "INFORMATIONAL", "UNIMPLEMENTED")
 
 
@@ -56,12 +58,14 @@ def behavior(row):
 def same(direct, port, selection, count):
     through = verdicts(port, selection)
     equal((len(direct), len(through)), (count, count), "cases")
-    odd = [case for case in direct if direct[case] != through[case]]
-    if odd:
+    for _ in range(ROUNDS):
+        odd = [case for case in direct if direct[case] != through[case]]
+        if not odd:
+            break
         # Autobahn waits for a second only: what a busy machine has made late is asked for once more, one after another.
         again = ["-p", "1", *(word for case in odd for word in ("-i", case))]
         direct, through = {**direct, **verdicts(SERVER, again)}, {**through, **verdicts(port, again)}
-    different = {case: (direct[case], through[case]) for case in odd if direct[case] != through[case]}
+    different = {case: (direct[case], through[case]) for case in direct if direct[case] != through[case]}
     assert not different, f"directly and through the gateway: {different}"
     # A server that fails everything would be as good through a gateway.
     bad = [case for case, row in through.items() if row[0] not in WELL]

@@ -96,9 +96,12 @@ fn connections_that_end_in_whatever_way_leave_nothing_behind() {
 #[test]
 fn an_origin_that_is_not_there_costs_the_client_its_connection_alone() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let address = listener.local_addr().unwrap();
+    // A connection keeps the port when nobody listens there any more: nobody else is given it.
+    let _client = TcpStream::connect(address).unwrap();
+    let _held = listener.accept().unwrap();
     drop(listener);
-    let Some((addresses, _)) = relay(port) else { return };
+    let Some((addresses, _)) = relay(address.port()) else { return };
     for _ in 0..3 {
         let mut stream = TcpStream::connect(addresses[0]).unwrap();
         let mut buffer = [0; 8];
