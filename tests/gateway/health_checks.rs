@@ -92,6 +92,11 @@ fn names(gateway: &Gateway) -> Vec<String> {
     names
 }
 
+/// Waits until it has said this, which may have been before it was ready.
+fn has_said(gateway: &Gateway, what: &str) {
+    gateway.until(what, || gateway.said_so_far().contains(what));
+}
+
 fn ill_and_well_again(workers: &str) {
     let (one, two) = (Patient::new("one", true), Patient::new("two", true));
     let gateway = start(&site(&[one.port(), two.port()], "HTTP", &http_check(""), ""), workers);
@@ -131,7 +136,7 @@ fn with_two_workers() {
 fn where_all_are_ill_nobody_is_asked() {
     let patient = Patient::new("o", false);
     let gateway = start(&site(&[patient.port()], "HTTP", &http_check(""), ""), "2");
-    gateway.said("fails its health check");
+    has_said(&gateway, "fails its health check");
     let answer = gateway.get(80, "web.test", "/");
     assert_eq!((answer.status, answer.text()), (503, "no healthy upstream"));
     assert!(gateway.log_line().contains(" 503 UH "));
@@ -142,7 +147,7 @@ fn all_are_asked_where_too_few_are_well() {
     let (one, two) = (Patient::new("one", false), Patient::new("two", true));
     let check = http_check("").replace("interval", "minHealthPercent: 51, interval");
     let gateway = start(&site(&[one.port(), two.port()], "HTTP", &check, ""), "2");
-    gateway.said("fails its health check");
+    has_said(&gateway, "fails its health check");
     assert_eq!(names(&gateway), ["one", "two"]);
 }
 
@@ -214,7 +219,7 @@ fn who_does_not_answer_in_time_fails() {
     let port = listener.local_addr().unwrap().port();
     let check = http_check("").replace("interval", "timeout: 50ms, interval");
     let gateway = start(&site(&[port], "HTTP", &check, ""), "1");
-    gateway.said("fails its health check: no answer within 0.05 s");
+    has_said(&gateway, "fails its health check: no answer within 0.05 s");
 }
 
 /// Answers every call of `grpc.health.v1` as it is told, as an origin of HTTP/2.
@@ -271,7 +276,7 @@ fn checks_speak_tls_where_the_destination_does() {
     gateway.stop();
     let theirs = folder.put("other.crt", &Authority::new("other").pem());
     let bad = site(&[origin.port()], "HTTP", &http_check(""), &rule(&theirs.display().to_string()));
-    start(&bad, "1").said("fails its health check: TLS_error: ");
+    has_said(&start(&bad, "1"), "fails its health check: TLS_error: ");
 }
 
 #[test]
