@@ -118,7 +118,7 @@ fn scheduled(pid: i32) -> Option<f64> {
 }
 
 /// How long a core has been in use, and how long there was to use it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct CoreUse {
     busy_ticks: u64,
     all_ticks: u64,
@@ -132,12 +132,26 @@ impl CoreUse {
             .ok_or_else(|| Error::Failed(format!("/proc/stat does not tell of core {core}")))
     }
 
-    /// The share that was used since an earlier look.
+    /// What there was since an earlier look.
+    pub(crate) fn since(self, earlier: CoreUse) -> CoreUse {
+        CoreUse {
+            busy_ticks: self.busy_ticks.saturating_sub(earlier.busy_ticks),
+            all_ticks: self.all_ticks.saturating_sub(earlier.all_ticks),
+        }
+    }
+
+    /// Two times together. Of a short one ticks tell little, of many added up they tell as much as of a long one.
+    pub(crate) fn plus(self, other: CoreUse) -> CoreUse {
+        CoreUse {
+            busy_ticks: self.busy_ticks + other.busy_ticks,
+            all_ticks: self.all_ticks + other.all_ticks,
+        }
+    }
+
+    /// The share that was used.
     #[expect(clippy::cast_precision_loss, reason = "ticks stay far below 2^52")]
-    pub(crate) fn share_since(self, earlier: CoreUse) -> f64 {
-        let all = self.all_ticks.saturating_sub(earlier.all_ticks);
-        let busy = self.busy_ticks.saturating_sub(earlier.busy_ticks);
-        if all == 0 { 0.0 } else { busy as f64 / all as f64 }
+    pub(crate) fn share(self) -> f64 {
+        if self.all_ticks == 0 { 0.0 } else { self.busy_ticks as f64 / self.all_ticks as f64 }
     }
 }
 
@@ -274,8 +288,10 @@ mod tests {
         assert_eq!(looked, CoreUse { busy_ticks: 24, all_ticks: 68 });
         assert_eq!((parse_core(text, 2), parse_core("cpu1 1 2\n", 1)), (None, None));
         let later = CoreUse { busy_ticks: 54, all_ticks: 108 };
-        assert!((later.share_since(looked) - 0.75).abs() < 1e-9);
-        assert!(looked.share_since(looked).abs() < 1e-9);
+        assert!((later.since(looked).share() - 0.75).abs() < 1e-9);
+        let twice = later.since(looked).plus(later.since(looked));
+        assert_eq!(twice, CoreUse { busy_ticks: 60, all_ticks: 80 });
+        assert!(looked.since(looked).share().abs() < 1e-9);
     }
 
     #[test]
