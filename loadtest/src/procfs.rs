@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
@@ -171,6 +172,29 @@ fn parse_core(text: &str, core: usize) -> Option<CoreUse> {
     Some(CoreUse { busy_ticks: all_ticks - idle - waiting, all_ticks })
 }
 
+/// The threads that a process and its descendants have at one moment: which of them run can be told often and at little cost.
+#[derive(Debug)]
+pub(crate) struct Threads(Vec<PathBuf>);
+
+impl Threads {
+    /// Of that process.
+    pub(crate) fn of(root: u32) -> Threads {
+        let tasks = family(root).into_iter().map(|member| format!("/proc/{}/task", member.pid));
+        let threads = tasks.filter_map(|tasks| fs::read_dir(tasks).ok()).flatten().flatten();
+        Threads(threads.map(|thread| thread.path().join("stat")).collect())
+    }
+
+    /// Whether none of them runs or waits for a core; those that have ended do not.
+    pub(crate) fn are_at_rest(&self) -> bool {
+        !self.0.iter().any(|stat| fs::read_to_string(stat).is_ok_and(|text| is_runnable(&text)))
+    }
+}
+
+/// The letter behind the name of the program.
+fn is_runnable(stat: &str) -> bool {
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('R'))
+}
+
 /// CPU time of one process alone, which may have ended but must not have been waited for.
 pub(crate) fn cpu_alone(pid: u32) -> Option<Cpu> {
     Some(read_stat(i32::try_from(pid).ok()?)?.cpu())
@@ -248,6 +272,15 @@ mod tests {
         let text = "42 (a) b (c)) S 7 42 42 0 -1 4194560 100 200 0 0 31 17 5 6 20 0 3 0 9001 1000 50 18446744073709551615";
         let expected = Stat { parent: 7, user_ticks: 31, system_ticks: 17, start_ticks: 9001 };
         assert_eq!(parse_stat(text), Some(expected));
+    }
+
+    #[test]
+    fn a_thread_that_runs_is_not_at_rest() {
+        assert!(is_runnable("42 (a) S) R 7 42"));
+        assert!(!is_runnable("42 (a) R) S 7 42") && !is_runnable("42 (R"));
+        // The one that asks is running.
+        assert!(!Threads::of(std::process::id()).are_at_rest());
+        assert!(Threads(Vec::new()).are_at_rest());
     }
 
     #[test]

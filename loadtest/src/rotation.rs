@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::load::GRACE;
 use crate::process::{Finished, Interrupt, Invocation, POLL, Process};
-use crate::procfs::CoreUse;
+use crate::procfs::{CoreUse, Threads};
 
 /// How long a load generator works before it is the next one's turn. Long enough that what comes with each change (the
 /// generator wakes up, caches hold another program's data, the requests under way are answered to nobody) is a small part of
@@ -30,6 +30,15 @@ const _: () = assert!(SLICE.as_millis() > 0, "schedules count whole milliseconds
 /// How long a generator whose time is over goes on at most until the next one may end: wrk looks at its clock ten times
 /// a second.
 const LAST_SLICE: Duration = Duration::from_millis(200);
+
+/// After a slice the proxy has answers under way to a generator that is paused. The next slice would share its core with them, so it
+/// begins when the proxy's threads have been found at rest so many times on end, so far from each other: a proxy that waits for
+/// the origin rests, too, but not for as long.
+const RESTS: u32 = 3;
+const REST_POLL: Duration = Duration::from_micros(500);
+/// What the dearest proxy takes for the 512 requests of `h2`, and half as much again. One that is busy by itself is waited for no
+/// longer.
+const REST_MAX: Duration = Duration::from_millis(150);
 
 /// Who works when.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,13 +67,14 @@ impl Schedule {
     }
 
     /// What each generator has to be told: the seconds from its start to its end, pauses included. All start within the first
-    /// rotation and have had their slices when theirs are over.
+    /// rotation, and when theirs are over they have had their slices, but for what was spent on waiting for proxies to
+    /// rest: that many slices fewer it is, of all alike.
     pub(crate) fn secs(&self) -> u64 {
         (self.slice * self.slices * self.generators).as_secs()
     }
 
-    /// When a slice ends, after the beginning of the first; both counted from 0. On one clock for all, so that delays do
-    /// not add up.
+    /// When a slice ends, after the beginning of the first and without rests; both counted from 0. On one clock for all, so
+    /// that delays do not add up.
     fn end(&self, slice: u32, generator: u32) -> Duration {
         self.slice * (slice * self.generators + generator + 1)
     }
@@ -91,23 +101,40 @@ pub(crate) struct Turned {
     pub(crate) core: CoreUse,
 }
 
+/// A load generator that is to work in rotation.
+pub(crate) struct Candidate {
+    /// How it is started.
+    pub(crate) what: Invocation,
+    /// What it says goes there.
+    pub(crate) log: PathBuf,
+    /// Of the proxy that it asks.
+    pub(crate) asked: Threads,
+}
+
 /// Starts a load generator in the first slice of each, and lets them work in rotation until all have ended. What fails costs
 /// only its own outcome; the error of the whole is the person's wish to stop. However it ends, none of them is left.
 pub(crate) fn rotate(
-    generators: &[(Invocation, PathBuf)],
+    generators: &[Candidate],
     schedule: Schedule,
     core: usize,
     interrupt: &Interrupt,
 ) -> Result<Vec<Result<Turned>>> {
     let mut all: Vec<Generator<'_>> =
-        generators.iter().map(|(what, log)| Generator::new(what, log, core)).collect();
-    let begin = Instant::now();
+        generators.iter().map(|candidate| Generator::new(candidate, core)).collect();
+    let (begin, time) = (Instant::now(), Duration::from_secs(schedule.secs()));
+    let mut rested = Duration::ZERO;
     for slice in 0..schedule.slices {
+        if slice > 0 && begin.elapsed() >= time {
+            break;
+        }
         for (place, generator) in (0..).zip(&mut all) {
-            let end = begin + schedule.end(slice, place);
+            let end = begin + schedule.end(slice, place) + rested;
             generator.slice(end, interrupt)?;
             // One that has ended early leaves its time to nobody: the others' is over when they were told.
             interrupt.sleep(end.saturating_duration_since(Instant::now()))?;
+            if schedule.generators > 1 {
+                rested += rest(&generator.candidate.asked, interrupt)?;
+            }
         }
     }
     // Their time is over, so each has only to be let go once more to end.
@@ -115,15 +142,26 @@ pub(crate) fn rotate(
     while all.iter().any(Generator::is_under_way) && Instant::now() < patience {
         for generator in &mut all {
             generator.slice(Instant::now() + LAST_SLICE, interrupt)?;
+            rest(&generator.candidate.asked, interrupt)?;
         }
     }
     Ok(all.into_iter().map(Generator::outcome).collect())
 }
 
+/// Waits until these threads have nothing to do; how long that took.
+fn rest(threads: &Threads, interrupt: &Interrupt) -> Result<Duration> {
+    let begin = Instant::now();
+    let mut rests = 0;
+    while rests < RESTS && begin.elapsed() < REST_MAX {
+        interrupt.sleep(REST_POLL)?;
+        rests = if threads.are_at_rest() { rests + 1 } else { 0 };
+    }
+    Ok(begin.elapsed())
+}
+
 /// A load generator that works and pauses.
 struct Generator<'a> {
-    what: &'a Invocation,
-    log: &'a PathBuf,
+    candidate: &'a Candidate,
     load_core: usize,
     state: State,
     active: Duration,
@@ -137,9 +175,9 @@ enum State {
 }
 
 impl<'a> Generator<'a> {
-    fn new(what: &'a Invocation, log: &'a PathBuf, load_core: usize) -> Generator<'a> {
+    fn new(candidate: &'a Candidate, load_core: usize) -> Generator<'a> {
         let (active, core) = (Duration::ZERO, CoreUse::default());
-        Generator { what, log, load_core, state: State::New, active, core }
+        Generator { candidate, load_core, state: State::New, active, core }
     }
 
     fn is_under_way(&self) -> bool {
@@ -151,10 +189,13 @@ impl<'a> Generator<'a> {
         let ended = State::Ended(Err(Error::failed("it was interrupted")));
         self.state = match std::mem::replace(&mut self.state, ended) {
             State::Ended(how) => State::Ended(how),
-            State::New => match Process::start(&self.what.name(), self.what, self.log) {
-                Ok(process) => self.work(process, end, interrupt)?,
-                Err(error) => State::Ended(Err(error)),
-            },
+            State::New => {
+                let Candidate { what, log, .. } = self.candidate;
+                match Process::start(&what.name(), what, log) {
+                    Ok(process) => self.work(process, end, interrupt)?,
+                    Err(error) => State::Ended(Err(error)),
+                }
+            }
             State::Paused(process) => self.work(process, end, interrupt)?,
         };
         Ok(())
@@ -196,7 +237,7 @@ impl<'a> Generator<'a> {
             State::Ended(how) => how?,
             State::New => return Err(Error::failed("it was never started")),
             State::Paused(_) => {
-                let (name, secs) = (self.what.name(), GRACE.as_secs());
+                let (name, secs) = (self.candidate.what.name(), GRACE.as_secs());
                 return Err(Error::Failed(format!("{name} did not end within {secs} s after its time")));
             }
         };
@@ -214,14 +255,20 @@ mod tests {
         Schedule { slices, slice: Duration::from_millis(10), generators }
     }
 
-    fn shell(name: &str, script: &str) -> (Invocation, PathBuf) {
+    fn shell(name: &str, script: &str) -> Candidate {
         let log = std::env::temp_dir().join(format!("loadtest-{}-rotation-{name}", std::process::id()));
-        (Invocation::of(Path::new("sh")).args(["-c", script]).pausable(), log)
+        let what = Invocation::of(Path::new("sh")).args(["-c", script]).pausable();
+        Candidate { what, log, asked: nobody() }
     }
 
-    fn remove(generators: &[(Invocation, PathBuf)]) {
-        for (_, log) in generators {
-            fs::remove_file(log).unwrap();
+    /// Has no threads, so it is always at rest.
+    fn nobody() -> Threads {
+        Threads::of(0)
+    }
+
+    fn remove(generators: &[Candidate]) {
+        for candidate in generators {
+            fs::remove_file(&candidate.log).unwrap();
         }
     }
 
@@ -274,8 +321,8 @@ mod tests {
         );
         assert_eq!(told.iter().map(|it| it.status.code()).collect::<Vec<_>>(), [Some(0), Some(3), Some(0)]);
         // A log that cannot be made stands for whatever keeps a program from starting.
-        let (what, _) = shell("absent", "true");
-        let generators = [(what, PathBuf::from("/absent/log")), shell("present", "echo here")];
+        let absent = Candidate { log: PathBuf::from("/absent/log"), ..shell("absent", "true") };
+        let generators = [absent, shell("present", "echo here")];
         let mut all = rotate(&generators, short(1, 2), 0, &never).unwrap().into_iter();
         remove(&generators[1..]);
         assert!(all.next().unwrap().is_err());
@@ -309,7 +356,7 @@ mod tests {
         let script = |number: u32| format!("echo ready; exec sleep 8639{number}.{}", std::process::id());
         let generators = [shell("first", &script(1)), shell("second", &script(2))];
         let interrupt = Interrupt::never();
-        let logs: Vec<PathBuf> = generators.iter().map(|(_, log)| log.clone()).collect();
+        let logs: Vec<PathBuf> = generators.iter().map(|it| it.log.clone()).collect();
         let wish = interrupt.clone();
         let waiting = std::thread::spawn(move || {
             let is_ready = |log: &PathBuf| fs::read_to_string(log).is_ok_and(|text| text.contains("ready"));
@@ -328,5 +375,13 @@ mod tests {
                 && String::from_utf8_lossy(&line).starts_with("sleep\0")
         });
         assert_eq!(left.count(), 0);
+    }
+
+    #[test]
+    fn who_never_rests_is_not_waited_for_without_end() {
+        let never = Interrupt::never();
+        assert!(rest(&nobody(), &never).unwrap() >= REST_POLL * RESTS);
+        // The thread that asks is one of these.
+        assert!(rest(&Threads::of(std::process::id()), &never).unwrap() >= REST_MAX);
     }
 }

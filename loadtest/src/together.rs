@@ -7,7 +7,8 @@ use crate::h2load::{self, Streams};
 use crate::kinds::Kind;
 use crate::load::{Report, Shot};
 use crate::process::{Finished, Invocation};
-use crate::rotation::{self, Schedule, Turned};
+use crate::procfs::Threads;
+use crate::rotation::{self, Candidate, Schedule, Turned};
 use crate::subjects::{Proxy, Setup, Subject};
 use crate::under_load::{Look, ask_before_h2load, ask_before_wrk};
 use crate::wrk::{self, Load};
@@ -55,7 +56,11 @@ pub(crate) fn samples(
     }
     let ground = fleet.ground;
     let log = |ready: &Ready| ground.workspace.log(&format!("load-{}", ready.subject.label()));
-    let generators: Vec<_> = ready.iter().map(|ready| (ready.what.clone(), log(ready))).collect();
+    let mut generators = Vec::new();
+    for one in &ready {
+        let asked = Threads::of(fleet.running(one.subject)?.id());
+        generators.push(Candidate { what: one.what.clone(), log: log(one), asked });
+    }
     let all = rotation::rotate(&generators, schedule, ground.machine.cores.load, &ground.interrupt)?;
     let measured = ready.iter().zip(all).map(|(ready, turned)| (ready.subject, ready.sample(turned, fleet)));
     Ok(measured.collect::<Vec<_>>().into_iter().chain(failed).collect())
