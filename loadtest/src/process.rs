@@ -186,7 +186,7 @@ impl Process {
         Ok(waitid(WaitId::Pid(pid), ended).during(|| format!("waiting for {}", self.name))?.is_some())
     }
 
-    /// What became of it, once it has ended; it took so long.
+    /// What became of it, once it has ended; it took so long, pauses not counted.
     pub(crate) fn finish(mut self, wall: Duration) -> Result<Finished> {
         let cpu = procfs::cpu_alone(self.id());
         let status = self.child.wait().during(|| format!("waiting for {}", self.name))?;

@@ -133,7 +133,7 @@ pub(crate) fn rotate(
             // One that has ended early leaves its time to nobody: the others' is over when they were told.
             interrupt.sleep(end.saturating_duration_since(Instant::now()))?;
             if schedule.generators > 1 {
-                rested += rest(&generator.candidate.asked, interrupt)?;
+                rested += generator.rest(interrupt)?;
             }
         }
     }
@@ -142,7 +142,7 @@ pub(crate) fn rotate(
     while all.iter().any(Generator::is_under_way) && Instant::now() < patience {
         for generator in &mut all {
             generator.slice(Instant::now() + LAST_SLICE, interrupt)?;
-            rest(&generator.candidate.asked, interrupt)?;
+            generator.rest(interrupt)?;
         }
     }
     Ok(all.into_iter().map(Generator::outcome).collect())
@@ -230,6 +230,14 @@ impl<'a> Generator<'a> {
         self.active += begin.elapsed();
         self.core = self.core.plus(CoreUse::of(self.load_core)?.since(core));
         Ok(has_ended)
+    }
+
+    /// Waits until its proxy has nothing left to do; how long that took. What it worked meanwhile it worked for this one's
+    /// requests, so this counts as its time, but for what it takes to see that it rests.
+    fn rest(&mut self, interrupt: &Interrupt) -> Result<Duration> {
+        let rested = rest(&self.candidate.asked, interrupt)?;
+        self.active += rested.saturating_sub(REST_POLL * RESTS);
+        Ok(rested)
     }
 
     fn outcome(self) -> Result<Turned> {
