@@ -74,8 +74,8 @@ pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) choice: Choice,
 
-    /// Runs of each proxy in each work; the table shows the median of them [default: fifteen,
-    /// nine, five, three or two, as the work needs].
+    /// Runs of each proxy in each work; the table shows the median of them [default: nine, seven,
+    /// five, three or two, as the work needs].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) rounds: Option<u16>,
 

@@ -1,6 +1,6 @@
 //! How rows stand to each other, and whether a target is reached.
 
-use crate::figure::{self, Row, Spread};
+use crate::figure::{self, Row, Spread, median_interval};
 use crate::kinds::{Target, Work};
 use crate::subjects::{Proxy, Role};
 
@@ -17,6 +17,8 @@ pub(crate) struct Comparison {
     pub(crate) value: Option<f64>,
     /// The same in each round on its own, from the smallest to the largest.
     pub(crate) rounds: Option<Spread>,
+    /// Where the median of the rounds would be in 95 of 100 cases, if there are enough of them to tell.
+    pub(crate) interval: Option<(f64, f64)>,
     /// What is to be reached.
     pub(crate) at_most: Option<f64>,
     /// Peers that took part and might have been the best, but have no figure that is good for a comparison.
@@ -124,12 +126,15 @@ fn by(
     let costs = one.comparable(work).zip(other.comparable(work));
     let rounds =
         costs.and_then(|_| Spread::by_round(one.costs(), other.costs(), |one, other| Some(how(one, other))));
+    let by_round = one.costs().zip(other.costs()).map(|(one, other)| how(one, other));
+    let interval = rounds.and_then(|_| median_interval(by_round));
     Comparison {
         one: one.subject.label(),
         other: Some(other.subject.label()),
         is_difference,
         value: rounds.map(|rounds| rounds.median),
         rounds,
+        interval,
         at_most,
         ..Comparison::default()
     }

@@ -188,6 +188,34 @@ impl Spread {
     }
 }
 
+/// Values that are fewer have no interval in which their median is known to be: by chance alone the true one is beyond all of
+/// five in more than 5 of 100 cases.
+const INTERVAL_LEAST: usize = 6;
+
+/// Where the true median is in 95 of 100 cases at least, by the sign test: the values, counted from both ends, beyond which
+/// it is so seldom. Whatever way they are distributed, but as if each were by itself. None of fewer than six values.
+pub(crate) fn median_interval(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
+    let mut sorted: Vec<f64> = values.into_iter().collect();
+    sorted.sort_by(f64::total_cmp);
+    if sorted.len() < INTERVAL_LEAST {
+        return None;
+    }
+    // How likely it is that exactly so many of them are below the true median: the terms of a binomial distribution.
+    let halves = i32::try_from(sorted.len()).ok()?;
+    let (mut term, mut below, mut left_out) = (0.5_f64.powi(halves), 0.0, 0);
+    for (taken, remaining) in (1..=halves).zip((1..=halves).rev()) {
+        below += term;
+        if 2.0 * below > 0.05 {
+            break;
+        }
+        left_out += 1;
+        term *= f64::from(remaining) / f64::from(taken);
+    }
+    // So many at each end are too many, so the outermost of these is an end of the interval.
+    let at = usize::checked_sub(left_out, 1)?;
+    Some((*sorted.get(at)?, *sorted.get(sorted.len() - 1 - at)?))
+}
+
 /// The one with the smallest figure, of those that have any; the first of equal ones.
 pub(crate) fn cheapest<'a, R>(
     rows: impl Iterator<Item = &'a R>,
@@ -206,5 +234,18 @@ mod tests {
         assert_eq!(Spread::of([3.0, 1.0, 2.0]), Some(Spread { median: 2.0, min: 1.0, max: 3.0 }));
         assert_eq!(Spread::of([4.0, 1.0]), Some(Spread { median: 2.5, min: 1.0, max: 4.0 }));
         assert_eq!(Spread::of([]), None);
+    }
+
+    #[test]
+    fn the_interval_of_a_median_leaves_out_as_many_as_the_sign_test_allows() {
+        let upto = |most: u32| median_interval((1..=most).map(f64::from));
+        assert_eq!([upto(0), upto(5)], [None, None]);
+        // From the table of the binomial distribution: the k-th value from each end.
+        for (most, k) in [(6, 1.0), (7, 1.0), (8, 1.0), (9, 2.0), (11, 2.0), (12, 3.0), (15, 4.0), (20, 6.0)]
+        {
+            assert_eq!(upto(most), Some((k, f64::from(most) + 1.0 - k)), "{most}");
+        }
+        assert_eq!(median_interval([3.0, 9.0, 1.0, 2.0, 5.0, 4.0]), Some((1.0, 9.0)), "in any order");
+        assert!(upto(1000).is_some_and(|(low, high)| low > 460.0 && high < 541.0));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::load::{self, GRACE, Report, Shot};
-use crate::process::{self, Interrupt, Invocation};
+use crate::process::{self, Finished, Interrupt, Invocation};
 use crate::programs::{Inventory, Program};
 use crate::subjects::Listener;
 use crate::workspace::Workspace;
@@ -104,12 +104,27 @@ pub(crate) fn run(
     workspace: &Workspace,
     interrupt: &Interrupt,
 ) -> Result<Report> {
+    let what = invocation(streams, shot, inventory, workspace)?;
+    let longest = Duration::from_secs(shot.secs) + GRACE;
+    report(streams, shot, process::run(&what, &workspace.log("h2load"), longest, interrupt)?)
+}
+
+/// How it is started.
+pub(crate) fn invocation(
+    streams: &Streams,
+    shot: Shot,
+    inventory: &Inventory,
+    workspace: &Workspace,
+) -> Result<Invocation> {
     let authority = format!("127.0.0.1:{}", shot.port);
     let message = workspace.run.join(MESSAGE_FILE).display().to_string();
-    let what = Invocation::pinned(inventory.path(Program::H2load)?, shot.core)
-        .args(streams.arguments(&authority, shot.secs, &message));
-    let longest = Duration::from_secs(shot.secs) + GRACE;
-    let finished = process::run(&what, &workspace.log("h2load"), longest, interrupt)?.success("h2load")?;
+    let h2load = inventory.path(Program::H2load)?;
+    Ok(Invocation::pinned(h2load, shot.core).args(streams.arguments(&authority, shot.secs, &message)))
+}
+
+/// What it says at its end.
+pub(crate) fn report(streams: &Streams, shot: Shot, finished: Finished) -> Result<Report> {
+    let finished = finished.success("h2load")?;
     let told = parse(&finished.output)
         .ok_or_else(|| Error::Failed(format!("h2load's report is not understood:\n{}", finished.output)))?;
     if told.succeeded == 0 && told.done == 0 {

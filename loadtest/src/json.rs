@@ -18,13 +18,20 @@ use crate::table;
 pub(crate) const FORMAT: u32 = 2;
 
 /// How a figure comes about, in a few sentences.
-const METHOD: [&str; 5] = [
+const METHOD: [&str; 6] = [
     "The figure is the proxy's own CPU time per request: what the scheduler counts for all of its threads and children while \
      the load generator is at work, divided by the requests that the load generator counts.",
-    "Each proxy has one worker on one core; load generator and origin share another. In each round every proxy is measured in \
-     turn, and the rounds of a work are spread over the whole run; a peer that is far from the best \
+    "Each proxy has one worker on one core; load generator and origin share another. In each round every proxy is measured, \
+     and the rounds of a work are spread over the whole run; a peer that is far from the best \
      after three rounds is not measured again. The figure is the median of the rounds, and a ratio the median of the \
-     ratios in each round.",
+     ratios in each round; the interval at a ratio, where there are six rounds or more, holds that median in 95 of 100 \
+     cases (sign test).",
+    "In a closed loop all proxies of a work are measured in rotation: each has a load generator of its own, which works for a \
+     slice of a few hundredths of a second and is paused in the slices of the others, until each has had its time. A \
+     spell in which the machine is slow hits all alike. A slice begins when the proxy of the one before has nothing left \
+     to do. Rates are by the time of a proxy's own slices and of what was left to do after them; \
+     its CPU time is all that it spends from before its load generator starts until after all have ended. What clients wait has no \
+     meaning there, and is told by the works on a schedule.",
     "A run with any error has no figure, and neither has its row.",
     "On a schedule (open loop) requests are due at fixed times, at a share of what each proxy can do, which is a second \
      divided by its CPU time per request in the closed loop of the same run; latency counts from when a request was due.",
@@ -209,6 +216,7 @@ fn comparison(comparison: &Comparison) -> Value {
         "is_difference": comparison.is_difference,
         "value": comparison.value,
         "by_round": comparison.rounds.map(|rounds| [rounds.min, rounds.max]),
+        "interval": comparison.interval.map(|(low, high)| [low, high]),
         "at_most": comparison.at_most,
         "without": comparison.without,
         "reached": comparison.is_reached(),

@@ -119,6 +119,12 @@ impl Kind {
         self.is_load() && !matches!(self, Kind::OpenLoop(_))
     }
 
+    /// Whether all subjects are measured at once, in rotation. A schedule cannot be paused, and neither can configurations that
+    /// are replaced once a second.
+    pub(crate) fn is_in_rotation(&self) -> bool {
+        matches!(self, Kind::Wrk(_) | Kind::H2load(_))
+    }
+
     /// The share of each proxy's capacity that is asked of it, where that is fixed.
     pub(crate) fn load_share(&self) -> Option<f64> {
         match self {

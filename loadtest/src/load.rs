@@ -27,7 +27,7 @@ pub(crate) struct Report {
     pub(crate) slowest_ms: Option<f64>,
     /// What it has to complain of.
     pub(crate) errors: Option<String>,
-    /// From its start to its end.
+    /// From its start to its end, without pauses.
     pub(crate) wall: Duration,
 }
 

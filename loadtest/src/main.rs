@@ -2,8 +2,8 @@
 //!
 //! In the order in which they act: [`args`], [`compare`] with [`install`] (the commands), [`workspace`] and [`machine`] (where
 //! and on what), [`programs`] (what has to be there), [`works`] and [`kinds`] (the list of what is measured, and what a work is
-//! made of), [`fleet`] with [`subjects`], [`proxies`] and [`virtual_hosts`] (who is running), [`measure`] with [`under_load`],
-//! [`load`], [`wrk`], [`h2load`], [`nghttp`], [`open_loop`], [`reloading`], [`memory`], [`client`] and [`counters`] (a run),
+//! made of), [`fleet`] with [`subjects`], [`proxies`] and [`virtual_hosts`] (who is running), [`measure`] with [`together`],
+//! [`rotation`], [`under_load`], [`load`], [`wrk`], [`h2load`], [`nghttp`], [`open_loop`], [`reloading`], [`memory`], [`client`] and [`counters`] (a run),
 //! [`figure`] and [`comparison`] (median and ratio), [`table`], [`json`] and [`report`] (what is made of a finished run).
 //! Programs of their own in the same executable: [`relay`] on a [`ring`] (the floor), and [`paced`] with [`http1`] (the client
 //! of the open loop).
@@ -27,6 +27,8 @@ mod subjects;
 mod proxies;
 mod virtual_hosts;
 mod measure;
+mod together;
+mod rotation;
 mod under_load;
 mod load;
 mod wrk;

@@ -1,5 +1,5 @@
-//! Runs works: in rounds, in each round every subject in turn, so that what else happens on the machine hits all alike. The
-//! rounds of a work are spread over the whole run, so that no work has all of its figures from one minute of the machine.
+//! Runs works: in rounds, in each of which every subject is measured, in a closed loop all of them in rotation (`together`) and
+//! else one after the other, so that what else happens on the machine hits all alike. The rounds of a work are spread over the whole run, so that no work has all of its figures from one minute of the machine.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
@@ -16,9 +16,9 @@ use crate::open_loop;
 use crate::process::{self, Invocation};
 use crate::proxies;
 use crate::reloading::Reloading;
-use crate::subjects::{Proxy, Role, Setup, Subject};
+use crate::subjects::{Role, Setup, Subject};
+use crate::together;
 use crate::under_load::{expect_work, under_h2load, under_wrk};
-use crate::wrk::Load;
 
 /// How long a process works before it is measured for the first time.
 const WARM_UP_SECS: u64 = 1;
@@ -27,9 +27,9 @@ const WARM_UP_SECS: u64 = 1;
 pub(crate) const PASSES: usize = 5;
 /// After so many rounds a peer may be known to be none of the best.
 pub(crate) const LOOKS: usize = 3;
-/// A peer whose median is so many times that of the best peer is not measured again: single rounds differ by a third at most, and
-/// the time is better spent on those who are close.
-const FAR: f64 = 1.5;
+/// A peer whose median is so many times that of the best peer is not measured again: the ratios of single rounds differ by a
+/// few hundredths, and the time is better spent on those who are close.
+const FAR: f64 = 1.3;
 /// A configuration that takes longer has failed.
 const CHECK_MAX: Duration = Duration::from_secs(120);
 
@@ -68,25 +68,86 @@ pub(crate) fn go_on(
     for round in rounds_of(pass, effort.rounds).map(|round| round + 1) {
         // There and back again: what gets slower or faster during a round hits the first as it hits the last.
         let there = (0..rows.len()).map(|place| if round % 2 == 1 { place } else { rows.len() - 1 - place });
-        for place in there.collect::<Vec<_>>() {
-            if work.kind.is_closed_loop() && is_far(rows, place) {
-                continue;
-            }
-            let Some(row) = rows.get_mut(place) else { continue };
-            eprintln!("loadtest: {}, round {round} of {}: {}", work.name, effort.rounds, row.subject.label());
-            let unmeasured = warm_up(work, row.subject, before, fleet);
-            row.unmeasured += unmeasured.as_ref().copied().unwrap_or_default();
-            match unmeasured.and_then(|_| sample(work, row.subject, effort.secs, before, fleet)) {
-                Ok(sample) => row.samples.push(sample),
-                Err(Error::Interrupted) => return Err(Error::Interrupted),
-                Err(Error::Failed(sentence)) => {
-                    fleet.stop(row.subject);
-                    row.failures.push(format!("round {round}: {sentence}"));
-                }
-            }
+        let places: Vec<usize> =
+            there.filter(|place| !work.kind.is_closed_loop() || !is_far(rows, *place)).collect();
+        let round = Round { work, secs: effort.secs, number: round, of: effort.rounds, before };
+        if work.kind.is_in_rotation() {
+            round.in_rotation(rows, &places, fleet)?;
+        } else {
+            round.one_after_the_other(rows, &places, fleet)?;
         }
     }
     Ok(())
+}
+
+/// One round of a work.
+struct Round<'a> {
+    work: &'static Work,
+    secs: u64,
+    /// Counted from 1.
+    number: usize,
+    of: usize,
+    before: &'a [Outcome],
+}
+
+impl Round<'_> {
+    fn one_after_the_other(&self, rows: &mut [Row], places: &[usize], fleet: &mut Fleet<'_>) -> Result<()> {
+        for place in places {
+            let Some(row) = rows.get_mut(*place) else { continue };
+            self.tell(&row.subject.label());
+            if self.warm_up(row, fleet)? {
+                let sample = sample(self.work, row.subject, self.secs, self.before, fleet);
+                self.keep(row, sample, fleet)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn in_rotation(&self, rows: &mut [Row], places: &[usize], fleet: &mut Fleet<'_>) -> Result<()> {
+        let mut subjects = Vec::new();
+        for place in places {
+            let Some(row) = rows.get_mut(*place) else { continue };
+            if self.warm_up(row, fleet)? {
+                subjects.push(row.subject);
+            }
+        }
+        let labels: Vec<String> = subjects.iter().map(|subject| subject.label()).collect();
+        self.tell(&labels.join(", "));
+        for (subject, sample) in together::samples(&self.work.kind, &subjects, self.secs, fleet)? {
+            if let Some(row) = rows.iter_mut().find(|row| row.subject == subject) {
+                self.keep(row, sample, fleet)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&self, whom: &str) {
+        eprintln!("loadtest: {}, round {} of {}: {whom}", self.work.name, self.number, self.of);
+    }
+
+    /// Whether it is fit to be measured; an error only if the person wants to stop.
+    fn warm_up(&self, row: &mut Row, fleet: &mut Fleet<'_>) -> Result<bool> {
+        match warm_up(self.work, row.subject, self.before, fleet) {
+            Ok(requests) => {
+                row.unmeasured += requests;
+                Ok(true)
+            }
+            Err(error) => self.keep(row, Err(error), fleet).map(|()| false),
+        }
+    }
+
+    /// A failure costs the row its figure, and the process its life; an error only if the person wants to stop.
+    fn keep(&self, row: &mut Row, sample: Result<Sample>, fleet: &mut Fleet<'_>) -> Result<()> {
+        match sample {
+            Ok(sample) => row.samples.push(sample),
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(Error::Failed(sentence)) => {
+                fleet.stop(row.subject);
+                row.failures.push(format!("round {}: {sentence}", self.number));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether this row is a peer's that has been looked at and is none of the best.
@@ -134,7 +195,7 @@ fn sample(
     let ground = fleet.ground;
     match &work.kind {
         Kind::Wrk(load) => {
-            let load = at(load, subject);
+            let load = together::at(load, subject);
             under_wrk(&load, secs, fleet.running(subject)?, ground)
         }
         Kind::Reload(load) => {
@@ -166,17 +227,6 @@ fn sample(
             sample
         }
         Kind::Check => check(subject, fleet),
-    }
-}
-
-fn at(load: &Load, subject: Subject) -> Load {
-    match subject {
-        Subject { proxy: Proxy::Floor, .. } => load.at_floor(),
-        // Each worker has as many as the one has: how many are ready in a turn decides what a request costs.
-        Subject { setup: Setup::TwoWorkers, .. } => {
-            Load { connections: 2 * load.connections, ..load.clone() }
-        }
-        _ => load.clone(),
     }
 }
 
@@ -239,6 +289,7 @@ fn log_note(row: &Row, run: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subjects::Proxy;
 
     #[test]
     fn each_round_is_in_one_pass_and_the_first_pass_has_one() {
@@ -261,8 +312,8 @@ mod tests {
         let mut rows = vec![
             row(Proxy::Sluicegate, &[9.0; 3]),
             row(Proxy::Nginx, &[4.0, 5.0, 4.0]),
-            row(Proxy::Haproxy, &[6.0; 3]),
-            row(Proxy::Envoy, &[6.1; 3]),
+            row(Proxy::Haproxy, &[5.2; 3]),
+            row(Proxy::Envoy, &[5.3; 3]),
             row(Proxy::Caddy, &[60.0; 2]),
         ];
         let far = |rows: &[Row]| (0..rows.len()).map(|place| is_far(rows, place)).collect::<Vec<_>>();

@@ -19,7 +19,7 @@ use crate::procfs::{self, Cpu};
 /// How long a program may take to end when asked. A gateway that drains is not given more: nothing is in flight.
 const STOP_MAX: Duration = Duration::from_secs(3);
 /// Often enough for the rate of a run of a second to be right to a hundredth, seldom enough to disturb nobody.
-const POLL: Duration = Duration::from_millis(10);
+pub(crate) const POLL: Duration = Duration::from_millis(10);
 /// How much of a log an error shows.
 const LOG_LINES_SHOWN: usize = 12;
 
@@ -62,23 +62,37 @@ impl Interrupt {
     pub(crate) fn never() -> Interrupt {
         Interrupt(Arc::new(AtomicBool::new(false)))
     }
+
+    #[cfg(test)]
+    pub(crate) fn wish(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What to start.
 #[derive(Debug, Clone)]
 pub(crate) struct Invocation {
     words: Vec<OsString>,
+    /// Whether it will be paused at times.
+    pausable: bool,
 }
 
 impl Invocation {
     /// The program, on whatever core the system chooses.
     pub(crate) fn of(program: &Path) -> Invocation {
-        Invocation { words: vec![program.into()] }
+        Invocation { words: vec![program.into()], pausable: false }
     }
 
     /// The program on one core only.
     pub(crate) fn pinned(program: &Path, core: usize) -> Invocation {
-        Invocation { words: vec!["taskset".into(), "-c".into(), core.to_string().into(), program.into()] }
+        let words = vec!["taskset".into(), "-c".into(), core.to_string().into(), program.into()];
+        Invocation { words, pausable: false }
+    }
+
+    /// For a program that will be paused at times. Should this tool vanish meanwhile, it is killed instead of asked to end: a
+    /// paused process does nothing about any other signal until somebody lets it go on, and nobody would.
+    pub(crate) fn pausable(self) -> Invocation {
+        Invocation { pausable: true, ..self }
     }
 
     /// With one more argument.
@@ -102,12 +116,14 @@ impl Invocation {
     /// and told by the kernel to end should this tool vanish without having done so.
     fn command(&self) -> Command {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "--"]).args(&self.words);
+        let signal = if self.pausable { "KILL" } else { "TERM" };
+        command.args(["--pdeathsig", signal, "--"]).args(&self.words);
         command.process_group(0).stdin(Stdio::null());
         command
     }
 
-    fn name(&self) -> String {
+    /// The program's name, without its folder.
+    pub(crate) fn name(&self) -> String {
         let skipped = if self.words.first().is_some_and(|word| word == "taskset") { 3 } else { 0 };
         let program = self.words.get(skipped).map(Path::new).and_then(Path::file_name);
         program.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
@@ -151,12 +167,41 @@ impl Process {
         }
     }
 
+    /// Pauses it: it does nothing until it is let go on. One that has ended stays as it is.
+    pub(crate) fn pause(&self) {
+        signal(&self.child, Signal::STOP);
+    }
+
+    /// Lets it go on after a pause.
+    pub(crate) fn go_on(&self) {
+        signal(&self.child, Signal::CONT);
+    }
+
+    /// Whether it has ended; what it spent can still be told, until [`Process::finish`].
+    pub(crate) fn has_ended(&self) -> Result<bool> {
+        let pid = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| Error::Failed(format!("{} has no process id", self.name)))?;
+        // Looked at before it is waited for: its times vanish with it.
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        Ok(waitid(WaitId::Pid(pid), ended).during(|| format!("waiting for {}", self.name))?.is_some())
+    }
+
+    /// What became of it, once it has ended; it took so long, pauses not counted.
+    pub(crate) fn finish(mut self, wall: Duration) -> Result<Finished> {
+        let cpu = procfs::cpu_alone(self.id());
+        let status = self.child.wait().during(|| format!("waiting for {}", self.name))?;
+        let said = fs::read(&self.log).during(|| format!("reading {}", self.log.display()))?;
+        Ok(Finished { status, output: String::from_utf8_lossy(&said).into_owned(), wall, cpu })
+    }
+
     fn stop(&mut self) {
         if !matches!(self.child.try_wait(), Ok(None)) {
             return;
         }
         let family = procfs::family(self.child.id());
         signal(&self.child, Signal::TERM);
+        // A paused one sees the first signal only when it goes on.
+        signal(&self.child, Signal::CONT);
         let end = Instant::now() + STOP_MAX;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
             sleep(Duration::from_millis(10));
@@ -180,7 +225,7 @@ pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
     /// All it said, on both channels.
     pub(crate) output: String,
-    /// From start to end.
+    /// From start to end, without pauses.
     pub(crate) wall: Duration,
     /// What it alone spent.
     pub(crate) cpu: Option<Cpu>,
@@ -205,23 +250,14 @@ pub(crate) fn run(
 ) -> Result<Finished> {
     let name = what.name();
     let begin = Instant::now();
-    let mut process = Process { child: spawn(what, log)?, name: name.clone(), log: log.to_owned() };
-    let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-    let pid = pid.ok_or_else(|| Error::failed(format!("{name} has no process id")))?;
-    // Looked at before it is waited for: its times vanish with it.
-    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    while waitid(WaitId::Pid(pid), ended).during(|| format!("waiting for {name}"))?.is_none() {
+    let process = Process::start(&name, what, log)?;
+    while !process.has_ended()? {
         if begin.elapsed() > longest {
             return Err(Error::Failed(format!("{name} did not end within {} s", longest.as_secs())));
         }
         interrupt.sleep(POLL.min(longest))?;
     }
-    let wall = begin.elapsed();
-    let cpu = procfs::cpu_alone(process.id());
-    let status = process.child.wait().during(|| format!("waiting for {name}"))?;
-    let output =
-        String::from_utf8_lossy(&fs::read(log).during(|| format!("reading {}", log.display()))?).into_owned();
-    Ok(Finished { status, output, wall, cpu })
+    process.finish(begin.elapsed())
 }
 
 fn spawn(what: &Invocation, log: &Path) -> Result<Child> {
@@ -289,6 +325,34 @@ mod tests {
         }
         let id = process.id();
         assert_eq!(procfs::family(id).len(), 2);
+        drop(process);
+        fs::remove_file(&log).unwrap();
+        assert!(procfs::family(id).is_empty());
+    }
+
+    #[test]
+    fn a_paused_one_does_nothing_until_it_goes_on_and_is_stopped_all_the_same() {
+        let log = log("paused");
+        let what = Invocation::of(Path::new("sh")).args(["-c", "echo ready; exec sleep 1000"]).pausable();
+        let process = Process::start("sh", &what, &log).unwrap();
+        while !fs::read_to_string(&log).unwrap().contains("ready") {
+            std::thread::yield_now();
+        }
+        let state = || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+            stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+        };
+        process.pause();
+        while state() != 'T' {
+            std::thread::yield_now();
+        }
+        assert!(!process.has_ended().unwrap());
+        process.go_on();
+        while state() == 'T' {
+            std::thread::yield_now();
+        }
+        process.pause();
+        let id = process.id();
         drop(process);
         fs::remove_file(&log).unwrap();
         assert!(procfs::family(id).is_empty());

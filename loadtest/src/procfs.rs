@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
@@ -118,7 +119,7 @@ fn scheduled(pid: i32) -> Option<f64> {
 }
 
 /// How long a core has been in use, and how long there was to use it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct CoreUse {
     busy_ticks: u64,
     all_ticks: u64,
@@ -132,12 +133,26 @@ impl CoreUse {
             .ok_or_else(|| Error::Failed(format!("/proc/stat does not tell of core {core}")))
     }
 
-    /// The share that was used since an earlier look.
+    /// What there was since an earlier look.
+    pub(crate) fn since(self, earlier: CoreUse) -> CoreUse {
+        CoreUse {
+            busy_ticks: self.busy_ticks.saturating_sub(earlier.busy_ticks),
+            all_ticks: self.all_ticks.saturating_sub(earlier.all_ticks),
+        }
+    }
+
+    /// Two times together. Of a short one ticks tell little, of many added up they tell as much as of a long one.
+    pub(crate) fn plus(self, other: CoreUse) -> CoreUse {
+        CoreUse {
+            busy_ticks: self.busy_ticks + other.busy_ticks,
+            all_ticks: self.all_ticks + other.all_ticks,
+        }
+    }
+
+    /// The share that was used.
     #[expect(clippy::cast_precision_loss, reason = "ticks stay far below 2^52")]
-    pub(crate) fn share_since(self, earlier: CoreUse) -> f64 {
-        let all = self.all_ticks.saturating_sub(earlier.all_ticks);
-        let busy = self.busy_ticks.saturating_sub(earlier.busy_ticks);
-        if all == 0 { 0.0 } else { busy as f64 / all as f64 }
+    pub(crate) fn share(self) -> f64 {
+        if self.all_ticks == 0 { 0.0 } else { self.busy_ticks as f64 / self.all_ticks as f64 }
     }
 }
 
@@ -155,6 +170,29 @@ fn parse_core(text: &str, core: usize) -> Option<CoreUse> {
     let [_, _, _, idle, waiting, ..] = ticks;
     let all_ticks: u64 = ticks.iter().sum();
     Some(CoreUse { busy_ticks: all_ticks - idle - waiting, all_ticks })
+}
+
+/// The threads that a process and its descendants have at one moment: which of them run can be told often and at little cost.
+#[derive(Debug)]
+pub(crate) struct Threads(Vec<PathBuf>);
+
+impl Threads {
+    /// Of that process.
+    pub(crate) fn of(root: u32) -> Threads {
+        let tasks = family(root).into_iter().map(|member| format!("/proc/{}/task", member.pid));
+        let threads = tasks.filter_map(|tasks| fs::read_dir(tasks).ok()).flatten().flatten();
+        Threads(threads.map(|thread| thread.path().join("stat")).collect())
+    }
+
+    /// Whether none of them runs or waits for a core; those that have ended do not.
+    pub(crate) fn are_at_rest(&self) -> bool {
+        !self.0.iter().any(|stat| fs::read_to_string(stat).is_ok_and(|text| is_runnable(&text)))
+    }
+}
+
+/// The letter behind the name of the program.
+fn is_runnable(stat: &str) -> bool {
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('R'))
 }
 
 /// CPU time of one process alone, which may have ended but must not have been waited for.
@@ -237,6 +275,15 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_runs_is_not_at_rest() {
+        assert!(is_runnable("42 (a) S) R 7 42"));
+        assert!(!is_runnable("42 (a) R) S 7 42") && !is_runnable("42 (R"));
+        // The one that asks is running.
+        assert!(!Threads::of(std::process::id()).are_at_rest());
+        assert!(Threads(Vec::new()).are_at_rest());
+    }
+
+    #[test]
     fn a_stat_cut_short_is_no_stat() {
         assert_eq!(parse_stat("42 (a) S 7 42"), None);
         assert_eq!(parse_stat(""), None);
@@ -274,8 +321,10 @@ mod tests {
         assert_eq!(looked, CoreUse { busy_ticks: 24, all_ticks: 68 });
         assert_eq!((parse_core(text, 2), parse_core("cpu1 1 2\n", 1)), (None, None));
         let later = CoreUse { busy_ticks: 54, all_ticks: 108 };
-        assert!((later.share_since(looked) - 0.75).abs() < 1e-9);
-        assert!(looked.share_since(looked).abs() < 1e-9);
+        assert!((later.since(looked).share() - 0.75).abs() < 1e-9);
+        let twice = later.since(looked).plus(later.since(looked));
+        assert_eq!(twice, CoreUse { busy_ticks: 60, all_ticks: 80 });
+        assert!(looked.since(looked).share().abs() < 1e-9);
     }
 
     #[test]

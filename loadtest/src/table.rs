@@ -11,6 +11,7 @@ use crate::kinds::{Effort, Kind, Work};
 use crate::measure::Outcome;
 use crate::open_loop;
 use crate::process::quoted;
+use crate::rotation::SLICE;
 
 /// What the figures were made with: without it they are worth nothing.
 pub(crate) fn head(ground: &Ground, circumstances: &Circumstances, expected: Duration) -> String {
@@ -39,8 +40,9 @@ load        {:.2} before the run
 open files  {}
 sluicegate  {gateway}
 {before}programs    {}
-method      up to {} of up to {} s, in each every proxy in turn; median of its CPU time (user and system, threads and
-            children) per request, smallest .. largest in brackets; a run with any error has no figure
+method      up to {} of up to {} s of each proxy; under full load all of them in rotation, {} ms at a time; median of its
+            CPU time (user and system, threads and children) per request, smallest .. largest in brackets; a run
+            with any error has no figure
 duration    some {} minutes{warning}
 ",
         machine.kernel,
@@ -53,6 +55,7 @@ duration    some {} minutes{warning}
         versions.join(", "),
         rounds(effort.rounds),
         effort.secs,
+        SLICE.as_millis(),
         expected.as_secs().div_ceil(60),
     )
 }
@@ -67,12 +70,13 @@ pub(crate) fn work(outcome: &Outcome) -> String {
     let unit = outcome.work.kind.unit();
     let more = match outcome.work.kind {
         Kind::OpenLoop(_) => "   user  requests/s  busy  load    p50 ms    p90 ms  p99.9 ms    max ms",
+        _ if outcome.work.kind.is_in_rotation() => "   user  requests/s  busy  load",
         _ if outcome.work.kind.is_load() => "   user  requests/s  busy  load    p99 ms",
         _ => "",
     };
     let _infallible = writeln!(text, "  {:width$}  {unit:>14}  {:>19}{more}  errors", "proxy", "[spread]");
     for row in &outcome.rows {
-        text.push_str(&line(row, width));
+        text.push_str(&line(row, outcome.work, width));
     }
     for row in &outcome.rows {
         if let Some(why) = row.limited(outcome.work) {
@@ -124,7 +128,7 @@ pub(crate) fn command(work: &Work, secs: u64) -> String {
     }
 }
 
-fn line(row: &Row, width: usize) -> String {
+fn line(row: &Row, work: &Work, width: usize) -> String {
     let label = row.subject.label();
     let Some(cost) = row.cost() else {
         let why =
@@ -144,6 +148,7 @@ fn line(row: &Row, width: usize) -> String {
         };
         let shown = match quantile(0.5) {
             Some(_) => [0.5, 0.9, 0.999, 1.0].map(quantile).to_vec(),
+            None if work.kind.is_in_rotation() => Vec::new(),
             None => vec![row.median_of(|load| load.p99_ms)],
         };
         for ms in shown {
@@ -161,13 +166,17 @@ fn rate(load: &LoadSample) -> f64 {
 }
 
 fn verdict(comparison: &Comparison) -> String {
-    let Comparison { value, rounds, at_most, .. } = comparison;
+    let Comparison { value, rounds, interval, at_most, .. } = comparison;
     let what = comparison.what();
     let target = at_most.map(|limit| format!(", target at most {limit:.2}")).unwrap_or_default();
     let Some(value) = value else {
         return format!("{what}: no figure to compare{target}");
     };
-    let rounds = rounds.map(|r| format!(" (by round {:.2} .. {:.2})", r.min, r.max)).unwrap_or_default();
+    let rounds = match (interval, rounds) {
+        (Some((low, high)), _) => format!(" (95 % {low:.3} .. {high:.3})"),
+        (None, Some(r)) => format!(" (by round {:.2} .. {:.2})", r.min, r.max),
+        (None, None) => String::new(),
+    };
     let word = match comparison.is_reached() {
         Some(true) => ": PASS",
         Some(false) => ": MISS",
@@ -223,7 +232,7 @@ mod tests {
         let text = work(&outcome(vec![row(Proxy::Nginx, 12.0), failed, row(Proxy::Sluicegate, 10.2)]));
         for expected in [
             "wrk -t1 -c64 -d3s --latency https://PROXY/, 1 round\n",
-            "  nginx                12.00     [12.00 .. 12.00]   25 %       50000  90 %  98 %      1.50       0\n",
+            "  nginx                12.00     [12.00 .. 12.00]   25 %       50000  90 %  98 %       0\n",
             "  nginx: limited: the core of load generator and origin was 98 % busy: the rate is theirs, too\n",
             "  envoy       no figure: round 1: Socket errors: read 3\n",
             "  sluicegate / nginx: 0.85 (by round 0.85 .. 0.85), target at most 0.90: PASS (without envoy, which has no figure to compare)\n",
@@ -249,16 +258,31 @@ mod tests {
     }
 
     #[test]
-    fn what_the_load_generator_does_not_tell_is_a_dash() {
+    fn latency_is_told_where_nothing_is_paused_and_what_is_not_known_is_a_dash() {
         let mut row = row(Proxy::Haproxy, 9.8);
         row.samples[0].load.as_mut().unwrap().p99_ms = None;
-        let text = work(&of("grpc", vec![row]));
+        let text = work(&of("grpc", vec![row.clone()]));
         for expected in [
             "h2load -t1 -c16 -m32 -D3 --warm-up-time=0 -H 'content-type: application/grpc' -H 'te: trailers' -d MESSAGE https://PROXY/",
-            "   25 %       50000  90 %  98 %         -       0\n",
+            "   25 %       50000  90 %  98 %       0\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
         }
+        let reloads = work(&of("reload", vec![row]));
+        assert!(reloads.contains("   25 %       50000  90 %  98 %         -       0\n"), "{reloads}");
+    }
+
+    #[test]
+    fn a_ratio_of_six_rounds_has_an_interval() {
+        let rounds = |number: usize| {
+            let costs = (0..number).map(|at| Sample { cost: [10.0, 10.4][at % 2], load: None }).collect();
+            let ours = Row { samples: costs, ..Row::of(Subject::plain(Proxy::Sluicegate)) };
+            let nginx = vec![Sample { cost: 10.0, load: None }; number];
+            work(&outcome(vec![Row { samples: nginx, ..Row::of(Subject::plain(Proxy::Nginx)) }, ours]))
+        };
+        let (five, six) = (rounds(5), rounds(6));
+        assert!(five.contains("sluicegate / nginx: 1.00 (by round 1.00 .. 1.04), target"), "{five}");
+        assert!(six.contains("sluicegate / nginx: 1.02 (95 % 1.000 .. 1.040), target"), "{six}");
     }
 
     #[test]

@@ -29,6 +29,15 @@ const GENERATION: &str = "sluicegate_configuration_generation";
 
 /// Under wrk.
 pub(crate) fn under_wrk(load: &Load, secs: u64, running: &mut Running, ground: &Ground) -> Result<Sample> {
+    ask_before_wrk(load, running, ground)?;
+    let core = ground.machine.cores.load;
+    let shot = Shot { port: running.port(load.listener), secs, core };
+    let run = || wrk::run(load, shot, &ground.inventory, &ground.workspace, &ground.interrupt);
+    under_load(running, core, run)
+}
+
+/// An error unless one request is answered as it must be.
+pub(crate) fn ask_before_wrk(load: &Load, running: &Running, ground: &Ground) -> Result<()> {
     let client = ground.identity.client()?;
     let mut connection = connect(running, load.listener, &client)?;
     let answer = match load.posted_bytes {
@@ -36,13 +45,7 @@ pub(crate) fn under_wrk(load: &Load, secs: u64, running: &mut Running, ground: &
         bytes => connection.post(load.path, load.headers, bytes)?,
     };
     expect_answer(&answer, load.body_bytes)?;
-    if load.shakes_hands() {
-        expect_full_handshake(load, running, &client)?;
-    }
-    let core = ground.machine.cores.load;
-    let shot = Shot { port: running.port(load.listener), secs, core };
-    let run = || wrk::run(load, shot, &ground.inventory, &ground.workspace, &ground.interrupt);
-    under_load(running, core, run)
+    if load.shakes_hands() { expect_full_handshake(load, running, &client) } else { Ok(()) }
 }
 
 /// Under h2load.
@@ -52,12 +55,17 @@ pub(crate) fn under_h2load(
     running: &mut Running,
     ground: &Ground,
 ) -> Result<Sample> {
+    ask_before_h2load(streams, running, ground)?;
     let Ground { inventory, workspace, interrupt, .. } = ground;
-    let port = running.port(streams.listener);
-    nghttp::expect_answer(streams, port, inventory, workspace, interrupt)?;
     let core = ground.machine.cores.load;
-    let shot = Shot { port, secs, core };
+    let shot = Shot { port: running.port(streams.listener), secs, core };
     under_load(running, core, || h2load::run(streams, shot, inventory, workspace, interrupt))
+}
+
+/// An error unless nghttp gets the answer that it must get.
+pub(crate) fn ask_before_h2load(streams: &Streams, running: &Running, ground: &Ground) -> Result<()> {
+    let Ground { inventory, workspace, interrupt, .. } = ground;
+    nghttp::expect_answer(streams, running.port(streams.listener), inventory, workspace, interrupt)
 }
 
 /// Under any load generator, on that core.
@@ -66,46 +74,49 @@ pub(crate) fn under_load(
     load_core: usize,
     generate: impl FnOnce() -> Result<Report>,
 ) -> Result<Sample> {
-    let before = Look::at(running, load_core)?;
+    let (core, before) = (CoreUse::of(load_core)?, Look::at(running)?);
     let report = generate();
     running.check_alive()?;
     let report = report?;
-    let after = Look::at(running, load_core)?;
-    if let Some(errors) = report.errors {
-        return Err(Error::Failed(errors));
-    }
-    let spent = after.cpu.since(before.cpu);
-    expect_work(spent)?;
-    let requests = count(report.requests);
-    let load = LoadSample {
-        // The two are divided by ticks, so that of a short time one may come out a little below nothing.
-        user_share: (spent.user / spent.total()).clamp(0.0, 1.0),
-        rate: requests / report.wall.as_secs_f64(),
-        busy: spent.total() / report.wall.as_secs_f64(),
-        load_core_busy: after.load_core.share_since(before.load_core),
-        p99_ms: report.p99_ms,
-        slowest_ms: report.slowest_ms,
-        requests,
-        latency: None,
-        inside: after.inside_since(&before, requests),
-    };
-    Ok(Sample { cost: 1e6 * spent.total() / requests, load: Some(load) })
+    let load_core = CoreUse::of(load_core)?.since(core);
+    before.sample_until(&Look::at(running)?, report, load_core)
 }
 
 /// All that a proxy and the kernel tell of it at one moment.
-struct Look {
+pub(crate) struct Look {
     counters: Option<Counters>,
     rings: Rings,
     cpu: Cpu,
-    load_core: CoreUse,
 }
 
 impl Look {
     /// Telling costs CPU time too: a few ten microseconds, in a run of seconds.
-    fn at(running: &Running, load_core: usize) -> Result<Look> {
+    pub(crate) fn at(running: &Running) -> Result<Look> {
         let counters = running.admin_port.and_then(Counters::scrape);
-        let load_core = CoreUse::of(load_core)?;
-        Ok(Look { counters, rings: Rings::of(running.id()), cpu: procfs::cpu(running.id())?, load_core })
+        Ok(Look { counters, rings: Rings::of(running.id()), cpu: procfs::cpu(running.id())? })
+    }
+
+    /// What it came to between two looks, by what the load generator reports and with the use of that one's core.
+    pub(crate) fn sample_until(&self, after: &Look, report: Report, load_core: CoreUse) -> Result<Sample> {
+        if let Some(errors) = report.errors {
+            return Err(Error::Failed(errors));
+        }
+        let spent = after.cpu.since(self.cpu);
+        expect_work(spent)?;
+        let requests = count(report.requests);
+        let load = LoadSample {
+            // The two are divided by ticks, so that of a short time one may come out a little below nothing.
+            user_share: (spent.user / spent.total()).clamp(0.0, 1.0),
+            rate: requests / report.wall.as_secs_f64(),
+            busy: spent.total() / report.wall.as_secs_f64(),
+            load_core_busy: load_core.share(),
+            p99_ms: report.p99_ms,
+            slowest_ms: report.slowest_ms,
+            requests,
+            latency: None,
+            inside: after.inside_since(self, requests),
+        };
+        Ok(Sample { cost: 1e6 * spent.total() / requests, load: Some(load) })
     }
 
     fn inside_since(&self, earlier: &Look, requests: f64) -> Inside {
@@ -180,7 +191,6 @@ mod tests {
             counters: Some(Counters::parse(page)),
             rings: Rings::default(),
             cpu: Cpu::default(),
-            load_core: CoreUse::of(0).unwrap(),
         };
         let flushes = |earlier: &str, later: &str| look(later).inside_since(&look(earlier), 100.0).flushes;
         let counted = "sluicegate_http2_flushes_total{shard=\"0\"} 15\nenvoy_http_downstream_rq_total 210\n";

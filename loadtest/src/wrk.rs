@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::load::{self, GRACE, Report, Shot};
-use crate::process::{self, Interrupt, Invocation};
+use crate::process::{self, Finished, Interrupt, Invocation};
 use crate::programs::{Inventory, Program};
 use crate::subjects::Listener;
 use crate::workspace::Workspace;
@@ -98,16 +98,31 @@ pub(crate) fn run(
     workspace: &Workspace,
     interrupt: &Interrupt,
 ) -> Result<Report> {
+    let what = invocation(load, shot, inventory, workspace)?;
+    let longest = Duration::from_secs(shot.secs) + GRACE;
+    report(process::run(&what, &workspace.log("wrk"), longest, interrupt)?)
+}
+
+/// How it is started.
+pub(crate) fn invocation(
+    load: &Load,
+    shot: Shot,
+    inventory: &Inventory,
+    workspace: &Workspace,
+) -> Result<Invocation> {
     let authority = format!("127.0.0.1:{}", shot.port);
     let mut script = String::new();
     if load.posted_bytes > 0 {
         let text = format!("wrk.method = \"POST\"\nwrk.body = string.rep(\"x\", {})\n", load.posted_bytes);
         script = workspace.write(SCRIPT_FILE, text.as_bytes())?.display().to_string();
     }
-    let what = Invocation::pinned(inventory.path(Program::Wrk)?, shot.core)
-        .args(load.arguments(&authority, shot.secs, &script));
-    let longest = Duration::from_secs(shot.secs) + GRACE;
-    let finished = process::run(&what, &workspace.log("wrk"), longest, interrupt)?.success("wrk")?;
+    let wrk = inventory.path(Program::Wrk)?;
+    Ok(Invocation::pinned(wrk, shot.core).args(load.arguments(&authority, shot.secs, &script)))
+}
+
+/// What it says at its end.
+pub(crate) fn report(finished: Finished) -> Result<Report> {
+    let finished = finished.success("wrk")?;
     let told = parse(&finished.output)
         .ok_or_else(|| Error::Failed(format!("wrk's report is not understood:\n{}", finished.output)))?;
     if told.requests == 0 {

@@ -173,6 +173,8 @@ pub(super) struct Comparison {
     pub(super) value: Option<f64>,
     /// The smallest and the largest of single rounds.
     pub(super) by_round: Option<[f64; 2]>,
+    /// Where the median is in 95 of 100 cases, if there were rounds enough.
+    pub(super) interval: Option<[f64; 2]>,
     /// What is to be reached.
     pub(super) at_most: Option<f64>,
     /// Whether it is.

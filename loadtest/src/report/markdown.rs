@@ -23,7 +23,9 @@ fn targets(report: &Report) -> String {
     let with = report.works.iter().flat_map(|work| work.targeted().map(move |told| (work, told)));
     let mut text = String::new();
     for (work, told) in with {
-        let by_round = told.by_round.map(|[min, max]| format!("{min:.2} .. {max:.2}")).unwrap_or_default();
+        let range = |[min, max]: [f64; 2]| format!("{min:.2} .. {max:.2}");
+        let interval = told.interval.map(|[low, high]| format!(" (95 %: {low:.3} .. {high:.3})"));
+        let by_round = told.by_round.map(range).unwrap_or_default() + &interval.unwrap_or_default();
         let _infallible = writeln!(
             text,
             "| {} | {} | {} | {by_round} | {} | {} |",
@@ -219,6 +221,7 @@ mod tests {
         h1.comparisons = vec![Comparison {
             value: Some(0.9),
             by_round: Some([0.88, 0.93]),
+            interval: Some([0.885, 0.921]),
             reached: Some(true),
             ..compared("sluicegate", Some("nginx"), 0.9)
         }];
@@ -238,7 +241,7 @@ mod tests {
             "| nginx | 12.0 | 10.8 .. 13.2 | 1.00 | - | - | 0 | - | - | - |\n",
             "| haproxy | no figure | - | - | - | - | 1 | - | - | - |\n",
             "| sluicegate | 10.8 | 9.72 .. 11.9 | 0.90 | 0.90 of nginx | reached | 0 | - | 65 | 2.00 |\n",
-            "| h1 | sluicegate | 0.90 of nginx | 0.88 .. 0.93 | 0.90 of nginx | reached |\n",
+            "| h1 | sluicegate | 0.90 of nginx | 0.88 .. 0.93 (95 %: 0.885 .. 0.921) | 0.90 of nginx | reached |\n",
             "\n- haproxy: round 1: Socket errors: read 3\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
