@@ -27,7 +27,7 @@ const METHOD: [&str; 6] = [
      ratios in each round; the interval at a ratio, where there are six rounds or more, holds that median in 95 of 100 \
      cases (sign test).",
     "In a closed loop all proxies of a work are measured in rotation: each has a load generator of its own, which works for a \
-     slice of a few hundredths of a second and is paused in the slices of the others, until each has had its time. A \
+     slice of 50 ms (200 ms with h2load) and is paused in the slices of the others, until each has had its time. A \
      spell in which the machine is slow hits all alike. A slice begins when the proxy of the one before has nothing left \
      to do. Rates are by the time of a proxy's own slices and of what was left to do after them; \
      its CPU time is all that it spends from before its load generator starts until after all have ended. What clients wait has no \

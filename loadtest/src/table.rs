@@ -11,7 +11,7 @@ use crate::kinds::{Effort, Kind, Work};
 use crate::measure::Outcome;
 use crate::open_loop;
 use crate::process::quoted;
-use crate::rotation::SLICE;
+use crate::rotation::{SLICE, SLICE_OF_MANY};
 
 /// What the figures were made with: without it they are worth nothing.
 pub(crate) fn head(ground: &Ground, circumstances: &Circumstances, expected: Duration) -> String {
@@ -40,9 +40,9 @@ load        {:.2} before the run
 open files  {}
 sluicegate  {gateway}
 {before}programs    {}
-method      up to {} of up to {} s of each proxy; under full load all of them in rotation, {} ms at a time; median of its
-            CPU time (user and system, threads and children) per request, smallest .. largest in brackets; a run
-            with any error has no figure
+method      up to {} of up to {} s of each proxy; under full load all of them in rotation, {} ms at a time
+            ({} ms with h2load); median of its CPU time (user and system, threads and children) per request,
+            smallest .. largest in brackets; a run with any error has no figure
 duration    some {} minutes{warning}
 ",
         machine.kernel,
@@ -56,6 +56,7 @@ duration    some {} minutes{warning}
         rounds(effort.rounds),
         effort.secs,
         SLICE.as_millis(),
+        SLICE_OF_MANY.as_millis(),
         expected.as_secs().div_ceil(60),
     )
 }

@@ -8,7 +8,7 @@ use crate::kinds::Kind;
 use crate::load::{Report, Shot};
 use crate::process::{Finished, Invocation};
 use crate::procfs::Threads;
-use crate::rotation::{self, Candidate, Schedule, Turned};
+use crate::rotation::{self, Candidate, SLICE, SLICE_OF_MANY, Schedule, Turned};
 use crate::subjects::{Proxy, Setup, Subject};
 use crate::under_load::{Look, ask_before_h2load, ask_before_wrk};
 use crate::wrk::{self, Load};
@@ -45,7 +45,8 @@ pub(crate) fn samples(
             Err(error) => failed.push((*subject, Err(error))),
         }
     }
-    let schedule = Schedule::of(willing.len(), secs);
+    let slice = if matches!(kind, Kind::H2load(_)) { SLICE_OF_MANY } else { SLICE };
+    let schedule = Schedule::of(willing.len(), secs, slice);
     let mut ready = Vec::new();
     for (subject, asked) in willing {
         match prepare(subject, asked, schedule.secs(), fleet) {

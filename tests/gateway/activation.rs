@@ -163,8 +163,7 @@ fn ready_says_no_before_doors_close() {
         let answer = client.answer("GET");
         assert_eq!((answer.status, answer.field("connection")), (200, None));
     }
-    gateway.said("clients are accepted no more");
-    // The line is said first; the worker hears of it a moment later, and tells the client with its next answer.
+    // Until the worker drains, and tells the client with its next answer. Who has nothing to ask then is sent away without one.
     loop {
         kept.send(b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n");
         let answer = kept.answer("GET");
@@ -173,6 +172,7 @@ fn ready_says_no_before_doors_close() {
             break;
         }
     }
+    gateway.said("clients are accepted no more");
     assert_eq!(gateway.end().code, Some(0));
 }
 
