@@ -121,8 +121,9 @@ fn method(report: &Report) -> String {
     let quiet = if report.quiet == Some(false) { " Other programs ran beside it." } else { "" };
     format!(
         "\nHow a figure is made: each proxy has one worker, pinned to a core of its own; load generator and origin are on another. \
-         In each of up to {} rounds every proxy is measured in turn; the figure is the median, and a ratio that of the ratios by round. It is the CPU time that the kernel \
-         counts for the proxy, threads and children included, divided by the requests answered; it is worth something beside \
+         Under full load all proxies of a work are measured in rotation, 50 or 200 ms at a time, so that a spell in which the \
+         machine is slow hits all alike, in up to {} rounds; the figure is the median of the rounds, and a ratio that of \
+         the ratios by round. It is the CPU time that the kernel counts for the proxy, threads and children included, divided by the requests answered; it is worth something beside \
          the other figures of the same run, and nothing beside those of another machine. A row with any error has no figure.{quiet}\n\
          {when}{}, Linux {}{revision}; {}. Every round, the commands, versions and configurations are in \
          [loadtest/report/report.md](loadtest/report/report.md), the works and the method in \
