@@ -123,11 +123,12 @@ fn by(
     at_most: Option<f64>,
     is_difference: bool,
 ) -> Comparison {
-    let costs = one.comparable(work).zip(other.comparable(work));
-    let rounds =
-        costs.and_then(|_| Spread::by_round(one.costs(), other.costs(), |one, other| Some(how(one, other))));
-    let by_round = one.costs().zip(other.costs()).map(|(one, other)| how(one, other));
-    let interval = rounds.and_then(|_| median_interval(by_round));
+    let are_comparable = one.comparable(work).is_some() && other.comparable(work).is_some();
+    let by_round =
+        one.costs().zip(other.costs()).filter(|_| are_comparable).map(|(one, other)| how(one, other));
+    let by_round: Vec<f64> = by_round.collect();
+    let rounds = Spread::of(by_round.iter().copied());
+    let interval = median_interval(by_round);
     Comparison {
         one: one.subject.label(),
         other: Some(other.subject.label()),

@@ -1,5 +1,6 @@
 //! Runs works: in rounds, in each of which every subject is measured, in a closed loop all of them in rotation (`together`) and
-//! else one after the other, so that what else happens on the machine hits all alike. The rounds of a work are spread over the whole run, so that no work has all of its figures from one minute of the machine.
+//! else one after the other, so that what else happens on the machine hits all alike. The rounds of a work are spread over the
+//! whole run, so that no work has all of its figures from one minute of the machine.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
